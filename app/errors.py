@@ -1,0 +1,100 @@
+"""The errors we raise on purpose. Branches follow what the caller does, not where it went wrong.
+
+CeleriacError
+|- RetryableError          can heal by itself: hold, back off, try again
+|  |- RateLimited          the other side names the time to wait
+|  |- BrokerUnreachable    nothing is known of the queues
+|  `- StorageUnavailable   disk full, database or object store away
+|- PermanentError          will fail the same way next time: tell the user
+|  |- InvalidInput         the request or its file cannot be worked on
+|  |- NotFound             what it names does not exist
+|  |- UnsupportedFormat    a kind of file or page that nobody here reads
+|  |- LimitExceeded        too large, too many, too long
+|  `- AddressRefused       an address that jobs may not reach
+|- Conflict                the state has moved on: read it again
+`- WorkStopped             not a failure: somebody asked the work to end
+   |- Cancelled            its job was cancelled
+   `- Superseded           another attempt owns the job now
+"""
+
+
+class CeleriacError(Exception):
+    """Root of every error we raise on purpose. `type` is the name a program reads."""
+
+    @property
+    def type(self) -> str:
+        return type(self).__name__
+
+
+class RetryableError(CeleriacError):
+    """Can heal by itself: hold, back off, try again."""
+
+
+class RateLimited(RetryableError):
+    """The other side asks for a pause."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BrokerUnreachable(RetryableError):
+    """The broker gave no answer, so nothing is known of its queues."""
+
+    def __init__(self, *, host: str) -> None:
+        super().__init__(f"no answer from the broker at {host}")
+        self.host = host
+
+
+class StorageUnavailable(RetryableError):
+    """Disk full, or the database or object store does not answer."""
+
+
+class PermanentError(CeleriacError):
+    """Will fail the same way next time: tell the user."""
+
+
+class InvalidInput(PermanentError):
+    """The request, or the file that it names, cannot be worked on."""
+
+
+class NotFound(PermanentError):
+    """What is named does not exist."""
+
+
+class UnsupportedFormat(PermanentError):
+    """A kind of file or page that no pipeline reads."""
+
+
+class LimitExceeded(PermanentError):
+    """Too large, too many or too long for the configured limits."""
+
+
+class AddressRefused(PermanentError):
+    """An address that jobs may not reach: private, local, or not http(s)."""
+
+
+class Conflict(CeleriacError):
+    """The state has moved on since it was read."""
+
+
+class WorkStopped(CeleriacError):
+    """Not a failure: somebody asked the running work to end."""
+
+
+class Cancelled(WorkStopped):
+    """The job of this work was cancelled."""
+
+
+class Superseded(WorkStopped):
+    """The lease was lost: another attempt owns the job now."""
+
+
+class ProcessFailed(CeleriacError):
+    """A child process ended with an error, by a signal, or past its time."""
+
+    def __init__(self, *, command: str, exit_code: int, output_end: str) -> None:
+        super().__init__(f"{command} ended with {exit_code}: {output_end.strip()[-300:]}")
+        self.command = command
+        self.exit_code = exit_code
+        self.output_end = output_end

@@ -1,0 +1,89 @@
+"""What a pipeline is: a kind of job, its parameters, and the stages that do the work."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from app.errors import CeleriacError, NotFound
+from app.queues import QueueName
+
+
+class RegistryError(CeleriacError):
+    """A module that should hold a pipeline does not, or two pipelines share a kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """An ordinary Celery task of a pipeline, on a declared queue."""
+
+    task: str
+    """The task's name, as any Celery client calls it."""
+    queue: QueueName
+    progress: tuple[float, float] = (0.0, 100.0)
+    """The stage's share of the job's progress, in percent; its own 0-100 % is mapped into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A kind of job: parameters that a client may send, and the stages that do the work.
+
+    The first stage is called with the parameters as keyword arguments, each further one with what
+    the stage before returned, exactly as in a Celery `chain`. The last one's return value is the
+    job's result.
+    """
+
+    kind: str
+    summary: str
+    params: type[BaseModel]
+    stages: tuple[Stage, ...]
+    tasks_module: str
+    """The module whose import registers the tasks: workers import it, the API does not need to."""
+    finalizer: Stage | None = None
+    """Called as a plain task with the job's id when a job failed or was cancelled."""
+
+    def stage(self, task: str) -> Stage:
+        return self.stages[self.position(task)]
+
+    def position(self, task: str) -> int:
+        """Index of the stage. NotFound when it is not a stage of this pipeline."""
+        for index, stage in enumerate(self.stages):
+            if stage.task == task:
+                return index
+        raise NotFound(f"pipeline {self.kind!r} has no stage {task!r}")
+
+    def stage_after(self, task: str) -> Stage | None:
+        following = self.stages[self.position(task) + 1 :]
+        return following[0] if following else None
+
+
+class Registry(Mapping[str, Pipeline]):
+    """Every pipeline of this process by its kind."""
+
+    def __init__(self, pipelines: Sequence[Pipeline]) -> None:
+        self._by_kind: dict[str, Pipeline] = {}
+        for pipeline in pipelines:
+            if pipeline.kind in self._by_kind:
+                raise RegistryError(f"two pipelines call themselves {pipeline.kind!r}")
+            self._by_kind[pipeline.kind] = pipeline
+
+    def __getitem__(self, kind: str) -> Pipeline:
+        return self._by_kind[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_kind)
+
+    def __len__(self) -> int:
+        return len(self._by_kind)
+
+    @property
+    def tasks_modules(self) -> tuple[str, ...]:
+        """The modules that a worker imports (Celery's `imports`)."""
+        return tuple(dict.fromkeys(pipeline.tasks_module for pipeline in self.values()))
+
+    @property
+    def task_routes(self) -> dict[str, dict[str, str]]:
+        """The queue of every stage, as Celery's `task_routes`."""
+        stages = [stage for pipeline in self.values() for stage in pipeline.stages]
+        stages += [p.finalizer for p in self.values() if p.finalizer is not None]
+        return {stage.task: {"queue": stage.queue} for stage in stages}

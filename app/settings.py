@@ -1,0 +1,191 @@
+"""Every setting, read from the environment once by composition and passed down as plain values.
+
+Each group is frozen. Names in capitals are the environment variables. A duration is in seconds and
+a size in bytes, as the name says.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class BrokerSettings(_Group):
+    """Where messages, results and progress events live."""
+
+    broker_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL"),
+        description="Redis or Valkey that holds the queues and the event streams.",
+    )
+    result_backend_url: SecretStr | None = Field(
+        None,
+        validation_alias="CELERY_RESULT_BACKEND",
+        description="Results of plain tasks; the broker's own server when not set.",
+    )
+    result_expires_s: int = Field(3600, validation_alias="CELERY_RESULT_EXPIRES", gt=0)
+    visibility_timeout_s: int = Field(
+        3600,
+        validation_alias="CELERY_VISIBILITY_TIMEOUT",
+        gt=0,
+        description="After this a plain task's unacknowledged message is delivered again. "
+        "A job does not wait for it: its lease decides.",
+    )
+    always_eager: bool = Field(
+        default=False,
+        validation_alias="CELERY_TASK_ALWAYS_EAGER",
+        description="Run a job inside the request. For the tests of users, not for production.",
+    )
+
+
+class DatabaseSettings(_Group):
+    """Where jobs, sources, chunks and uploads are rows."""
+
+    url: SecretStr = Field(
+        SecretStr("sqlite:///.celeriac/celeriac.db"),
+        validation_alias="DATABASE_URL",
+        description="An SQLAlchemy URL; `sqlite:///` (WAL) or `postgresql://` (psycopg 3).",
+    )
+    pool_size: int = Field(5, validation_alias="DATABASE_POOL_SIZE", ge=1)
+
+
+class FileSettings(_Group):
+    """Where files live, and how large they may be."""
+
+    temp_dir: Path = Field(
+        Path(".celeriac/temp"),
+        validation_alias="TEMP_DIR",
+        description="Work in progress, one folder a job, shared by the pools of a pipeline.",
+    )
+    storage_dir: Path = Field(
+        Path(".celeriac/storage"),
+        validation_alias="STORAGE_DIR",
+        description="Artifacts and uploads, where STORAGE_URL names no object store.",
+    )
+    storage_url: str | None = Field(
+        None,
+        validation_alias="STORAGE_URL",
+        description="An object store (`s3://bucket/prefix`, `gs://`, `az://`) instead.",
+    )
+    upload_limit_bytes: int = Field(
+        512 * MEBIBYTE, validation_alias="CELERIAC_UPLOAD_LIMIT_BYTES", gt=0
+    )
+    download_limit_bytes: int = Field(
+        4096 * MEBIBYTE, validation_alias="CELERIAC_DOWNLOAD_LIMIT_BYTES", gt=0
+    )
+
+
+class FetchSettings(_Group):
+    """What jobs may reach on the network."""
+
+    allow_private_addresses: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_ALLOW_PRIVATE_ADDRESSES",
+        description="Let jobs fetch from private, loopback and link-local addresses.",
+    )
+    timeout_s: float = Field(30.0, validation_alias="CELERIAC_FETCH_TIMEOUT_S", gt=0)
+    proxy_url: str | None = Field(None, validation_alias="CELERIAC_FETCH_PROXY_URL")
+
+
+class JobSettings(_Group):
+    """How jobs are leased, retried and followed."""
+
+    lease_s: float = Field(
+        30.0,
+        validation_alias="CELERIAC_LEASE_S",
+        gt=0,
+        description="A worker that did not renew for this long is taken for dead. Three missed "
+        "renewals: long enough for a stalled disk, short enough to be back within a minute.",
+    )
+    max_attempts: int = Field(
+        4, validation_alias="CELERIAC_MAX_ATTEMPTS", ge=1, description="One run and three retries."
+    )
+    max_deliveries: int = Field(
+        5,
+        validation_alias="CELERIAC_MAX_DELIVERIES",
+        ge=1,
+        description="A stage whose worker died this often is poison and goes to the dead letters.",
+    )
+    retry_base_s: float = Field(60.0, validation_alias="CELERIAC_RETRY_BASE_S", ge=0)
+    retry_max_s: float = Field(3600.0, validation_alias="CELERIAC_RETRY_MAX_S", ge=0)
+    reconcile_interval_s: float = Field(1.0, validation_alias="CELERIAC_RECONCILE_S", gt=0)
+    publish_grace_s: float = Field(
+        30.0,
+        validation_alias="CELERIAC_PUBLISH_GRACE_S",
+        gt=0,
+        description="A queued job older than this is looked for in Redis and published again "
+        "when it is not there.",
+    )
+    events_expire_s: int = Field(24 * 3600, validation_alias="CELERIAC_EVENTS_EXPIRE_S", gt=0)
+    events_length: int = Field(1000, validation_alias="CELERIAC_EVENTS_LENGTH", gt=0)
+
+
+class ApiSettings(_Group):
+    """Where the API listens, and where its clients find it."""
+
+    host: str = Field("127.0.0.1", validation_alias="CELERIAC_HOST")
+    port: int = Field(8000, validation_alias="CELERIAC_PORT", ge=0, le=65535)
+    url: str = Field(
+        "http://127.0.0.1:8000",
+        validation_alias="CELERIAC_URL",
+        description="The API that the command line talks to.",
+    )
+
+
+class PipelineSettings(_Group):
+    """Pipelines from outside the package."""
+
+    modules: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="CELERIAC_PIPELINES",
+        description="Modules, separated by commas, whose `PIPELINE` joins the registry.",
+    )
+
+    @field_validator("modules", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All groups of one process, each read when first asked for."""
+
+    @cached_property
+    def broker(self) -> BrokerSettings:
+        return BrokerSettings()
+
+    @cached_property
+    def database(self) -> DatabaseSettings:
+        return DatabaseSettings()
+
+    @cached_property
+    def files(self) -> FileSettings:
+        return FileSettings()
+
+    @cached_property
+    def fetch(self) -> FetchSettings:
+        return FetchSettings()
+
+    @cached_property
+    def jobs(self) -> JobSettings:
+        return JobSettings()
+
+    @cached_property
+    def api(self) -> ApiSettings:
+        return ApiSettings()
+
+    @cached_property
+    def pipelines(self) -> PipelineSettings:
+        return PipelineSettings()

@@ -1,0 +1,49 @@
+# Every target sets up what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check format lock bench cluster cluster-down test-cluster clean
+
+BIN := .venv/bin
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## the virtual environment, from requirements.lock
+	@./tools/setup
+
+up: setup ## the whole platform on this machine (ARGS="--help" for its options)
+	@$(BIN)/celeriac up $(ARGS)
+
+demo: setup ## a video page becomes an MP3, a PDF becomes chunks, the pools go 0 -> n -> 0
+	@$(BIN)/python -m tests.demo
+
+test: setup check ## every check and test that needs no cluster
+	$(BIN)/python -m pytest --ignore=tests/cluster $(ARGS)
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+
+bench: setup ## every figure that README states
+	$(BIN)/python -m benchmarks $(ARGS)
+
+cluster: ## boot a real Kubernetes for tests on this machine (Linux, root)
+	@python3 -m tests.cluster.boot up
+
+cluster-down: ## remove every trace of it
+	@python3 -m tests.cluster.boot down
+
+test-cluster: setup ## the tests in a real Kubernetes: $KUBECONFIG's, or one that they boot
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+clean: ## remove what setup and tests made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Programs that tests need and no package of ours depends on. Standard library only."""

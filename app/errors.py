@@ -4,12 +4,14 @@ CeleriacError
 |- RetryableError          can heal by itself: hold, back off, try again
 |  |- RateLimited          the other side names the time to wait
 |  |- BrokerUnreachable    nothing is known of the queues
+|  |- ApiServerUnreachable nothing is known of the Kubernetes cluster
 |  `- StorageUnavailable   disk full, database or object store away
 |- PermanentError          will fail the same way next time: tell the user
 |  |- InvalidInput         the request or its file cannot be worked on
 |  |- NotFound             what it names does not exist
 |  |- UnsupportedFormat    a kind of file or page that nobody here reads
 |  |- LimitExceeded        too large, too many, too long
+|  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
 |  `- AddressRefused       an address that jobs may not reach
 |- Conflict                the state has moved on: read it again
 `- WorkStopped             not a failure: somebody asked the work to end
@@ -46,6 +48,10 @@ class BrokerUnreachable(RetryableError):
         self.host = host
 
 
+class ApiServerUnreachable(RetryableError):
+    """The Kubernetes API gave no usable answer, so nothing is known of the cluster."""
+
+
 class StorageUnavailable(RetryableError):
     """Disk full, or the database or object store does not answer."""
 
@@ -68,6 +74,10 @@ class UnsupportedFormat(PermanentError):
 
 class LimitExceeded(PermanentError):
     """Too large, too many or too long for the configured limits."""
+
+
+class AccessDenied(PermanentError):
+    """The Kubernetes API refuses this to us: a Role or ClusterRole lacks a rule."""
 
 
 class AddressRefused(PermanentError):

@@ -1,0 +1,196 @@
+"""Requests to the Kubernetes API: one session, fresh credentials, our own errors.
+
+Nothing is retried here but a refused login, once: the loop comes by again at its next tick.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from app.errors import (
+    AccessDenied,
+    ApiServerUnreachable,
+    CeleriacError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+)
+from app.operator.login import REREAD_AFTER_S, Login
+
+Document = dict[str, Any]  # JSON as the API server sends it
+
+REQUEST_TIMEOUT_S = 10.0
+CONNECTIONS = 64
+"""At most so many requests at a time; the API server shares its own limits fairly from there."""
+PAGE_ITEMS = 500
+
+METADATA_ONLY = (
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+)
+JSON = "application/json"
+
+
+class Patch(StrEnum):
+    """What a PATCH body means (RFC 7386, RFC 6902, server-side apply)."""
+
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+    APPLY = "application/apply-patch+yaml"
+
+
+class ApiServer:
+    """A client of one API server.
+
+    Every method raises `NotFound`, `AccessDenied`, `Conflict`, `InvalidInput` (the object is
+    refused), `RateLimited` or `ApiServerUnreachable`.
+    """
+
+    def __init__(self, login: Login, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._login = login
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
+        self._opened_at_s = 0.0
+        self._opening = asyncio.Lock()
+        self.namespace: str | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for session in (*self._retired, self._session):
+            if session is not None:
+                await session.close()
+
+    async def get(
+        self, path: str, *, params: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> Document:
+        return await self._request("GET", path, params=params, headers={"Accept": accept})
+
+    async def items(
+        self, path: str, *, params: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> AsyncIterator[Document]:
+        """Every item of a list, read page by page."""
+        query = {"limit": str(PAGE_ITEMS), **(params or {})}
+        while True:
+            page = await self.get(path, params=query, accept=accept)
+            for item in page.get("items") or ():
+                yield item
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def create(self, path: str, body: Document) -> Document:
+        return await self._request("POST", path, body=body, headers={"Content-Type": JSON})
+
+    async def patch(
+        self,
+        path: str,
+        body: Document | list[Document],
+        *,
+        kind: Patch = Patch.MERGE,
+        params: Mapping[str, str] | None = None,
+    ) -> Document:
+        return await self._request(
+            "PATCH", path, body=body, params=params, headers={"Content-Type": kind.value}
+        )
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: Document | list[Document] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Document:
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        what = f"{method} {path}"
+        for attempt in (1, 2):
+            session = await self._open()
+            try:
+                async with session.request(
+                    method,
+                    path.lstrip("/"),
+                    data=data,
+                    params=params,
+                    headers=headers,
+                    timeout=self._timeout,
+                ) as response:
+                    if response.status == 401 and attempt == 1:
+                        await self._renew(session)
+                        continue
+                    return await _read(response, what=what)
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                raise ApiServerUnreachable(f"{what}: {type(error).__name__} {error}") from error
+        raise ApiServerUnreachable(f"{what}: the credentials are refused")
+
+    async def _open(self) -> aiohttp.ClientSession:
+        session = self._session
+        if session is not None and time.monotonic() - self._opened_at_s < REREAD_AFTER_S:
+            return session
+        return await self._renew(session)
+
+    async def _renew(self, spent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
+        """Log in again, unless another request has done so since `spent` was handed out."""
+        async with self._opening:
+            if self._session is not None and self._session is not spent:
+                return self._session
+            connection = await self._login.connection()
+            self.namespace = connection.default_namespace
+            self._session = aiohttp.ClientSession(
+                f"{connection.server}/",
+                connector=aiohttp.TCPConnector(ssl=connection.as_ssl_context(), limit=CONNECTIONS),
+                headers=connection.as_http_headers() | {"User-Agent": "celeriac-operator"},
+                proxy=connection.proxy_url,
+            )
+            self._opened_at_s = time.monotonic()
+            for session in self._retired:
+                await session.close()
+            self._retired = [spent] if spent is not None else []
+            return self._session
+
+
+async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
+    text = await response.text()
+    try:
+        document = json.loads(text) if text else {}
+    except ValueError:
+        document = {"message": text[:300]}
+    if response.status < 400:
+        return document if isinstance(document, dict) else {}
+    raise _error(response, document, what=what)
+
+
+_ERRORS: dict[int, type[CeleriacError]] = {
+    400: InvalidInput,
+    403: AccessDenied,
+    404: NotFound,
+    409: Conflict,
+    415: InvalidInput,
+    422: InvalidInput,
+}
+
+
+def _error(response: aiohttp.ClientResponse, document: Any, *, what: str) -> CeleriacError:
+    said = document.get("message") if isinstance(document, dict) else None
+    message = f"{what}: {said or response.reason}"
+    if response.status == 429:
+        retry_after = response.headers.get("Retry-After", "")
+        return RateLimited(message, retry_after_s=float(retry_after) if retry_after else None)
+    return _ERRORS.get(response.status, ApiServerUnreachable)(message)

@@ -1,0 +1,133 @@
+"""Reads kubeconfig files the way kubectl does: several files merge, the first value of a name wins.
+
+Format: Kubernetes reference, "Organizing Cluster Access Using kubeconfig Files".
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.errors import InvalidInput
+
+Entry = Mapping[str, Any]  # a kubeconfig entry is free-form YAML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecPlugin:
+    """A command that prints an ExecCredential (cloud providers log in this way)."""
+
+    command: str
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One cluster as one user sees it. `*_data` is base64 of PEM, as in the file."""
+
+    server: str
+    namespace: str | None = None
+    ca_path: str | None = None
+    ca_data: str | None = None
+    is_insecure: bool = False
+    proxy_url: str | None = None
+    certificate_path: str | None = None
+    certificate_data: str | None = None
+    key_path: str | None = None
+    key_data: str | None = None
+    token: str | None = None
+    token_path: str | None = None
+    exec_plugin: ExecPlugin | None = None
+
+
+def paths(environment: Mapping[str, str], *, home: Path) -> tuple[Path, ...]:
+    """The files that kubectl would read: `KUBECONFIG`, else `~/.kube/config` if it is there."""
+    named = [name for name in environment.get("KUBECONFIG", "").split(os.pathsep) if name]
+    if named:
+        return tuple(Path(name).expanduser() for name in named)
+    default = home / ".kube" / "config"
+    return (default,) if default.exists() else ()
+
+
+def read_access(files: Sequence[Path], *, context: str | None = None) -> Access:
+    """The access that `context` (else the current one) names.
+
+    Raises `InvalidInput` where a file cannot be read or a name has no entry.
+    """
+    return parse_access([(path.parent, _load(path)) for path in files], context=context)
+
+
+def parse_access(documents: Sequence[tuple[Path, Entry]], *, context: str | None = None) -> Access:
+    """Merge kubeconfig documents, each with the folder that its relative paths start from."""
+    current = (document.get("current-context") for _, document in documents)
+    name = context or next((value for value in current if value), None)
+    if name is None:
+        raise InvalidInput("the kubeconfig names no current context: kubectl config use-context")
+    chosen = _entry(documents, "context", name)
+    return _access(
+        cluster=_entry(documents, "cluster", chosen.get("cluster", "")),
+        user=_entry(documents, "user", chosen.get("user", "")),
+        namespace=chosen.get("namespace"),
+    )
+
+
+def _load(path: Path) -> Entry:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"the kubeconfig {path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidInput(f"the kubeconfig {path} is not a mapping")
+    return document
+
+
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
+
+def _entry(documents: Sequence[tuple[Path, Entry]], kind: str, name: str) -> Entry:
+    for folder, document in documents:
+        for item in document.get(f"{kind}s") or ():
+            if item.get("name") == name:
+                entry = dict(item.get(kind) or {})
+                relative = {key: str(folder / entry[key]) for key in _FILES if entry.get(key)}
+                return entry | relative
+    raise InvalidInput(f"the kubeconfig has no {kind} named {name!r}")
+
+
+def _access(*, cluster: Entry, user: Entry, namespace: str | None) -> Access:
+    if not cluster.get("server"):
+        raise InvalidInput("the kubeconfig's cluster has no server")
+    ca_data, certificate_data = (
+        cluster.get("certificate-authority-data"),
+        user.get("client-certificate-data"),
+    )
+    key_data = user.get("client-key-data")
+    return Access(
+        server=cluster["server"],
+        namespace=namespace,
+        ca_data=ca_data,
+        ca_path=None if ca_data else cluster.get("certificate-authority"),
+        is_insecure=bool(cluster.get("insecure-skip-tls-verify")),
+        proxy_url=cluster.get("proxy-url"),
+        certificate_data=certificate_data,
+        certificate_path=None if certificate_data else user.get("client-certificate"),
+        key_data=key_data,
+        key_path=None if key_data else user.get("client-key"),
+        token=user.get("token"),
+        token_path=user.get("tokenFile"),
+        exec_plugin=_exec_plugin(user["exec"]) if user.get("exec") else None,
+    )
+
+
+def _exec_plugin(entry: Entry) -> ExecPlugin:
+    return ExecPlugin(
+        command=entry["command"],
+        arguments=tuple(entry.get("args") or ()),
+        environment={item["name"]: item["value"] for item in entry.get("env") or ()},
+        api_version=entry.get("apiVersion", "client.authentication.k8s.io/v1"),
+    )

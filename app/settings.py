@@ -6,6 +6,7 @@ a size in bytes, as the name says.
 
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,12 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+
+
+def _split_at_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
 
 
 class _Group(BaseSettings):
@@ -92,8 +99,19 @@ class FetchSettings(_Group):
         validation_alias="CELERIAC_ALLOW_PRIVATE_ADDRESSES",
         description="Let jobs fetch from private, loopback and link-local addresses.",
     )
+    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        validation_alias="CELERIAC_ALLOWED_NETWORKS",
+        description="Networks in CIDR notation, separated by commas, that jobs may reach although "
+        "they are private: one internal media server, say, and nothing else.",
+    )
     timeout_s: float = Field(30.0, validation_alias="CELERIAC_FETCH_TIMEOUT_S", gt=0)
     proxy_url: str | None = Field(None, validation_alias="CELERIAC_FETCH_PROXY_URL")
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_at_commas(value)
 
 
 class JobSettings(_Group):
@@ -153,9 +171,7 @@ class PipelineSettings(_Group):
     @field_validator("modules", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
+        return _split_at_commas(value)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Fetch over http(s) for one piece of work: addresses are judged, sizes capped, cancel answered."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar
+from typing import Self
+
+import httpcore2
+import httpx2
+
+from app.errors import LimitExceeded, NotFound
+from app.fetch import connection, failures
+from app.settings import FetchSettings
+
+MAX_REDIRECTS = 10
+
+USER_AGENT = "Mozilla/5.0 (compatible; celeriac)"
+
+
+def _nothing() -> None:
+    return None
+
+
+class Fetcher:
+    """An HTTP client that only goes where jobs may go. Close it, or use it as a context manager.
+
+    `on_wait` is called at least twice a second while the network is slow, in the calling thread;
+    what it raises (Cancelled, say) ends the transfer. Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        on_wait: Callable[[], None] = _nothing,
+        cookies: CookieJar | None = None,
+        resolve: connection.Resolve = connection.resolve,
+    ) -> None:
+        guard = connection.Guard(
+            allow_private=settings.allow_private_addresses,
+            allowed_networks=settings.allowed_networks,
+            resolve=resolve,
+        )
+        self._client = httpx2.Client(
+            transport=_Transport(guard, on_wait, proxy_url=settings.proxy_url),
+            cookies=cookies,
+            headers={"User-Agent": USER_AGENT},
+            timeout=settings.timeout_s,
+            follow_redirects=True,
+            max_redirects=MAX_REDIRECTS,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def send(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx2.Response:
+        """Send a request, follow redirects, and return the answer of whatever status, its body
+        unread. The caller closes it, and reads it within `failures.translated`.
+
+        Raises AddressRefused, NotFound (no such host), RetryableError, PermanentError.
+        """
+        with failures.translated(url):
+            request = self._client.build_request(method, url, headers=headers, content=content)
+            return self._client.send(request, stream=True)
+
+    @contextmanager
+    def open(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx2.Response]:
+        """The answer to a GET, its body unread. A status from 400 raises (`failures.of_status`)."""
+        response = self.send(url, headers=headers)
+        try:
+            if response.status_code >= 400:
+                raise failures.of_status(
+                    response.status_code,
+                    url=url,
+                    now=datetime.now(UTC),
+                    retry_after=response.headers.get("Retry-After"),
+                )
+            with failures.translated(url):
+                yield response
+        finally:
+            response.close()
+
+    def read(self, url: str, *, limit_bytes: int) -> bytes:
+        """The body, decompressed. Raises LimitExceeded when it has more than `limit_bytes`."""
+        with self.open(url) as response:
+            return b"".join(capped(response.iter_bytes(), limit_bytes=limit_bytes, url=url))
+
+
+def capped(blocks: Iterator[bytes], *, limit_bytes: int, url: str) -> Iterator[bytes]:
+    """The blocks, until they are more than `limit_bytes`: then LimitExceeded."""
+    seen_bytes = 0
+    for block in blocks:
+        seen_bytes += len(block)
+        if seen_bytes > limit_bytes:
+            raise LimitExceeded(f"{failures.shown(url)} has more than {limit_bytes} bytes")
+        yield block
+
+
+class _Transport(httpx2.BaseTransport):
+    """httpx over httpcore's connection pool, whose connections are ours.
+
+    Behind a proxy the connection goes to the proxy, which the operator named and trusts. Then the
+    target's name is judged here before each request, and pinning it is the proxy's part.
+    """
+
+    def __init__(
+        self,
+        guard: connection.Guard,
+        on_wait: Callable[[], None],
+        *,
+        proxy_url: str | None,
+    ) -> None:
+        self._guard = guard
+        self._is_proxied = proxy_url is not None
+        self._pool: httpcore2.ConnectionPool
+        if proxy_url is None:
+            backend = connection.GuardedBackend(guard, on_wait)
+            self._pool = httpcore2.ConnectionPool(network_backend=backend)
+        else:
+            trusted = connection.Guard(allow_private=True, resolve=connection.resolve)
+            backend = connection.GuardedBackend(trusted, on_wait)
+            proxy = httpx2.Proxy(proxy_url)
+            self._pool = httpcore2.HTTPProxy(
+                proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, network_backend=backend
+            )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._is_proxied:
+            self._judge(request.url)
+        answer = self._pool.handle_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx2.Response(
+            status_code=answer.status,
+            headers=answer.headers,
+            stream=_Body(answer),
+            extensions=answer.extensions,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _judge(self, url: httpx2.URL) -> None:
+        try:
+            self._guard.allowed(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
+        except NotFound:
+            return  # a name that only the proxy knows: its rules decide
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(self, answer: httpcore2.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()

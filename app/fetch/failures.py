@@ -34,6 +34,7 @@ _NETWORK: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (httpcore2.ProxyError, RetryableError, "the proxy refused"),
     (httpcore2.ProtocolError, RetryableError, "the answer broke off, or was not HTTP"),
     (httpcore2.NetworkError, RetryableError, "the connection failed"),
+    (httpx2.RequestError, RetryableError, "the request failed"),
 )
 """Foreign error, ours, and the words for it. The first row that fits wins."""
 

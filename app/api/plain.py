@@ -1,0 +1,71 @@
+"""Values that every store and every client can hold.
+
+JSON as Python reads it has more: NUL characters (PostgreSQL refuses them), halves of surrogate
+pairs (no UTF-8) and `NaN` (no JSON).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.jobs.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A value that can not be kept, and where it stands."""
+
+    path: tuple[str | int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A step of a path, linked to the one before: steps are shared, whatever the depth."""
+
+    parent: "_Place | None"
+    step: str | int
+
+    def path(self) -> tuple[str | int, ...]:
+        steps: list[str | int] = []
+        place: _Place | None = self
+        while place is not None:
+            steps.append(place.step)
+            place = place.parent
+        return tuple(reversed(steps))
+
+
+def find_unfit(value: Json) -> Unfit | None:
+    """The first value that can not be kept. Walks without recursion: the depth is the sender's."""
+    waiting: list[tuple[_Place | None, Json]] = [(None, value)]
+    while waiting:
+        place, found = waiting.pop()
+        reason = why_unfit(found)
+        if reason is not None:
+            return Unfit(path=place.path() if place is not None else (), reason=reason)
+        waiting.extend((_Place(parent=place, step=step), inner) for step, inner in _children(found))
+    return None
+
+
+def why_unfit(value: Json) -> str | None:
+    if isinstance(value, str):
+        return _why_unfit_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    return None
+
+
+def _why_unfit_text(text: str) -> str | None:
+    if "\x00" in text:
+        return "must not contain the NUL character"
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        return "must be valid Unicode, not half of a surrogate pair"
+    return None
+
+
+def _children(value: Json) -> Iterator[tuple[str | int, Json]]:
+    if isinstance(value, dict):
+        yield from (("(key)", key) for key in value)
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)

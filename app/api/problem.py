@@ -1,0 +1,197 @@
+"""Every error that a client sees, as RFC 9457 problem details.
+
+One table maps our errors to statuses. The `type` of a problem is a URN that programs compare; the
+statuses of the framework itself (404 for a path, 405, ...) are `about:blank`, as the RFC has it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app import errors
+from app.errors import CeleriacError, RateLimited, RetryableError
+
+MEDIA_TYPE = "application/problem+json"
+
+RETRY_AFTER_S = 5
+"""When nobody knows better: long enough for a broker to restart, short for a person."""
+
+
+class FieldError(BaseModel):
+    """One reason why a request was refused."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    place: str = Field(alias="in", description="`body`, `query`, `path` or `header`.")
+    pointer: str = Field(description="A JSON pointer to the value, like `#/params/url`.")
+    code: str = Field(description="The rule that was broken, for programs.")
+    detail: str = Field(description="The rule that was broken, for people.")
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str = Field("about:blank", description="A URN that names the kind of problem.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What went wrong this time.")
+    errors: tuple[FieldError, ...] = Field((), description="What is wrong with the request.")
+    request_id: str | None = Field(None, description="What to look for in the log.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What all problems of one type share."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:celeriac:problem:{self.slug}"
+
+
+def _kind(status: HTTPStatus, slug: str, title: str) -> Kind:
+    return Kind(status=status, slug=slug, title=title)
+
+
+BY_ERROR: dict[type[CeleriacError], Kind] = {
+    errors.CeleriacError: _kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
+    ),
+    errors.RetryableError: _kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
+    errors.RateLimited: _kind(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+    errors.BrokerUnreachable: _kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "broker-unreachable", "The broker does not answer"
+    ),
+    errors.BrokerRefused: _kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "broker-refused", "The broker refuses us"
+    ),
+    errors.ApiServerUnreachable: _kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "cluster-unreachable", "The cluster does not answer"
+    ),
+    errors.StorageUnavailable: _kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "storage-unavailable", "The storage does not answer"
+    ),
+    errors.PermanentError: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "The request cannot be fulfilled"
+    ),
+    errors.InvalidInput: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", "The input is not valid"
+    ),
+    errors.NotFound: _kind(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    errors.UnsupportedFormat: _kind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-format", "Unsupported format"
+    ),
+    errors.LimitExceeded: _kind(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "limit-exceeded", "A limit is exceeded"
+    ),
+    errors.AddressRefused: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "address-refused", "Jobs may not reach this address"
+    ),
+    errors.AccessDenied: _kind(
+        HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refuses us"
+    ),
+    errors.Conflict: _kind(HTTPStatus.CONFLICT, "conflict", "The state has moved on"),
+    errors.WorkStopped: _kind(HTTPStatus.CONFLICT, "work-stopped", "The work was ended"),
+    errors.Cancelled: _kind(HTTPStatus.CONFLICT, "cancelled", "The job was cancelled"),
+    errors.Superseded: _kind(HTTPStatus.CONFLICT, "superseded", "Another attempt owns the job"),
+    errors.ProcessFailed: _kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
+    ),
+}
+
+INVALID_REQUEST = _kind(
+    HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"
+)
+MALFORMED_JSON = _kind(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not JSON")
+INTERNAL = BY_ERROR[errors.CeleriacError]
+
+
+def kind_of(error: CeleriacError) -> Kind:
+    """The nearest entry of the table, going up the error's class tree."""
+    return next(BY_ERROR[cls] for cls in type(error).__mro__ if cls in BY_ERROR)
+
+
+def of_error(error: CeleriacError) -> Problem:
+    """Our errors say what failed and the way out; a fault of ours is for the log alone."""
+    kind = kind_of(error)
+    detail = INTERNAL_DETAIL if kind.status == INTERNAL.status else str(error)
+    return of_kind(kind, detail or kind.title)
+
+
+def of_kind(kind: Kind, detail: str, field_errors: Sequence[FieldError] = ()) -> Problem:
+    return Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        errors=tuple(field_errors),
+    )
+
+
+def of_status(status: int, detail: str | None = None) -> Problem:
+    """A problem that the status says all about."""
+    title = HTTPStatus(status).phrase
+    return Problem(title=title, status=status, detail=detail or title)
+
+
+INTERNAL_DETAIL = "The log of the server tells more, under this request id."
+
+
+def internal() -> Problem:
+    return of_kind(INTERNAL, INTERNAL_DETAIL)
+
+
+def of_validation(found: Sequence[Mapping[str, Any]]) -> Problem:  # Any: pydantic's error details
+    """What pydantic found wrong, without echoing the input."""
+    field_errors = [field_error(error) for error in found]
+    if [error.code for error in field_errors] == ["json_invalid"]:
+        return of_kind(MALFORMED_JSON, field_errors[0].detail)
+    first = field_errors[0]
+    more = f" (and {len(field_errors) - 1} more)" if len(field_errors) > 1 else ""
+    return of_kind(INVALID_REQUEST, f"{first.pointer}: {first.detail}{more}", field_errors)
+
+
+def field_error(found: Mapping[str, Any]) -> FieldError:  # Any: pydantic's error details
+    place, *path = found["loc"]
+    if found["type"] == "json_invalid":
+        reason = found.get("ctx", {}).get("error", "not JSON")
+        return FieldError(place="body", pointer="#", code="json_invalid", detail=reason)
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return FieldError(place=str(place), pointer=pointer(path), code=found["type"], detail=message)
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """The path as a JSON pointer in a URI fragment (RFC 6901, section 6), readable as it is."""
+    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in path]
+    return "#" + "".join(f"/{step}" for step in steps)
+
+
+def retry_after_s(error: CeleriacError) -> int | None:
+    """Whole seconds to wait before the request makes sense again; None when it never will."""
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        return max(0, math.ceil(error.retry_after_s))
+    return RETRY_AFTER_S if isinstance(error, RetryableError) else None
+
+
+def response(
+    problem: Problem, *, request_id: str | None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The problem on the wire. `errors` is there only when it says something."""
+    body = problem.model_copy(update={"request_id": request_id})
+    empty = {"errors"} if not problem.errors else set()
+    return Response(
+        body.model_dump_json(by_alias=True, exclude=empty, exclude_none=True),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )

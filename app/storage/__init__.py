@@ -1,0 +1,6 @@
+"""Where things are kept: the database engine and its tables, objects (artifacts and uploads),
+sources and their chunks.
+
+Adapters only: they speak to one outside system, return frozen dataclasses and our own errors, and
+decide nothing. May import `settings`, `queues`, `errors`.
+"""

@@ -1,0 +1,100 @@
+"""Chunks: pieces of a source's text, as retrieval wants them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Row, delete, func, insert, select
+
+from app.storage import schema
+from app.storage.engine import Database
+
+_chunks = schema.chunks
+
+BATCH = 500
+"""Rows an INSERT carries: enough to be fast, few enough for any limit on parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChunk:
+    """A piece of text and where it came from (page, sheet, heading ...)."""
+
+    text: str
+    tokens: int
+    metadata: dict[str, Any]  # JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A stored piece of a source."""
+
+    id: str
+    """`<source id>-<ordinal>`, so that processing a source again keeps the ids."""
+    source_id: str
+    chatbot_id: str
+    ordinal: int
+    text: str
+    tokens: int
+    metadata: dict[str, Any]  # JSON
+
+
+class ChunkStore(Protocol):
+    """Where chunks are kept."""
+
+    def replace(self, source_id: str, chunks: Sequence[NewChunk], *, chatbot_id: str) -> None:
+        """Make these the source's chunks: all of them, or after an error those from before."""
+
+    def of_source(self, source_id: str) -> list[Chunk]:
+        """In their order in the source."""
+
+    def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
+        """How many there are, of a source or a bot when named."""
+
+
+class SqlChunkStore:
+    """Chunks in the platform's own database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def replace(self, source_id: str, chunks: Sequence[NewChunk], *, chatbot_id: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_chunks).where(_chunks.c.source_id == source_id))
+            for batch in _batches(source_id, chatbot_id, chunks):
+                connection.execute(insert(_chunks), batch)
+
+    def of_source(self, source_id: str) -> list[Chunk]:
+        query = select(_chunks).where(_chunks.c.source_id == source_id).order_by(_chunks.c.ordinal)
+        with self._database.read() as connection:
+            return [_chunk(row) for row in connection.execute(query)]
+
+    def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
+        query = select(func.count()).select_from(_chunks)
+        if source_id is not None:
+            query = query.where(_chunks.c.source_id == source_id)
+        if chatbot_id is not None:
+            query = query.where(_chunks.c.chatbot_id == chatbot_id)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+
+def _batches(
+    source_id: str, chatbot_id: str, chunks: Sequence[NewChunk]
+) -> Iterator[list[dict[str, Any]]]:  # rows of several types
+    for start in range(0, len(chunks), BATCH):
+        yield [
+            {
+                "id": f"{source_id}-{ordinal}",
+                "source_id": source_id,
+                "chatbot_id": chatbot_id,
+                "ordinal": ordinal,
+                "text": chunk.text,
+                "tokens": chunk.tokens,
+                "metadata": chunk.metadata,
+            }
+            for ordinal, chunk in enumerate(chunks[start : start + BATCH], start)
+        ]
+
+
+def _chunk(row: Row[Any]) -> Chunk:  # one row of the table, whose columns differ in type
+    return Chunk(**row._mapping)

@@ -1,0 +1,153 @@
+"""The database: SQLite in WAL mode or PostgreSQL, behind one small class with our own errors."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.engine import URL, make_url
+
+from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
+
+BUSY_TIMEOUT_S = 30.0
+"""How long an SQLite writer waits for the writers before it."""
+
+CONNECT_TIMEOUT_S = 5
+
+
+class Database:
+    """Transactions on one database, safe to use from many threads.
+
+    Raises StorageUnavailable when the database does not answer, Conflict when a row is there
+    already, InvalidInput when it refuses a value.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self._engine = build_engine(url, pool_size=pool_size)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot to read from."""
+        with translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed at the end. SQLite takes its write lock at once, so that a
+        transaction that reads first can not fail half-way."""
+        with translated(), self._engine.connect() as connection:
+            connection.execution_options(celeriac_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def forget(self) -> None:
+        """After a fork: leave the parent's connections to the parent."""
+        self._engine.dispose(close=False)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the library's errors into ours."""
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        raise translate(error) from error
+
+
+def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError:
+    """Our error for one of the library's; a mistake in our own code stays what it is.
+
+    Messages hold neither the statement nor its values.
+    """
+    original = str(getattr(error, "orig", None) or type(error).__name__).strip()
+    match error:
+        case exc.IntegrityError():
+            return Conflict(f"the database holds this already: {original}")
+        case exc.DataError():
+            return InvalidInput(f"the database refuses a value: {original}")
+        case exc.ProgrammingError() | exc.NotSupportedError():
+            return error
+        case exc.DBAPIError() | exc.TimeoutError() | exc.DisconnectionError():
+            return StorageUnavailable(f"the database did not answer: {original}")
+        case _:
+            return error
+
+
+def build_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://...`, not yet connected."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed, pool_size=pool_size)
+    return create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        json_serializer=dump_json,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "celeriac"},
+    )
+
+
+def parse_url(url: str) -> URL:
+    """The URL with its driver named. InvalidInput when it is neither SQLite nor PostgreSQL.
+
+    >>> parse_url("postgresql://db/celeriac").drivername
+    'postgresql+psycopg'
+    """
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        raise InvalidInput("the database URL cannot be read") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite")
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+psycopg")
+        case other:
+            raise InvalidInput(f"no database of kind {other!r}: use sqlite or postgresql")
+
+
+def dump_json(value: object) -> str:
+    """Strict JSON in ASCII: what one database takes, the other takes too."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=-1,
+        json_serializer=dump_json,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say, see `_begin_sqlite`
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(options.get("celeriac_begin", "BEGIN"))

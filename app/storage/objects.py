@@ -1,0 +1,154 @@
+"""Files that outlive a job: artifacts and uploads, on a disk or in an object store."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+from obstore import exceptions, store
+
+from app.errors import CeleriacError, InvalidInput, NotFound, StorageUnavailable
+
+BLOCK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """What was stored: enough to serve it and to check it."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class ArtifactStore:
+    """Objects by key. A key is a relative path such as `jobs/<id>/song.mp3`.
+
+    Raises NotFound for a key that is not there, InvalidInput for one that cannot be, and
+    StorageUnavailable when the disk is full or the store does not answer.
+    """
+
+    def __init__(self, objects: store.ObjectStore) -> None:
+        self._objects = objects
+
+    @classmethod
+    def open(cls, *, folder: Path, url: str | None = None) -> "ArtifactStore":
+        """Objects under `url` (`s3://bucket/prefix`, `gs://`, `az://`), else under `folder`."""
+        with translated("the object store"):
+            if url is not None:
+                return cls(store.from_url(url))
+            folder.mkdir(parents=True, exist_ok=True)
+            return cls(store.LocalStore(folder.resolve()))
+
+    def save(self, path: Path, *, key: str) -> StoredObject:
+        """Store a file. What stood under the key before is replaced at once, never half."""
+        checked = checked_key(key)
+        digest, size_bytes = _digest(path)
+        with translated(checked):
+            obstore.put(self._objects, checked, path)
+        return StoredObject(key=checked, size_bytes=size_bytes, sha256=digest)
+
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Bytes `start` up to but not including `end`, in blocks. The object is looked up before
+        the first block is asked for."""
+        checked = checked_key(key)
+        with translated(checked):
+            size_bytes = int(obstore.head(self._objects, checked)["size"])
+        return self._blocks(checked, start, size_bytes if end is None else min(end, size_bytes))
+
+    def fetch(self, key: str, to: Path) -> Path:
+        """Write the object to a file, whose folder is made; return the file."""
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with to.open("wb") as file:
+            for block in self.stream(key):
+                file.write(block)
+        return to
+
+    def size_bytes(self, key: str) -> int:
+        with translated(key):
+            return int(obstore.head(self._objects, checked_key(key))["size"])
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.size_bytes(key)
+        except NotFound:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is gone already is fine."""
+        try:
+            with translated(key):
+                obstore.delete(self._objects, checked_key(key))
+        except NotFound:
+            return
+
+    def delete_all(self, prefix: str) -> int:
+        """Remove every object below the prefix; return how many there were."""
+        keys = self.keys(prefix)
+        if keys:
+            with translated(prefix):
+                obstore.delete(self._objects, keys)
+        return len(keys)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        with translated(prefix):
+            batches = obstore.list(self._objects, prefix or None)
+            return sorted(str(found["path"]) for batch in batches for found in batch)
+
+    def _blocks(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, BLOCK_BYTES):
+            with translated(key):
+                block = obstore.get_range(
+                    self._objects, key, start=at, end=min(at + BLOCK_BYTES, end)
+                )
+            yield bytes(block)
+
+
+def checked_key(key: str) -> str:
+    """The key as it is, when it is a plain relative path; else InvalidInput.
+
+    >>> checked_key("jobs/1/song.mp3")
+    'jobs/1/song.mp3'
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+        raise InvalidInput(f"no key for an object: {key!r}")
+    return key
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Turn the library's errors, and those of the disk, into ours."""
+    try:
+        yield
+    except (exceptions.BaseError, OSError) as error:
+        raise translate(error, subject) from error
+
+
+def translate(error: Exception, subject: str) -> CeleriacError:
+    """Our error for one of the library's or of the disk."""
+    reason = (
+        str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    )
+    match error:
+        case exceptions.NotFoundError() | FileNotFoundError():
+            return NotFound(f"no object {subject!r}")
+        case exceptions.InvalidPathError():
+            return InvalidInput(f"no key for an object: {subject!r}")
+        case _:
+            return StorageUnavailable(f"{subject!r} could not be stored or read: {reason}")
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    digest, size_bytes = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                size_bytes += len(block)
+    except OSError as error:
+        raise translate(error, path.name) from error
+    return digest.hexdigest(), size_bytes

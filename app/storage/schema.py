@@ -1,0 +1,167 @@
+"""The tables. What changes here needs a migration; a test compares the two."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    text,
+)
+
+from app.storage.columns import CleanText, Moment
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_json = JSON(none_as_null=True)  # JSON and not JSONB: JSONB refuses "\u0000" in strings
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("pipeline", CleanText, nullable=False),
+    Column("params", _json, nullable=False),
+    Column("state", CleanText, nullable=False),
+    Column("stage", CleanText, nullable=False),
+    Column("stage_input", _json),
+    Column("fence", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("message", CleanText, nullable=False),
+    Column("speed", CleanText),
+    Column("eta_seconds", Float),
+    Column("not_before", Moment),
+    Column("published_at", Moment),
+    Column("lease_until", Moment),
+    Column("worker", CleanText),
+    Column("result", _json),
+    Column("error", _json),
+    Column("parent_id", CleanText),
+    Column("idempotency_key", CleanText, unique=True),
+    Column("fingerprint", CleanText),
+    Column("labels", _json, nullable=False),
+    Column("webhook_url", CleanText),
+    Column("cancel_requested", Boolean(create_constraint=False), nullable=False),
+    Column("finalizer_due", Boolean(create_constraint=False), nullable=False),
+    Column("finalizer_runs", Integer, nullable=False),
+    Column("finalized_at", Moment),
+    Column("dead_lettered_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+)
+"""One row a job. `published_at` is None while nobody has tried to hand the present stage to the
+broker; `lease_until` is set while a worker holds the job or its finalizer; `fingerprint` tells
+whether two requests with one idempotency key ask for the same."""
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(
+        name,
+        *(jobs.c[column] for column in columns),
+        sqlite_where=text(where),
+        postgresql_where=text(where),
+    )
+
+
+Index("ix_jobs_pipeline_id", jobs.c.pipeline, jobs.c.id)
+Index("ix_jobs_state_id", jobs.c.state, jobs.c.id)
+Index("ix_jobs_pipeline_state_id", jobs.c.pipeline, jobs.c.state, jobs.c.id)
+_partial("ix_jobs_children", "parent_id", "id", where="parent_id IS NOT NULL")
+_partial("ix_jobs_dead", "dead_lettered_at", "id", where="dead_lettered_at IS NOT NULL")
+_partial("ix_jobs_unpublished", "not_before", where="state = 'queued' AND published_at IS NULL")
+_partial("ix_jobs_published", "published_at", where="state = 'queued' AND published_at IS NOT NULL")
+_partial("ix_jobs_leases", "lease_until", where="lease_until IS NOT NULL")
+_partial("ix_jobs_finalizers", "published_at", where="finalizer_due")
+
+job_labels = Table(
+    "job_labels",
+    metadata,
+    Column("job_id", CleanText, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", CleanText, primary_key=True),
+    Column("value", CleanText, nullable=False),
+)
+Index("ix_job_labels_key_value_job_id", job_labels.c.key, job_labels.c.value, job_labels.c.job_id)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("job_id", CleanText, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("fence", Integer, primary_key=True),
+    Column("stage", CleanText, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", CleanText, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("outcome", CleanText),
+    Column("error", _json),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", CleanText, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", CleanText, primary_key=True),
+    Column("media_type", CleanText, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", CleanText, nullable=False),
+    Column("key", CleanText, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("chatbot_id", CleanText, nullable=False),
+    Column("filename", CleanText, nullable=False),
+    Column("status", CleanText, nullable=False),
+    Column("error", CleanText),
+    Column("job_id", CleanText),
+    Column("content_sha256", CleanText),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+Index("ix_sources_chatbot_id_id", sources.c.chatbot_id, sources.c.id)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("source_id", CleanText, nullable=False),
+    Column("chatbot_id", CleanText, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("text", CleanText, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("metadata", _json, nullable=False),
+)
+Index("ix_chunks_source_id_ordinal", chunks.c.source_id, chunks.c.ordinal, unique=True)
+Index("ix_chunks_chatbot_id", chunks.c.chatbot_id)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("filename", CleanText, nullable=False),
+    Column("media_type", CleanText, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", CleanText, nullable=False),
+    Column("key", CleanText, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)

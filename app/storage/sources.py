@@ -1,0 +1,154 @@
+"""Sources: documents and pages that a bot knows, each with the state of its processing."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import Row, delete, insert, select, update
+
+from app.errors import NotFound
+from app.storage import schema
+from app.storage.engine import Database
+
+_sources = schema.sources
+
+
+class SourceStatus(StrEnum):
+    """How far a source is."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A document or page of a bot."""
+
+    id: str
+    chatbot_id: str
+    filename: str
+    status: SourceStatus
+    error: str | None
+    job_id: str | None
+    content_sha256: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SourceStore:
+    """Sources by id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        *,
+        chatbot_id: str,
+        filename: str,
+        source_id: str | None = None,
+        job_id: str | None = None,
+    ) -> Source:
+        """A new source that is being processed. Conflict when the id is taken."""
+        now = datetime.now(UTC)
+        row = {
+            "id": source_id if source_id is not None else str(uuid_utils.uuid7()),
+            "chatbot_id": chatbot_id,
+            "filename": filename,
+            "status": SourceStatus.PROCESSING.value,
+            "job_id": job_id,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self._database.write() as connection:
+            found = connection.execute(insert(_sources).values(row).returning(_sources)).one()
+        return _source(found)
+
+    def ensure(
+        self, source_id: str, *, chatbot_id: str, filename: str, job_id: str | None = None
+    ) -> Source:
+        """The source with this id, processing again; made when there is none, so that a task that
+        is called without one works as well."""
+        with self._database.write() as connection:
+            found = connection.execute(
+                update(_sources)
+                .where(_sources.c.id == source_id)
+                .values(
+                    status=SourceStatus.PROCESSING.value,
+                    error=None,
+                    job_id=job_id,
+                    updated_at=datetime.now(UTC),
+                )
+                .returning(_sources)
+            ).one_or_none()
+        if found is not None:
+            return _source(found)
+        return self.create(
+            chatbot_id=chatbot_id, filename=filename, source_id=source_id, job_id=job_id
+        )
+
+    def find(self, source_id: str) -> Source | None:
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(_sources).where(_sources.c.id == source_id)
+            ).one_or_none()
+        return None if found is None else _source(found)
+
+    def get(self, source_id: str) -> Source:
+        """Raises NotFound."""
+        found = self.find(source_id)
+        if found is None:
+            raise NotFound(f"no source {source_id!r}")
+        return found
+
+    def of_chatbot(self, chatbot_id: str, *, limit: int = 1000) -> list[Source]:
+        """The bot's sources, newest first."""
+        query = (
+            select(_sources)
+            .where(_sources.c.chatbot_id == chatbot_id)
+            .order_by(_sources.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_source(row) for row in connection.execute(query)]
+
+    def mark_ready(self, source_id: str, *, content_sha256: str | None = None) -> Source:
+        """Its chunks are there. Raises NotFound."""
+        return self._mark(
+            source_id,
+            status=SourceStatus.READY.value,
+            error=None,
+            content_sha256=content_sha256,
+        )
+
+    def mark_failed(self, source_id: str, *, error: str) -> Source:
+        """It could not be processed; `error` is for people. Raises NotFound."""
+        return self._mark(source_id, status=SourceStatus.FAILED.value, error=error)
+
+    def attach_job(self, source_id: str, *, job_id: str) -> Source:
+        """Note which job processes it. Raises NotFound."""
+        return self._mark(source_id, job_id=job_id)
+
+    def delete(self, source_id: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_sources).where(_sources.c.id == source_id))
+
+    def _mark(self, source_id: str, **values: Any) -> Source:  # columns of several types
+        with self._database.write() as connection:
+            found = connection.execute(
+                update(_sources)
+                .where(_sources.c.id == source_id)
+                .values(**values, updated_at=datetime.now(UTC))
+                .returning(_sources)
+            ).one_or_none()
+        if found is None:
+            raise NotFound(f"no source {source_id!r}")
+        return _source(found)
+
+
+def _source(row: Row[Any]) -> Source:  # one row of the table, whose columns differ in type
+    values = dict(row._mapping)
+    return Source(**{**values, "status": SourceStatus(values["status"])})

@@ -1,0 +1,1 @@
+"""Tests against real servers, databases, tools and workers on this machine."""

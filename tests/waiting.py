@@ -1,0 +1,19 @@
+"""Waiting for a condition with a deadline: tests never sleep for a guessed time."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+
+
+def eventually(probe: Callable[[], T], *, within_s: float = 30.0, why: str = "") -> T:
+    """Call `probe` until it returns something true, and return that; else AssertionError."""
+    deadline = time.monotonic() + within_s
+    while not (found := probe()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {why or probe}, last seen: {found!r}")
+        time.sleep(POLL_S)
+    return found

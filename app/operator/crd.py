@@ -1,0 +1,209 @@
+"""The CustomResourceDefinition, made from the pydantic models: they are its only source.
+
+What a JSON schema cannot say (rules between fields, subresources, printer columns) stands here.
+`celeriac pools crd` prints it; `k8s/crd/workerpools.celeriac.dev.yaml` is its output, and a test
+fails when it is stale.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from app.control import spec
+from app.operator.status import WorkerPoolStatus
+
+Schema = dict[str, Any]  # OpenAPI v3 schema, as the API server's structural schemas have it
+Path = tuple[str, ...]
+
+ROOT_DESCRIPTION = (
+    "WorkerPool keeps the workers of some Celery queues at the size that the queues ask for."
+)
+
+RULES: Mapping[Path, tuple[tuple[str, str], ...]] = {
+    (): (
+        ("self.minReplicas <= self.maxReplicas", "minReplicas must not be above maxReplicas"),
+        (
+            "!has(self.schedules) || self.schedules.all(s, !has(s.minReplicas) || s.minReplicas <= "
+            "(has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))",
+            "a schedule's minReplicas must not be above its maxReplicas (the pool's, if it has "
+            "none of its own)",
+        ),
+    ),
+    ("target",): (
+        (
+            "has(self.queueWaitSeconds) != has(self.backlogPerReplica)",
+            "set exactly one of queueWaitSeconds and backlogPerReplica",
+        ),
+    ),
+    ("schedules", "items"): (
+        (
+            "has(self.minReplicas) || has(self.maxReplicas)",
+            "a schedule sets minReplicas, maxReplicas or both",
+        ),
+    ),
+    ("fallback",): (
+        (
+            "self.behavior == 'currentReplicas' || has(self.replicas)",
+            "this fallback.behavior needs fallback.replicas",
+        ),
+    ),
+}
+"""CEL rules by the path of the field that they speak of, each with what it tells the user."""
+
+LISTS: Mapping[Path, Schema] = {
+    ("queues",): {"x-kubernetes-list-type": "set"},
+    ("schedules",): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    ("behavior", "scaleUp", "policies"): {"x-kubernetes-list-type": "atomic"},
+    ("behavior", "scaleDown", "policies"): {"x-kubernetes-list-type": "atomic"},
+    ("status", "queues"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    ("status", "explanation"): {"x-kubernetes-list-type": "atomic"},
+    ("status", "conditions"): {
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    },
+}
+"""How server-side apply merges each list. A set or a map also refuses doubles."""
+
+_READY = '.status.conditions[?(@.type=="Ready")]'
+COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
+    ("Mode", "string", ".spec.mode", 0, "Auto, DryRun or Off"),
+    ("Replicas", "integer", ".status.replicas", 0, "What the target is set to"),
+    ("Desired", "integer", ".status.desiredReplicas", 0, "What the pool should have"),
+    ("Backlog", "integer", ".status.backlog", 0, "Messages that wait"),
+    ("Active", "integer", ".status.activeTasks", 0, "Tasks that run"),
+    ("Wait", "number", ".status.queueWaitSeconds", 0, "Age of the oldest message, in seconds"),
+    ("Ready", "string", f"{_READY}.status", 0, "Whether the pool is reconciled"),
+    ("Reason", "string", f"{_READY}.reason", 1, "Why it is, or is not"),
+    ("Target", "string", ".spec.scaleTargetRef.name", 1, "What runs the workers"),
+    ("Queues", "string", ".spec.queues", 1, "The queues that the workers consume"),
+    ("Age", "date", ".metadata.creationTimestamp", 0, ""),
+)
+"""Name, type, path, priority (1 shows with `-o wide` only), description."""
+
+
+def definition() -> Schema:
+    """The CustomResourceDefinition of WorkerPool."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{spec.PLURAL}.{spec.GROUP}"},
+        "spec": {
+            "group": spec.GROUP,
+            "names": {
+                "kind": spec.KIND,
+                "listKind": f"{spec.KIND}List",
+                "plural": spec.PLURAL,
+                "singular": spec.KIND.lower(),
+                "shortNames": [spec.SHORT_NAME],
+                "categories": ["celeriac"],
+            },
+            "scope": "Namespaced",
+            "versions": [_version()],
+        },
+    }
+
+
+def manifest() -> str:
+    """The definition as YAML."""
+    head = "# Made from the models of app/control/spec.py and app/operator/status.py by\n"
+    head += "# `celeriac pools crd`. Change those, then: make generate\n"
+    return head + yaml.safe_dump(definition(), sort_keys=False, width=96, allow_unicode=True)
+
+
+def _version() -> Schema:
+    return {
+        "name": spec.VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _root_schema()},
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
+    }
+
+
+def _column(name: str, kind: str, path: str, priority: int, description: str) -> Schema:
+    column: Schema = {"name": name, "type": kind, "jsonPath": path}
+    if priority:
+        column["priority"] = priority
+    if description:
+        column["description"] = description
+    return column
+
+
+def _root_schema() -> Schema:
+    return {
+        "type": "object",
+        "description": ROOT_DESCRIPTION,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(spec.WorkerPoolSpec, at=()),
+            "status": structural(WorkerPoolStatus, at=("status",)),
+        },
+    }
+
+
+def structural(model: type[BaseModel], *, at: Path) -> Schema:
+    """A model's JSON schema as a structural schema: no references, no unions with null."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    return _converted(schema, definitions=schema.get("$defs", {}), at=at)
+
+
+_KEPT = (
+    "type",
+    "format",
+    "description",
+    "default",
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "required",
+)
+
+
+def _converted(node: Schema, *, definitions: Mapping[str, Schema], at: Path) -> Schema:
+    node = _resolved(node, definitions)
+    schema = {key: node[key] for key in _KEPT if node.get(key) is not None}
+    if "exclusiveMinimum" in node:
+        schema |= {"minimum": node["exclusiveMinimum"], "exclusiveMinimum": True}
+    if node["type"] == "array":
+        schema["items"] = _converted(node["items"], definitions=definitions, at=(*at, "items"))
+        schema |= LISTS[at]
+    if node["type"] == "object":
+        schema["properties"] = {
+            name: _converted(child, definitions=definitions, at=(*at, name))
+            for name, child in node["properties"].items()
+        }
+    if at in RULES:
+        schema["x-kubernetes-validations"] = [
+            {"rule": rule, "message": message} for rule, message in RULES[at]
+        ]
+    return schema
+
+
+def _resolved(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Follow `$ref`, and take the one branch of a union that is not null."""
+    rest = dict(node)
+    branches = [branch for branch in rest.pop("anyOf", ()) if branch.get("type") != "null"]
+    reference = rest.pop("$ref", None)
+    if reference is not None:
+        branches.append(definitions[reference.rpartition("/")[2]])
+    for branch in branches:
+        rest = _resolved(branch, definitions) | rest
+    return rest

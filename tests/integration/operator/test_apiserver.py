@@ -1,0 +1,153 @@
+"""The client of the Kubernetes API against a small HTTP server that answers as one does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from app import errors
+from app.operator.apiserver import ApiServer, Patch
+from app.operator.login import Login
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Path:
+    """A kubeconfig for the server of the test; its token stands in a file."""
+    (tmp_path / "token").write_text("first\n")
+    return tmp_path
+
+
+@asynccontextmanager
+async def serving(
+    handler: Handler, account: Path, *, timeout_s: float = 5
+) -> AsyncIterator[ApiServer]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    config = {
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": f"http://{host}:{port}/prefix"}}],
+        "users": [{"name": "x", "user": {"tokenFile": "token"}}],
+    }
+    path = account / "config"
+    path.write_text(json.dumps(config))
+    try:
+        login = Login(service_account=None, kubeconfigs=(path,))
+        async with ApiServer(login, timeout_s=timeout_s) as server:
+            yield server
+    finally:
+        await runner.cleanup()
+
+
+def test_paths_start_at_the_servers_own_prefix(account: Path) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"path": request.path, "agent": request.headers["User-Agent"]})
+
+    async def scenario() -> None:
+        async with serving(handler, account) as server:
+            got = await server.get("/api/v1/pods")
+        assert got == {"path": "/prefix/api/v1/pods", "agent": "celeriac-operator"}
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_token_is_read_again_once(account: Path) -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        (account / "token").write_text("second")
+        is_valid = seen[-1] == "Bearer second"
+        return web.json_response({}, status=200 if is_valid else 401)
+
+    async def scenario() -> None:
+        async with serving(handler, account) as server:
+            await server.get("/api")
+
+    asyncio.run(scenario())
+    assert seen == ["Bearer first", "Bearer second"]
+
+
+@pytest.mark.parametrize(
+    ("status", "want"),
+    [
+        (400, errors.InvalidInput),
+        (401, errors.ApiServerUnreachable),
+        (403, errors.AccessDenied),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (422, errors.InvalidInput),
+        (429, errors.RateLimited),
+        (500, errors.ApiServerUnreachable),
+        (503, errors.ApiServerUnreachable),
+    ],
+)
+def test_each_status_becomes_an_error_of_ours(
+    account: Path, status: int, want: type[errors.CeleriacError]
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "message": "because"}, status=status)
+
+    async def scenario() -> None:
+        async with serving(handler, account) as server:
+            with pytest.raises(want, match="GET /api"):
+                await server.get("/api")
+
+    asyncio.run(scenario())
+
+
+def test_a_silent_server_is_unreachable(account: Path) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario() -> None:
+        async with serving(handler, account, timeout_s=0.1) as server:
+            with pytest.raises(errors.ApiServerUnreachable, match="TimeoutError"):
+                await server.get("/api")
+
+    asyncio.run(scenario())
+
+
+def test_lists_are_read_page_by_page(account: Path) -> None:
+    pages = {
+        None: {"items": [{"n": 1}], "metadata": {"continue": "next"}},
+        "next": {"items": [{"n": 2}], "metadata": {}},
+    }
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(pages[request.query.get("continue")])
+
+    async def scenario() -> list[object]:
+        async with serving(handler, account) as server:
+            return [item async for item in server.items("/api/v1/pods")]
+
+    assert asyncio.run(scenario()) == [{"n": 1}, {"n": 2}]
+
+
+def test_a_patch_says_its_kind(account: Path) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(
+            {"type": request.content_type, "manager": request.query["fieldManager"]}
+            | {"body": await request.json()}
+        )
+
+    async def scenario() -> dict[str, object]:
+        async with serving(handler, account) as server:
+            return await server.patch(
+                "/x", {"a": 1}, kind=Patch.APPLY, params={"fieldManager": "celeriac"}
+            )
+
+    want = {"type": "application/apply-patch+yaml", "manager": "celeriac", "body": {"a": 1}}
+    assert asyncio.run(scenario()) == want

@@ -1,0 +1,174 @@
+"""A pool of connections to one broker. The only module that lets redis' errors in, and none out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis import asyncio as redis
+from redis import exceptions
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+from app.broker.address import Address, Endpoint, Sentinels, Tls
+from app.errors import BrokerRefused, BrokerUnreachable
+
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 5.0
+"""For each answer of the server. Blocking commands ask for less (`BLOCK_LIMIT_S`)."""
+BLOCK_LIMIT_S = 2.0
+SILENCE_LIMIT_S = 5.0
+"""A subscription that is silent for this long gets a PING, which has as long to come back."""
+CLIENT_NAME = "celeriac"
+
+_REFUSALS: tuple[type[exceptions.RedisError], ...] = (
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.AuthenticationWrongNumberOfArgsError,
+    exceptions.ExternalAuthProviderError,
+)
+"""Connection errors of redis' that are an answer all the same."""
+
+_SILENCES: tuple[type[Exception], ...] = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterDownError,
+    exceptions.TryAgainError,
+    OSError,
+    TimeoutError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A message of a subscription. `data` is `None` when the subscription has just come into force,
+    at first or after a gap."""
+
+    channel: str
+    data: bytes | None
+
+
+def translated(error: Exception, *, host: str) -> BrokerUnreachable:
+    """Our error for one of redis' or of the operating system's. It holds no secret."""
+    reason = str(error).strip()
+    if isinstance(error, _SILENCES) and not isinstance(error, _REFUSALS):
+        return BrokerUnreachable(host=host, reason=reason)
+    return BrokerRefused(host=host, reason=reason)
+
+
+class Connection:
+    """Speaks to one broker; connects when first needed. Close it."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._sentinel: Sentinel | None = None
+        self._client = self._open()
+
+    @asynccontextmanager
+    async def asking(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> AsyncIterator["redis.Redis"]:
+        """The client for a conversation that has to end within `timeout_s`.
+
+        Raises:
+            BrokerUnreachable: no connection, or no answer in time.
+            BrokerRefused: it does not let us in, or refuses a command.
+        """
+        with self._translating():
+            async with asyncio.timeout(timeout_s):
+                yield self._client
+
+    async def subscribe(self, channels: Sequence[str]) -> AsyncGenerator[Published, None]:
+        """What is published to these channels, until the connection breaks. Close the generator.
+
+        Raises:
+            BrokerUnreachable: the connection broke, or went silent.
+            BrokerRefused: it does not let us in, or not listen to these channels.
+        """
+        with self._translating():
+            async with self._client.pubsub() as subscription:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    await subscription.subscribe(*channels)
+                async for message in _messages(subscription):
+                    kind, channel = message["type"], message["channel"]
+                    if kind in ("message", "subscribe"):
+                        data = message["data"] if kind == "message" else None
+                        yield Published(channel=channel.decode(), data=data)
+
+    async def close(self) -> None:
+        """Close every connection. Nothing can be asked afterwards."""
+        await self._client.aclose()
+        for sentinel in self._sentinel.sentinels if self._sentinel is not None else ():
+            await sentinel.aclose()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
+            raise translated(exc, host=str(self.address)) from exc
+
+    def _open(self) -> "redis.Redis":
+        options = _options(self.address)
+        match self.address.place:
+            case Sentinels() as sentinels:
+                self._sentinel = _sentinel(sentinels, options)
+                master: redis.Redis = self._sentinel.master_for(sentinels.master_name)
+                return master
+            case Endpoint(host=host, port=port):
+                return redis.Redis(host=host, port=port, **options)
+            case path:
+                return redis.Redis(unix_socket_path=path, **options)
+
+
+async def _messages(subscription: PubSub) -> AsyncGenerator[dict[str, Any], None]:
+    is_waiting_for_pong = False
+    while True:
+        message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
+        if message is not None:
+            is_waiting_for_pong = False
+            yield message
+        elif is_waiting_for_pong:
+            raise TimeoutError("no answer to a PING")
+        else:
+            is_waiting_for_pong = True
+            await subscription.ping()
+
+
+def _sentinel(sentinels: Sentinels, options: Mapping[str, Any]) -> Sentinel:
+    timeouts = {
+        name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")
+    }
+    entry = {"username": sentinels.username, "password": sentinels.password}
+    return Sentinel(  # type: ignore[no-untyped-call]  # redis has no types for it
+        [(endpoint.host, endpoint.port) for endpoint in sentinels.endpoints],
+        sentinel_kwargs={**timeouts, **entry},
+        **options,
+    )
+
+
+def _options(address: Address) -> dict[str, Any]:
+    return {
+        "db": address.db,
+        "username": address.username,
+        "password": address.password,
+        "client_name": CLIENT_NAME,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": ANSWER_TIMEOUT_S,
+        "socket_keepalive": True,
+        # Once, at once: a pooled connection may have died with the server that is back by now.
+        "retry": Retry(NoBackoff(), 1),
+        **(_tls_options(address.tls) if address.tls is not None else {}),
+    }
+
+
+def _tls_options(tls: Tls) -> dict[str, Any]:
+    return {
+        "ssl": True,
+        "ssl_cert_reqs": tls.certificate_check,
+        "ssl_check_hostname": tls.check_hostname,
+        "ssl_ca_certs": tls.ca_certs,
+        "ssl_certfile": tls.certfile,
+        "ssl_keyfile": tls.keyfile,
+    }

@@ -1,0 +1,47 @@
+"""One application's queues and heartbeats on one broker, read together."""
+
+from collections.abc import Callable, Collection
+
+from app.broker import depth
+from app.broker.connection import Connection
+from app.broker.heartbeats import Heartbeats
+from app.broker.keys import Keys
+from app.broker.model import BrokerReading
+from app.queues import QueueName
+
+DUE_SOON_S = 30.0
+"""ETA tasks due within this are work to come: a worker is there in less."""
+
+
+class BrokerQueues:
+    """Reads depth from the broker and joins what was heard of its workers."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        layout: Keys,
+        heartbeats: Heartbeats,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._connection = connection
+        self._keys = layout
+        self._heartbeats = heartbeats
+        self._clock = clock
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        """Read these queues and all known heartbeats in one round trip.
+
+        Raises:
+            BrokerUnreachable: nothing is known; never an empty or partial reading instead.
+        """
+        now_s = self._clock()
+        depths = await depth.read(
+            self._connection, self._keys, tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S
+        )
+        return BrokerReading(
+            read_at_s=now_s,
+            queues=depths,
+            heartbeats=self._heartbeats.current(),
+            listening_since_s=self._heartbeats.listening_since_s,
+        )

@@ -54,8 +54,9 @@ _REFUSED_V6: tuple[tuple[IPv6Network, str], ...] = tuple(
 
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
-REFUSED: tuple[IPv4Network | IPv6Network, ...] = tuple(
-    network for network, _ in (*_REFUSED_V4, *_REFUSED_V6)
+REFUSED: tuple[IPv4Network | IPv6Network, ...] = (
+    *(network for network, _ in _REFUSED_V4),
+    *(network for network, _ in _REFUSED_V6),
 )
 """Every refused network, for the firewalls that stand behind this check."""
 

@@ -1,0 +1,3 @@
+module celeriac.dev/tests/pause
+
+go 1.24.0

@@ -1,12 +1,11 @@
 """A form with one file, received onto the disk as it comes, never held in memory.
 
-The parser is python-multipart's; what is added is the cap, the digest, and that nothing stays on
+The parser is python-multipart's; what is added is the cap, and that nothing stays on
 the disk when the sender goes away half-way.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 WRITE_BYTES = 1024 * 1024
-"""Written and hashed at once, in a thread: large enough to make the change of thread cheap."""
+"""Written at once, in a thread: large enough to make the change of thread cheap."""
 
 FIELD_LIMIT_BYTES = 64 * 1024
 FIELD_LIMIT = 50
@@ -37,7 +36,6 @@ class ReceivedFile:
     filename: str
     media_type: str
     size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +118,6 @@ class _Receiver:
     limit_bytes: int
     pending: bytearray = field(default_factory=bytearray)
     is_ended: bool = False
-    _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _size_bytes: int = 0
     _fields: dict[str, str] = field(default_factory=dict)
     _file: tuple[str, str] | None = None
@@ -145,7 +142,6 @@ class _Receiver:
     def write_pending(self) -> None:
         with _translated_errors():
             self.sink.write(self.pending)
-        self._digest.update(self.pending)
         self.pending.clear()
 
     def finish(self) -> None:
@@ -162,7 +158,6 @@ class _Receiver:
             filename=filename,
             media_type=media_type,
             size_bytes=self._size_bytes,
-            sha256=self._digest.hexdigest(),
         )
         return Form(fields=dict(self._fields), file=file)
 

@@ -1,0 +1,46 @@
+"""All commands put together."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.cli import db, jobs, output, queues, serve
+from app.errors import CeleriacError
+
+API_URL = "http://127.0.0.1:8000"
+
+application = typer.Typer(
+    name="celeriac",
+    help="The worker platform for Celery: jobs, queues and pools that size themselves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich takes a third of a second to import
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@application.callback()
+def _root(
+    api_url: Annotated[
+        str, typer.Option(envvar="CELERIAC_URL", help="The API that the commands talk to.")
+    ] = API_URL,
+) -> None:
+    """Options of all commands. What they hold is read from the root context."""
+
+
+application.command("api")(serve.api)
+application.command("worker", context_settings=serve.PASSED_ON)(serve.worker)
+application.command("beat", context_settings=serve.PASSED_ON)(serve.beat)
+application.add_typer(jobs.application, name="jobs")
+application.add_typer(queues.application, name="queues")
+application.add_typer(db.application, name="db")
+
+
+def main() -> None:
+    """The console script. Errors of ours are a line, never a traceback."""
+    try:
+        application()
+    except CeleriacError as error:
+        output.error(str(error))
+        sys.exit(1)

@@ -1,0 +1,219 @@
+"""`celeriac jobs submit KIND`: a command for each kind that the API knows, with its parameters."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from app.cli import client, kinds, output, pairs, watch
+from app.cli.client import Api, ApiAway
+from app.cli.kinds import Parameter, ValueType
+from app.cli.output import Format, FormatOption
+from app.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+Json = Any  # a JSON value: the type system has no better word for it
+
+UPLOAD_PARAMETER = "upload_id"
+
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="A parameter by name; its value may be JSON."),
+]
+JsonOption = Annotated[str | None, typer.Option(help="All parameters as one JSON object.")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Upload this file first, and work on it."),
+]
+PriorityOption = Annotated[
+    int | None, typer.Option(min=0, max=9, help="0 is served first, 9 last.")
+]
+NotBeforeOption = Annotated[
+    str | None, typer.Option(help="Start no earlier than this moment (ISO 8601).")
+]
+MaxAttemptsOption = Annotated[int | None, typer.Option(min=1, help="Runs of each stage.")]
+LabelOption = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="To find the job again.")
+]
+IdempotencyKeyOption = Annotated[
+    str | None, typer.Option(help="Submitting again with this key gives the same job.")
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", "--watch", help="Follow the job until it ends.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of job as the API tells of it."""
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+
+
+def known_kinds(context: typer.Context) -> dict[str, Kind]:
+    """The API's kinds; those of this installation when it does not answer (enough for `--help`)."""
+    try:
+        with client.connected(context) as api:
+            found = api.get("/pipelines")["items"]
+    except ApiAway:
+        found = _installed_kinds()
+    return {
+        entry["kind"]: Kind(
+            name=entry["kind"],
+            summary=entry["summary"],
+            parameters=kinds.parameters(entry["params_schema"]),
+        )
+        for entry in found
+    }
+
+
+def _installed_kinds() -> list[dict[str, Json]]:
+    from app.pipelines import registry  # only when no API can be asked
+    from app.settings import PipelineSettings
+
+    return [
+        {"kind": kind, "summary": found.summary, "params_schema": found.params.model_json_schema()}
+        for kind, found in registry.discover(PipelineSettings().modules).items()
+    ]
+
+
+class KindGroup(typer.core.TyperGroup):
+    """Asks for the kinds only when it needs them: a kind is a command."""
+
+    def list_commands(self, ctx: "Context") -> list[str]:
+        return sorted(known_kinds(ctx))  # type: ignore[arg-type]  # Typer's is a subclass of it
+
+    def get_command(self, ctx: "Context", cmd_name: str) -> "Command":
+        known = known_kinds(ctx)  # type: ignore[arg-type]  # as above
+        if cmd_name not in known:
+            raise typer.BadParameter(f"no kind {cmd_name!r}; there are: {', '.join(known)}")
+        return _command(known[cmd_name])
+
+
+application = typer.Typer(
+    cls=KindGroup,
+    help="Submit a job. Each kind has a command of its own, which shows its parameters.",
+    no_args_is_help=True,
+    subcommand_metavar="KIND [OPTIONS]",
+)
+
+
+@application.callback()
+def _group() -> None:
+    """Submit a job. Each kind has a command of its own, which shows its parameters."""
+
+
+def submit(  # the options that every kind has
+    context: typer.Context,
+    *,
+    param: ParamOption = None,
+    json: JsonOption = None,
+    file: FileOption = None,
+    priority: PriorityOption = None,
+    not_before: NotBeforeOption = None,
+    max_attempts: MaxAttemptsOption = None,
+    label: LabelOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
+    wait: WaitOption = False,
+    output_format: FormatOption = Format.TABLE,
+    params: Mapping[str, Json],
+) -> None:
+    """Submit one job of the kind that the command is named for."""
+    body: dict[str, Json] = {
+        "params": {**_json_object(json), **pairs.parse_json_values(param or ()), **params},
+        "priority": priority,
+        "not_before": not_before,
+        "max_attempts": max_attempts,
+        "labels": pairs.parse(label or ()),
+    }
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    with client.connected(context) as api:
+        if file is not None:
+            body["params"][UPLOAD_PARAMETER] = api.upload("/uploads", file)["id"]
+        given = {key: value for key, value in body.items() if value is not None}
+        job = api.post(f"/jobs/{context.info_name}", body=given, headers=headers)
+        _report(api, job, wait=wait, shown=output_format)
+
+
+def _report(api: Api, job: Mapping[str, Json], *, wait: bool, shown: Format) -> None:
+    if wait:
+        job = watch.until_done(api, job["id"], quiet=shown is Format.JSON)
+    if shown is Format.JSON:
+        output.print_json(job)
+    elif not wait:
+        typer.echo(job["id"])
+    if wait:
+        raise typer.Exit(watch.exit_code(job))
+
+
+def _json_object(text: str | None) -> dict[str, Json]:
+    try:
+        found = json.loads(text) if text is not None else {}
+    except ValueError as error:
+        raise InvalidInput(f"--json is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("--json must be an object: its keys are the parameters")
+    return found
+
+
+def _command(kind: Kind) -> "Command":
+    """The command of a kind: the options of all kinds, and one for each parameter of its own."""
+    shared = [
+        parameter
+        for name, parameter in inspect.signature(submit).parameters.items()
+        if name != "params"
+    ]
+    taken = {parameter.name for parameter in shared}
+    own = [parameter for parameter in kind.parameters if parameter.name not in taken]
+
+    def run(**values: Json) -> None:
+        params = {found.name: _value(found, values.pop(found.name)) for found in own}
+        given = {name: value for name, value in params.items() if value is not None}
+        submit(**values, params=given)
+
+    context, *options = shared
+    signature = inspect.Signature([context, *map(_option, own), *options])
+    run.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for
+    run.__annotations__ = {name: found.annotation for name, found in signature.parameters.items()}
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(kind.name, help=kind.summary)(run)
+    return typer.main.get_command(single)
+
+
+_ANNOTATIONS: Mapping[ValueType, Any] = {  # Any: types as values
+    ValueType.TEXT: str | None,
+    ValueType.INTEGER: int | None,
+    ValueType.NUMBER: float | None,
+    ValueType.BOOLEAN: bool | None,
+    ValueType.TEXTS: list[str] | None,
+    ValueType.JSON: str | None,
+}
+
+
+def _option(found: Parameter) -> inspect.Parameter:
+    option = typer.Option(found.flag, help=found.help)
+    return inspect.Parameter(
+        found.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[_ANNOTATIONS[found.value_type], option],
+    )
+
+
+def _value(found: Parameter, given: Json) -> Json:
+    if found.value_type is not ValueType.JSON or given is None:
+        return given if given != [] else None
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise InvalidInput(f"{found.flag} is not JSON: {error}") from error

@@ -1,0 +1,101 @@
+"""A job's progress on the terminal."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import typer
+
+from app.cli import follow, output
+from app.cli.client import Api
+
+Json = Any  # a JSON value: the type system has no better word for it
+
+
+class Display(Protocol):
+    """Shows what is known of the job so far."""
+
+    def show(self, job: Json) -> None: ...
+
+
+def until_done(api: Api, job_id: str, *, quiet: bool = False) -> Json:
+    """Follow the job to its end; return it as it is then."""
+    if quiet:
+        _follow(api, job_id, None)
+    elif sys.stdout.isatty():
+        with _bar() as display:
+            _follow(api, job_id, display)
+    else:
+        _follow(api, job_id, Lines())
+    job = api.get(f"/jobs/{job_id}")
+    if not quiet:
+        typer.echo(summary(job, api_url=api.url))
+    return job
+
+
+def exit_code(job: Json) -> int:
+    return 0 if job["state"] == "succeeded" else 1
+
+
+def summary(job: Json, *, api_url: str) -> str:
+    """How it ended, and what there is of it."""
+    error = job["error"]
+    ending = f": {error['type']}: {error['message']}" if error is not None else ""
+    artifacts = [f"  {api_url}{found['url']}" for found in job["artifacts"]]
+    return "\n".join([f"{job['pipeline']} {job['id']} {job['state']}{ending}", *artifacts])
+
+
+def _follow(api: Api, job_id: str, display: Display | None) -> None:
+    job: dict[str, Json] = {}
+    for event in follow.events(api, job_id):
+        job.update(event.data)
+        if display is not None:
+            display.show(job)
+
+
+class Lines:
+    """A line whenever the stage or the state changes: for logs, where nothing can be redrawn."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def show(self, job: Json) -> None:
+        line = f"{job.get('state', '')} {job.get('stage', '')}".strip()
+        if line != self._last:
+            self._last = line
+            typer.echo(line)
+
+
+class Bar:
+    """One line that is redrawn: stage, bar, percent, message, speed and time left."""
+
+    def __init__(self, progress: Any) -> None:  # Any: rich is imported when it is needed
+        self._progress = progress
+        self._task = progress.add_task("queued", total=100, news="")
+
+    def show(self, job: Json) -> None:
+        eta_s = job.get("eta_seconds")
+        news = [job.get("message"), job.get("speed"), eta_s and f"{eta_s:.0f} s left"]
+        is_running = job.get("state") == "running"
+        self._progress.update(
+            self._task,
+            completed=job.get("progress", 0),
+            description=job.get("stage") if is_running else job.get("state", ""),
+            news=" · ".join(part for part in news if part),
+        )
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Bar]:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[news]}", markup=False),
+    )
+    with Progress(*columns, console=output.console(), transient=True) as progress:
+        yield Bar(progress)

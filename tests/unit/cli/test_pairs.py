@@ -1,0 +1,24 @@
+import pytest
+
+from app.cli import pairs
+from app.errors import InvalidInput
+
+
+def test_the_value_may_hold_an_equals_sign() -> None:
+    assert pairs.parse(["url=http://x/?a=b", "empty="]) == {"url": "http://x/?a=b", "empty": ""}
+
+
+@pytest.mark.parametrize("given", ["plain", "=value", ""])
+def test_what_is_no_pair_is_refused(given: str) -> None:
+    with pytest.raises(InvalidInput, match="key=value"):
+        pairs.parse([given])
+
+
+def test_values_may_be_json() -> None:
+    given = ["n=3", "yes=true", 'list=["a"]', "text=three", 'quoted="3"']
+    want = {"n": 3, "yes": True, "list": ["a"], "text": "three", "quoted": "3"}
+    assert pairs.parse_json_values(given) == want
+
+
+def test_shown_in_one_line() -> None:
+    assert pairs.shown({"a": "b", "n": [1, "ü"]}) == 'a=b n=[1, "ü"]'

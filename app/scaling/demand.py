@@ -1,0 +1,117 @@
+"""How many task slots the work of a pool needs.
+
+Two questions, the larger answer counts. *Steady*: with Poisson arrivals at rate `lambda` and run
+times `S`, the offered load is `rho = lambda * S`, and Erlang's C formula gives the smallest number
+of slots with which at most one message in twenty waits for longer than the target. *Backlog*: what
+waits now has to start within the target, on slots that come free and on slots that are added.
+
+Neither answer is larger than the number of tasks there are: a slot without a task serves nobody.
+Without run times every task gets a slot of its own.
+"""
+
+import math
+from dataclasses import dataclass
+
+from app.scaling.policy import BacklogPerReplica, Policy
+from app.scaling.reading import Reading
+
+LATE_SHARE = 0.05
+"""One message in twenty may wait for longer than the target."""
+EXACT_UP_TO = 400.0
+"""Above this load the square-root rule is within a slot of Erlang's formula, and cheaper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What there is to do."""
+
+    waiting: int
+    """Ready, or about to be: nobody runs it yet and a new slot could."""
+    running: int
+    """Running on replicas that take work."""
+    held: int
+    """Fetched by a worker and not seen running: about to run, or prefetched."""
+
+    @property
+    def tasks(self) -> int:
+        return self.waiting + self.running + self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Slots that the work needs, and how they come about."""
+
+    slots: float
+    steady: float
+    backlog: float
+    replicas: float
+    """Before rounding up: `slots / slots_per_replica`, or the share of a backlog target."""
+
+
+def work(seen: Reading, *, abandoned: int, slots: int) -> Work:
+    """Sort what was read. `slots` is what the pool has, `abandoned` nobody alive holds.
+
+    A prefetched message holds a slot and never adds one: no other worker can run it.
+    """
+    ready = seen.ready if seen.ready is not None else 0
+    running = seen.active if seen.active is not None else 0
+    waiting = ready + (seen.due_soon or 0)
+    in_flight = max(0, (seen.unacked or 0) - (seen.scheduled or 0) - abandoned)
+    held = max(0, in_flight - running - seen.draining_active)
+    room = max(0, slots - waiting - running)
+    return Work(waiting=waiting, running=running, held=min(held, room))
+
+
+def demand(
+    todo: Work,
+    *,
+    policy: Policy,
+    slots_per_replica: int,
+    arrival_rate: float | None,
+    runtime_s: float | None,
+) -> Demand:
+    """Slots and (fractional) replicas for this work."""
+    if isinstance(policy.target, BacklogPerReplica):
+        replicas = max(
+            todo.tasks / policy.target.messages, math.ceil(todo.running / slots_per_replica)
+        )
+        slots = replicas * slots_per_replica
+        return Demand(slots=slots, steady=0.0, backlog=slots, replicas=replicas)
+    if runtime_s is None or runtime_s <= 0:
+        steady, backlog = 0.0, float(todo.tasks)
+    else:
+        load = (arrival_rate or 0.0) * runtime_s
+        wait_s = policy.target.wait_s
+        steady = steady_slots(load, wait_s=wait_s, runtime_s=runtime_s)
+        backlog = backlog_slots(todo, wait_s=wait_s, runtime_s=runtime_s)
+    slots = min(max(steady, backlog), float(todo.tasks))
+    return Demand(slots=slots, steady=steady, backlog=backlog, replicas=slots / slots_per_replica)
+
+
+def steady_slots(load: float, *, wait_s: float, runtime_s: float) -> float:
+    """Fewest slots with `P(wait > wait_s) <= LATE_SHARE` at this offered load (Erlangs)."""
+    if load <= 0:
+        return 0.0
+    if load > EXACT_UP_TO:
+        return load + math.sqrt(load)
+    slots, blocking = 0, 1.0
+    while True:
+        slots += 1
+        blocking = load * blocking / (slots + load * blocking)
+        if slots <= load:
+            continue
+        waits = blocking / (1 - (load / slots) * (1 - blocking))
+        if waits * math.exp(-(slots - load) * wait_s / runtime_s) <= LATE_SHARE:
+            return float(slots)
+
+
+def backlog_slots(todo: Work, *, wait_s: float, runtime_s: float) -> float:
+    """Slots with which all that waits now starts within `wait_s`.
+
+    A busy slot comes free `wait_s / runtime_s` times in that time. An added one starts a task at
+    once and another after each run time.
+    """
+    busy = todo.running + todo.held
+    from_busy = busy * wait_s / runtime_s
+    per_added = 1 + math.floor(wait_s / runtime_s)
+    return busy + max(0.0, todo.waiting - from_busy) / per_added

@@ -1,0 +1,140 @@
+"""Which replicas go, and what has to happen before: no running task is ever ended.
+
+A replica that is to go is marked and told to stop consuming. It is idle for certain when, after
+the stop was confirmed, a heartbeat and then its own answer say that it runs and holds nothing. Only
+then does it go. Load that comes back wakes draining replicas first; new ones are second.
+
+The marks live at the replicas. A loop that has just started finds them there, tells those replicas
+to stop once more (which changes nothing) and goes on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.scaling import crew as crews
+from app.scaling.crew import Crew, DrainPolicy, Removal, Replica
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now, by names of replicas."""
+
+    replicas: int
+    """What the target should be set to."""
+    victims: tuple[str, ...] = ()
+    """Which go, where that is fewer than now."""
+    mark: tuple[str, ...] = ()
+    """Begin to drain: write the mark first, then stop."""
+    stop: tuple[str, ...] = ()
+    """Tell to stop consuming (the newly marked ones included, as far as they are heard)."""
+    ask: tuple[str, ...] = ()
+    """Ask what they hold."""
+    resume: tuple[str, ...] = ()
+    """Let consume again, then take the mark off."""
+    overdue: tuple[str, ...] = ()
+    """Drain for longer than the timeout, and still wait for their tasks."""
+    is_blocked: bool = False
+    """Should shrink and cannot: nobody can tell which replica would go."""
+
+
+def plan(
+    crew: Crew,
+    *,
+    wanted: int,
+    max_replicas: int,
+    removal: Removal,
+    policy: DrainPolicy,
+    now_s: float,
+) -> Plan:
+    """What to do so that `wanted` replicas take work and the others go, without ending a task.
+
+    `max_replicas` bounds what is started in place of draining replicas that cannot be woken.
+    """
+    if not policy.is_idle_first:
+        return _at_once(crew, wanted, now_s=now_s)
+    going = _going(crew, wanted=wanted, removal=removal, now_s=now_s)
+    gone = _names(one for one in going if crews.may_go(one, policy, now_s=now_s))
+    replicas, victims = _shrunk(crew, gone, wanted=wanted, removal=removal)
+    staying = [one for one in going if one.name not in victims]
+    needed = min(wanted + len(staying), max(crew.replicas, max_replicas, wanted))
+    return Plan(
+        replicas=max(replicas, needed),
+        victims=victims,
+        mark=_names(one for one in staying if not one.is_draining),
+        stop=_names(one for one in staying if crews.needs_stop(one, now_s=now_s)),
+        ask=_names(one for one in staying if crews.needs_answer(one, now_s=now_s)),
+        resume=_names(one for one in crew.draining if one not in going),
+        overdue=_names(one for one in staying if crews.is_overdue(one, policy, now_s=now_s)),
+        is_blocked=removal is Removal.ANY and 0 < wanted < crew.replicas,
+    )
+
+
+def _at_once(crew: Crew, wanted: int, *, now_s: float) -> Plan:
+    """Without a drain: the idlest go, whatever they do."""
+    fewer = max(0, crew.replicas - wanted - crew.missing)
+    victims = _names(_ranked(crew, now_s=now_s)[:fewer])
+    resume = _names(one for one in crew.draining if one.name not in victims)
+    return Plan(replicas=wanted, victims=victims, resume=resume)
+
+
+def _going(crew: Crew, *, wanted: int, removal: Removal, now_s: float) -> tuple[Replica, ...]:
+    """The replicas that take no work (any more), so that `wanted` others do."""
+    everybody = (*crew.working, *crew.draining)
+    stuck = tuple(one for one in crew.draining if one.is_stuck)
+    match removal:
+        case Removal.CHOSEN:
+            fewer = max(len(stuck), crew.replicas - wanted - crew.missing)
+            return _ranked(crew, now_s=now_s)[:fewer]
+        case Removal.HIGHEST_ORDINAL:
+            top = wanted + sum(1 for one in stuck if _ordinal(one) < wanted)
+            return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
+        case Removal.ANY:
+            return everybody if wanted == 0 else stuck
+
+
+def _shrunk(
+    crew: Crew, gone: tuple[str, ...], *, wanted: int, removal: Removal
+) -> tuple[int, tuple[str, ...]]:
+    """How small the target can be made by giving up those in `gone`, and who goes by that."""
+    everybody = (*crew.working, *crew.draining)
+    match removal:
+        case Removal.CHOSEN:
+            never_born = min(crew.missing, max(0, crew.replicas - wanted))
+            return crew.replicas - never_born - len(gone), gone
+        case Removal.HIGHEST_ORDINAL:
+            kept = (_ordinal(one) + 1 for one in everybody if one.name not in gone)
+            replicas = min(crew.replicas, max((wanted, *kept)))
+            return replicas, _names(one for one in everybody if _ordinal(one) >= replicas)
+        case Removal.ANY:
+            is_empty = wanted == 0 and len(gone) == len(everybody)
+            return (0, _names(everybody)) if is_empty else (crew.replicas, ())
+
+
+def _ranked(crew: Crew, *, now_s: float) -> tuple[Replica, ...]:
+    everybody = (*crew.working, *crew.draining)
+    return tuple(sorted(everybody, key=lambda one: _rank(one, now_s=now_s)))
+
+
+def _rank(replica: Replica, *, now_s: float) -> tuple[int, int, float, str]:
+    """Who goes first: who never came up, who is on the way, then the idlest, the youngest first."""
+    active = replica.active if replica.active is not None else 0
+    youngest_first = -(replica.started_at_s or 0.0)
+    if replica.is_stuck:
+        return (0, 0, youngest_first, replica.name)
+    if crews.is_unborn(replica, now_s=now_s):
+        return (1, 0, youngest_first, replica.name)
+    if replica.is_draining:
+        # Those that have the most free slots are the first to be woken, so they stand last.
+        return (2, -active, youngest_first, replica.name)
+    if replica.is_heard:
+        return (3 if active == 0 else 5, active, youngest_first, replica.name)
+    # Not heard: it starts up (then it is a good one to stop), or it is busy and cannot speak.
+    return (4 if replica.heard_at_s is None else 6, 0, youngest_first, replica.name)
+
+
+def _ordinal(replica: Replica) -> int:
+    return replica.ordinal if replica.ordinal is not None else 0
+
+
+def _names(replicas: Iterable[Replica]) -> tuple[str, ...]:
+    return tuple(one.name for one in replicas)

@@ -1,0 +1,42 @@
+"""What one tick knows of one pool. `None` is "not known", never zero."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSample:
+    """One worker's last heartbeat."""
+
+    node: str
+    active: int
+    processed: int
+    """Tasks accepted since it started; those minus `active` have ended."""
+    seen_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The inputs of one decision."""
+
+    replicas: int
+    """Replicas that take work, or will once they have started. Draining ones do not count."""
+    ready: int | None
+    """Messages nobody has fetched, over all queues and priorities; `None`: no answer."""
+    unacked: int | None = None
+    """Fetched and not acknowledged: running, prefetched, and ETA tasks."""
+    scheduled: int | None = None
+    """Of the unacked ones, those with an ETA in the future."""
+    due_soon: int | None = None
+    """Of the scheduled ones, those whose time is about to come."""
+    active: int | None = None
+    """Tasks that run on the replicas that take work."""
+    draining: int = 0
+    """Replicas that are being drained: they take no work."""
+    draining_active: int = 0
+    """Tasks that still run on draining replicas; they need no slot of anybody else."""
+    oldest_age_s: float | None = None
+    """How long the oldest ready message has waited."""
+    slots_per_replica: int | None = None
+    """What the workers say; the policy's own figure comes first."""
+    nodes: tuple[NodeSample, ...] = ()
+    """Heartbeats of the pool's workers, for rates and run times."""

@@ -1,0 +1,183 @@
+"""The rules that make a size, in the order in which they speak.
+
+Each is a function of the situation that returns a step, or `None` when it has nothing to say.
+`RECOMMENDING` says what the work asks for. Its answer is remembered, and `LIMITING` then holds back
+what would be hasty, unsafe or out of bounds. Bounds come last but for a pause in one direction,
+which somebody has asked for by hand.
+"""
+
+import math
+from collections.abc import Callable
+
+from app.scaling import behavior
+from app.scaling.policy import QueueWait
+from app.scaling.situation import Situation
+from app.scaling.steps import Figure, Rule, Step
+
+Speaks = Callable[[Situation], Step | None]
+
+
+def _step(rule: Rule, replicas: int, **figures: Figure) -> Step:
+    return Step(rule=rule, replicas=replicas, figures=tuple(figures.items()))
+
+
+def _demanded(at: Situation) -> Step | None:
+    replicas = math.ceil(at.demand.replicas)
+    rates = at.memory.estimate
+    return _step(
+        Rule.DEMAND,
+        replicas,
+        waiting=at.todo.waiting,
+        running=at.todo.running,
+        held=at.todo.held,
+        slots=at.demand.slots,
+        slots_per_replica=at.slots_per_replica,
+        arrival_rate=rates.arrival_rate,
+        runtime_s=rates.mean_runtime_s,
+    )
+
+
+def _tolerated(at: Situation) -> Step | None:
+    if at.size == at.current or at.current == 0:
+        return None
+    ratio = at.demand.replicas / at.current
+    rules = at.policy.behavior.scale_up if ratio > 1 else at.policy.behavior.scale_down
+    if abs(ratio - 1) > rules.tolerance_ratio:
+        return None
+    return _step(Rule.TOLERANCE, at.current, ratio=ratio, tolerance=rules.tolerance_ratio)
+
+
+def _not_activated(at: Situation) -> Step | None:
+    threshold = at.policy.activation_depth
+    if at.current > 0 or at.size == 0 or at.todo.tasks > threshold:
+        return None
+    return _step(Rule.ACTIVATION, 0, waiting=at.todo.tasks, threshold=threshold)
+
+
+def _held_messages(at: Situation) -> Step | None:
+    held = (at.seen.unacked or 0) - at.seen.draining_active
+    if at.size > 0 or held <= 0:
+        return None
+    return _step(Rule.HELD_MESSAGES, 1, held=held, scheduled=at.seen.scheduled)
+
+
+def _cooling_down(at: Situation) -> Step | None:
+    active_at_s = at.memory.active_at_s
+    if at.size > 0 or at.current == 0 or active_at_s is None:
+        return None
+    left_s = active_at_s + at.policy.cooldown_s - at.now_s
+    return _step(Rule.COOLDOWN, 1, left_s=left_s) if left_s > 0 else None
+
+
+def _forced_active(at: Situation) -> Step | None:
+    if at.size > 0 or not at.policy.override.is_activated:
+        return None
+    return _step(Rule.FORCED_ACTIVE, 1)
+
+
+def _stabilized(at: Situation) -> Step | None:
+    history, rules = at.memory.history, at.policy.behavior
+    size = behavior.stabilized(
+        at.size, current=at.current, history=history, behavior=rules, now_s=at.now_s
+    )
+    if size == at.size:
+        return None
+    is_raised = size > at.size
+    window = rules.scale_down if is_raised else rules.scale_up
+    return _step(
+        Rule.STABILIZATION,
+        size,
+        recommended=at.size,
+        side="highest" if is_raised else "lowest",
+        window_s=window.stabilization_window_s,
+    )
+
+
+def _late(at: Situation) -> Step | None:
+    target, age_s = at.policy.target, at.seen.oldest_age_s
+    if at.size >= at.current or age_s is None or not isinstance(target, QueueWait):
+        return None
+    if age_s <= target.wait_s:
+        return None
+    return _step(Rule.LATE, at.current, age_s=age_s, target_s=target.wait_s)
+
+
+def _bursting(at: Situation) -> Step | None:
+    until_s = at.memory.burst_until_s
+    if at.size >= at.current or until_s is None or at.now_s >= until_s:
+        return None
+    return _step(Rule.BURST, at.current, left_s=until_s - at.now_s)
+
+
+def _unheard(at: Situation) -> Step | None:
+    if at.size >= at.current or at.seen.active is not None:
+        return None
+    return _step(Rule.UNHEARD, at.current)
+
+
+def _busy(at: Situation) -> Step | None:
+    floor = min(math.ceil(at.todo.running / at.slots_per_replica), at.current)
+    if at.size >= floor:
+        return None
+    return _step(Rule.BUSY, floor, running=at.todo.running)
+
+
+def _rate_limited(at: Situation) -> Step | None:
+    size = behavior.rate_limited(
+        at.size,
+        current=at.current,
+        history=at.memory.history,
+        behavior=at.policy.behavior,
+        now_s=at.now_s,
+    )
+    return _step(Rule.RATE, size, wanted=at.size) if size != at.size else None
+
+
+def _at_least(at: Situation) -> Step | None:
+    floor = min(at.policy.min_replicas, at.policy.max_replicas)
+    if at.size >= floor:
+        return None
+    return _step(Rule.MINIMUM, floor, wanted=at.size, schedules=", ".join(at.policy.schedules))
+
+
+def _at_most(at: Situation) -> Step | None:
+    ceiling = at.policy.max_replicas
+    if at.size <= ceiling:
+        return None
+    return _step(Rule.MAXIMUM, ceiling, wanted=at.size, schedules=", ".join(at.policy.schedules))
+
+
+def _growing_paused(at: Situation) -> Step | None:
+    if at.size <= at.current or not at.policy.override.is_growing_paused:
+        return None
+    return _step(Rule.GROWING_PAUSED, at.current, wanted=at.size)
+
+
+def _shrinking_paused(at: Situation) -> Step | None:
+    kept = at.current + at.seen.draining
+    if at.size >= kept or not at.policy.override.is_shrinking_paused:
+        return None
+    return _step(Rule.SHRINKING_PAUSED, kept, wanted=at.size)
+
+
+RECOMMENDING: tuple[Speaks, ...] = (
+    _demanded,
+    _tolerated,
+    _not_activated,
+    _held_messages,
+    _cooling_down,
+    _forced_active,
+)
+
+LIMITING: tuple[Speaks, ...] = (
+    _stabilized,
+    _late,
+    _bursting,
+    _unheard,
+    _busy,
+    _rate_limited,
+    _at_least,
+    _at_most,
+    _growing_paused,
+    _shrinking_paused,
+)

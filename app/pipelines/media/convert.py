@@ -1,0 +1,153 @@
+"""Convert what was downloaded to a tagged MP3 and keep it as the job's artifact."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import InvalidInput, ProcessFailed, UnsupportedFormat
+from app.jobs.model import Artifact
+from app.jobs.work import Work
+from app.pipelines import disk
+from app.pipelines.media import ffmpeg, tags
+from app.pipelines.media.schema import Converted, Downloaded
+
+log = logging.getLogger(__name__)
+
+MEASURED_PERCENT, ENCODED_PERCENT, TAGGED_PERCENT = 10.0, 90.0, 95.0
+
+LENGTH_TOLERANCE_S = 1.0
+LENGTH_TOLERANCE_RATIO = 0.05
+"""How much shorter than its source an MP3 may be: encoders pad, containers round."""
+
+COVER_TIMEOUT_S = 60.0
+
+_MP3, _COVER, _TAGS = "audio.mp3", "cover.jpg", "tags.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What was found in the file."""
+
+    length_s: float
+    own_tags: dict[str, str]
+
+
+def convert(downloaded: Downloaded, work: Work) -> Converted:
+    """Make the MP3 from the file in the work's folder.
+
+    Raises InvalidInput (damaged, incomplete), UnsupportedFormat (no sound, not media),
+    StorageUnavailable, RetryableError, and what the work raises to stop.
+    """
+    with disk.watched():
+        source = disk.confined(work.directory, downloaded.file)
+        if not source.is_file():
+            raise InvalidInput("the downloaded file is gone: submit the job again")
+        sound = _measured(source, work)
+        target = work.directory / _MP3
+        _encode(source, target, sound, downloaded, work)
+        cover = _cover(downloaded, work)
+        chosen = tags.chosen(downloaded, sound.own_tags)
+        tags.write(target, chosen, cover=cover)
+        length_s = _checked_length_s(target, sound)
+        work.progress(TAGGED_PERCENT, "storing the file")
+        artifact = work.save_artifact(
+            target, name=tags.file_name(chosen["title"]), media_type="audio/mpeg"
+        )
+    work.progress(100, "converted")
+    return _converted(downloaded, chosen, artifact, length_s=length_s, has_cover=cover is not None)
+
+
+def _measured(source: Path, work: Work) -> Sound:
+    work.progress(0, "measuring the sound")
+    length_s = 0.0
+
+    def read(line: str) -> None:
+        nonlocal length_s
+        length_s = ffmpeg.done_s(line) or length_s
+        work.check()
+
+    own_tags = work.directory / _TAGS
+    output = _run(ffmpeg.measure(source, tags=own_tags), work, read)
+    known = ffmpeg.failure(output)
+    if isinstance(known, InvalidInput):
+        raise known
+    if not length_s:
+        raise UnsupportedFormat("there is no sound in the file")
+    return Sound(
+        length_s=length_s,
+        own_tags=ffmpeg.tags_of(own_tags.read_text(encoding="utf-8", errors="replace")),
+    )
+
+
+def _encode(source: Path, target: Path, sound: Sound, downloaded: Downloaded, work: Work) -> None:
+    percent = MEASURED_PERCENT
+    left_s = sound.length_s
+
+    def read(line: str) -> None:
+        nonlocal percent, left_s
+        done_s = ffmpeg.done_s(line)
+        if done_s is not None:
+            left_s = max(0.0, sound.length_s - done_s)
+            done_ratio = min(1.0, done_s / sound.length_s)
+            percent = MEASURED_PERCENT + done_ratio * (ENCODED_PERCENT - MEASURED_PERCENT)
+        speed = ffmpeg.speed_ratio(line)
+        if speed:
+            work.progress(percent, "converting", speed=f"{speed:.1f}x", eta_seconds=left_s / speed)
+
+    work.progress(percent, "converting")
+    _run(ffmpeg.encode(source, target, bitrate_kbps=downloaded.bitrate), work, read)
+
+
+def _run(command: list[str], work: Work, read: Callable[[str], None]) -> str:
+    try:
+        return work.run_process(command, on_line=read)
+    except ProcessFailed as error:
+        raise ffmpeg.of_process(error) from error
+
+
+def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
+    """The page's picture as a JPEG; None when there is none that ffmpeg can read."""
+    if downloaded.cover is None:
+        return None
+    work.progress(ENCODED_PERCENT, "preparing the cover")
+    picture = work.directory / _COVER
+    source = disk.confined(work.directory, downloaded.cover)
+    try:
+        work.run_process(ffmpeg.picture(source, picture), timeout_s=COVER_TIMEOUT_S)
+    except ProcessFailed as error:
+        log.info("no cover", extra={"reason": str(error)})
+        return None
+    return picture.read_bytes()
+
+
+def _checked_length_s(target: Path, sound: Sound) -> float:
+    length_s = tags.length_s(target)
+    missing_s = sound.length_s - length_s
+    if missing_s > max(LENGTH_TOLERANCE_S, sound.length_s * LENGTH_TOLERANCE_RATIO):
+        raise InvalidInput(
+            f"the file is damaged: {length_s:.0f} of {sound.length_s:.0f} s could be read"
+        )
+    return length_s
+
+
+def _converted(
+    downloaded: Downloaded,
+    chosen: dict[str, str],
+    artifact: Artifact,
+    *,
+    length_s: float,
+    has_cover: bool,
+) -> Converted:
+    return Converted(
+        title=chosen["title"],
+        artist=chosen.get("artist"),
+        duration_seconds=round(length_s, 3),
+        size_bytes=artifact.size_bytes,
+        bitrate_kbps=downloaded.bitrate,
+        artifact=artifact.name,
+        sha256=artifact.sha256,
+        tags=chosen,
+        has_cover=has_cover,
+        source_url=downloaded.source_url,
+    )

@@ -1,0 +1,159 @@
+"""The ffmpeg commands of the media pipeline, and what their output says. Nothing here runs them.
+
+The input comes from strangers, so a command opens local files only (`protocol_whitelist`), reads
+them by container formats that refer to no other file (`format_whitelist`: no playlists, no concat
+scripts), and has a bounded number of threads and pixels.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from app.errors import (
+    CeleriacError,
+    InvalidInput,
+    ProcessFailed,
+    RetryableError,
+    StorageUnavailable,
+    UnsupportedFormat,
+)
+from app.pipelines import disk
+
+THREADS = 2
+
+MAX_PIXELS = 40_000_000
+"""Of a cover picture: one that would fill the memory is left out."""
+
+COVER_WIDTH = 1000
+
+_MEDIA_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,matroska,webm,mlp,mov,"
+    "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,truehd,tta,voc,w64,wav,wv"
+)
+_PICTURE_FORMATS = "bmp_pipe,gif,jpeg_pipe,mjpeg,png_pipe,webp_pipe"
+
+_QUIETLY = ("-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats")
+_PROGRESS = ("-progress", "pipe:1")
+
+_FAILURES: tuple[tuple[str, type[CeleriacError], str], ...] = (
+    (r"No space left on device|Disk quota exceeded", StorageUnavailable, disk.FULL),
+    (r"matches no streams", UnsupportedFormat, "there is no sound in the file"),
+    (r"not on whitelist", UnsupportedFormat, "neither an audio nor a video file that is read here"),
+    (
+        r"Decoder .* not found|Decoding requested, but no decoder",
+        UnsupportedFormat,
+        "unknown codec",
+    ),
+    (r"[Pp]artial file", InvalidInput, "the file is incomplete"),
+    (r"Invalid data found|moov atom not found", InvalidInput, "the file is damaged"),
+)
+"""What ffmpeg prints, our error, and the words for it. The first row that fits wins."""
+
+
+def executable() -> str:
+    """The system's ffmpeg if there is one (a distribution mends its holes), else the wheel's.
+
+    ffprobe is not needed: the wheel has none.
+    """
+    found = shutil.which("ffmpeg")
+    if found is not None:
+        return found
+    import imageio_ffmpeg  # looks for its binary by running it, which takes a moment
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def measure(source: Path, *, tags: Path) -> list[str]:
+    """Read the first audio stream through without decoding it: its length comes as progress. The
+    file's own tags are written to `tags`."""
+    return [
+        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS)),
+        *("-map", "0:a:0", "-c", "copy", "-f", "null", "-"),
+        *("-f", "ffmetadata", str(tags)),
+    ]
+
+
+def encode(source: Path, target: Path, *, bitrate_kbps: int) -> list[str]:
+    """Turn the first audio stream into an MP3 without tags."""
+    return [
+        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS)),
+        *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
+        *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
+        *("-threads", str(THREADS), "-f", "mp3", str(target)),
+    ]
+
+
+def picture(source: Path, target: Path) -> list[str]:
+    """Turn a picture into a JPEG no wider than `COVER_WIDTH`."""
+    return [
+        *(executable(), *_QUIETLY, "-max_pixels", str(MAX_PIXELS)),
+        *_input(source, _PICTURE_FORMATS),
+        *("-map", "0:v:0", "-frames:v", "1", "-vf", f"scale='min({COVER_WIDTH},iw)':-2"),
+        *("-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg", str(target)),
+    ]
+
+
+def _input(source: Path, formats: str) -> list[str]:
+    return [
+        *("-protocol_whitelist", "file", "-format_whitelist", formats),
+        *("-threads", str(THREADS), "-i", f"file:{source}"),
+    ]
+
+
+def done_s(line: str) -> float | None:
+    """How much of the sound is done, when a line of `-progress` says so.
+
+    >>> done_s("out_time_us=2500000"), done_s("out_time_us=N/A"), done_s("speed=12x")
+    (2.5, None, None)
+    """
+    found = re.fullmatch(r"out_time_us=(\d+)", line.strip())
+    return int(found[1]) / 1_000_000 if found else None
+
+
+def speed_ratio(line: str) -> float | None:
+    """How many times faster than listening it goes, when a line of `-progress` says so.
+
+    >>> speed_ratio("speed= 168x"), speed_ratio("speed=N/A")
+    (168.0, None)
+    """
+    found = re.fullmatch(r"speed=\s*([\d.]+(?:e[+-]?\d+)?)x", line.strip())
+    return float(found[1]) if found else None
+
+
+def failure(output: str) -> CeleriacError | None:
+    """Our error for what ffmpeg printed, or None when it says nothing that we know."""
+    return next(
+        (kind(words) for pattern, kind, words in _FAILURES if re.search(pattern, output)), None
+    )
+
+
+def of_process(error: ProcessFailed) -> CeleriacError:
+    """Our error for an ffmpeg that failed. A signal is not the file's fault as far as we know."""
+    known = failure(error.output_end)
+    if known is not None:
+        return known
+    if error.exit_code < 0 or error.exit_code > 255:
+        return RetryableError(f"ffmpeg was ended by signal {-error.exit_code}")
+    return InvalidInput(f"ffmpeg cannot read the file: {_last_line(error.output_end)}")
+
+
+def _last_line(output: str) -> str:
+    lines = output.strip().splitlines()
+    return lines[-1][:200] if lines else "no reason given"
+
+
+def tags_of(ffmetadata: str) -> dict[str, str]:
+    """The file's own tags, names in lower case, from ffmpeg's ffmetadata text.
+
+    >>> tags_of(";FFMETADATA1\\nTITLE=One\\\\=Two\\nartist=A\\\\; B\\n[CHAPTER]\\ntitle=no\\n")
+    {'title': 'One=Two', 'artist': 'A; B'}
+    """
+    head = re.split(r"^\[(?:CHAPTER|STREAM)\]$", ffmetadata, maxsplit=1, flags=re.MULTILINE)[0]
+    pairs = re.findall(
+        r"^((?:[^=;#\\\n]|\\.)+)=((?:[^\\\n]|\\(?:.|\n))*)$", head, flags=re.MULTILINE
+    )
+    return {_unescaped(name).lower(): _unescaped(value) for name, value in pairs}
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.|\n)", r"\1", text)

@@ -1,0 +1,152 @@
+"""yt-dlp's way to the network, replaced by ours: every request it sends goes through `app.fetch`.
+
+yt-dlp picks a request handler for each request; here there is one, so no page, playlist, fragment,
+key or thumbnail is fetched from an address that was not judged.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import yt_dlp
+from yt_dlp.networking import Request, RequestHandler, Response
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
+
+from app.errors import CeleriacError, RetryableError
+from app.fetch import client, failures
+from app.settings import FetchSettings
+
+MEMORY_LIMIT_BYTES = 32 * 1024 * 1024
+"""What one answer may fill of the memory. Pages and playlists are read whole, files in blocks."""
+
+
+class Network:
+    """What the handlers of one download share: rules in, and what went wrong out.
+
+    yt-dlp drops the cause of many a failure, or turns it into a text; `last_failure` keeps what
+    went wrong with the latest request, None when it went well.
+    """
+
+    def __init__(self, settings: FetchSettings, on_wait: Callable[[], None]) -> None:
+        self.settings = settings
+        self.on_wait = on_wait
+        self.last_failure: CeleriacError | None = None
+
+
+class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no types
+    """yt-dlp with our network alone."""
+
+    def __init__(self, options: dict[str, Any], network: Network) -> None:  # Any: yt-dlp's options
+        self._network = network
+        super().__init__(options)
+
+    def build_request_director(self, handlers: object, preferences: object = None) -> object:
+        """Called by yt-dlp with all of its own handlers."""
+
+        def build(**options: Any) -> FetchRH:  # Any: yt-dlp's own
+            return FetchRH(self._network, **options)
+
+        return super().build_request_director([build])
+
+
+class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
+    """Sends yt-dlp's requests by a `Fetcher` that shares its cookies."""
+
+    _SUPPORTED_URL_SCHEMES = ("http", "https")
+    _SUPPORTED_PROXY_SCHEMES = None
+    _SUPPORTED_FEATURES = None
+    RH_NAME = "fetch"
+
+    def __init__(self, network: Network, **options: Any) -> None:  # Any: yt-dlp's own
+        super().__init__(**options)
+        self._network = network
+        self._fetcher = client.Fetcher(
+            network.settings, on_wait=network.on_wait, cookies=self.cookiejar
+        )
+
+    def close(self) -> None:
+        self._fetcher.close()
+
+    def _check_extensions(self, extensions: dict[str, object]) -> None:
+        super()._check_extensions(extensions)
+        for name in ("cookiejar", "timeout", "legacy_ssl", "keep_header_casing"):
+            extensions.pop(name, None)
+
+    def _send(self, request: Request) -> Response:
+        try:
+            answer = self._fetcher.send(
+                request.url,
+                method=request.method,
+                headers=self._get_headers(request),
+                content=request.data,
+            )
+        except RetryableError as error:
+            self._network.last_failure = error
+            raise TransportError(cause=error) from error
+        except CeleriacError as error:
+            self._network.last_failure = error
+            raise RequestError(cause=error) from error
+        self._network.last_failure = None
+        response = _Answer(answer, self._network)
+        if not answer.is_success:
+            self._network.last_failure = failures.of_status(
+                answer.status_code,
+                url=request.url,
+                now=datetime.now(UTC),
+                retry_after=answer.headers.get("Retry-After"),
+            )
+            raise HTTPError(response)
+        return response
+
+
+class _Answer(Response):  # type: ignore[misc]  # yt-dlp ships no types
+    def __init__(self, answer: httpx2.Response, network: Network) -> None:
+        self._url = str(answer.url)
+        self._network = network
+        self._body = _Body(answer)
+        super().__init__(
+            fp=self._body, url=self._url, headers=answer.headers, status=answer.status_code
+        )
+
+    def read(self, amt: int | None = None) -> bytes:
+        try:
+            with failures.translated(self._url):
+                return self._read(amt)
+        except RetryableError as error:
+            self._network.last_failure = error
+            raise TransportError(cause=error) from error
+
+    def _read(self, amt: int | None) -> bytes:
+        if amt is not None:
+            return self._body.some(amt)
+        blocks = iter(self._body.some, b"")
+        return b"".join(client.capped(blocks, limit_bytes=MEMORY_LIMIT_BYTES, url=self._url))
+
+
+class _Body(io.RawIOBase):
+    """The body of an answer as a file, whose reads return what there is."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        self._answer = answer
+        self._blocks: Iterator[bytes] = answer.iter_bytes()
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def some(self, most_bytes: int = MEMORY_LIMIT_BYTES) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = memoryview(block)
+        taken = bytes(self._rest[:most_bytes])
+        self._rest = self._rest[most_bytes:]
+        return taken
+
+    def close(self) -> None:
+        self._answer.close()
+        super().close()

@@ -1,0 +1,1 @@
+"""The pipelines against real sites, real ffmpeg and real files."""

@@ -6,7 +6,7 @@ Nothing is retried here but a refused login, once: the loop comes by again at it
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +30,9 @@ REQUEST_TIMEOUT_S = 10.0
 CONNECTIONS = 64
 """At most so many requests at a time; the API server shares its own limits fairly from there."""
 PAGE_ITEMS = 500
+
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=75.0)
+"""The API server sends a bookmark every minute: longer silence is a dead connection."""
 
 METADATA_ONLY = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
@@ -81,19 +84,35 @@ class ApiServer:
     ) -> Document:
         return await self._request("GET", path, params=params, headers={"Accept": accept})
 
-    async def items(
+    async def pages(
         self, path: str, *, params: Mapping[str, str] | None = None, accept: str = JSON
     ) -> AsyncIterator[Document]:
-        """Every item of a list, read page by page."""
+        """A list, page by page: each is a list document of its own."""
         query = {"limit": str(PAGE_ITEMS), **(params or {})}
         while True:
             page = await self.get(path, params=query, accept=accept)
-            for item in page.get("items") or ():
-                yield item
+            yield page
             token = page.get("metadata", {}).get("continue")
             if not token:
                 return
             query["continue"] = token
+
+    async def events(self, path: str, *, params: Mapping[str, str]) -> AsyncGenerator[Document]:
+        """The events of a watch until the server ends it, or is silent for too long."""
+        session = await self._open()
+        what = f"WATCH {path}"
+        try:
+            async with session.get(
+                path.lstrip("/"), params=params, timeout=WATCH_TIMEOUT, headers={"Accept": JSON}
+            ) as response:
+                if response.status == 401:
+                    await self._renew(session)
+                if response.status >= 400:
+                    await _read(response, what=what)
+                async for line in _lines(response.content):
+                    yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as error:
+            raise ApiServerUnreachable(f"{what}: {type(error).__name__} {error}") from error
 
     async def create(self, path: str, body: Document) -> Document:
         return await self._request("POST", path, body=body, headers={"Content-Type": JSON})
@@ -164,6 +183,16 @@ class ApiServer:
                 await session.close()
             self._retired = [spent] if spent is not None else []
             return self._session
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length (aiohttp's own reader refuses those over 128 KiB)."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
 
 
 async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:

@@ -131,9 +131,9 @@ def test_lists_are_read_page_by_page(account: Path) -> None:
 
     async def scenario() -> list[object]:
         async with serving(handler, account) as server:
-            return [item async for item in server.items("/api/v1/pods")]
+            return [page["items"] async for page in server.pages("/api/v1/pods")]
 
-    assert asyncio.run(scenario()) == [{"n": 1}, {"n": 2}]
+    assert asyncio.run(scenario()) == [[{"n": 1}], [{"n": 2}]]
 
 
 def test_a_patch_says_its_kind(account: Path) -> None:

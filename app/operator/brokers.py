@@ -1,0 +1,128 @@
+"""Finds the broker of a pool, and keeps one connection for all pools that share it."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from app.broker import address as addresses
+from app.broker.address import Address
+from app.broker.link import Link
+from app.broker.model import BrokerReading
+from app.control.pool import WorkerPool
+from app.control.ports import Broker, BrokerKey
+from app.control.problems import PoolProblem, ProblemReason
+from app.errors import BrokerUnreachable, InvalidInput
+from app.operator.secrets import SecretKey, Secrets
+from app.queues import QueueName
+
+UNUSED_S = 300.0
+"""A connection that no pool has asked for is closed after this (its URL was rotated away)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What makes two pools share a connection."""
+
+    address: Address
+    key_prefix: str
+
+
+class _Connected:
+    """One open link. It remembers whether its last reading failed."""
+
+    def __init__(self, link: Link, key: BrokerKey) -> None:
+        self._link = link
+        self.broker = Broker(key=key, queues=self, workers=link.workers)
+        self.is_failing = False
+        self.used_at_s = 0.0
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        try:
+            reading = await self._link.queues.read(queues)
+        except BrokerUnreachable:
+            self.is_failing = True
+            raise
+        self.is_failing = False
+        return reading
+
+    async def close(self) -> None:
+        await self._link.close()
+
+
+class KubernetesBrokers:
+    """The `Brokers` of the loop: URLs come from Secrets, or are the operator's own."""
+
+    def __init__(
+        self, secrets: Secrets, *, own_url: SecretStr | None, clock: Callable[[], float]
+    ) -> None:
+        self._secrets = secrets
+        self._own_url = own_url
+        self._clock = clock
+        self._connected: dict[_Place, _Connected] = {}
+        self._last: dict[SecretKey, _Place] = {}
+
+    async def find(self, pool: WorkerPool) -> Broker:
+        """The broker of a pool. Raises `PoolProblem` (`BROKER_UNKNOWN`)."""
+        place = await self._place(pool)
+        connected = self._connected.get(place)
+        if connected is None:
+            await self._close_unused()
+            link = Link(place.address, key_prefix=place.key_prefix, clock=self._clock)
+            connected = _Connected(link, self._new_key(place))
+            self._connected[place] = connected
+            link.open()
+        connected.used_at_s = self._clock()
+        return connected.broker
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(each.close() for each in self._connected.values()))
+        self._connected.clear()
+
+    async def _place(self, pool: WorkerPool) -> _Place:
+        broker = pool.spec.broker
+        reference = broker.secret_key_ref
+        if reference is None:
+            url, source = self._url_of_operator(), "the operator's CELERY_BROKER_URL"
+            return self._parsed(url, pool, source=source)
+        key = SecretKey(pool.key.namespace, reference.name, reference.key)
+        last = self._connected.get(self._last[key]) if key in self._last else None
+        is_suspect = last is not None and last.is_failing
+        url = await self._secrets.value(key, is_suspect=is_suspect)
+        place = self._parsed(url, pool, source=str(key))
+        self._last[key] = place
+        return place
+
+    def _url_of_operator(self) -> str:
+        if self._own_url is None:
+            raise PoolProblem(
+                ProblemReason.BROKER_UNKNOWN,
+                "set spec.broker.secretKeyRef: the operator has no CELERY_BROKER_URL of its own",
+            )
+        return self._own_url.get_secret_value()
+
+    def _parsed(self, url: str, pool: WorkerPool, *, source: str) -> _Place:
+        broker = pool.spec.broker
+        try:
+            address = addresses.parse_address(url, master_name=broker.master_name)
+        except InvalidInput as error:
+            message = f"{source} is no broker URL: {error}"
+            raise PoolProblem(ProblemReason.BROKER_UNKNOWN, message) from error
+        return _Place(address, broker.key_prefix)
+
+    def _new_key(self, place: _Place) -> BrokerKey:
+        """Unlike for unlike places, also where only a password tells them apart."""
+        user = f"{place.address.username}@" if place.address.username else ""
+        prefix = f" {place.key_prefix}" if place.key_prefix else ""
+        text = f"{user}{place.address}/{place.address.db}{prefix}"
+        taken = {each.broker.key for each in self._connected.values()}
+        names = [text, *(f"{text} ({number})" for number in range(2, len(taken) + 2))]
+        return BrokerKey(next(name for name in names if name not in taken))
+
+    async def _close_unused(self) -> None:
+        oldest_s = self._clock() - UNUSED_S
+        unused = [key for key, each in self._connected.items() if each.used_at_s < oldest_s]
+        for key in unused:
+            await self._connected.pop(key).close()

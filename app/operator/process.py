@@ -1,0 +1,230 @@
+"""The operator process: kopf, the watches, the writers and the loop, started and ended together."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from app.control import spec
+from app.control.loop import Loop
+from app.errors import CeleriacError, InvalidInput, NotFound
+from app.operator import kinds, kopf_settings, roster
+from app.operator.apiserver import ApiServer
+from app.operator.autoscalers import AutoscalerStore
+from app.operator.brokers import KubernetesBrokers
+from app.operator.login import Login
+from app.operator.pods import PodStore
+from app.operator.replicas import PodReplicas, Watched
+from app.operator.reports import KubernetesReports
+from app.operator.roster import Entry, Index, Roster
+from app.operator.scale import ScaleStore, group_of
+from app.operator.secrets import Secrets
+from app.operator.settings import OperatorSettings
+from app.operator.watch import Collection, Store, Uid, Watch
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+FLUSH_S = 5.0
+"""How long the last statuses may take when the process ends."""
+TICK_LIMIT_S = 60.0
+"""A loop that has not turned for this long is not alive."""
+START_LIMIT_S = 600.0
+"""The same before its first turn: an API server that is away is not mended by our restart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What runs side by side."""
+
+    watched: Watched
+    roster: Roster
+    reports: KubernetesReports
+    brokers: KubernetesBrokers
+    loop: Loop
+
+
+class Liveness:
+    """Answers whether the loop turns."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started_at_s = clock()
+        self.reports: KubernetesReports | None = None
+
+    def check(self, **_: Any) -> dict[str, float | int]:
+        """A probe of kopf's. Raises `kopf.PermanentError`: other errors are retried inside it."""
+        last = self.reports.last if self.reports is not None else None
+        since_s = last.tick.ended_at_s if last is not None else self._started_at_s
+        age_s = self._clock() - since_s
+        if age_s > (TICK_LIMIT_S if last is not None else START_LIMIT_S):
+            raise kopf.PermanentError(f"the loop has not turned for {age_s:.0f} s")
+        return {"tickAgeSeconds": round(age_s, 1), "pools": last.tick.pools if last else 0}
+
+
+async def run(settings: OperatorSettings, login: Login) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Raises `InvalidInput` where the cluster has no WorkerPool kind or there is nothing to log in
+    with; any other error ends the process too, and Kubernetes starts it again.
+    """
+    clock = time.time
+    async with ApiServer(login) as server:
+        await _wait_for_definition(server)
+        stop, kopf_stop, liveness = asyncio.Event(), asyncio.Event(), Liveness(clock)
+        index: asyncio.Future[Index] = asyncio.get_running_loop().create_future()
+        registry = build_registry(login, liveness, index, is_dry_run=settings.is_dry_run)
+        async with asyncio.TaskGroup() as group:
+            kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
+            group.create_task(kopf_runs, name="kopf")
+            parts = build_parts(settings, server, await index, clock=clock)
+            liveness.reports = parts.reports
+            work = group.create_task(_work(parts), name="work")
+            await stop.wait()
+            work.cancel()
+            await asyncio.wait({work})
+            kopf_stop.set()
+
+
+def build_registry(
+    login: Login, liveness: Liveness, index: "asyncio.Future[Index]", *, is_dry_run: bool
+) -> kopf.OperatorRegistry:
+    """What kopf does for us: log in, keep the index of the pools, answer the liveness probe.
+
+    No handler here needs a finalizer, so none is ever set on a WorkerPool.
+    """
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        return await login.connection()
+
+    @kopf.on.startup(registry=registry)
+    async def hand_over(**indices: Any) -> None:
+        index.set_result(indices["pools"])
+
+    @kopf.index(spec.GROUP, spec.VERSION, spec.PLURAL, registry=registry, id="pools")
+    async def pools(body: kopf.Body, **_: Any) -> dict[Uid, Entry]:
+        if body.metadata.get("deletionTimestamp"):
+            return {}
+        entry = roster.parse_entry(body, is_dry_run=is_dry_run)
+        return {entry.pool.uid: entry}
+
+    kopf.on.probe(registry=registry, id="loop")(liveness.check)
+    return registry
+
+
+def build_parts(
+    settings: OperatorSettings, server: ApiServer, index: Index, *, clock: Callable[[], float]
+) -> _Parts:
+    """Put the adapters together; nothing is opened or started."""
+    watched = build_watched(settings, server, clock=clock)
+    pools = Roster(server, index, namespaces=settings.scopes)
+    reports = KubernetesReports(server, pools, instance=settings.instance)
+    secrets = Secrets(server, clock=clock)
+    brokers = KubernetesBrokers(secrets, own_url=settings.broker_url, clock=clock)
+    replicas = PodReplicas(server, watched, clock=clock)
+    loop = Loop(pools=pools, brokers=brokers, replicas=replicas, reports=reports, clock=clock)
+    return _Parts(watched=watched, roster=pools, reports=reports, brokers=brokers, loop=loop)
+
+
+def build_watched(
+    settings: OperatorSettings, server: ApiServer, *, clock: Callable[[], float]
+) -> Watched:
+    """The watches, one for each kind and namespace."""
+    pods, autoscalers = PodStore(), AutoscalerStore()
+    scales = [
+        ScaleStore(group=group_of(each.api_version), kind=each.kind) for each in kinds.WATCHED
+    ]
+    stores: list[tuple[str, str, Store, bool]] = [
+        ("v1", "pods", pods, False),
+        ("autoscaling/v2", "horizontalpodautoscalers", autoscalers, True),
+        *(
+            (each.api_version, each.plural, store, False)
+            for each, store in zip(kinds.WATCHED, scales, strict=True)
+        ),
+    ]
+    watches = [
+        Watch(
+            server,
+            Collection(
+                name=plural,
+                path=kinds.path(version, plural, namespace=namespace),
+                is_optional=is_optional,
+            ),
+            store,
+            clock=clock,
+        )
+        for namespace in settings.scopes
+        for version, plural, store, is_optional in stores
+    ]
+    return Watched(pods=pods, scales=scales, autoscalers=autoscalers, watches=watches)
+
+
+async def _work(parts: _Parts) -> None:
+    """Everything but kopf. When cancelled, the loop ends first and the last statuses go out."""
+    async with asyncio.TaskGroup() as group:
+        supporting = [
+            *(
+                group.create_task(each.run(), name=f"watch {each.collection.path}")
+                for each in parts.watched.watches
+            ),
+            group.create_task(parts.roster.call_rolls(), name="roll calls"),
+            group.create_task(parts.reports.run(), name="reports"),
+        ]
+        try:
+            await asyncio.gather(*(watch.listed() for watch in parts.watched.watches))
+            await parts.roster.complete()
+            logger.info("operator runs", extra={"pools": len(parts.roster.current())})
+            await parts.loop.run()
+        finally:
+            await parts.reports.flushed(within_s=FLUSH_S)
+            for task in supporting:
+                task.cancel()
+            await parts.brokers.close()
+
+
+async def _run_kopf(
+    settings: OperatorSettings,
+    registry: kopf.OperatorRegistry,
+    *,
+    on_signal: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """kopf, until it is told to stop. Its own signal handlers give way to ours: the loop ends
+    before the tasks that kopf takes for its own are cancelled."""
+    configured = kopf.OperatorSettings()
+    kopf_settings.configure(configured)
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=configured,
+        namespaces=settings.namespaces,
+        clusterwide=not settings.namespaces,
+        liveness_endpoint=settings.liveness_url,
+        stop_flag=stop,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    await kopf.run_tasks(tasks, ignored=ours)
+
+
+async def _wait_for_definition(server: ApiServer) -> None:
+    while True:
+        try:
+            await server.get(f"/apis/{spec.API_VERSION}")
+        except NotFound as error:
+            raise InvalidInput(
+                f"this cluster has no {spec.KIND}: install its definition first "
+                "(celeriac pools crd | kubectl apply --server-side -f -)"
+            ) from error
+        except CeleriacError as error:
+            logger.warning("no API server yet", extra={"error": str(error)})
+            await asyncio.sleep(RETRY_S)
+        else:
+            return

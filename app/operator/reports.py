@@ -1,0 +1,182 @@
+"""Tells Kubernetes what became of the pools: status and Events, written behind the loop's back.
+
+The loop hands over and goes on; a slow or absent API server delays no tick. Of each pool only the
+latest status waits to be written.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+from app.control import spec as specs
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.ports import Tick
+from app.control.status import PoolEvent, PoolStatus
+from app.errors import CeleriacError, NotFound, RetryableError
+from app.operator import kinds, names
+from app.operator.apiserver import ApiServer, Document
+from app.operator.roster import Roster
+from app.operator.status import WorkerPoolStatus
+from app.operator.watch import Uid
+
+logger = logging.getLogger(__name__)
+
+AnyPool = WorkerPool | UnreadablePool
+
+WRITERS = 8
+"""Writes at a time: a thousand changed pools are through in some seconds."""
+RETRY_S = 1.0
+EVENTS_KEPT = 1000
+"""Events that wait for an API server that is away; the oldest are dropped first."""
+NOTE_LIMIT = 1024
+"""The API server's own limit on the text of an Event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Last:
+    """The loop's last turn."""
+
+    tick: Tick
+    statuses: Mapping[PoolKey, PoolStatus]
+
+
+class KubernetesReports:
+    """The `Reports` of the loop."""
+
+    def __init__(self, server: ApiServer, roster: Roster, *, instance: str) -> None:
+        self._server = server
+        self._roster = roster
+        self._instance = instance
+        self._waiting: dict[Uid, tuple[AnyPool, WorkerPoolStatus]] = {}
+        self._writing: set[Uid] = set()
+        self._written: dict[Uid, WorkerPoolStatus] = {}
+        self._events: deque[tuple[AnyPool, PoolEvent]] = deque(maxlen=EVENTS_KEPT)
+        self._work = asyncio.Condition()
+        self.last: Last | None = None
+
+    async def write_status(self, pool: AnyPool, status: PoolStatus) -> None:
+        """Hand over; the write follows."""
+        async with self._work:
+            self._waiting[pool.uid] = (pool, WorkerPoolStatus.of(status))
+            self._work.notify()
+
+    async def write_event(self, pool: AnyPool, event: PoolEvent) -> None:
+        """Hand over; the write follows."""
+        async with self._work:
+            self._events.append((pool, event))
+            self._work.notify()
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        """Remember the turn, for liveness and metrics."""
+        self.last = Last(tick=tick, statuses=statuses)
+        if len(self._written) > 2 * tick.pools + WRITERS:
+            known = {pool.uid for pool in self._roster.current()}
+            self._written = {uid: each for uid, each in self._written.items() if uid in known}
+
+    async def run(self) -> None:
+        """Write what is handed over, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(WRITERS):
+                group.create_task(self._write(), name=f"report writer {number}")
+
+    async def flushed(self, *, within_s: float) -> bool:
+        """Wait, while `run` goes on, until nothing waits to be written. Not within the time: no."""
+        try:
+            async with asyncio.timeout(within_s), self._work:
+                await self._work.wait_for(
+                    lambda: not (self._waiting or self._events or self._writing)
+                )
+        except TimeoutError:
+            return False
+        return True
+
+    async def _write(self) -> None:
+        while True:
+            async with self._work:
+                await self._work.wait_for(self._has_work)
+                key, write = self._take()
+            try:
+                await write()
+            finally:
+                async with self._work:
+                    self._writing.discard(key)
+                    self._work.notify_all()
+
+    def _has_work(self) -> bool:
+        return bool(self._events) or any(uid not in self._writing for uid in self._waiting)
+
+    def _take(self) -> tuple[str, Callable[[], Awaitable[None]]]:
+        """The next write: an event, or the status of a pool that nobody writes at the moment."""
+        if self._events:
+            key = f"event {uuid4()}"
+            write = partial(self._post, *self._events.popleft())
+        else:
+            key = next(uid for uid in self._waiting if uid not in self._writing)
+            write = partial(self._patch, *self._waiting.pop(key))
+        self._writing.add(key)
+        return key, write
+
+    async def _patch(self, pool: AnyPool, status: WorkerPoolStatus) -> None:
+        earlier = self._written.get(pool.uid) or self._roster.earlier_status(pool.uid)
+        status = status.continuing(earlier)
+        if status == earlier:
+            return
+        path = kinds.path(
+            specs.API_VERSION, specs.PLURAL, namespace=pool.key.namespace, name=pool.key.name
+        )
+        try:
+            await self._server.patch(
+                f"{path}/status", status.merge_patch(), params={"fieldManager": names.FIELD_MANAGER}
+            )
+            self._written[pool.uid] = status
+        except NotFound:
+            self._roster.forget(pool.uid)
+            self._written.pop(pool.uid, None)
+        except RetryableError as error:
+            logger.info("status waits", extra={"pool": str(pool.key), "error": str(error)})
+            self._waiting.setdefault(pool.uid, (pool, status))
+            await asyncio.sleep(RETRY_S)
+        except CeleriacError as error:
+            logger.warning("status refused", extra={"pool": str(pool.key), "error": str(error)})
+
+    async def _post(self, pool: AnyPool, event: PoolEvent) -> None:
+        path = kinds.path("events.k8s.io/v1", "events", namespace=pool.key.namespace)
+        try:
+            await self._server.create(path, event_document(pool, event, instance=self._instance))
+        except RetryableError:
+            self._events.append((pool, event))
+            await asyncio.sleep(RETRY_S)
+        except CeleriacError as error:
+            logger.warning("event refused", extra={"pool": str(pool.key), "error": str(error)})
+
+
+def event_document(pool: AnyPool, event: PoolEvent, *, instance: str) -> Document:
+    """An `events.k8s.io/v1` Event about a pool."""
+    at = datetime.fromtimestamp(event.at_s, tz=UTC).isoformat(timespec="microseconds")
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{pool.key.name[:200]}.{uuid4().hex[:16]}",
+            "namespace": pool.key.namespace,
+        },
+        "eventTime": at.replace("+00:00", "Z"),
+        "reportingController": names.REPORTER,
+        "reportingInstance": instance[:128],
+        "action": "Scale",
+        "reason": event.reason,
+        "type": event.type.value,
+        "note": event.message[:NOTE_LIMIT],
+        "regarding": {
+            "apiVersion": specs.API_VERSION,
+            "kind": specs.KIND,
+            "namespace": pool.key.namespace,
+            "name": pool.key.name,
+            "uid": pool.uid,
+        },
+    }

@@ -1,0 +1,113 @@
+"""The `/scale` of a target: what is read of it, and the one write that changes it."""
+
+from dataclasses import dataclass
+
+from app.operator import selectors
+from app.operator.apiserver import Document
+from app.operator.selectors import Selector
+from app.operator.watch import Uid
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TargetKey:
+    """Names a target in the whole cluster. The version of its API does not make another one."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def group_of(api_version: str) -> str:
+    """`apps/v1` is of group `apps`, `v1` of none."""
+    return api_version.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a target is set to, and whose pods are its own."""
+
+    replicas: int
+    selector: Selector
+    version: str = ""
+    """The object's resourceVersion."""
+    is_ending: bool = False
+
+
+def of_workload(document: Document) -> Scale:
+    """The scale of a Deployment, StatefulSet or ReplicaSet: its own fields say all of it."""
+    spec = document["spec"]
+    return Scale(
+        replicas=spec.get("replicas", 1),
+        selector=selectors.of_document(spec.get("selector") or {}),
+        version=document["metadata"]["resourceVersion"],
+        is_ending=bool(document["metadata"].get("deletionTimestamp")),
+    )
+
+
+def of_scale(document: Document) -> Scale:
+    """An `autoscaling/v1` Scale. Its JSON leaves out a zero.
+
+    Raises `ValueError` where its selector cannot be read.
+    """
+    return Scale(
+        replicas=document.get("spec", {}).get("replicas", 0),
+        selector=selectors.parse_selector(document.get("status", {}).get("selector", "")),
+        version=document.get("metadata", {}).get("resourceVersion", ""),
+    )
+
+
+def scale_patch(*, was: int, replicas: int) -> list[Document]:
+    """A JSON patch (RFC 6902) that fails where the replicas are not `was` any more.
+
+    A Scale with zero replicas has no such field in its JSON, only an empty `spec`.
+    """
+    test: Document = (
+        {"op": "test", "path": "/spec/replicas", "value": was}
+        if was
+        else {"op": "test", "path": "/spec", "value": {}}
+    )
+    return [test, {"op": "add", "path": "/spec/replicas", "value": replicas}]
+
+
+class ScaleStore:
+    """The scales of one kind of workload, as a watch hears of them, ahead of it by our writes."""
+
+    def __init__(self, *, group: str, kind: str) -> None:
+        self.group = group
+        self.kind = kind
+        self._scales: dict[TargetKey, Scale] = {}
+        self._keys: dict[Uid, TargetKey] = {}
+        self._uids: dict[TargetKey, Uid] = {}
+
+    def put(self, uid: Uid, document: Document) -> None:
+        meta = document["metadata"]
+        key = TargetKey(self.group, self.kind, meta["namespace"], meta["name"])
+        self._keys[uid], self._uids[key] = key, uid
+        self._keep(key, of_workload(document))
+
+    def remove(self, uid: Uid) -> None:
+        key = self._keys.pop(uid, None)
+        if key is not None and self._uids.get(key) == uid:
+            del self._uids[key], self._scales[key]
+
+    def find(self, key: TargetKey) -> Scale | None:
+        return self._scales.get(key)
+
+    def written(self, key: TargetKey, scale: Scale) -> None:
+        """Remember a write's answer: the watch may be some milliseconds behind it."""
+        if key in self._scales:
+            self._keep(key, scale)
+
+    def _keep(self, key: TargetKey, scale: Scale) -> None:
+        known = self._scales.get(key)
+        if known is None or not _is_older(scale.version, known.version):
+            self._scales[key] = scale
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Whether a resourceVersion comes before another one; they count up (KEP-5504)."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

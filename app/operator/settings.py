@@ -1,0 +1,26 @@
+"""What the operator is told when it starts."""
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings:
+    """The whole of an operator's configuration; all else stands in the WorkerPools."""
+
+    namespaces: tuple[str, ...]
+    """Namespaces that are served. None: the whole cluster."""
+    is_dry_run: bool = False
+    """Treat every `Auto` pool as `DryRun`: recommend, and write nothing to a target."""
+    broker_url: SecretStr | None = None
+    """For pools without `spec.broker.secretKeyRef`."""
+    liveness_url: str | None = None
+    """Where liveness is served, `http://0.0.0.0:8080/healthz`."""
+    instance: str = "operator"
+    """Who reports an Event: the operator's pod."""
+
+    @property
+    def scopes(self) -> tuple[str | None, ...]:
+        """The namespaces to list one by one; `None` is the whole cluster."""
+        return self.namespaces or (None,)

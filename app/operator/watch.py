@@ -1,0 +1,154 @@
+"""A live copy of a list of objects: listed, then followed, listed again when the trail is lost.
+
+Protocol: Kubernetes API concepts, "Efficient detection of changes". Unlike an index of kopf's, a
+copy forgets what was deleted while nobody watched.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.errors import AccessDenied, CeleriacError, NotFound
+from app.operator.apiserver import ApiServer, Document
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+"""Between attempts while the API server is away: it costs one refused connection."""
+DENIED_RETRY_S = 30.0
+"""Between attempts while a Role lacks the rule: somebody has to write it first."""
+PAUSE_S = 0.2
+"""Between two watches, should a proxy end each of them at once."""
+SERVER_LIMIT_S = 290
+"""After this the server ends a watch, so that watches spread over a fleet of API servers."""
+
+Uid = str
+
+
+class Store(Protocol):
+    """Keeps what watches hear; several may share one (a watch for each namespace)."""
+
+    def put(self, uid: Uid, document: Document) -> None:
+        """This object is new or has changed."""
+
+    def remove(self, uid: Uid) -> None:
+        """This object is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What is watched: a list's path, and what it is called in messages."""
+
+    name: str
+    path: str
+    is_optional: bool = False
+    """Without the right to watch it the operator lacks a comfort, not a sense."""
+
+
+class Watch:
+    """Follows one collection until it is cancelled."""
+
+    def __init__(
+        self, server: ApiServer, collection: Collection, store: Store, *, clock: Callable[[], float]
+    ) -> None:
+        self.collection = collection
+        self._server = server
+        self._store = store
+        self._clock = clock
+        self._listed = asyncio.Event()
+        self._known: set[Uid] = set()
+        self._lost_at_s: float | None = None
+
+    async def listed(self) -> None:
+        """Return when the copy was complete for the first time (or never will be: optional)."""
+        await self._listed.wait()
+
+    @property
+    def lost_for_s(self) -> float | None:
+        """For how long nothing was heard because the API server is away; `None` when it is not."""
+        return None if self._lost_at_s is None else self._clock() - self._lost_at_s
+
+    async def run(self) -> None:
+        """List and follow, for ever."""
+        while True:
+            try:
+                version: str | None = await self._list()
+                while version is not None:
+                    version = await self._follow(version)
+                    await asyncio.sleep(PAUSE_S)
+            except (AccessDenied, NotFound) as error:
+                await self._denied(error)
+            except CeleriacError as error:
+                await self._lost(error)
+
+    async def _list(self) -> str:
+        listed: set[Uid] = set()
+        version = ""
+        async for page in self._server.pages(self.collection.path):
+            version = page["metadata"]["resourceVersion"]
+            for document in page.get("items") or ():
+                self._keep("ADDED", document)
+                listed.add(document["metadata"]["uid"])
+        for uid in self._known - listed:
+            self._store.remove(uid)
+        self._known = listed
+        self._found()
+        self._listed.set()
+        return version
+
+    async def _follow(self, version: str) -> str | None:
+        """Follow one watch to its end; the version to go on from, or `None` to list again."""
+        async with contextlib.aclosing(self._events(version)) as events:
+            async for event in events:
+                self._found()
+                document = event["object"]
+                if event["type"] == "ERROR":
+                    logger.info("watch expired", extra={"collection": self.collection.name})
+                    return None
+                version = document["metadata"]["resourceVersion"]
+                self._keep(event["type"], document)
+        return version
+
+    def _events(self, version: str) -> AsyncGenerator[Document]:
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(SERVER_LIMIT_S),
+        }
+        return self._server.events(self.collection.path, params=params)
+
+    def _keep(self, kind: str, document: Document) -> None:
+        uid = document["metadata"].get("uid", "")
+        if kind in ("ADDED", "MODIFIED"):
+            self._known.add(uid)
+            self._store.put(uid, document)
+        elif kind == "DELETED":
+            self._known.discard(uid)
+            self._store.remove(uid)
+
+    def _found(self) -> None:
+        if self._lost_at_s is not None:
+            logger.info("watch goes on", extra={"collection": self.collection.name})
+        self._lost_at_s = None
+
+    async def _lost(self, error: CeleriacError) -> None:
+        if self._lost_at_s is None:
+            self._lost_at_s = self._clock()
+            logger.warning(
+                "watch is lost, the last known state is used",
+                extra={"collection": self.collection.name, "error": str(error)},
+            )
+        await asyncio.sleep(RETRY_S)
+
+    async def _denied(self, error: CeleriacError) -> None:
+        level = logging.DEBUG if self.collection.is_optional else logging.ERROR
+        logger.log(
+            level, "may not watch", extra={"collection": self.collection.name, "error": str(error)}
+        )
+        if self.collection.is_optional:
+            self._listed.set()
+        await asyncio.sleep(DENIED_RETRY_S)

@@ -19,7 +19,9 @@ from tests.cluster.live import Cluster
 
 _HERE = Path(__file__).parent
 
-collect_ignore = [] if os.environ.get("CELERIAC_CLUSTER_OWNED") == "1" else ["test_down.py"]
+# Runs only where the cluster of this machine is the tests' own to take down.
+TAKES_DOWN = "test_down.py"
+collect_ignore = [] if os.environ.get("CELERIAC_CLUSTER_OWNED") == "1" else [TAKES_DOWN]
 
 
 class DeployBroker(Protocol):
@@ -27,7 +29,8 @@ class DeployBroker(Protocol):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The time limit is for tests alone: a first build of the cluster takes longer."""
+    """Limit the time of tests alone, as a first build takes longer; take down at the very end."""
+    items.sort(key=lambda item: item.path.name == TAKES_DOWN)
     for item in items:
         if _HERE in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300, func_only=True))

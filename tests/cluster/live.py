@@ -51,7 +51,7 @@ def find_given(environment: Mapping[str, str], *, cache: Path) -> Cluster | None
     ours = layout.from_environment(environment)
     if not path or Path(path) == ours.kubeconfig:
         return None
-    kubectl = _kubectl(Path(path), cache=cache)
+    kubectl = build_kubectl(Path(path), cache=cache)
     try:
         kubectl.run("get", "--raw=/readyz", "--request-timeout=5s")
     except KubectlError:
@@ -71,12 +71,12 @@ def boot(environment: Mapping[str, str], *, cache: Path) -> Iterator[Cluster]:
         machine.prepare()
         was_live = booting.is_live(ours)
         kubeconfig = booting.up(ours)
-    yield Cluster(kubectl=_kubectl(kubeconfig, cache=cache), layout=ours)
+    yield Cluster(kubectl=build_kubectl(kubeconfig, cache=cache), layout=ours)
     if not was_live:
         with booting.exclusive(ours):
             booting.down(ours)
 
 
-def _kubectl(kubeconfig: Path, *, cache: Path) -> Kubectl:
+def build_kubectl(kubeconfig: Path, *, cache: Path) -> Kubectl:
     program = kubernetes_clients.path("kubectl")
     return Kubectl(program=program, kubeconfig=kubeconfig, cache=cache)

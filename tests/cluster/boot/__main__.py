@@ -17,9 +17,9 @@ def main(words: list[str]) -> int:
     """Run one command and return the exit code; results go to standard output."""
     arguments = _parser().parse_args(words)
     chosen = layout.from_environment(os.environ)
-    if arguments.command == "status":
-        return _status(chosen)
     try:
+        if arguments.command == "status":
+            return _status(chosen)
         if arguments.command != "down":
             machine.prepare()
         with cluster.exclusive(chosen):

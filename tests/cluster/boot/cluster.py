@@ -21,8 +21,8 @@ from tests.cluster.boot import (
 from tests.cluster.boot.errors import BootError
 from tests.cluster.boot.layout import DNS_READY_PORT, NODE, NODE_ADDRESS, Layout
 
-# The API server drains for some seconds after SIGTERM.
-_STOP_PATIENCE_S = 20.0
+# After SIGTERM the API server takes no new connection, but would serve open watches for a minute.
+_STOP_PATIENCE_S = 5.0
 _READY_S = 120.0
 
 
@@ -68,7 +68,7 @@ def down(layout: Layout) -> None:
     network.remove()
     control_groups.remove()
     footprints.remove(layout)
-    left = traces(layout)
+    left = [*traces(layout), *network.rules()]
     if left:
         raise BootError(f"could not remove: {', '.join(left)}")
 
@@ -92,6 +92,8 @@ def is_live(layout: Layout) -> bool:
 
 def traces(layout: Layout) -> list[str]:
     """What there is of a cluster on this machine, running or not."""
+    if not _is_ours(layout):
+        return []
     return [
         *(f"process {pid}" for pid in sorted(control_groups.members())),
         *map(str, control_groups.groups()),

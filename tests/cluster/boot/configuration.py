@@ -147,6 +147,7 @@ state = "{layout.state}/containerd/state"
 [plugins."{cri}"]
   sandbox_image = "{PAUSE_IMAGE}"
   restrict_oom_score_adj = true
+  disable_apparmor = true
   netns_mounts_under_state_dir = true
   [plugins."{cri}".cni]
     bin_dir = "/usr/lib/cni"

@@ -102,7 +102,7 @@ def _hierarchies() -> Iterator[Path]:
     if _is_unified():
         yield _ROOT
         return
-    for entry in _ROOT.iterdir():
+    for entry in _ROOT.glob("*"):
         if not entry.is_symlink() and (entry / "cgroup.procs").exists():
             yield entry
 

@@ -1,6 +1,7 @@
 """Chunks: pieces of a source's text, as retrieval wants them."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,8 +42,11 @@ class Chunk:
 class ChunkStore(Protocol):
     """Where chunks are kept."""
 
-    def replace(self, source_id: str, chunks: Sequence[NewChunk], *, chatbot_id: str) -> None:
-        """Make these the source's chunks: all of them, or after an error those from before."""
+    def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
+        """Make these the source's chunks: all of them, or after an error those from before.
+
+        They may come from a file: no more than a batch is in memory at once.
+        """
 
     def of_source(self, source_id: str) -> list[Chunk]:
         """In their order in the source."""
@@ -57,7 +61,7 @@ class SqlChunkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def replace(self, source_id: str, chunks: Sequence[NewChunk], *, chatbot_id: str) -> None:
+    def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
         with self._database.write() as connection:
             connection.execute(delete(_chunks).where(_chunks.c.source_id == source_id))
             for batch in _batches(source_id, chatbot_id, chunks):
@@ -79,9 +83,10 @@ class SqlChunkStore:
 
 
 def _batches(
-    source_id: str, chatbot_id: str, chunks: Sequence[NewChunk]
+    source_id: str, chatbot_id: str, chunks: Iterable[NewChunk]
 ) -> Iterator[list[dict[str, Any]]]:  # rows of several types
-    for start in range(0, len(chunks), BATCH):
+    numbered = enumerate(chunks)
+    while batch := list(itertools.islice(numbered, BATCH)):
         yield [
             {
                 "id": f"{source_id}-{ordinal}",
@@ -92,7 +97,7 @@ def _batches(
                 "tokens": chunk.tokens,
                 "metadata": chunk.metadata,
             }
-            for ordinal, chunk in enumerate(chunks[start : start + BATCH], start)
+            for ordinal, chunk in batch
         ]
 
 

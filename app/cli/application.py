@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, jobs, output, queues, serve
+from app.cli import db, jobs, operator, output, pools, queues, serve
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -32,8 +32,10 @@ def _root(
 application.command("api")(serve.api)
 application.command("worker", context_settings=serve.PASSED_ON)(serve.worker)
 application.command("beat", context_settings=serve.PASSED_ON)(serve.beat)
+application.command("operator")(operator.operator)
 application.add_typer(jobs.application, name="jobs")
 application.add_typer(queues.application, name="queues")
+application.add_typer(pools.application, name="pools")
 application.add_typer(db.application, name="db")
 
 

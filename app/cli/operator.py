@@ -1,0 +1,59 @@
+"""`celeriac operator`: the Kubernetes operator in this process."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import InvalidInput
+from app.telemetry import logs
+from app.telemetry.logs import LogFormat
+
+
+def operator(
+    *,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            envvar="CELERIAC_NAMESPACE",
+            help="A namespace to serve; may be given several times.",
+        ),
+    ] = None,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Serve the whole cluster.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Recommend in every pool's status, and scale none.")
+    ] = False,
+    liveness_url: Annotated[
+        str | None,
+        typer.Option("--liveness", help="Serve liveness here: http://0.0.0.0:8080/healthz."),
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
+) -> None:
+    """Size the WorkerPools of a Kubernetes cluster, until SIGTERM."""
+    logs.configure(log_level, log_format=log_format)
+    from app.operator import login, process  # kopf takes a second to import
+    from app.operator.settings import OperatorSettings
+    from app.settings import BrokerSettings
+
+    found = login.find_login(os.environ, home=Path.home())
+    if not (namespace or all_namespaces):
+        raise InvalidInput("say which namespaces to serve: --namespace, or --all-namespaces")
+    if namespace and all_namespaces:
+        raise InvalidInput("either --namespace or --all-namespaces, not both")
+    broker = BrokerSettings()
+    settings = OperatorSettings(
+        namespaces=tuple(namespace or ()),
+        is_dry_run=dry_run,
+        broker_url=broker.broker_url if "broker_url" in broker.model_fields_set else None,
+        liveness_url=liveness_url,
+        instance=socket.gethostname(),
+    )
+    asyncio.run(process.run(settings, found))

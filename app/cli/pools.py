@@ -1,0 +1,183 @@
+"""`celeriac pools`: the WorkerPools of a Kubernetes cluster, and why they have their size."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import output
+from app.cli.output import Format, FormatOption
+
+if TYPE_CHECKING:
+    from app.operator.apiserver import ApiServer
+
+Manifest = Mapping[str, Any]  # a WorkerPool as the API server sends it
+
+COLUMNS = (
+    *("NAMESPACE", "NAME", "MODE", "REPLICAS", "DESIRED"),
+    *("BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
+)
+
+application = typer.Typer(help="See the worker pools of a cluster.", no_args_is_help=True)
+
+NamespaceOption = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Instead of the kubeconfig's own.")
+]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", help="A context of the kubeconfig, not the current one.")
+]
+
+
+@application.command("list")
+def list_pools(
+    *,
+    namespace: NamespaceOption = None,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="The pools of the whole cluster.")
+    ] = False,
+    context: ContextOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the pools: their size, what waits, and whether they are well."""
+    pools = asyncio.run(_read_all(namespace, context=context, is_everywhere=all_namespaces))
+    if output_format is Format.JSON:
+        output.print_json(pools)
+        return
+    output.print_table(COLUMNS, [_row(pool) for pool in pools])
+
+
+@application.command("explain")
+def explain(
+    name: str,
+    *,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Say why a pool has the size that it has."""
+    pool = asyncio.run(_read_one(name, namespace, context=context))
+    if output_format is Format.JSON:
+        output.print_json(pool)
+        return
+    _print_explanation(pool)
+
+
+@application.command("crd")
+def print_definition() -> None:
+    """Print the CustomResourceDefinition, for kubectl apply --server-side -f -."""
+    from app.operator import crd  # only this command needs the models
+
+    typer.echo(crd.manifest(), nl=False)
+
+
+async def _read_all(
+    namespace: str | None, *, context: str | None, is_everywhere: bool
+) -> list[Manifest]:
+    from app.control import spec
+    from app.operator import kinds
+
+    async with _server(context) as server:
+        where = None if is_everywhere else namespace or server.namespace or "default"
+        path = kinds.path(spec.API_VERSION, spec.PLURAL, namespace=where)
+        return [pool async for page in server.pages(path) for pool in page["items"]]
+
+
+async def _read_one(name: str, namespace: str | None, *, context: str | None) -> Manifest:
+    from app.control import spec
+    from app.operator import kinds
+
+    async with _server(context) as server:
+        where = namespace or server.namespace or "default"
+        path = kinds.path(spec.API_VERSION, spec.PLURAL, namespace=where, name=name)
+        return await server.get(path)
+
+
+def _server(context: str | None) -> "ApiServer":
+    from app.operator import login
+    from app.operator.apiserver import ApiServer
+
+    return ApiServer(login.find_login(os.environ, home=Path.home(), context=context))
+
+
+def _row(pool: Manifest) -> tuple[object, ...]:
+    meta, status = pool["metadata"], pool.get("status") or {}
+    ready = _condition(pool, "Ready")
+    return (
+        meta["namespace"],
+        meta["name"],
+        status.get("mode") or pool["spec"].get("mode"),
+        status.get("replicas"),
+        status.get("desiredReplicas"),
+        status.get("backlog"),
+        status.get("activeTasks"),
+        _seconds(status.get("queueWaitSeconds")),
+        ready.get("status", "Unknown"),
+        ready.get("reason"),
+    )
+
+
+def _print_explanation(pool: Manifest) -> None:
+    status = pool.get("status") or {}
+    if not status:
+        typer.echo("no operator has looked at this pool yet")
+        return
+    output.print_fields(_facts(pool))
+    for queue in status.get("queues") or ():
+        typer.echo(f"queue {queue['name']}: {_queue_facts(queue)}")
+    _print_lines("why", status.get("explanation") or ())
+    _print_lines("conditions", [_condition_line(each) for each in status.get("conditions") or ()])
+
+
+def _facts(pool: Manifest) -> list[tuple[str, object]]:
+    meta, status = pool["metadata"], pool["status"]
+    target = pool["spec"]["scaleTargetRef"]
+    return [
+        ("pool", f"{meta['namespace']}/{meta['name']} ({status.get('mode')})"),
+        ("target", f"{target['kind']} {target['name']}"),
+        ("replicas", status.get("replicas")),
+        ("ready", status.get("readyReplicas")),
+        ("desired", status.get("desiredReplicas")),
+        ("draining", status.get("drainingReplicas")),
+        ("slots/replica", status.get("slotsPerReplica")),
+        ("backlog", status.get("backlog")),
+        ("active", status.get("activeTasks")),
+        ("wait", _seconds(status.get("queueWaitSeconds"))),
+        ("arrivals", _rate(status.get("arrivalRate"))),
+        ("run time", _seconds(status.get("meanRuntimeSeconds"))),
+        ("last scaled", output.moment(status.get("lastScaleTime"))),
+    ]
+
+
+def _queue_facts(queue: Manifest) -> str:
+    facts = (("ready", "ready"), ("unacked", "unacked"), ("scheduled", "scheduled"))
+    told = [f"{queue[key]} {word}" for key, word in facts if queue.get(key) is not None]
+    age = _seconds(queue.get("oldestAgeSeconds"))
+    return ", ".join([*told, *([f"the oldest for {age}"] if age else [])])
+
+
+def _print_lines(title: str, lines: Sequence[str]) -> None:
+    if lines:
+        typer.echo(f"\n{title}:")
+    for line in lines:
+        typer.echo(f"  {line}")
+
+
+def _condition(pool: Manifest, kind: str) -> Manifest:
+    conditions = (pool.get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == kind), {})
+
+
+def _condition_line(condition: Manifest) -> str:
+    state = f"{condition['type']}={condition['status']}"
+    return f"{state}  {condition['reason']}: {condition['message']}"
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f} s"
+
+
+def _rate(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}/s"

@@ -1,0 +1,68 @@
+"""Log lines of a role: an event name and its fields, as JSON for programs or as text for people."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import IO
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+"""What every record has; all else was given as `extra`."""
+
+
+class LogFormat(StrEnum):
+    """How a line is written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+def configure(
+    level: str, *, log_format: LogFormat | None = None, stream: IO[str] | None = None
+) -> None:
+    """Send every logger to one stream (stderr): text on a terminal, JSON elsewhere, if not told."""
+    output = stream if stream is not None else sys.stderr
+    if log_format is None:
+        log_format = LogFormat.TEXT if output.isatty() else LogFormat.JSON
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """`10:20:11 warning  watch is lost  collection=pods`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = _moment(record)[11:19]
+        fields = "".join(f"  {name}={value}" for name, value in _fields(record).items())
+        line = f"{time} {record.levelname.lower():<7}  {record.getMessage()}{fields}"
+        if record.exc_info:
+            line += f"\n{self.formatException(record.exc_info)}"
+        return line
+
+
+def _moment(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, tz=UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}

@@ -9,6 +9,7 @@ CeleriacError
 |  `- StorageUnavailable   disk full, database or object store away
 |- PermanentError          will fail the same way next time: tell the user
 |  |- InvalidInput         the request or its file cannot be worked on
+|  |  `- PasswordNeeded    a file that is encrypted
 |  |- NotFound             what it names does not exist
 |  |- UnsupportedFormat    a kind of file or page that nobody here reads
 |  |- LimitExceeded        too large, too many, too long
@@ -77,6 +78,10 @@ class InvalidInput(PermanentError):
     """The request, or the file that it names, cannot be worked on."""
 
 
+class PasswordNeeded(InvalidInput):
+    """A file that is encrypted: somebody who has its password must save it without one."""
+
+
 class NotFound(PermanentError):
     """What is named does not exist."""
 
@@ -121,3 +126,7 @@ class ProcessFailed(CeleriacError):
         self.command = command
         self.exit_code = exit_code
         self.output_end = output_end
+
+
+class ProcessTimedOut(ProcessFailed):
+    """A child process did not end in its time."""

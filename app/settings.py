@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -114,6 +114,41 @@ class FetchSettings(_Group):
         return _split_at_commas(value)
 
 
+class DocumentSettings(_Group):
+    """How documents are read and cut into chunks."""
+
+    chunk_tokens: int = Field(
+        512,
+        validation_alias="CELERIAC_CHUNK_TOKENS",
+        ge=16,
+        le=8192,
+        description="Most tokens (o200k) of a chunk: what common embedding models take.",
+    )
+    chunk_overlap_tokens: int = Field(
+        64,
+        validation_alias="CELERIAC_CHUNK_OVERLAP_TOKENS",
+        ge=0,
+        description="Most tokens that a chunk repeats of the one before; at most half of a chunk.",
+    )
+    memory_limit_bytes: int = Field(
+        1024 * MEBIBYTE,
+        validation_alias="CELERIAC_DOCUMENT_MEMORY_BYTES",
+        ge=256 * MEBIBYTE,
+        description="Address space of the child process that reads one document.",
+    )
+    time_limit_s: int = Field(
+        600, validation_alias="CELERIAC_DOCUMENT_TIME_S", gt=0, description="Of that child."
+    )
+    page_limit: int = Field(5000, validation_alias="CELERIAC_DOCUMENT_PAGES", gt=0)
+    character_limit: int = Field(50_000_000, validation_alias="CELERIAC_DOCUMENT_CHARACTERS", gt=0)
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Self:
+        if self.chunk_overlap_tokens * 2 > self.chunk_tokens:
+            raise ValueError("CELERIAC_CHUNK_OVERLAP_TOKENS is more than half a chunk")
+        return self
+
+
 class JobSettings(_Group):
     """How jobs are leased, retried and followed."""
 
@@ -193,6 +228,10 @@ class Settings:
     @cached_property
     def fetch(self) -> FetchSettings:
         return FetchSettings()
+
+    @cached_property
+    def documents(self) -> DocumentSettings:
+        return DocumentSettings()
 
     @cached_property
     def jobs(self) -> JobSettings:

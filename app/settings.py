@@ -182,6 +182,34 @@ class JobSettings(_Group):
     events_length: int = Field(1000, validation_alias="CELERIAC_EVENTS_LENGTH", gt=0)
 
 
+class WorkerSettings(_Group):
+    """How worker processes live and end."""
+
+    child_memory_limit_bytes: int = Field(
+        1024 * MEBIBYTE,
+        validation_alias="CELERIAC_CHILD_MEMORY_BYTES",
+        gt=0,
+        description="A prefork pool's child that has grown past this is replaced after its task.",
+    )
+    soft_shutdown_s: float = Field(
+        10.0,
+        validation_alias="CELERIAC_SOFT_SHUTDOWN_S",
+        ge=0,
+        description="A worker that is to end at once (SIGQUIT) lets its tasks go on for this long.",
+    )
+    eta_task_limit: int = Field(
+        1000,
+        validation_alias="CELERIAC_ETA_TASK_LIMIT",
+        gt=0,
+        description="Plain tasks with an ETA that one worker holds in memory. Jobs have none.",
+    )
+    liveness_file: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_LIVENESS_FILE",
+        description="Touched every few seconds while the worker's main loop turns.",
+    )
+
+
 class ApiSettings(_Group):
     """Where the API listens, and where its clients find it."""
 
@@ -236,6 +264,10 @@ class Settings:
     @cached_property
     def jobs(self) -> JobSettings:
         return JobSettings()
+
+    @cached_property
+    def worker(self) -> WorkerSettings:
+        return WorkerSettings()
 
     @cached_property
     def api(self) -> ApiSettings:

@@ -118,9 +118,15 @@ def parse_url(url: str) -> URL:
             raise InvalidInput(f"no database of kind {other!r}: use sqlite or postgresql")
 
 
-def dump_json(value: object) -> str:
-    """Strict JSON in ASCII: what one database takes, the other takes too."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+def dump_json(value: object, *, sort_keys: bool = False) -> str:
+    """Strict JSON in ASCII: what one database takes, the other takes too.
+
+    Raises InvalidInput for a value that JSON cannot hold, such as NaN or a set.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"not a JSON value: {error}") from error
 
 
 def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:

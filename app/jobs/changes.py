@@ -1,0 +1,89 @@
+"""The changes of a job's row that workers, clients and the reconciler share."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from app.jobs import rows
+from app.jobs.model import Job, JobError, JobId, JobState, Run, RunOutcome
+from app.storage import schema
+
+_jobs = schema.jobs
+_runs = schema.runs
+
+Values = dict[str, Any]  # columns of several types
+
+_NOBODY: Values = {"lease_until": None, "worker": None, "speed": None, "eta_seconds": None}
+
+
+def queued(*, published_at: datetime | None) -> Values:
+    """Waiting for a worker. `published_at` is None when the reconciler is to publish it."""
+    return {**_NOBODY, "state": JobState.QUEUED.value, "published_at": published_at}
+
+
+def ended(state: JobState, *, has_finalizer: bool, now: datetime) -> Values:
+    """Over, except for the pipeline's finalizer where it has one."""
+    return {
+        **_NOBODY,
+        "state": state.value,
+        "cancel_requested": False,
+        "finished_at": now,
+        "finalizer_due": has_finalizer,
+        "finalizer_runs": 0,
+        "finalized_at": None,
+        "published_at": now if has_finalizer else None,
+        "not_before": None,
+    }
+
+
+def claimed_by(job_id: JobId, fence: int) -> tuple[ColumnElement[bool], ...]:
+    """The row, as long as the claim with this fence stands."""
+    return (
+        _jobs.c.id == job_id,
+        _jobs.c.fence == fence,
+        _jobs.c.state == JobState.RUNNING.value,
+    )
+
+
+def apply(
+    connection: Connection, where: Sequence[ColumnElement[bool]], values: Mapping[str, Any]
+) -> Job | None:
+    """Change the row if it is as expected; None when it is not."""
+    row = connection.execute(
+        update(_jobs).where(*where).values(**values).returning(_jobs)
+    ).one_or_none()
+    return None if row is None else rows.parse_job(row)
+
+
+def begin_run(connection: Connection, run: Run) -> None:
+    """Begin the record of a run."""
+    connection.execute(
+        insert(_runs).values(
+            job_id=run.job_id,
+            fence=run.fence,
+            stage=run.stage,
+            attempt=run.attempt,
+            worker=run.worker,
+            pid=run.pid,
+            started_at=run.started_at,
+        )
+    )
+
+
+def end_run(
+    connection: Connection,
+    job_id: JobId,
+    fence: int,
+    *,
+    outcome: RunOutcome,
+    error: JobError | None,
+    now: datetime,
+) -> None:
+    """Close the record of the run that was claimed with this fence."""
+    connection.execute(
+        update(_runs)
+        .where(_runs.c.job_id == job_id, _runs.c.fence == fence)
+        .values(ended_at=now, outcome=outcome.value, error=rows.dump_error(error))
+    )

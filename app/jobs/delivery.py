@@ -1,0 +1,59 @@
+"""From row to broker: what a failing publish means, and what the end of a job sets off.
+
+A row that the broker did not take is marked so, and the reconciler publishes it: nobody who waits
+for an answer has to wait for Redis.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from app.errors import BrokerUnreachable, StorageUnavailable
+from app.jobs.model import Job, JobState
+from app.jobs.platform import Platform
+
+logger = logging.getLogger(__name__)
+
+CLEANED_UP_AFTER = frozenset({JobState.FAILED, JobState.CANCELLED})
+
+
+def deliver(platform: Platform, jobs: Sequence[Job]) -> bool:
+    """Publish the present stage of queued jobs; whether the broker took them."""
+    if len(jobs) == 1 or platform.publisher.is_eager:
+        return all([_try(platform, [job], _publisher(platform, job)) for job in jobs])
+    return _try(platform, jobs, lambda: platform.publisher.publish_many(jobs))
+
+
+def tell_end(platform: Platform, job: Job) -> None:
+    """Tell that the job is over, and set off its pipeline's finalizer where it has one."""
+    platform.events.state(job)
+    if job.state in CLEANED_UP_AFTER:
+        _try(platform, [job], lambda: platform.publisher.publish_finalizer(job))
+
+
+def has_finalizer(platform: Platform, job: Job) -> bool:
+    pipeline = platform.registry.get(job.pipeline)
+    return pipeline is not None and pipeline.finalizer is not None
+
+
+def _publisher(platform: Platform, job: Job) -> Callable[[], None]:
+    return lambda: platform.publisher.publish(job)
+
+
+def _try(platform: Platform, jobs: Sequence[Job], publish: Callable[[], None]) -> bool:
+    try:
+        publish()
+    except BrokerUnreachable as error:
+        reason = {"jobs": len(jobs), "first_job_id": jobs[0].id, "reason": str(error)}
+        logger.warning(
+            "jobs are left to the reconciler: the broker did not take them", extra=reason
+        )
+        _unpublish(platform, jobs)
+        return False
+    return True
+
+
+def _unpublish(platform: Platform, jobs: Sequence[Job]) -> None:
+    try:
+        platform.upkeep.unpublish(jobs)
+    except StorageUnavailable as error:
+        logger.warning("jobs will be looked for in the broker", extra={"reason": str(error)})

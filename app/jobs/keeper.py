@@ -1,0 +1,145 @@
+"""Keeps what this process has claimed: one thread renews every lease and passes on every stop."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from app.errors import Cancelled, LimitExceeded, StorageUnavailable, Superseded
+from app.jobs.claims import ClaimStore, Hold
+from app.jobs.stop import Stop
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""A cancel is seen within this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a run may take."""
+
+    soft_s: float
+    """Then it is told to stop."""
+    hard_s: float
+    """Then its job fails, whether it stops or not."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Kept:
+    """One claim and what to do about it."""
+
+    hold: Hold
+    stop: Stop
+    limits: Limits
+    on_look: Callable[[], None]
+    """Called at every look, to tell and keep progress."""
+    on_hard_limit: Callable[[], None]
+    began_at: float = field(default_factory=time.monotonic)
+    renewed_at: float = field(default_factory=time.monotonic)
+
+
+class LeaseKeeper:
+    """The keeper of one process. Its thread starts with the first claim.
+
+    It never lets a claim go by itself: while the database is away it keeps trying. A claim that it
+    could not renew for a whole lease may be another worker's by now: its work is told to stop.
+    """
+
+    def __init__(self, claims: ClaimStore, *, lease_s: float) -> None:
+        self._claims = claims
+        self._lease_s = lease_s
+        self._look_s = min(LOOK_S, lease_s / 6)
+        self._kept: set[Kept] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    @contextmanager
+    def keeping(self, kept: Kept) -> Iterator[None]:
+        """Keep the claim for the length of the block."""
+        with self._changed:
+            self._kept.add(kept)
+            self._start()
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._kept.discard(kept)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while self._wait_for_claims():
+            try:
+                self._look()
+            except Exception:  # the supervisor of this thread: without it every lease would expire
+                logger.exception("leases could not be looked after", extra={"next": "goes on"})
+
+    def _wait_for_claims(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._kept or self._is_closed)
+            self._changed.wait(self._look_s)
+            return not self._is_closed
+
+    def _look(self) -> None:
+        with self._changed:
+            kept = tuple(self._kept)
+        try:
+            self._renew(kept)
+            self._pass_on_stops(kept)
+        except StorageUnavailable as error:
+            logger.warning(
+                "leases are not renewed", extra={"reason": str(error), "leases": len(kept)}
+            )
+        for one in kept:
+            self._enforce(one)
+            one.on_look()
+
+    def _renew(self, kept: tuple[Kept, ...]) -> None:
+        now = time.monotonic()
+        due = [one for one in kept if now - one.renewed_at >= self._lease_s / 3]
+        if not due:
+            return
+        until = datetime.now(UTC) + timedelta(seconds=self._lease_s)
+        renewed = self._claims.renew([one.hold for one in due], until=until)
+        for one in due:
+            if one.hold in renewed:
+                one.renewed_at = now
+
+    def _pass_on_stops(self, kept: tuple[Kept, ...]) -> None:
+        if not kept:
+            return
+        ours = self._claims.look([one.hold for one in kept])
+        for one in kept:
+            if one.hold not in ours:
+                one.stop.request(Superseded("the lease was lost: another attempt owns the job"))
+            elif ours[one.hold]:
+                one.stop.request(Cancelled("the job was cancelled"))
+
+    def _enforce(self, one: Kept) -> None:
+        now = time.monotonic()
+        if now - one.renewed_at > self._lease_s:
+            one.stop.request(Superseded("the lease could not be renewed in time"))
+        if now - one.began_at > one.limits.hard_s:
+            one.on_hard_limit()
+            one.stop.request(Superseded("the job failed: its time limit is over"))
+        elif now - one.began_at > one.limits.soft_s:
+            one.stop.request(out_of_time(one.limits))
+
+
+def out_of_time(limits: Limits) -> LimitExceeded:
+    return LimitExceeded(f"the stage may take {limits.soft_s:g} s")

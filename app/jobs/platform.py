@@ -1,0 +1,176 @@
+"""What every process of ours has, opened when first used."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+import redis
+from celery import Celery
+
+from app.errors import CeleriacError
+from app.jobs import events, retry
+from app.jobs.claims import ClaimStore
+from app.jobs.events import EventWriter
+from app.jobs.keeper import LeaseKeeper
+from app.jobs.pipeline import Registry
+from app.jobs.publisher import Publisher
+from app.jobs.store import JobStore
+from app.jobs.upkeep import UpkeepStore
+from app.settings import Settings
+from app.storage.chunks import ChunkStore, SqlChunkStore
+from app.storage.engine import Database
+from app.storage.objects import ArtifactStore
+from app.storage.sources import SourceStore
+from app.storage.uploads import UploadStore
+
+T = TypeVar("T")
+
+_ATTRIBUTE = "celeriac_platform"
+
+_alive: "weakref.WeakSet[Platform]" = weakref.WeakSet()
+
+
+class Platform:
+    """Settings, stores and connections of one process.
+
+    Safe to use from many threads. A forked child opens its own: it inherits no socket and no
+    database connection in use.
+    """
+
+    def __init__(self, *, settings: Settings, registry: Registry, celery: Celery) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.celery = celery
+        self._lock = threading.RLock()
+        self._opened: dict[str, object] = {}
+        _alive.add(self)
+
+    @classmethod
+    def open(cls, *, settings: Settings, registry: Registry, celery: Celery) -> "Platform":
+        """A platform that `of(celery)` finds."""
+        platform = cls(settings=settings, registry=registry, celery=celery)
+        setattr(celery, _ATTRIBUTE, platform)
+        return platform
+
+    @property
+    def database(self) -> Database:
+        group = self.settings.database
+        return self._once(
+            Database, lambda: Database(group.url.get_secret_value(), pool_size=group.pool_size)
+        )
+
+    @property
+    def jobs(self) -> JobStore:
+        return self._once(JobStore, lambda: JobStore(self.database))
+
+    @property
+    def claims(self) -> ClaimStore:
+        return self._once(ClaimStore, lambda: ClaimStore(self.database))
+
+    @property
+    def upkeep(self) -> UpkeepStore:
+        return self._once(UpkeepStore, lambda: UpkeepStore(self.database))
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        files = self.settings.files
+        return self._once(
+            ArtifactStore,
+            lambda: ArtifactStore.open(folder=files.storage_dir, url=files.storage_url),
+        )
+
+    @property
+    def sources(self) -> SourceStore:
+        return self._once(SourceStore, lambda: SourceStore(self.database))
+
+    @property
+    def chunks(self) -> ChunkStore:
+        return self._once(SqlChunkStore, lambda: SqlChunkStore(self.database))
+
+    @property
+    def uploads(self) -> UploadStore:
+        return self._once(UploadStore, lambda: UploadStore(self.database, self.artifacts))
+
+    @property
+    def redis(self) -> "redis.Redis":
+        """The broker's server, for what is not a message."""
+        url = self.settings.broker.broker_url.get_secret_value()
+        return self._once(redis.Redis, lambda: events.open_client(url))
+
+    @property
+    def events(self) -> EventWriter:
+        group = self.settings.jobs
+        return self._once(
+            EventWriter,
+            lambda: EventWriter(
+                self.redis, length=group.events_length, expire_s=group.events_expire_s
+            ),
+        )
+
+    @property
+    def publisher(self) -> Publisher:
+        return self._once(Publisher, lambda: Publisher(self.celery, self.registry))
+
+    @property
+    def keeper(self) -> LeaseKeeper:
+        return self._once(
+            LeaseKeeper, lambda: LeaseKeeper(self.claims, lease_s=self.settings.jobs.lease_s)
+        )
+
+    @property
+    def retry_policy(self) -> retry.Policy:
+        group = self.settings.jobs
+        return retry.Policy(
+            base_s=group.retry_base_s,
+            max_s=group.retry_max_s,
+            max_deliveries=group.max_deliveries,
+        )
+
+    def close(self) -> None:
+        """Close what was opened. It opens again when it is used again."""
+        with self._lock:
+            opened, self._opened = self._opened, {}
+        for part in opened.values():
+            if isinstance(part, LeaseKeeper | Database | redis.Redis):
+                part.close()
+
+    def forget(self) -> None:
+        """After a fork: leave to the parent what it has opened, and its locks."""
+        opened, self._opened = self._opened, {}
+        self._lock = threading.RLock()
+        for part in opened.values():
+            if isinstance(part, Database):
+                part.forget()
+
+    def _once(self, kind: type[T], build: Callable[[], T]) -> T:
+        found = self._opened.get(kind.__name__)
+        if found is None:
+            with self._lock:
+                found = self._opened.get(kind.__name__)
+                if found is None:
+                    found = self._opened[kind.__name__] = build()
+        if not isinstance(found, kind):
+            raise TypeError(f"{kind.__name__} was opened as {type(found).__name__}")
+        return found
+
+
+class NoPlatform(CeleriacError):
+    """A Celery application that `app.celery_app` did not make."""
+
+
+def of(celery: Celery) -> Platform:
+    """The platform of a Celery application of ours. Raises NoPlatform."""
+    platform = getattr(celery, _ATTRIBUTE, None)
+    if not isinstance(platform, Platform):
+        raise NoPlatform("this Celery application was not made by app.celery_app.create")
+    return platform
+
+
+def _forget_all() -> None:
+    for platform in _alive:
+        platform.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,285 @@
+"""One run of one stage of a job: claim it, work, write the end that fits."""
+
+import logging
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from app import queues
+from app.errors import (
+    Cancelled,
+    LimitExceeded,
+    PermanentError,
+    StorageUnavailable,
+    WorkStopped,
+)
+from app.jobs import delivery, keeper, patience, retry, ticket
+from app.jobs.claims import Claimant, Hold
+from app.jobs.events import Seen
+from app.jobs.job_work import JobWork
+from app.jobs.keeper import Kept, Limits
+from app.jobs.model import Job, Json
+from app.jobs.pipeline import Stage
+from app.jobs.platform import Platform
+from app.jobs.progress import Meter
+from app.jobs.retry import Next, Verdict
+from app.jobs.stop import Stop
+from app.jobs.ticket import Ticket
+from app.jobs.work import Work
+
+logger = logging.getLogger(__name__)
+
+CLAIM_PATIENCE_S = 10.0
+"""A claim waits so long for the database, then leaves the job to the reconciler."""
+
+END_PATIENCE_S = 600.0
+"""The end of a run is worth waiting for; it is fenced, so it cannot come too late."""
+
+WorkOn = Callable[[Work], Json]
+
+
+class EndKind(StrEnum):
+    """How it went, for whoever called."""
+
+    NOT_OURS = "not_ours"
+    """A second delivery, or somebody else owns the job by now: nothing counts."""
+    DONE = "done"
+    RETRIED = "retried"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How one run ended."""
+
+    kind: EndKind
+    output: Json = None
+    error: BaseException | None = None
+
+
+NOT_OURS = Ending(kind=EndKind.NOT_OURS)
+
+
+def run_stage(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) -> Ending:
+    """Claim the ticket's job, do the work, write its end and publish what follows."""
+    claimant = _claimant(platform, worker)
+    try:
+        job = patience.until_stored(
+            lambda: platform.claims.claim(own, claimant), for_s=CLAIM_PATIENCE_S
+        )
+    except StorageUnavailable as error:
+        reason = {"job_id": own.job_id, "reason": str(error)}
+        logger.warning("a job is left to the reconciler: it could not be claimed", extra=reason)
+        return NOT_OURS
+    if job is None:
+        return NOT_OURS
+    return _Run(platform, job).run(work_on)
+
+
+def run_finalizer(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) -> Ending:
+    """Clean up after a job that failed or was cancelled. Nothing of it shows in the job."""
+    job = platform.claims.claim_finalizer(own, _claimant(platform, worker))
+    if job is None:
+        return NOT_OURS
+    hold = Hold(job_id=job.id, fence=job.fence)
+    stop = Stop()
+    finalizer = platform.registry[job.pipeline].finalizer
+    limits = limits_of(finalizer)
+    work = JobWork(
+        platform, job, stop=stop, meter=Meter(_untold, floor=0.0), share=(0.0, 100.0), attempt=1
+    )
+    failure: Exception | None = None
+    kept = Kept(hold=hold, stop=stop, limits=limits, on_look=_nothing, on_hard_limit=_nothing)
+    with platform.keeper.keeping(kept):
+        try:
+            work_on(work)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the finalizer is due again
+            failure = error
+        what = None if failure is None else retry.job_error(failure, attempt=1)
+        patience.until_stored(
+            lambda: platform.claims.end_finalizer(hold, error=what, now=datetime.now(UTC)),
+            for_s=END_PATIENCE_S,
+        )
+    if failure is not None:
+        return Ending(kind=EndKind.FAILED, error=failure)
+    return Ending(kind=EndKind.DONE)
+
+
+def fail_killed(platform: Platform, task_id: str) -> None:
+    """The run of this message was killed at the hard time limit: its job failed."""
+    found = ticket.parse_task_id(task_id)
+    job = platform.jobs.find(found[0]) if found is not None else None
+    if found is None or job is None:
+        return
+    stage = platform.registry[job.pipeline].stage(job.stage)
+    killed = platform.claims.fail(
+        Hold(job_id=job.id, fence=found[1] + 1),
+        error=retry.job_error(keeper.out_of_time(limits_of(stage)), attempt=job.attempt),
+        is_dead_lettered=False,
+        has_finalizer=delivery.has_finalizer(platform, job),
+        now=datetime.now(UTC),
+    )
+    if killed is not None:
+        delivery.tell_end(platform, killed)
+
+
+def limits_of(stage: Stage | None) -> Limits:
+    """The time limits of the stage's queue."""
+    queue = queues.BY_NAME.get(stage.queue if stage is not None else "", queues.DEFAULT_QUEUE)
+    return Limits(soft_s=queue.soft_limit_s, hard_s=queue.hard_limit_s)
+
+
+class _Run:
+    """The run of a claimed job."""
+
+    def __init__(self, platform: Platform, job: Job) -> None:
+        self._platform = platform
+        self._job = job
+        self._pipeline = platform.registry[job.pipeline]
+        self._stage = self._pipeline.stage(job.stage)
+        self._hold = Hold(job_id=job.id, fence=job.fence)
+        self._stop = Stop()
+        shown = platform.events.latest([job.id]).get(job.id)
+        floor = max(job.progress, shown.progress if shown is not None else 0.0)
+        self._meter = Meter(lambda seen: platform.events.progress(job, seen), floor=floor)
+
+    def run(self, work_on: WorkOn) -> Ending:
+        """Do the work under the keeper's eyes."""
+        self._platform.events.state(self._job)
+        work = JobWork(
+            self._platform,
+            self._job,
+            stop=self._stop,
+            meter=self._meter,
+            share=self._stage.progress,
+            attempt=self._job.attempt,
+        )
+        limits = limits_of(self._stage)
+        kept = Kept(
+            hold=self._hold,
+            stop=self._stop,
+            limits=limits,
+            on_look=self._show,
+            on_hard_limit=lambda: self._give_up(limits),
+        )
+        with self._platform.keeper.keeping(kept):
+            try:
+                self._stop.check()
+                output = work_on(work)
+            except WorkStopped as stopped:
+                return self._stopped(self._stop.error or stopped)
+            except Exception as error:  # noqa: BLE001  # on any failure the policy decides
+                return self._failed(error)
+            return self._done(output)
+
+    def _show(self) -> None:
+        """Tell the progress that was held back."""
+        self._meter.flush()
+
+    def _give_up(self, limits: Limits) -> None:
+        """The hard limit is over: the job fails, even if its work never returns."""
+        self._write_failure(keeper.out_of_time(limits), for_s=0.0)
+
+    def _stopped(self, why: Exception) -> Ending:
+        if isinstance(why, LimitExceeded):
+            return self._failed(why)
+        if not isinstance(why, Cancelled):
+            return NOT_OURS
+        return self._cancel()
+
+    def _cancel(self) -> Ending:
+        has_finalizer = self._pipeline.finalizer is not None
+        job = self._stored(
+            lambda: self._platform.claims.cancel(
+                self._hold, has_finalizer=has_finalizer, now=datetime.now(UTC)
+            )
+        )
+        if job is None:
+            return NOT_OURS
+        delivery.tell_end(self._platform, job)
+        return Ending(kind=EndKind.CANCELLED)
+
+    def _done(self, output: Json) -> Ending:
+        self._meter.flush()
+        following = self._pipeline.stage_after(self._stage.task)
+        try:
+            job = self._stored(lambda: self._write_success(output, following))
+        except PermanentError as error:  # what the stage returned cannot be stored
+            return self._failed(error)
+        if job is None:
+            return self._cancel()  # asked for at the last moment; or the job is not ours any more
+        if job.state.is_final:
+            delivery.tell_end(self._platform, job)
+        else:
+            self._platform.events.state(job)
+            delivery.deliver(self._platform, [job])
+        return Ending(kind=EndKind.DONE, output=output)
+
+    def _write_success(self, output: Json, following: Stage | None) -> Job | None:
+        now = datetime.now(UTC)
+        claims = self._platform.claims
+        if following is None:
+            return claims.succeed(self._hold, result=output, now=now)
+        progress = max(self._meter.floor, self._stage.progress[1])
+        return claims.advance(
+            self._hold, next_stage=following.task, output=output, progress=progress, now=now
+        )
+
+    def _failed(self, error: Exception) -> Ending:
+        self._meter.flush()
+        job = self._write_failure(error, for_s=END_PATIENCE_S)
+        if job is None:
+            return self._cancel()
+        if job.state.is_final:
+            return Ending(kind=EndKind.FAILED, error=error)
+        return Ending(kind=EndKind.RETRIED, error=error)
+
+    def _write_failure(self, error: Exception, *, for_s: float) -> Job | None:
+        verdict = retry.after_error(
+            error, self._job, policy=self._platform.retry_policy, rng=random.random
+        )
+        job = patience.until_stored(lambda: self._store_verdict(verdict), for_s=for_s)
+        if job is None:
+            return None
+        if job.state.is_final:
+            delivery.tell_end(self._platform, job)
+        else:
+            self._platform.events.state(job)
+            if self._platform.publisher.is_eager:
+                delivery.deliver(self._platform, [job])
+        return job
+
+    def _store_verdict(self, verdict: Verdict) -> Job | None:
+        now = datetime.now(UTC)
+        claims = self._platform.claims
+        if verdict.next is not Next.RETRY:
+            return claims.fail(
+                self._hold,
+                error=verdict.error,
+                is_dead_lettered=verdict.next is Next.DEAD_LETTER,
+                has_finalizer=self._pipeline.finalizer is not None,
+                now=now,
+            )
+        is_eager = self._platform.publisher.is_eager  # nobody is there to wait for
+        at = None if is_eager else now + timedelta(seconds=verdict.delay_s)
+        return claims.retry_later(self._hold, error=verdict.error, at=at, now=now)
+
+    def _stored(self, write: Callable[[], Job | None]) -> Job | None:
+        return patience.until_stored(write, for_s=END_PATIENCE_S)
+
+
+def _claimant(platform: Platform, worker: str) -> Claimant:
+    lease_s = platform.settings.jobs.lease_s
+    return Claimant(worker=worker, pid=os.getpid(), now=datetime.now(UTC), lease_s=lease_s)
+
+
+def _untold(_seen: Seen) -> None:
+    """The progress of a finalizer is nobody's news."""
+
+
+def _nothing() -> None:
+    """A finalizer has nothing to show."""

@@ -1,0 +1,121 @@
+"""What clients ask of jobs: submit, look up, cancel, take up again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from app.errors import Conflict, NotFound
+from app.jobs import delivery
+from app.jobs.model import Job, JobId, JobRequest, JobState, Run
+from app.jobs.pipeline import Pipeline
+from app.jobs.platform import Platform
+from app.jobs.store import JobFilter, NewJob, Page
+
+
+class Jobs:
+    """The jobs of one platform.
+
+    Blocking: an async caller goes through a thread. Raises StorageUnavailable when the database is
+    away; a broker that is away delays jobs and refuses none.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def submit(self, request: JobRequest) -> Job:
+        """Accept a job: the row is committed, then the first stage is published.
+
+        The same idempotency key with the same request gives the first job again. Raises NotFound
+        (no such pipeline) and IdempotencyConflict.
+        """
+        return self.submit_many([request])[0]
+
+    def submit_many(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        """Accept many jobs, all or none; in their order. Raises as `submit`."""
+        now = datetime.now(UTC)
+        accepted = self._platform.jobs.add([self._new(one, now=now) for one in requests], now=now)
+        added = [job for job, is_new in accepted if is_new]
+        self._platform.events.states(added)
+        due = [job for job in added if job.not_before is None or job.not_before <= now]
+        if due:
+            delivery.deliver(self._platform, due)
+        if self._platform.publisher.is_eager:
+            return self._in_order([job.id for job, _ in accepted])
+        return tuple(job for job, _ in accepted)
+
+    def get(self, job_id: JobId) -> Job:
+        """Raises NotFound."""
+        return self._platform.jobs.get(job_id)
+
+    def find(self, job_id: JobId) -> Job | None:
+        return self._platform.jobs.find(job_id)
+
+    def list(
+        self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
+    ) -> Page:
+        """A page of jobs, newest first."""
+        return self._platform.jobs.list(wanted, cursor=cursor, limit=limit)
+
+    def runs(self, job_id: JobId) -> tuple[Run, ...]:
+        """The history of a job, oldest run first."""
+        return self._platform.jobs.runs(job_id)
+
+    def counts_by_state(self, wanted: JobFilter | None = None) -> dict[JobState, int]:
+        """How many jobs are in each state; children of one job by `JobFilter(parent_id=...)`."""
+        return self._platform.jobs.counts_by_state(wanted)
+
+    def cancel(self, job_id: JobId) -> Job:
+        """Cancel a job: at once when it is queued; a running one is told to stop and is cancelled
+        when it has. Raises NotFound, and Conflict when it is over already."""
+        upkeep = self._platform.upkeep
+        while True:
+            job = self.get(job_id)
+            if job.state.is_final:
+                raise Conflict(f"the job is {job.state} already")
+            if job.state is JobState.RUNNING:
+                changed = upkeep.request_cancel(job_id)
+            else:
+                has_finalizer = delivery.has_finalizer(self._platform, job)
+                changed = upkeep.cancel_queued(
+                    job_id, has_finalizer=has_finalizer, now=datetime.now(UTC)
+                )
+            if changed is None:
+                continue  # it has moved on between the read and the write: look again
+            if changed.state.is_final:
+                delivery.tell_end(self._platform, changed)
+            return self.get(job_id)
+
+    def retry(self, job_id: JobId) -> Job:
+        """Take up a failed or cancelled job where it stopped; from its first stage when its files
+        were cleaned up since. Raises NotFound and Conflict."""
+        job = self.get(job_id)
+        if job.state not in delivery.CLEANED_UP_AFTER:
+            raise Conflict(f"the job is {job.state}: only a failed or cancelled one is taken up")
+        pipeline = self._pipeline(job.pipeline)
+        queued = self._platform.upkeep.take_up_again(
+            job, first_stage=pipeline.stages[0].task, now=datetime.now(UTC)
+        )
+        if queued is None:
+            raise Conflict("the job has moved on, or is being cleaned up: try again in a moment")
+        self._platform.events.state(queued)
+        delivery.deliver(self._platform, [queued])
+        return self.get(job_id)
+
+    def _new(self, request: JobRequest, *, now: datetime) -> NewJob:
+        pipeline = self._pipeline(request.pipeline)
+        asked = request.max_attempts
+        return NewJob(
+            request=request,
+            first_stage=pipeline.stages[0].task,
+            max_attempts=self._platform.settings.jobs.max_attempts if asked is None else asked,
+            is_published_now=request.not_before is None or request.not_before <= now,
+        )
+
+    def _pipeline(self, kind: str) -> Pipeline:
+        pipeline = self._platform.registry.get(kind)
+        if pipeline is None:
+            raise NotFound(f"no pipeline {kind!r}")
+        return pipeline
+
+    def _in_order(self, job_ids: Sequence[JobId]) -> tuple[Job, ...]:
+        by_id = {job.id: job for job in self._platform.jobs.find_many(job_ids)}
+        return tuple(by_id[job_id] for job_id in job_ids)

@@ -1,0 +1,245 @@
+"""Jobs as clients see them: accepted, looked up, listed, counted; with their runs and artifacts."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVarTuple
+
+from sqlalchemy import Connection, Select, exists, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.errors import Conflict, NotFound
+from app.jobs import rows
+from app.jobs.model import Artifact, Job, JobId, JobRequest, JobState, JsonObject, Run
+from app.storage import schema
+from app.storage.engine import Database
+
+_jobs = schema.jobs
+_labels = schema.job_labels
+_runs = schema.runs
+_artifacts = schema.artifacts
+
+Columns = TypeVarTuple("Columns")
+
+
+class IdempotencyConflict(Conflict):
+    """The key was used before, for something else."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the idempotency key {key!r} was used for another request")
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A request with what its pipeline adds to it."""
+
+    request: JobRequest
+    first_stage: str
+    max_attempts: int
+    is_published_now: bool
+    """Whether the caller hands it to the broker at once, or leaves that to the reconciler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs to list. What is None or empty does not matter."""
+
+    pipeline: str | None = None
+    states: frozenset[JobState] = frozenset()
+    parent_id: JobId | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All of them with these values."""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    is_dead_lettered: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Jobs, newest first, and where the next page begins."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: JobId | None
+    """Hand it back as `cursor`; None on the last page."""
+
+
+class JobStore:
+    """Jobs by id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, new_jobs: Sequence[NewJob], *, now: datetime) -> list[tuple[Job, bool]]:
+        """Accept jobs, all or none, in one transaction.
+
+        Each comes back with whether it is new: a request whose idempotency key was used before
+        for the same gives the job of then. Raises IdempotencyConflict.
+        """
+        prepared = [_row(new, now=now) for new in new_jobs]
+        with self._database.write() as connection:
+            added = self._insert(connection, prepared)
+            _insert_labels(connection, added.values())
+            return [
+                (added[row["id"]], True)
+                if row["id"] in added
+                else (_first_use(connection, row), False)
+                for row in prepared
+            ]
+
+    def find(self, job_id: JobId) -> Job | None:
+        found = self.find_many([job_id])
+        return found[0] if found else None
+
+    def get(self, job_id: JobId) -> Job:
+        """Raises NotFound."""
+        job = self.find(job_id)
+        if job is None:
+            raise NotFound(f"no job {job_id!r}")
+        return job
+
+    def find_many(self, job_ids: Sequence[JobId]) -> list[Job]:
+        """Those that there are, newest first."""
+        query = select(_jobs).where(_jobs.c.id.in_(job_ids)).order_by(_jobs.c.id.desc())
+        with self._database.read() as connection:
+            return _with_artifacts(connection, connection.execute(query).all())
+
+    def list(
+        self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
+    ) -> Page:
+        """A page of jobs, newest first."""
+        query = _filtered(select(_jobs), wanted if wanted is not None else JobFilter())
+        if cursor is not None:
+            query = query.where(_jobs.c.id < cursor)
+        query = query.order_by(_jobs.c.id.desc()).limit(limit + 1)
+        with self._database.read() as connection:
+            found = _with_artifacts(connection, connection.execute(query).all())
+        page = tuple(found[:limit])
+        return Page(jobs=page, next_cursor=page[-1].id if len(found) > limit else None)
+
+    def counts_by_state(self, wanted: JobFilter | None = None) -> dict[JobState, int]:
+        """How many jobs there are in each state; every state has its number."""
+        query = _filtered(
+            select(_jobs.c.state, func.count()), wanted if wanted is not None else JobFilter()
+        ).group_by(_jobs.c.state)
+        with self._database.read() as connection:
+            counted = {row[0]: row[1] for row in connection.execute(query)}
+        return {state: counted.get(state.value, 0) for state in JobState}
+
+    def runs(self, job_id: JobId) -> tuple[Run, ...]:
+        """The job's history, oldest run first."""
+        query = select(_runs).where(_runs.c.job_id == job_id).order_by(_runs.c.fence)
+        with self._database.read() as connection:
+            return tuple(rows.parse_run(row) for row in connection.execute(query))
+
+    def artifact(self, job_id: JobId, name: str) -> tuple[Artifact, str]:
+        """The artifact and its key in the artifact store. Raises NotFound."""
+        query = select(_artifacts).where(_artifacts.c.job_id == job_id, _artifacts.c.name == name)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound(f"job {job_id!r} has no artifact {name!r}")
+        return rows.parse_artifact(row), row.key
+
+    def _insert(self, connection: Connection, prepared: Sequence[JsonObject]) -> dict[JobId, Job]:
+        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        statement = (
+            dialect.insert(_jobs)
+            .on_conflict_do_nothing(index_elements=["idempotency_key"])
+            .returning(_jobs)
+        )
+        added = [rows.parse_job(row) for row in connection.execute(statement, list(prepared))]
+        return {job.id: job for job in added}
+
+
+def _row(new: NewJob, *, now: datetime) -> JsonObject:
+    request = new.request
+    is_keyed = request.idempotency_key is not None
+    return {
+        "id": rows.new_id(),
+        "pipeline": request.pipeline,
+        "params": request.params,
+        "state": JobState.QUEUED.value,
+        "stage": new.first_stage,
+        "fence": 0,
+        "attempt": 0,
+        "max_attempts": new.max_attempts,
+        "deliveries": 0,
+        "priority": request.priority,
+        "progress": 0.0,
+        "message": "",
+        "not_before": request.not_before,
+        "published_at": now if new.is_published_now else None,
+        "parent_id": request.parent_id,
+        "idempotency_key": request.idempotency_key,
+        "fingerprint": rows.fingerprint(request) if is_keyed else None,
+        "labels": request.labels,
+        "webhook_url": request.webhook_url,
+        "cancel_requested": False,
+        "finalizer_due": False,
+        "finalizer_runs": 0,
+        "created_at": now,
+    }
+
+
+def _insert_labels(connection: Connection, jobs: Iterable[Job]) -> None:
+    labels = [
+        {"job_id": job.id, "key": key, "value": value}
+        for job in jobs
+        for key, value in job.labels.items()
+    ]
+    if labels:
+        connection.execute(insert(_labels), labels)
+
+
+def _first_use(connection: Connection, row: JsonObject) -> Job:
+    """The job that has the row's idempotency key, when it asks for the same."""
+    found = connection.execute(
+        select(_jobs).where(_jobs.c.idempotency_key == row["idempotency_key"])
+    ).one()
+    if found.fingerprint != row["fingerprint"]:
+        raise IdempotencyConflict(row["idempotency_key"])
+    return _with_artifacts(connection, [found])[0]
+
+
+def _with_artifacts(connection: Connection, found: Sequence[rows.AnyRow]) -> list[Job]:
+    by_job: dict[str, list[Artifact]] = defaultdict(list)
+    query = (
+        select(_artifacts)
+        .where(_artifacts.c.job_id.in_([row.id for row in found]))
+        .order_by(_artifacts.c.name)
+    )
+    for row in connection.execute(query):
+        by_job[row.job_id].append(rows.parse_artifact(row))
+    return [rows.parse_job(row, by_job[row.id]) for row in found]
+
+
+def _filtered(query: Select[*Columns], wanted: JobFilter) -> Select[*Columns]:
+    if wanted.pipeline is not None:
+        query = query.where(_jobs.c.pipeline == wanted.pipeline)
+    if wanted.states:
+        query = query.where(_jobs.c.state.in_(sorted(wanted.states)))
+    if wanted.parent_id is not None:
+        query = query.where(_jobs.c.parent_id == wanted.parent_id)
+    if wanted.is_dead_lettered is not None:
+        is_alive = _jobs.c.dead_lettered_at.is_(None)
+        query = query.where(~is_alive if wanted.is_dead_lettered else is_alive)
+    for key, value in wanted.labels.items():
+        query = query.where(
+            exists().where(
+                _labels.c.job_id == _jobs.c.id, _labels.c.key == key, _labels.c.value == value
+            )
+        )
+    return _created_within(query, wanted.created_from, wanted.created_before)
+
+
+def _created_within(
+    query: Select[*Columns], start: datetime | None, end: datetime | None
+) -> Select[*Columns]:
+    """Ids sort by time, so a range of time is a range of the primary key."""
+    if start is not None:
+        query = query.where(_jobs.c.id >= rows.first_id_at(start))
+    if end is not None:
+        query = query.where(_jobs.c.id < rows.first_id_at(end))
+    return query

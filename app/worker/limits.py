@@ -1,0 +1,97 @@
+"""Work on what nobody vouches for, in a child that cannot take more than it is given."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.errors import LimitExceeded, ProcessFailed, ProcessTimedOut
+from app.worker import limited, process_group
+
+LIMITED = Path(limited.__file__)
+
+KILLED_BY_LIMIT = {
+    signal.SIGXCPU: "more processor time than it may",
+    signal.SIGXFSZ: "a larger file than it may write",
+    signal.SIGKILL: "more memory than there is",
+}
+
+CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL})
+"""How libraries end that are refused memory."""
+
+FILE_LIMIT_BYTES = 1024**3
+
+
+class RunProcess(Protocol):
+    """`Work.run_process`, or something that works like it."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_s: float | None = None,
+    ) -> str: ...
+
+
+def run_process(
+    command: Sequence[str],
+    *,
+    on_line: Callable[[str], None] | None = None,
+    timeout_s: float | None = None,
+) -> str:
+    """Run a command that nobody can cancel; see `ProcessGroup.run`."""
+    group = process_group.ProcessGroup(command)
+    return group.run(on_line=on_line, timeout_s=timeout_s)
+
+
+def run_limited(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    memory_bytes: int,
+    cpu_s: int,
+    timeout_s: float,
+    on_line: Callable[[dict[str, Any]], None],  # a JSON object
+    run: RunProcess = run_process,
+) -> None:
+    """Run `python -m module arguments...` within limits; each line that it prints is a JSON object.
+
+    Memory is counted as address space. Give `work.run_process` as `run`, so that the child ends
+    when the work does.
+
+    Raises:
+        LimitExceeded: it wanted more memory, processor time or time.
+        ProcessFailed: it ended with an error of its own.
+    """
+    rlimits = {
+        "RLIMIT_AS": memory_bytes,
+        "RLIMIT_CPU": cpu_s,
+        "RLIMIT_FSIZE": FILE_LIMIT_BYTES,
+        "RLIMIT_CORE": 0,
+    }
+    options = json.dumps(rlimits)
+    try:
+        run(
+            [sys.executable, str(LIMITED), options, module, *arguments],
+            on_line=lambda line: on_line(json.loads(line)),
+            timeout_s=timeout_s,
+        )
+    except ProcessFailed as error:
+        reason = limit_reached(error)
+        if reason is None:
+            raise
+        raise LimitExceeded(f"the file needs {reason}") from error
+
+
+def limit_reached(error: ProcessFailed) -> str | None:
+    """Which limit ended the child, in words; None when it failed for another reason."""
+    if isinstance(error, ProcessTimedOut):
+        return "more time than it may take"
+    if -error.exit_code in KILLED_BY_LIMIT:
+        return KILLED_BY_LIMIT[signal.Signals(-error.exit_code)]
+    if error.exit_code == limited.OUT_OF_MEMORY or -error.exit_code in CRASHES:
+        return "more memory than it may"
+    return None

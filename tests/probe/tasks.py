@@ -1,0 +1,124 @@
+"""The stages of the test pipeline."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery import shared_task
+
+from app.errors import PermanentError, RateLimited, RetryableError
+from app.jobs.task import JobTask
+from app.jobs.work import Work
+
+Given = dict[str, Any]  # JSON
+
+GRANDCHILD = """
+import subprocess, time
+subprocess.Popen(["sleep", "1000"])
+print("up", flush=True)
+time.sleep(1000)
+"""
+
+
+@shared_task(name="probe_first", base=JobTask, bind=True)
+def probe_first(
+    self: JobTask, name: str = "probe", plan: dict[str, list[str]] | None = None
+) -> Given:
+    return act(self.work, "first", {"name": name, "plan": plan or {}, "trail": []})
+
+
+@shared_task(name="probe_second", base=JobTask, bind=True)
+def probe_second(self: JobTask, given: Given) -> Given:
+    return act(self.work, "second", given)
+
+
+@shared_task(name="probe_last", base=JobTask, bind=True)
+def probe_last(self: JobTask, given: Given) -> Given:
+    return act(self.work, "last", given)
+
+
+@shared_task(name="probe_finalizer", base=JobTask, bind=True)
+def probe_finalizer(self: JobTask, key: str) -> str:
+    (self.work.directory.parent / f"finalized-{key}").touch()
+    return key
+
+
+def act(work: Work, stage: str, given: Given) -> Given:
+    """Do what the plan has for this stage and attempt; add it to the trail."""
+    acts = given["plan"].get(stage, ["ok"])
+    chosen = acts[min(work.attempt, len(acts)) - 1]
+    verb, _, argument = chosen.partition(":")
+    work.progress(1, f"{stage} begins")
+    ACTS[verb](work, argument)
+    work.progress(99, f"{stage} ends")
+    return {**given, "trail": [*given["trail"], f"{stage}:{chosen}"]}
+
+
+def _ok(work: Work, argument: str) -> None:
+    """Nothing to do."""
+
+
+def _sleep(work: Work, argument: str) -> None:
+    time.sleep(float(argument))
+
+
+def _spin(work: Work, argument: str) -> None:
+    until = time.monotonic() + float(argument)
+    while time.monotonic() < until:
+        work.check()
+        time.sleep(0.01)
+
+
+def _retryable(work: Work, argument: str) -> None:
+    raise RetryableError("try again")
+
+
+def _limited(work: Work, argument: str) -> None:
+    raise RateLimited("too fast", retry_after_s=float(argument))
+
+
+def _permanent(work: Work, argument: str) -> None:
+    raise PermanentError("never")
+
+
+def _unknown(work: Work, argument: str) -> None:
+    raise ValueError("a mistake in the code")
+
+
+def _crash(work: Work, argument: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _child(work: Work, argument: str) -> None:
+    work.run_process(
+        [sys.executable, "-c", GRANDCHILD],
+        on_line=lambda line: (work.directory / "child-is-up").touch(),
+    )
+
+
+def _odd(work: Work, argument: str) -> None:
+    work.save_artifact(work.directory / "missing", name="x", media_type="text/plain")
+
+
+def _artifact(work: Work, argument: str) -> None:
+    path = work.directory / argument
+    path.write_text(f"{argument} of attempt {work.attempt}")
+    work.save_artifact(path, name=argument, media_type="text/plain")
+
+
+ACTS: dict[str, Callable[[Work, str], None]] = {
+    "ok": _ok,
+    "sleep": _sleep,
+    "spin": _spin,
+    "retryable": _retryable,
+    "limited": _limited,
+    "permanent": _permanent,
+    "unknown": _unknown,
+    "crash": _crash,
+    "child": _child,
+    "artifact": _artifact,
+    "odd": _odd,
+}

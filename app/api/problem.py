@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.errors import CeleriacError, RateLimited, RetryableError
+from app.jobs.store import IdempotencyConflict
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -91,6 +92,9 @@ BY_ERROR: dict[type[CeleriacError], Kind] = {
     errors.UnsupportedFormat: _kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-format", "Unsupported format"
     ),
+    errors.PasswordNeeded: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "password-needed", "The file is protected by a password"
+    ),
     errors.LimitExceeded: _kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "limit-exceeded", "A limit is exceeded"
     ),
@@ -101,10 +105,18 @@ BY_ERROR: dict[type[CeleriacError], Kind] = {
         HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refuses us"
     ),
     errors.Conflict: _kind(HTTPStatus.CONFLICT, "conflict", "The state has moved on"),
+    IdempotencyConflict: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency-conflict",
+        "The idempotency key was used for something else",
+    ),
     errors.WorkStopped: _kind(HTTPStatus.CONFLICT, "work-stopped", "The work was ended"),
     errors.Cancelled: _kind(HTTPStatus.CONFLICT, "cancelled", "The job was cancelled"),
     errors.Superseded: _kind(HTTPStatus.CONFLICT, "superseded", "Another attempt owns the job"),
     errors.ProcessFailed: _kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
+    ),
+    errors.ProcessTimedOut: _kind(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
     ),
 }
@@ -113,6 +125,7 @@ INVALID_REQUEST = _kind(
     HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"
 )
 MALFORMED_JSON = _kind(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not JSON")
+NOT_READY = _kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready")
 INTERNAL = BY_ERROR[errors.CeleriacError]
 
 

@@ -1,8 +1,12 @@
 """Which part of an artifact a request asks for: conditional and range requests of RFC 9110."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
+
+from app.jobs.model import Artifact
 
 _SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
 
@@ -26,6 +30,43 @@ class ByteRange:
 
     def content_range(self, size_bytes: int) -> str:
         return f"bytes {self.start}-{self.end - 1}/{size_bytes}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a request for an artifact is answered."""
+
+    status: HTTPStatus
+    headers: dict[str, str]
+    part: ByteRange | None
+    """The bytes to send; None for none."""
+
+
+def delivery(artifact: Artifact, asked: Mapping[str, str]) -> Delivery:
+    """Choose the answer from the headers of the request. Raises Unsatisfiable."""
+    etag = f'"{artifact.sha256}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": disposition(artifact.name),
+        "Content-Type": artifact.media_type,
+    }
+    if is_known(asked.get("if-none-match"), etag):
+        return Delivery(status=HTTPStatus.NOT_MODIFIED, headers=headers, part=None)
+    size_bytes = artifact.size_bytes
+    part = wanted(
+        range_header=asked.get("range"),
+        if_range=asked.get("if-range"),
+        etag=etag,
+        size_bytes=size_bytes,
+    )
+    sent = part if part is not None else ByteRange(start=0, end=size_bytes)
+    headers["Content-Length"] = str(sent.length_bytes)
+    if part is None:
+        return Delivery(status=HTTPStatus.OK, headers=headers, part=sent)
+    headers["Content-Range"] = part.content_range(size_bytes)
+    return Delivery(status=HTTPStatus.PARTIAL_CONTENT, headers=headers, part=sent)
 
 
 def wanted(

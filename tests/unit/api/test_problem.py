@@ -15,7 +15,7 @@ OUR_ERRORS = [
 
 
 def test_every_error_of_ours_has_a_status() -> None:
-    assert set(problem.BY_ERROR) == set(OUR_ERRORS)
+    assert set(OUR_ERRORS) <= set(problem.BY_ERROR)
 
 
 def test_an_error_from_elsewhere_is_told_by_its_nearest_ancestor() -> None:

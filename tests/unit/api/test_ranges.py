@@ -1,7 +1,10 @@
+from http import HTTPStatus
+
 import pytest
 
 from app.api import ranges
-from app.api.ranges import ByteRange, Unsatisfiable
+from app.api.ranges import ByteRange, Delivery, Unsatisfiable
+from tests.unit.api import build
 
 ETAG = '"abc"'
 
@@ -108,3 +111,42 @@ def test_content_range_counts_from_zero_and_includes_the_end() -> None:
 )
 def test_disposition_cannot_be_broken_out_of(name: str, want: str) -> None:
     assert ranges.disposition(name) == want
+
+
+WHOLE = {
+    "ETag": ETAG,
+    "Accept-Ranges": "bytes",
+    "Cache-Control": "private, no-cache",
+    "Content-Disposition": 'attachment; filename="song.mp3"',
+    "Content-Type": "audio/mpeg",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "want"),
+    [
+        pytest.param(
+            {},
+            Delivery(
+                status=HTTPStatus.OK, headers={**WHOLE, "Content-Length": "10"}, part=part(0, 10)
+            ),
+            id="the whole file",
+        ),
+        pytest.param(
+            {"range": "bytes=-4"},
+            Delivery(
+                status=HTTPStatus.PARTIAL_CONTENT,
+                headers={**WHOLE, "Content-Length": "4", "Content-Range": "bytes 6-9/10"},
+                part=part(6, 10),
+            ),
+            id="a part",
+        ),
+        pytest.param(
+            {"if-none-match": ETAG, "range": "bytes=0-1"},
+            Delivery(status=HTTPStatus.NOT_MODIFIED, headers=WHOLE, part=None),
+            id="nothing new",
+        ),
+    ],
+)
+def test_delivery_answers_what_was_asked(asked: dict[str, str], want: Delivery) -> None:
+    assert ranges.delivery(build.artifact(), asked) == want

@@ -1,0 +1,106 @@
+"""The ASGI application: routes, middleware and handlers put together around one platform."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from importlib import metadata
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from app.api import handlers, openapi
+from app.api.context import BodyLimit, BodyRule, RequestContext
+from app.api.links import PREFIX
+from app.api.openapi import Responses
+from app.api.problem import Problem
+from app.api.routes import (
+    artifacts,
+    health,
+    jobs,
+    originals,
+    pipelines,
+    queues,
+    submit,
+    uploads,
+)
+from app.api.routes import events as event_routes
+from app.api.services import Services
+from app.broker import address
+from app.broker.connection import Connection
+from app.broker.keys import Keys
+from app.jobs import events
+from app.jobs.platform import Platform
+from app.jobs.service import Jobs
+from app.settings import MEBIBYTE
+
+BODY_LIMIT_BYTES = MEBIBYTE
+"""Far more than a job's parameters need: files go to `/uploads`."""
+
+BATCH_LIMIT_BYTES = 16 * MEBIBYTE
+
+ANY_PROBLEM: Responses = {"default": {"model": Problem, "description": "A problem (RFC 9457)."}}
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The API of one platform. Connections are made when the first request needs them, and closed
+    when the application ends."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _services(platform) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Celeriac",
+        summary="Jobs on Celery: submit, follow, cancel, fetch what they made.",
+        version=metadata.version("celeriac"),
+        lifespan=lifespan,
+        exception_handlers=handlers.HANDLERS,
+        redirect_slashes=False,
+        responses=ANY_PROBLEM,
+        generate_unique_id_function=_operation_id,
+    )
+    file_bytes = platform.settings.files.upload_limit_bytes + uploads.FORM_OVERHEAD_BYTES
+    rules = [
+        BodyRule(path_end="/uploads", limit_bytes=file_bytes),
+        BodyRule(path_end="/upload-document", limit_bytes=file_bytes),
+        BodyRule(path_end="/jobs:batch", limit_bytes=BATCH_LIMIT_BYTES),
+    ]
+    app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
+    app.add_middleware(RequestContext)
+    app.include_router(_versioned(platform), prefix=PREFIX)
+    app.include_router(originals.router)
+    app.include_router(health.router)
+    openapi.describe_problems(app)
+    return app
+
+
+def _versioned(platform: Platform) -> APIRouter:
+    router = APIRouter()
+    for part in (jobs, event_routes, artifacts, uploads, queues, pipelines):
+        router.include_router(part.router)
+    router.include_router(submit.routes(platform.registry))  # last: it answers for unknown kinds
+    return router
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+@contextlib.asynccontextmanager
+async def _services(platform: Platform) -> AsyncIterator[Services]:
+    url = platform.settings.broker.broker_url.get_secret_value()
+    place = address.parse_address(url)
+    reader, broker = events.open_reader(url), Connection(place)
+    try:
+        yield Services(
+            platform=platform,
+            jobs=Jobs(platform),
+            events=reader,
+            broker=broker,
+            layout=Keys(db=place.db),
+        )
+    finally:
+        await reader.aclose()
+        await broker.close()
+        platform.close()

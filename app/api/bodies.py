@@ -1,0 +1,122 @@
+"""What clients send: checked once, here, and handed on as our own values."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.api import plain, problem
+from app.jobs.model import JobRequest, Json, JsonObject
+from app.queues import DEFAULT_PRIORITY, PRIORITIES
+
+Params = TypeVar("Params", bound=BaseModel)
+
+BATCH_LIMIT = 1000
+
+MAX_ATTEMPTS_LIMIT = 100
+
+LABEL_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _usable(moment: datetime) -> datetime:
+    """In UTC, and within what databases and ids can hold."""
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"must be between the years {EARLIEST.year} and {LATEST.year}")
+    return moment.astimezone(UTC)
+
+
+def _kept(text: str) -> str:
+    reason = plain.why_unfit(text)
+    if reason is not None:
+        raise ValueError(reason)
+    return text
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_usable)]
+Text = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_kept)]
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
+LabelValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_kept)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+IdempotencyKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=255), AfterValidator(_kept)
+]
+
+
+class Body(BaseModel):
+    """A JSON body: nothing that is not known, and nothing that can not be kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_kept(cls, given: Json) -> Json:
+        unfit = plain.find_unfit(given)
+        if unfit is not None:
+            raise ValueError(f"{problem.pointer(unfit.path)} {unfit.reason}")
+        return given
+
+
+class Envelope(Body):
+    """How a job should be treated, whatever its kind."""
+
+    priority: int = Field(
+        DEFAULT_PRIORITY,
+        ge=PRIORITIES[0],
+        le=PRIORITIES[-1],
+        description="0 is served first, 9 last.",
+    )
+    not_before: Moment | None = Field(None, description="Start no earlier.")
+    max_attempts: int | None = Field(
+        None, ge=1, le=MAX_ATTEMPTS_LIMIT, description="Runs of each stage; else the server's own."
+    )
+    labels: Labels = Field(default_factory=dict, description="To find the job again.")
+
+    def request(self, kind: str, params: BaseModel, *, idempotency_key: str | None) -> JobRequest:
+        """The job keeps the parameters with the defaults of today."""
+        return JobRequest(
+            pipeline=kind,
+            params=params.model_dump(mode="json"),
+            priority=self.priority,
+            not_before=self.not_before,
+            max_attempts=self.max_attempts,
+            idempotency_key=idempotency_key,
+            labels=self.labels,
+        )
+
+
+class Submission(Envelope, Generic[Params]):
+    """A job to be done: its parameters, and how it should be treated."""
+
+    params: Params
+
+
+class BatchItem(Envelope):
+    """One job of a batch."""
+
+    kind: Text
+    params: JsonObject = Field(description="As the schema of the kind says.")
+    idempotency_key: IdempotencyKey | None = None
+
+
+class Batch(Body):
+    """Jobs that are accepted together, or not at all."""
+
+    jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class VideoBatch(Body):
+    """What `POST /process-videos` takes."""
+
+    bot_id: Annotated[Text, Field(min_length=1)]
+    video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]

@@ -1,0 +1,110 @@
+"""Jobs that there are: looked up, listed, cancelled, queued again."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
+
+from app.api.links import Links
+from app.api.query import JobQuery
+from app.api.services import LinksParam, Services, ServicesParam
+from app.api.views import ArtifactView, JobView, Listing, RunView
+from app.jobs import events
+from app.jobs.model import Job, JobId
+
+WAIT_LIMIT_S = 60.0
+"""Proxies cut requests that are silent for longer."""
+
+router = APIRouter(tags=["jobs"])
+
+JobIdParam = Annotated[uuid.UUID, Path(description="The job's id.")]
+
+WaitParam = Annotated[
+    float,
+    Query(ge=0, le=WAIT_LIMIT_S, description="Answer when the job is over, or after so long."),
+]
+
+
+@router.get("/jobs")
+def list_jobs(
+    services: ServicesParam, links: LinksParam, wanted: Annotated[JobQuery, Query()]
+) -> Listing[JobView]:
+    """Jobs, newest first."""
+    page = services.jobs.list(wanted.filter, cursor=wanted.after, limit=wanted.limit)
+    return Listing(items=views(services, links, page.jobs), next_cursor=page.next_cursor)
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(
+    job_id: JobIdParam, services: ServicesParam, links: LinksParam, wait: WaitParam = 0.0
+) -> JobView:
+    """A job. With `wait`, the answer comes when it is over, or after so many seconds."""
+    job = await run_in_threadpool(services.jobs.get, id_of(job_id))
+    if wait > 0 and not job.state.is_final:
+        await _over(services, job.id, within_s=wait)
+        job = await run_in_threadpool(services.jobs.get, job.id)
+    return await run_in_threadpool(view, services, links, job)
+
+
+@router.get("/jobs/{job_id}/runs")
+def list_runs(job_id: JobIdParam, services: ServicesParam) -> Listing[RunView]:
+    """The job's history: each run of a stage by a worker, oldest first."""
+    jobs = services.jobs
+    job = jobs.get(id_of(job_id))
+    return Listing(items=tuple(RunView.of(run) for run in jobs.runs(job.id)))
+
+
+@router.get("/jobs/{job_id}/artifacts", tags=["artifacts"])
+def list_artifacts(
+    job_id: JobIdParam, services: ServicesParam, links: LinksParam
+) -> Listing[ArtifactView]:
+    """The files that the job has made."""
+    job = services.jobs.get(id_of(job_id))
+    return Listing(items=tuple(ArtifactView.of(found, job, links) for found in job.artifacts))
+
+
+@router.post("/jobs/{job_id}:cancel")
+def cancel_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
+    """Cancel a job: a queued one at once, a running one as soon as its work has stopped. Nothing
+    happens to one that is over."""
+    return view(services, links, services.jobs.cancel(id_of(job_id)))
+
+
+@router.post("/jobs/{job_id}:retry", status_code=202)
+def retry_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
+    """Queue a failed or cancelled job again, from the stage where it ended."""
+    return view(services, links, services.jobs.retry(id_of(job_id)))
+
+
+def id_of(given: uuid.UUID) -> JobId:
+    """The id as rows have it: clients may write a UUID in several ways."""
+    return JobId(str(given))
+
+
+def view(services: Services, links: Links, job: Job) -> JobView:
+    return views(services, links, [job])[0]
+
+
+def views(services: Services, links: Links, jobs: Sequence[Job]) -> tuple[JobView, ...]:
+    """The rows, with the latest news of those that run."""
+    running = [job.id for job in jobs if not job.state.is_final]
+    seen = services.platform.events.latest(running)
+    return tuple(JobView.of(job, links=links, seen=seen.get(job.id)) for job in jobs)
+
+
+def row_reader(services: Services, job_id: JobId) -> Callable[[], Awaitable[Job | None]]:
+    """How followers of the job look at its row."""
+    return lambda: run_in_threadpool(services.jobs.find, job_id)
+
+
+async def _over(services: Services, job_id: JobId, *, within_s: float) -> None:
+    """Return when the job is over, or its time is."""
+    find = row_reader(services, job_id)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            async for _ in events.follow(services.events, job_id, find=find):
+                pass  # it ends when the job does

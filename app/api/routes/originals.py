@@ -1,0 +1,119 @@
+"""The routes that older clients know, with the answers that they expect."""
+
+import uuid
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from app.api import celery_status
+from app.api.bodies import VideoBatch
+from app.api.celery_status import TaskStatus
+from app.api.multipart import Form
+from app.api.routes import uploads
+from app.api.services import Services, ServicesParam
+from app.errors import InvalidInput
+from app.jobs.model import JobId, JobRequest, Json
+
+router = APIRouter(tags=["original routes"])
+
+
+class Accepted(BaseModel):
+    """A document is being processed."""
+
+    message: str
+    source_id: str
+    task_id: str
+    status: str
+
+
+class TaskId(BaseModel):
+    """What to ask for later."""
+
+    task_id: str
+
+
+class Status(BaseModel):
+    """A task, with its result and its error."""
+
+    task_id: str
+    status: str
+    result: Json = None
+    error: str | None = None
+
+
+class Done(BaseModel):
+    """A task; `result` or `error` is there when there is one."""
+
+    task_id: str
+    status: str
+    done: bool
+    result: Json = None
+    error: str | None = None
+
+
+@router.post("/upload-document", openapi_extra=uploads.form_schema("chatbot_id"))
+async def upload_document(request: Request, services: ServicesParam) -> Accepted:
+    """Send a document; a bot will know it."""
+    async with uploads.received(request, services) as form:
+        return await run_in_threadpool(_process, services, form)
+
+
+@router.get("/task-status/{task_id}")
+def task_status(task_id: str, services: ServicesParam) -> Status:
+    """How far a task is."""
+    found = _status(services, task_id)
+    return Status(task_id=task_id, status=found.status, result=found.result, error=found.error)
+
+
+@router.post("/process-videos")
+def process_videos(body: VideoBatch, services: ServicesParam) -> TaskId:
+    """A bot will know what is said in these videos."""
+    params = {"bot_id": body.bot_id, "video_urls": list(body.video_urls)}
+    job = services.jobs.submit(JobRequest(pipeline="video-batch", params=params))
+    return TaskId(task_id=job.id)
+
+
+@router.get("/task/{task_id}", response_model_exclude_unset=True)
+def task(task_id: str, services: ServicesParam) -> Done:
+    """How far a task is, and what became of it."""
+    found = _status(services, task_id)
+    told = {"result": found.result} if found.error is None else {"error": found.error}
+    return Done(
+        task_id=task_id,
+        status=found.status,
+        done=found.is_done,
+        **(told if found.is_done else {}),
+    )
+
+
+def _process(services: Services, form: Form) -> Accepted:
+    chatbot_id = form.fields.get("chatbot_id", "").strip()
+    if not chatbot_id:
+        raise InvalidInput("the form has no chatbot_id")
+    platform = services.platform
+    upload = uploads.keep(services, form.file)
+    source = platform.sources.create(chatbot_id=chatbot_id, filename=upload.filename)
+    params = {"source_id": source.id, "upload_id": upload.id, "chatbot_id": chatbot_id}
+    job = services.jobs.submit(JobRequest(pipeline="document", params=params))
+    platform.sources.attach_job(source.id, job_id=job.id)
+    return Accepted(
+        message="The document is being processed.",
+        source_id=source.id,
+        task_id=job.id,
+        status=celery_status.state_of_job(job),
+    )
+
+
+def _status(services: Services, task_id: str) -> TaskStatus:
+    job = services.jobs.find(JobId(task_id)) if _is_uuid(task_id) else None
+    if job is not None:
+        return celery_status.of_job(job)
+    return celery_status.of_task(services.platform.celery, task_id)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

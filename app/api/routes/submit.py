@@ -1,0 +1,130 @@
+"""Jobs to be done: a route for each kind, so that the documentation shows its real parameters."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from app.api.bodies import Batch, BatchItem, IdempotencyKey, Submission
+from app.api.links import Links
+from app.api.openapi import Responses
+from app.api.routes.jobs import view, views
+from app.api.services import LinksParam, Services, ServicesParam
+from app.api.views import JobView, Listing
+from app.errors import NotFound
+from app.jobs.model import Job, JobRequest
+from app.jobs.pipeline import Pipeline, Registry
+
+POLL_S = 1
+LONGEST_POLL_S = 3600
+
+ACCEPTED: Responses = {
+    202: {
+        "description": "Accepted: the job will be done.",
+        "headers": {
+            "Location": {"description": "Where the job is.", "schema": {"type": "string"}},
+            "Retry-After": {
+                "description": "Seconds to wait before looking there.",
+                "schema": {"type": "integer"},
+            },
+        },
+    }
+}
+
+IdempotencyKeyHeader = Annotated[
+    IdempotencyKey | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Submitting again with the same key gives the same job; something else with "
+        "the same key is refused.",
+    ),
+]
+
+
+def routes(registry: Registry) -> APIRouter:
+    """A route for each kind, one for batches, and one that answers for kinds there are not."""
+    router = APIRouter(tags=["jobs"])
+    router.add_api_route("/jobs:batch", submit_batch, methods=["POST"], status_code=202)
+    for pipeline in registry.values():
+        router.add_api_route(
+            f"/jobs/{pipeline.kind}",
+            _endpoint(pipeline),
+            methods=["POST"],
+            status_code=202,
+            responses=ACCEPTED,
+            summary=pipeline.summary,
+            operation_id=f"submit_{pipeline.kind.replace('-', '_')}",
+        )
+    router.add_api_route("/jobs/{kind}", refuse_kind, methods=["POST"], include_in_schema=False)
+    return router
+
+
+def _endpoint(pipeline: Pipeline) -> Callable[..., JobView]:
+    def submit(
+        body: Submission[BaseModel],
+        response: Response,
+        services: ServicesParam,
+        links: LinksParam,
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> JobView:
+        request = body.request(pipeline.kind, body.params, idempotency_key=idempotency_key)
+        return _accepted(services.jobs.submit(request), response, services, links)
+
+    submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # known at run time
+    return submit
+
+
+def _accepted(job: Job, response: Response, services: Services, links: Links) -> JobView:
+    response.headers["Location"] = links.job(job.id)
+    response.headers["Retry-After"] = str(poll_after_s(job, now=datetime.now(UTC)))
+    return view(services, links, job)
+
+
+def poll_after_s(job: Job, *, now: datetime) -> int:
+    """When it makes sense to look at a job that was accepted just now."""
+    until_s = (job.not_before - now).total_seconds() if job.not_before is not None else 0.0
+    return min(max(POLL_S, math.ceil(until_s)), LONGEST_POLL_S)
+
+
+def refuse_kind(kind: str, services: ServicesParam) -> None:
+    raise unknown_kind(kind, services.platform.registry)
+
+
+def unknown_kind(kind: str, registry: Registry) -> NotFound:
+    return NotFound(f"no pipeline of kind {kind!r}; there are: {', '.join(sorted(registry))}")
+
+
+def submit_batch(body: Batch, services: ServicesParam, links: LinksParam) -> Listing[JobView]:
+    """Submit many jobs: all are accepted, or none is."""
+    requests = parse_batch(body, services.platform.registry)
+    return Listing(items=views(services, links, services.jobs.submit_many(requests)))
+
+
+def parse_batch(batch: Batch, registry: Registry) -> list[JobRequest]:
+    """Each job with the parameters of its kind. Raises RequestValidationError with all that is
+    wrong in all of them."""
+    requests: list[JobRequest] = []
+    wrong: list[dict[str, Any]] = []  # pydantic's error details
+    for number, item in enumerate(batch.jobs):
+        try:
+            requests.append(_parse_item(item, registry))
+        except ValidationError as error:
+            place = ("body", "jobs", number, "params")
+            wrong += [{**found, "loc": (*place, *found["loc"])} for found in error.errors()]
+        except NotFound as error:
+            place = ("body", "jobs", number, "kind")
+            wrong.append({"loc": place, "type": "unknown_kind", "msg": str(error)})
+    if wrong:
+        raise RequestValidationError(wrong)
+    return requests
+
+
+def _parse_item(item: BatchItem, registry: Registry) -> JobRequest:
+    if item.kind not in registry:
+        raise unknown_kind(item.kind, registry)
+    params = registry[item.kind].params.model_validate(item.params)
+    return item.request(item.kind, params, idempotency_key=item.idempotency_key)

@@ -1,0 +1,40 @@
+"""What the routes work with: one value, made by composition and kept by the application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from redis import asyncio as redis
+
+from app.api.links import Links
+from app.broker.connection import Connection
+from app.broker.keys import Keys
+from app.jobs.platform import Platform
+from app.jobs.service import Jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The platform, and what only the API needs beside it."""
+
+    platform: Platform
+    jobs: Jobs
+    events: "redis.Redis"
+    """Reads event streams."""
+    broker: Connection
+    """Reads queues."""
+    layout: Keys
+    """The names of those queues in the broker."""
+
+
+def of(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+def links(request: Request) -> Links:
+    return Links(request.scope.get("root_path", ""))
+
+
+ServicesParam = Annotated[Services, Depends(of)]
+LinksParam = Annotated[Links, Depends(links)]

@@ -1,0 +1,218 @@
+"""What the API shows: our values as JSON, with a schema that the documentation prints."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.links import Links
+from app.broker.model import QueueReading
+from app.jobs.events import Seen
+from app.jobs.model import Artifact, Job, JobError, JobState, Json, JsonObject, Run, RunOutcome
+from app.jobs.pipeline import Pipeline
+from app.queues import PoolKind, Queue
+from app.storage.uploads import Upload
+
+Item = TypeVar("Item")
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Listing(View, Generic[Item]):
+    """A page of a listing."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None = Field(
+        None, description="Where the next page begins; null on the last one."
+    )
+
+
+class ErrorView(View):
+    """Why a job, or a run of one, failed."""
+
+    type: str = Field(description="For programs, like `NotFound`.")
+    message: str = Field(description="For people.")
+    retryable: bool = Field(description="Whether it can heal by itself.")
+    attempt: int
+
+    @classmethod
+    def of(cls, error: JobError | None) -> "ErrorView | None":
+        return None if error is None else cls.model_validate(error)
+
+
+class ArtifactView(View):
+    """A file that a job made."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    url: str = Field(description="Where it is downloaded, relative to this server.")
+
+    @classmethod
+    def of(cls, artifact: Artifact, job: Job, links: Links) -> "ArtifactView":
+        return cls(
+            name=artifact.name,
+            media_type=artifact.media_type,
+            size_bytes=artifact.size_bytes,
+            sha256=artifact.sha256,
+            url=links.artifact(job.id, artifact.name),
+        )
+
+
+class JobView(View):
+    """One accepted request, and how far it is."""
+
+    id: str
+    pipeline: str
+    params: dict[str, Any]  # what the pipeline's schema says
+    state: JobState
+    done: bool = Field(description="Whether the state is final.")
+    stage: str = Field(description="The task that runs, or comes next, or was the last one.")
+    progress: Annotated[float, Field(ge=0, le=100)]
+    message: str
+    speed: str | None
+    eta_seconds: float | None
+    attempt: int = Field(description="Runs of the present stage so far.")
+    max_attempts: int
+    priority: int = Field(description="0 is served first, 9 last.")
+    not_before: datetime | None
+    result: Json = Field(description="What the last stage returned.")
+    artifacts: tuple[ArtifactView, ...]
+    error: ErrorView | None
+    parent_id: str | None
+    idempotency_key: str | None
+    labels: dict[str, str]
+    cancel_requested: bool
+    dead_lettered_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Job, *, links: Links, seen: Seen | None = None) -> "JobView":
+        """The row, with the news of a running job where there are any."""
+        return cls(
+            **_plain_fields(job),
+            done=job.state.is_final,
+            **_progress(job, seen),
+            artifacts=tuple(ArtifactView.of(found, job, links) for found in job.artifacts),
+            error=ErrorView.of(job.error),
+        )
+
+
+_OWN_FIELDS = {"done", "artifacts", "error", "progress", "message", "speed", "eta_seconds"}
+_PLAIN_FIELDS = tuple(name for name in JobView.model_fields if name not in _OWN_FIELDS)
+
+
+def _plain_fields(job: Job) -> dict[str, Any]:  # fields of several types
+    return {name: getattr(job, name) for name in _PLAIN_FIELDS}
+
+
+def _progress(job: Job, seen: Seen | None) -> dict[str, Any]:  # fields of several types
+    source = job if seen is None or seen.progress < job.progress else seen
+    return {
+        "progress": source.progress,
+        "message": source.message,
+        "speed": source.speed,
+        "eta_seconds": source.eta_seconds,
+    }
+
+
+class RunView(View):
+    """One run of one stage by one worker."""
+
+    stage: str
+    attempt: int
+    worker: str
+    pid: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: RunOutcome | None = Field(description="Null while it runs.")
+    error: ErrorView | None
+
+    @classmethod
+    def of(cls, run: Run) -> "RunView":
+        return cls(
+            stage=run.stage,
+            attempt=run.attempt,
+            worker=run.worker,
+            pid=run.pid,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            outcome=run.outcome,
+            error=ErrorView.of(run.error),
+        )
+
+
+class UploadView(View):
+    """A file that was received, to be named in a job's parameters."""
+
+    id: str = Field(description="The `upload_id` of kinds that work on a file.")
+    filename: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, upload: Upload) -> "UploadView":
+        return cls.model_validate(upload)
+
+
+class StageView(View):
+    """A Celery task of a pipeline."""
+
+    task: str
+    queue: str
+    progress: tuple[float, float] = Field(description="Its share of the job's progress.")
+
+
+class PipelineView(View):
+    """A kind of job."""
+
+    kind: str
+    summary: str
+    params_schema: JsonObject = Field(description="JSON schema of the parameters.")
+    stages: tuple[StageView, ...]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "PipelineView":
+        return cls(
+            kind=pipeline.kind,
+            summary=pipeline.summary,
+            params_schema=pipeline.params.model_json_schema(),
+            stages=tuple(StageView.model_validate(stage) for stage in pipeline.stages),
+        )
+
+
+class QueueView(View):
+    """What a queue holds in truth. Null is "not known", never zero."""
+
+    name: str
+    purpose: str
+    ready: int = Field(description="Not fetched by any worker, over all priorities.")
+    unacked: int | None = Field(description="Fetched: running, prefetched, or waiting for an ETA.")
+    scheduled: int | None = Field(description="Of the unacked ones, those with an ETA to come.")
+    oldest_age_seconds: float | None = Field(description="How long the oldest ready one waits.")
+    pool: PoolKind
+    concurrency: int = Field(description="Task slots of one replica.")
+    min_replicas: int
+    max_replicas: int
+
+    @classmethod
+    def of(cls, queue: Queue, reading: QueueReading) -> "QueueView":
+        return cls(
+            name=queue.name,
+            purpose=queue.purpose,
+            ready=reading.ready,
+            unacked=reading.unacked,
+            scheduled=reading.scheduled,
+            oldest_age_seconds=reading.oldest_age_s,
+            pool=queue.pool,
+            concurrency=queue.concurrency,
+            min_replicas=queue.min_replicas,
+            max_replicas=queue.max_replicas,
+        )

@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check format lock bench cluster cluster-down test-cluster clean
+.PHONY: help setup up demo test check format generate lock bench cluster cluster-down test-cluster clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -25,10 +25,14 @@ check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.chart --check
 
 format: setup ## format and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generate: setup ## values, schema, README and reference of the chart, from tools/chart/schema and the code
+	$(BIN)/python -m tools.chart
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock

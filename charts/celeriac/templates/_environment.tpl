@@ -1,0 +1,88 @@
+{{/* The Secret and the key of the broker's URL. */}}
+{{- define "celeriac.brokerSecretName" -}}
+{{- if .Values.redis.enabled -}}
+{{- .Values.redis.existingSecret | default (printf "%s-redis" (include "celeriac.fullname" .)) -}}
+{{- else -}}
+{{- .Values.broker.existingSecret -}}
+{{- end -}}
+{{- end -}}
+{{- define "celeriac.brokerSecretKey" -}}
+{{- ternary "url" .Values.broker.urlKey .Values.redis.enabled -}}
+{{- end -}}
+
+{{- define "celeriac.databaseSecretName" -}}
+{{- if .Values.postgresql.enabled -}}
+{{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "celeriac.fullname" .)) -}}
+{{- else -}}
+{{- .Values.database.existingSecret -}}
+{{- end -}}
+{{- end -}}
+{{- define "celeriac.databaseSecretKey" -}}
+{{- ternary "url" .Values.database.urlKey .Values.postgresql.enabled -}}
+{{- end -}}
+
+{{/*
+`env` and `envFrom` of a container, from the pod's context. Celeriac's own application gets its settings
+and the database; every container gets the broker. `env` in the context are further variables.
+*/}}
+{{- define "celeriac.environment" -}}
+env:
+  - name: HOME
+    value: /tmp
+  - name: CELERY_BROKER_URL
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "celeriac.brokerSecretName" .root }}
+        key: {{ include "celeriac.brokerSecretKey" .root }}
+  {{- if .own }}
+  - name: DATABASE_URL
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "celeriac.databaseSecretName" .root }}
+        key: {{ include "celeriac.databaseSecretKey" .root }}
+  {{- end }}
+  {{- with .env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .values.pod.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if or .own .values.pod.envFrom }}
+envFrom:
+  {{- if .own }}
+  - configMapRef:
+      name: {{ include "celeriac.fullname" .root }}-settings
+  {{- range list .root.Values.objectStore.existingSecret .root.Values.settingsSecret | compact | uniq }}
+  - secretRef:
+      name: {{ . }}
+  {{- end }}
+  {{- end }}
+  {{- with .values.pod.envFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Annotation of pods that read the settings: another one restarts them. */}}
+{{- define "celeriac.settingsChecksum" -}}
+celeriac.dev/settings: {{ include "celeriac.settings" . | sha256sum | trunc 16 | quote }}
+{{- end -}}
+
+{{- define "celeriac.settings" -}}
+TEMP_DIR: /var/lib/celeriac/temp
+STORAGE_DIR: /var/lib/celeriac/storage
+{{- with .Values.objectStore.url }}
+STORAGE_URL: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+{{ $name }}: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else }}{{ $value | toJson | quote }}{{ end }}
+{{- end }}
+{{- end -}}
+
+{{/* The environment variables that users add, by the path of their `pod`, as YAML. */}}
+{{- define "celeriac.userEnvironments" -}}
+{{- $given := dict "api.pod" .Values.api.pod.env "beat.pod" .Values.beat.pod.env "operator.pod" .Values.operator.pod.env "flower.pod" .Values.flower.pod.env -}}
+{{- range $name, $pool := include "celeriac.pools" . | fromYaml }}{{ $_ := set $given (printf "pool %s: pod" $name) $pool.pod.env }}{{ end -}}
+{{- range $path, $env := $given }}{{ if not $env }}{{ $_ := unset $given $path }}{{ end }}{{ end -}}
+{{- toYaml $given -}}
+{{- end -}}

@@ -1,0 +1,11 @@
+{{/* The init containers that bring the database up to date, as a list. Argument: the context of the API's pod. */}}
+{{- define "celeriac.migration" -}}
+{{- if .root.Values.migrations.enabled }}
+- name: migrate
+  {{- include "celeriac.image" (dict "root" .root "images" list) | nindent 2 }}
+  command: [celeriac, db, upgrade]
+  {{- include "celeriac.environment" . | nindent 2 }}
+  {{- include "celeriac.containerEnd" . | nindent 2 }}
+{{- else }}[]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,159 @@
+{{/*
+Helpers of pods. Their argument, the pod's context, holds:
+root, component, pool (workers: its name), values (pod, resources), and optionally
+class (platform or workers, for the priority), grace (seconds), user (instead of security.runAsUser),
+own (whether the container is Celeriac's own application), files (mounts the shared files),
+spread (over nodes), token (of the service account), serviceAccount, init (containers), volumes, mounts,
+env, checksums (annotations of the pods that change with a configuration).
+*/}}
+
+{{- define "celeriac.podMetadata" -}}
+labels:
+  {{- include "celeriac.selectorLabels" . | nindent 2 }}
+  {{- if .files }}
+  celeriac.dev/files: {{ include "celeriac.fullname" .root }}
+  {{- end }}
+  {{- with merge (dict) (.values.pod.labels | default dict) .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.values.pod.annotations | default dict) (.checksums | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Everything of a pod's spec but its containers. */}}
+{{- define "celeriac.podSpec" -}}
+serviceAccountName: {{ .serviceAccount | default (include "celeriac.serviceAccountName" .root) }}
+automountServiceAccountToken: {{ .token | default false }}
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "celeriac.podSecurityContext" . | nindent 2 }}
+terminationGracePeriodSeconds: {{ .values.pod.terminationGracePeriodSeconds | default .grace | default 30 }}
+{{- with .values.pod.priorityClassName | default (include "celeriac.priorityClassName" .) }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.pod.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .values.pod.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.pod.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "celeriac.affinity" . | fromYaml }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "celeriac.spread" . }}
+topologySpreadConstraints:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with concat (.init | default list) (.values.pod.initContainers | default list) }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumes:
+  - name: tmp
+    emptyDir: {}
+  {{- if .files }}
+  - name: files
+    persistentVolumeClaim:
+      claimName: {{ .root.Values.files.existingClaim | default (printf "%s-files" (include "celeriac.fullname" .root)) }}
+  {{- end }}
+  {{- with .volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .values.pod.volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Volume mounts of the main container, as a list without its key. `mounts` are further ones. */}}
+{{- define "celeriac.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if .files }}
+- name: files
+  mountPath: /var/lib/celeriac
+{{- end }}
+{{- with .mounts }}
+{{ toYaml . }}
+{{- end }}
+{{- with .values.pod.volumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What the main container has after its probes. */}}
+{{- define "celeriac.containerEnd" -}}
+resources:
+  {{- toYaml .values.resources | nindent 2 }}
+securityContext:
+  {{- include "celeriac.containerSecurityContext" . | nindent 2 }}
+volumeMounts:
+  {{- include "celeriac.volumeMounts" . | nindent 2 }}
+{{- end -}}
+
+{{/* The containers beside the main one. */}}
+{{- define "celeriac.sidecars" -}}
+{{- with .values.pod.sidecars }}
+{{- toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What a restricted namespace asks of a container. */}}
+{{- define "celeriac.containerSecurityContext" -}}
+{{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- range $key, $value := .values.pod.containerSecurityContext }}{{ $_ := set $restricted $key $value }}{{ end -}}
+{{- toYaml $restricted -}}
+{{- end -}}
+
+{{- define "celeriac.podSecurityContext" -}}
+{{- $security := .root.Values.security -}}
+{{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- with $security.runAsUser }}{{ $_ := set $context "runAsUser" ($.user | default .) }}{{ end -}}
+{{- with $security.runAsGroup }}{{ $_ := set $context "runAsGroup" ($.user | default .) }}{{ end -}}
+{{- with $security.fsGroup }}{{ $_ := set $context "fsGroup" ($.user | default .) }}{{ $_ := set $context "fsGroupChangePolicy" "OnRootMismatch" }}{{ end -}}
+{{- range $key, $value := .values.pod.securityContext }}{{ $_ := set $context $key $value }}{{ end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
+{{- define "celeriac.priorityClassName" -}}
+{{- if .root.Values.priorityClasses.create -}}
+{{- printf "%s-%s" (include "celeriac.fullname" .root) (.class | default "platform") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The pod's own affinity and, where one node must hold all that share the files, the rule that says so. */}}
+{{- define "celeriac.affinity" -}}
+{{- $affinity := deepCopy (.values.pod.affinity | default dict) -}}
+{{- if and .files (eq .root.Values.files.accessMode "ReadWriteOnce") -}}
+{{- $together := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (dict "celeriac.dev/files" (include "celeriac.fullname" .root))) -}}
+{{- $podAffinity := $affinity.podAffinity | default dict -}}
+{{- $required := concat (list $together) ($podAffinity.requiredDuringSchedulingIgnoredDuringExecution | default list) -}}
+{{- $_ := set $podAffinity "requiredDuringSchedulingIgnoredDuringExecution" $required -}}
+{{- $_ := set $affinity "podAffinity" $podAffinity -}}
+{{- end -}}
+{{- toYaml $affinity -}}
+{{- end -}}
+
+{{- define "celeriac.spread" -}}
+{{- if .values.pod.topologySpreadConstraints -}}
+{{- toYaml .values.pod.topologySpreadConstraints -}}
+{{- else if .spread -}}
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "celeriac.selectorLabels" . | nindent 6 }}
+{{- end -}}
+{{- end -}}

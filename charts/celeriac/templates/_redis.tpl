@@ -1,0 +1,12 @@
+{{/* Keys of the ConfigMap. Messages must survive a restart, and must never be evicted to make room. */}}
+{{- define "celeriac.redisConfiguration" -}}
+redis.conf: |
+  dir /data
+  port 6379
+  appendonly yes
+  appendfsync everysec
+  save ""
+  maxmemory {{ .Values.redis.maxMemory }}
+  maxmemory-policy noeviction
+  tcp-keepalive 60
+{{- end -}}

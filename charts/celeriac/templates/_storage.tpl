@@ -1,0 +1,34 @@
+{{/* Annotation that lets an object outlive `helm uninstall`. Argument: whether it should. */}}
+{{- define "celeriac.keep" -}}
+{{- if . -}}
+helm.sh/resource-policy: keep
+{{- end -}}
+{{- end -}}
+
+{{/* Spec of a PersistentVolumeClaim. Arguments: claim (storageClassName, size), accessMode. */}}
+{{- define "celeriac.claimSpec" -}}
+accessModes: [{{ .accessMode }}]
+{{- with .claim.storageClassName }}
+storageClassName: {{ . }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .claim.size }}
+{{- end -}}
+
+{{/* Volume `data` of a StatefulSet. Arguments: root, component, persistence. */}}
+{{- define "celeriac.dataVolume" -}}
+name: data
+{{- if .persistence.enabled }}
+persistentVolumeClaim:
+  claimName: {{ .persistence.existingClaim | default (printf "%s-%s" (include "celeriac.fullname" .root) .component) }}
+{{- else }}
+emptyDir: {}
+{{- end }}
+{{- end -}}
+
+{{/* A generated password, or the one that an earlier release has left. Arguments: root, secret (its name). */}}
+{{- define "celeriac.password" -}}
+{{- $kept := (lookup "v1" "Secret" .root.Release.Namespace .secret).data | default dict -}}
+{{- $kept.password | default "" | b64dec | default (randAlphaNum 32) -}}
+{{- end -}}

@@ -1,0 +1,1 @@
+"""What the project makes with itself: set-up and generated files."""

@@ -1,0 +1,156 @@
+"""Parts of the chart's schema that the code states: pools, settings, the words of a pool."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from app import queues, settings
+from app.control.spec import WorkerPoolSpec
+from app.fetch import addresses
+
+Node = dict[str, Any]
+"""A JSON schema, or a part of one."""
+
+SET_BY_CHART = frozenset(
+    {
+        "CELERY_BROKER_URL",
+        "CELERY_RESULT_BACKEND",
+        "CELERY_TASK_ALWAYS_EAGER",
+        "DATABASE_URL",
+        "TEMP_DIR",
+        "STORAGE_DIR",
+        "STORAGE_URL",
+        "CELERIAC_HOST",
+        "CELERIAC_PORT",
+        "CELERIAC_URL",
+        "CELERIAC_LIVENESS_FILE",
+    }
+)
+"""Settings that have a place of their own in the values, or none in a cluster."""
+
+
+def parts(*, pool_extras: Mapping[str, Node], pool_defaults: Node) -> dict[str, Node]:
+    """What `$import: name` stands for.
+
+    `pool_extras` is what `schema/pools.yaml` adds to the queues; `pool_defaults` is what a pool
+    need not say of its size.
+    """
+    pools = {
+        queue.name: {**_pool(queue), **_size(queue, pool_defaults), **pool_extras[queue.name]}
+        for queue in queues.QUEUES
+    }
+    return {
+        **_spec_properties(),
+        "pools": {"default": pools},
+        "settings": _settings(),
+        "privateRanges": {"default": [str(network) for network in _firewalled()]},
+    }
+
+
+def _firewalled() -> Iterator[IPv4Network | IPv6Network]:
+    """What a NetworkPolicy must take out of 0.0.0.0/0 and of 2000::/3, the routed part of IPv6."""
+    routed = IPv6Network("2000::/3")
+    for network in addresses.REFUSED:
+        if isinstance(network, IPv4Network) or network.subnet_of(routed):
+            yield network
+
+
+def spec_shapes() -> dict[str, Node]:
+    """The shapes that the words of a pool refer to, by name."""
+    return {name: _plain(shape) for name, shape in _spec_schema().get("$defs", {}).items()}
+
+
+def _spec_schema() -> Node:
+    return WorkerPoolSpec.model_json_schema(by_alias=True)
+
+
+def _spec_properties() -> dict[str, Node]:
+    return {name: _plain(node) for name, node in _spec_schema()["properties"].items()}
+
+
+def _plain(node: Any) -> Any:  # Any: a JSON value, walked to its leaves
+    """The same schema without titles and defaults: in the values, left out means left out."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {key: value for key, value in node.items() if key not in ("title", "default")}
+    if "properties" in plain:
+        shapes = {name: _plain(value) for name, value in plain.pop("properties").items()}
+        return {**{key: _plain(value) for key, value in plain.items()}, "properties": shapes}
+    return {key: _plain(value) for key, value in plain.items()}
+
+
+def _pool(queue: queues.Queue) -> Node:
+    return {
+        "pool": str(queue.pool),
+        "concurrency": queue.concurrency,
+        "softTimeLimitSeconds": queue.soft_limit_s,
+        "hardTimeLimitSeconds": queue.hard_limit_s,
+    }
+
+
+def _size(queue: queues.Queue, defaults: Node) -> Node:
+    """What differs from the defaults, so that a change of the defaults reaches the other pools."""
+    target = {"queueWaitSeconds": _short(queue.wait_target_s)}
+    sizes = {"minReplicas": queue.min_replicas, "maxReplicas": queue.max_replicas}
+    unlike: Node = {name: size for name, size in sizes.items() if size != defaults[name]}
+    if target != defaults["autoscaling"]["target"]:
+        unlike["autoscaling"] = {"target": target}
+    return unlike
+
+
+def _short(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _settings() -> Node:
+    return {"type": "object", "properties": dict(_setting_schemas())}
+
+
+def _setting_schemas() -> Iterator[tuple[str, Node]]:
+    """All but those of the chart, and but secrets: these have no place in a ConfigMap."""
+    for group in _groups():
+        schemas = group.model_json_schema(by_alias=False)["properties"]
+        for field, info in group.model_fields.items():
+            name = _variable(info)
+            if name not in SET_BY_CHART and not schemas[field].get("writeOnly"):
+                yield name, _setting(schemas[field], field)
+
+
+def _groups() -> tuple[type[BaseSettings], ...]:
+    members = vars(settings).values()
+    named = [m for m in members if isinstance(m, type) and issubclass(m, BaseSettings)]
+    return tuple(m for m in named if m is not BaseSettings and not m.__name__.startswith("_"))
+
+
+def _variable(info: FieldInfo) -> str:
+    alias = info.validation_alias
+    name = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    if not isinstance(name, str):
+        raise TypeError(f"a setting is not read from an environment variable: {info!r}")
+    return name
+
+
+def _setting(schema: Node, field: str) -> Node:
+    """A scalar as the environment has it: lists are text, and text may stand for any scalar."""
+    plain = {key: value for key, value in schema.items() if key in _SCALAR_WORDS}
+    if plain.get("type") not in ("integer", "number", "boolean"):
+        plain["type"] = "string"
+    described = str(schema.get("description", field.replace("_", " ").capitalize() + "."))
+    return {**plain, "description": described}
+
+
+_SCALAR_WORDS = (
+    "type",
+    "enum",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "pattern",
+)

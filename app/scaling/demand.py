@@ -106,12 +106,13 @@ def steady_slots(load: float, *, wait_s: float, runtime_s: float) -> float:
 
 
 def backlog_slots(todo: Work, *, wait_s: float, runtime_s: float) -> float:
-    """Slots with which all that waits now starts within `wait_s`.
+    """Slots with which all that waits now starts within `wait_s`; 0 when the busy ones will do.
 
     A busy slot comes free `wait_s / runtime_s` times in that time. An added one starts a task at
-    once and another after each run time.
+    once and another after each run time. That busy slots stay is another rule's business: counted
+    here, the most that ran lately would hold a pool larger than its load.
     """
     busy = todo.running + todo.held
-    from_busy = busy * wait_s / runtime_s
+    left = todo.waiting - busy * wait_s / runtime_s
     per_added = 1 + math.floor(wait_s / runtime_s)
-    return busy + max(0.0, todo.waiting - from_busy) / per_added
+    return busy + left / per_added if left > 0 else 0.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from app.scaling.reading import NodeSample, Reading
 
-STABLE_S = 60.0
+STABLE_S = 180.0
 """Fading time of the figures that sizes are made from."""
 BURST_S = 6.0
 """Fading time of the figures that notice a burst: a tenth, as in Knative's panic window."""
@@ -51,6 +51,25 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unended:
+    """Work without an end in sight: since a task has ended for the last time."""
+
+    for_s: float = 0.0
+    busy_s: float = 0.0
+    """Over all slots."""
+
+    @property
+    def least_runtime_s(self) -> float:
+        """With a shorter mean, a task would have ended meanwhile (19 times in 20: `exp(-3)`)."""
+        return min(self.for_s, self.busy_s / 3)
+
+    def after(self, elapsed_s: float, *, busy_s: float, ended: int) -> "Unended":
+        if ended > 0 or busy_s <= 0:
+            return Unended()
+        return Unended(for_s=self.for_s + elapsed_s, busy_s=self.busy_s + busy_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What is remembered between readings, and what follows from it."""
 
@@ -61,6 +80,7 @@ class Estimate:
     burst: Sums = field(default_factory=Sums)
     ended_runtime_s: float | None = None
     """The last mean run time that tasks which ended have shown."""
+    unended: Unended = field(default_factory=Unended)
 
     @property
     def arrival_rate(self) -> float | None:
@@ -81,7 +101,7 @@ class Estimate:
         """
         if self.ended_runtime_s is None:
             return None
-        return max(self.ended_runtime_s, self.burst.busy_s / max(self.burst.ended, 1.0))
+        return max(self.ended_runtime_s, self.unended.least_runtime_s)
 
 
 def updated(memory: Estimate, seen: Reading, *, now_s: float) -> Estimate:
@@ -104,7 +124,13 @@ def updated(memory: Estimate, seen: Reading, *, now_s: float) -> Estimate:
     stable = memory.stable.faded(elapsed_s, over_s=STABLE_S).plus(step)
     burst = memory.burst.faded(elapsed_s, over_s=BURST_S).plus(step)
     runtime_s = stable.busy_s / stable.ended if stable.ended >= 1 else memory.ended_runtime_s
-    return replace(fresh, stable=stable, burst=burst, ended_runtime_s=runtime_s)
+    return replace(
+        fresh,
+        stable=stable,
+        burst=burst,
+        ended_runtime_s=runtime_s,
+        unended=memory.unended.after(elapsed_s, busy_s=step.busy_s, ended=ended),
+    )
 
 
 def has_progressed(memory: Estimate, seen: Reading) -> bool:

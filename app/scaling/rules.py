@@ -4,6 +4,9 @@ Each is a function of the situation that returns a step, or `None` when it has n
 `RECOMMENDING` says what the work asks for. Its answer is remembered, and `LIMITING` then holds back
 what would be hasty, unsafe or out of bounds. Bounds come last but for a pause in one direction,
 which somebody has asked for by hand.
+
+What only keeps replicas (running tasks, a cooldown) is no recommendation: remembered, it would keep
+them for another stabilisation window.
 """
 
 import math
@@ -56,14 +59,14 @@ def _not_activated(at: Situation) -> Step | None:
 
 def _held_messages(at: Situation) -> Step | None:
     held = (at.seen.unacked or 0) - at.seen.draining_active
-    if at.size > 0 or held <= 0:
+    if at.size > 0 or at.todo.running > 0 or held <= 0:
         return None
     return _step(Rule.HELD_MESSAGES, 1, held=held, scheduled=at.seen.scheduled)
 
 
 def _cooling_down(at: Situation) -> Step | None:
     active_at_s = at.memory.active_at_s
-    if at.size > 0 or at.current == 0 or active_at_s is None:
+    if at.size > 0 or at.todo.running > 0 or at.current == 0 or active_at_s is None:
         return None
     left_s = active_at_s + at.policy.cooldown_s - at.now_s
     return _step(Rule.COOLDOWN, 1, left_s=left_s) if left_s > 0 else None
@@ -164,9 +167,6 @@ RECOMMENDING: tuple[Speaks, ...] = (
     _demanded,
     _tolerated,
     _not_activated,
-    _held_messages,
-    _cooling_down,
-    _forced_active,
 )
 
 LIMITING: tuple[Speaks, ...] = (
@@ -175,6 +175,9 @@ LIMITING: tuple[Speaks, ...] = (
     _bursting,
     _unheard,
     _busy,
+    _held_messages,
+    _cooling_down,
+    _forced_active,
     _rate_limited,
     _at_least,
     _at_most,

@@ -31,7 +31,7 @@ class Kubectl:
     def run(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> str:
         """Run any command and return its output; raises `KubectlError`."""
         finished = subprocess.run(
-            [*self._command(), *words],
+            self.command(*words),
             input=stdin,
             capture_output=True,
             text=True,
@@ -122,10 +122,11 @@ class Kubectl:
         path.write_text(json.dumps(config))
         return replace(self, kubeconfig=path)
 
-    def _command(self) -> list[str]:
+    def command(self, *words: str) -> list[str]:
+        """The command line that runs these words."""
         options = [
             f"--kubeconfig={self.kubeconfig}",
             f"--cache-dir={self.cache}",
             f"--namespace={self.namespace}",
         ]
-        return [str(self.program), *options]
+        return [str(self.program), *options, *words]

@@ -1,0 +1,100 @@
+"""The operator as a process of this machine, with the rights of its service account and no more."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests import waiting
+from tests.cluster.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[3]
+ACCOUNT = "celeriac-operator"
+RBAC = (ROOT / "k8s/rbac/role.yaml", ROOT / "k8s/rbac/service-account.yaml")
+STOP_S = 20.0
+
+
+def grant(kubectl: Kubectl, *, folder: Path) -> Kubectl:
+    """Install the Role and its service account; returns kubectl with exactly their rights."""
+    for path in RBAC:
+        kubectl.apply(*yaml.safe_load_all(path.read_text()))
+    return kubectl.acting_as(ACCOUNT, folder=folder)
+
+
+@dataclass(slots=True, kw_only=True)
+class Operator:
+    """`celeriac operator` for some namespaces; it can be killed and started again."""
+
+    kubeconfig: Path
+    namespaces: Sequence[str]
+    log_path: Path
+    arguments: Sequence[str] = ()
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start it, and wait until its loop turns."""
+        seen = self.log.count("operator runs")
+        served = [word for name in self.namespaces for word in ("--namespace", name)]
+        command = [sys.executable, "-m", "app", "operator", *served, *self.arguments]
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "KUBECONFIG": str(self.kubeconfig),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with self.log_path.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, "--log-format", "json"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        waiting.eventually(
+            lambda: self.log.count("operator runs") > seen or not self.is_running,
+            within_s=60,
+            why="the operator starts",
+        )
+        assert self.is_running, self.log
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        assert self._process is not None
+        text = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+    def stop(self) -> int:
+        """SIGTERM, as a rolling restart does; returns the exit code."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=STOP_S)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=STOP_S)
+            self._process = None
+
+    def restart(self) -> None:
+        """A rolling restart."""
+        self.stop()
+        self.start()

@@ -45,7 +45,7 @@ def download(params: MediaParams, work: Work) -> Downloaded:
     """
     url = str(params.url)
     work.progress(0, "reading the page")
-    network = Network(work.platform.fetch, on_wait=work.check)
+    network = Network(work.platform.settings.fetch, on_wait=work.check)
     with _told(network, url), disk.watched(), Downloader(_options(work), network) as downloader:
         info = downloader.extract_info(url)
         entry = _only_entry(info)
@@ -70,7 +70,7 @@ def _options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
         "retries": RETRIES,
         "fragment_retries": RETRIES,
         "skip_unavailable_fragments": False,
-        "socket_timeout": work.platform.fetch.timeout_s,
+        "socket_timeout": work.platform.settings.fetch.timeout_s,
         "proxy": "",
         "external_downloader": "native",
         "hls_prefer_native": True,
@@ -99,7 +99,7 @@ def _refuse_live(info: dict[str, Any], *, incomplete: bool = False) -> None:
 
 
 def _hook(work: Work) -> Any:  # a function that yt-dlp calls
-    meter = Meter(limit_bytes=work.platform.files.download_limit_bytes)
+    meter = Meter(limit_bytes=work.platform.settings.files.download_limit_bytes)
     percent = READ_PERCENT
 
     def report(told: dict[str, Any]) -> None:

@@ -1,0 +1,66 @@
+"""CSV: columns parted by commas, semicolons, tabs or bars, in any usual encoding."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.documents import encoding
+from app.documents.items import Extent, Fact, Item, Position
+from app.documents.table import Rows
+from app.errors import InvalidInput
+
+DELIMITERS = ",;\t|"
+
+SAMPLE_CHARACTERS = 64 * 1024
+SAMPLE_ROWS = 50
+
+FIELD_LIMIT = 1_000_000
+"""Characters of one field: a quote that is never closed would take the rest of the file."""
+
+
+def read(path: Path) -> Iterator[Item]:
+    """Rows as lines of text."""
+    name = encoding.of_file(path)
+    yield Extent(total=path.stat().st_size)
+    csv.field_size_limit(FIELD_LIMIT)
+    with path.open("rb") as raw, io.TextIOWrapper(raw, name, errors="replace", newline="") as file:
+        delimiter = delimiter_of(file.read(SAMPLE_CHARACTERS))
+        file.seek(0)
+        rows, count = Rows(), 0
+        lines = csv.reader(file, delimiter=delimiter)
+        try:
+            for row in lines:
+                yield from rows.read(row, number=lines.line_num)
+                yield Position(done=raw.tell())
+                count += any(cell.strip() for cell in row)
+        except csv.Error as error:
+            raise InvalidInput(f"line {lines.line_num} is no CSV: {error}") from error
+    yield Fact(name="encoding", value=name)
+    yield Fact(name="delimiter", value=delimiter)
+    yield Fact(name="rows", value=count)
+
+
+def delimiter_of(sample: str) -> str:
+    """The delimiter that cuts the rows of the sample most evenly into most columns.
+
+    >>> delimiter_of("name;price\\napple, red;1,50\\npear;2,00\\n")
+    ';'
+    """
+    return max(DELIMITERS, key=lambda delimiter: _evenness(sample, delimiter))
+
+
+def _evenness(sample: str, delimiter: str) -> tuple[float, int]:
+    """The share of rows that have as many columns as most have, and how many those are."""
+    reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
+    widths: list[int] = []
+    try:
+        for row in reader:
+            if row and len(widths) < SAMPLE_ROWS:
+                widths.append(len(row))
+    except csv.Error:
+        return (0.0, 0)
+    if not widths:
+        return (0.0, 0)
+    usual = max(set(widths), key=lambda width: (widths.count(width), width))
+    return (widths.count(usual) / len(widths), usual) if usual > 1 else (0.0, 0)

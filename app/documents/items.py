@@ -1,0 +1,113 @@
+"""What a reader tells of a document: how long it is, how far it is, and blocks of text.
+
+Between the processes an item is a JSON object, one a line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+BLOCK_LENGTH = 16_000
+"""Most characters of a block: what is longer is cut, so that no line is too long."""
+
+PARAGRAPH, LINE, WITHIN = "\n\n", "\n", ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Some text of a document that stands together."""
+
+    text: str
+    joint: str = PARAGRAPH
+    """What stands between it and the block before."""
+    headings: tuple[str, ...] = ()
+    """The titles that it stands under, the outermost first."""
+    page: int | None = None
+    """Counted from 1."""
+    sheet: str | None = None
+    row: int | None = None
+    """Counted from 1, as spreadsheets show it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much there is to read, in the format's own unit."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How much of it is read."""
+
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something to know of the document as a whole: pages, encoding, sheets."""
+
+    name: str
+    value: Any  # JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why the document cannot be read: the name of one of our errors, and words for a person."""
+
+    error: str
+    message: str
+
+
+Item = Block | Extent | Position | Fact | Refusal
+
+_KINDS: dict[str, type[Item]] = {
+    kind.__name__.lower(): kind for kind in (Block, Extent, Position, Fact, Refusal)
+}
+
+
+def to_json(item: Item) -> dict[str, Any]:  # JSON
+    """
+    >>> to_json(Position(done=3))
+    {'position': {'done': 3}}
+    """
+    known = {name: value for name, value in asdict(item).items() if value is not None}
+    return {type(item).__name__.lower(): known}
+
+
+def from_json(line: dict[str, Any]) -> Item:  # JSON
+    """The item that a line stands for.
+
+    >>> from_json({"block": {"text": "One", "headings": ["A"]}}).headings
+    ('A',)
+    """
+    [(name, values)] = line.items()
+    if name == "block":
+        values = {**values, "headings": tuple(values.get("headings", ()))}
+    return _KINDS[name](**values)
+
+
+def cut(text: str, *, joint: str = PARAGRAPH, **place: Any) -> Iterator[Block]:  # Block's own
+    """The text as blocks of bearable length, none when it is blank. Cuts at spaces if it can."""
+    rest = clean(text).strip()
+    while rest:
+        end = len(rest)
+        if end > BLOCK_LENGTH:
+            space = rest.rfind(" ", BLOCK_LENGTH // 2, BLOCK_LENGTH)
+            end = space + 1 if space >= 0 else BLOCK_LENGTH
+        yield Block(text=rest[:end], joint=joint, **place)
+        rest, joint = rest[end:], WITHIN
+
+
+_DROPPED = dict.fromkeys(
+    [*(code for code in range(32) if chr(code) not in "\n\t"), 0x7F, 0xFEFF, 0xFFFE, 0xFFFF]
+)
+
+
+def clean(text: str) -> str:
+    """The text with one kind of line end and without control characters.
+
+    >>> clean("a\\r\\nb\\rc\\x00d")
+    'a\\nb\\ncd'
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_DROPPED)

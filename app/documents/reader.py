@@ -1,0 +1,114 @@
+"""The program that reads one document: `python -m app.documents.reader PATH NAME LIMITS`.
+
+It prints items, a JSON object a line (`items.to_json`). LIMITS is a JSON object of the fields of
+`Limits`. A document that cannot be read is told as a `Refusal`, and the exit code is 0 then, too.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from app.documents import archive, items, sniff
+from app.documents.items import Block, Fact, Item, Position, Refusal
+from app.documents.limits import Limits
+from app.documents.sniff import Kind
+from app.errors import InvalidInput, LimitExceeded, PermanentError
+
+POSITIONS_APART_S = 0.1
+"""A table of short rows would be mostly positions. Nobody looks more often."""
+
+
+def main() -> None:
+    path, name, limits = sys.argv[1:]
+    for item in read(Path(path), name=name, limits=Limits(**json.loads(limits))):
+        sys.stdout.write(json.dumps(items.to_json(item)) + "\n")
+        if isinstance(item, Position):
+            sys.stdout.flush()
+
+
+def read(path: Path, *, name: str, limits: Limits) -> Iterator[Item]:
+    """Everything that is to be told of the document."""
+    try:
+        yield from thinned(_limited(_read(path, name, limits), limits))
+    except PermanentError as error:
+        yield Refusal(error=error.type, message=str(error))
+
+
+def _read(path: Path, name: str, limits: Limits) -> Iterator[Item]:
+    kind = kind_of(path, name=name, limits=limits)
+    yield Fact(name="format", value=kind.value)
+    # Each library is imported for its own format only: the child starts fast and stays small.
+    match kind:
+        case Kind.PDF:
+            from app.documents import pdf
+
+            yield from pdf.read(path, limits)
+        case Kind.DOCX:
+            from app.documents import word
+
+            yield from word.read(path, limits)
+        case Kind.XLSX:
+            from app.documents import workbook
+
+            yield from workbook.read(path, limits)
+        case Kind.CSV:
+            from app.documents import delimited
+
+            yield from delimited.read(path)
+        case Kind.MARKDOWN:
+            from app.documents import plain
+
+            yield from plain.read_markdown(path)
+        case Kind.TEXT:
+            from app.documents import plain
+
+            yield from plain.read_text(path)
+
+
+def kind_of(path: Path, *, name: str, limits: Limits) -> Kind:
+    """What the file is. Raises InvalidInput, UnsupportedFormat, PasswordNeeded, LimitExceeded."""
+    with path.open("rb") as file:
+        head = file.read(sniff.HEAD_BYTES)
+        rest = file.read(1024 * 1024) if sniff.is_ole(head) else b""
+    found = sniff.kind_of(head, name=name, is_encrypted_office=sniff.says_encrypted(head + rest))
+    if found is not None:
+        return found
+    return sniff.kind_of_archive(archive.checked_names(path, limits))
+
+
+def _limited(found: Iterator[Item], limits: Limits) -> Iterator[Item]:
+    characters = 0
+    for item in found:
+        if isinstance(item, Block):
+            characters += len(item.text)
+            if characters > limits.characters:
+                raise LimitExceeded(
+                    f"the document has more than {limits.characters} characters of text"
+                )
+        yield item
+    if not characters:
+        raise InvalidInput("there is no text in the document")
+
+
+def thinned(
+    found: Iterator[Item], *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Item]:
+    """The items with the positions left out that come too soon; the last one stays."""
+    waiting: Position | None = None
+    told_at = clock()
+    for item in found:
+        if not isinstance(item, Position):
+            yield item
+            continue
+        waiting = item
+        if clock() - told_at >= POSITIONS_APART_S:
+            yield waiting
+            waiting, told_at = None, clock()
+    if waiting is not None:
+        yield waiting
+
+
+if __name__ == "__main__":
+    main()

@@ -63,7 +63,7 @@ def test_a_burst_shows_at_once_in_the_short_rate() -> None:
     calm = [(float(at_s), reading(ready=0)) for at_s in range(0, 120, 2)]
     found = fed(iter([*calm, (120.0, reading(ready=60))]))
 
-    assert (found.arrival_rate, found.burst_rate) == pytest.approx((0.66, 10.5), rel=0.1)
+    assert (found.arrival_rate, found.burst_rate) == pytest.approx((0.68, 8.5), rel=0.01)
 
 
 def test_a_silent_broker_changes_nothing() -> None:

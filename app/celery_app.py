@@ -10,11 +10,13 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
+from app.jobs import hooks
 from app.jobs.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
 from app.queues import BY_NAME, DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
 from app.settings import BrokerSettings, Settings, WorkerSettings
+from app.worker import liveness
 
 Conf = dict[str, Any]  # settings of several types
 
@@ -30,7 +32,10 @@ def create(settings: Settings, registry: Registry) -> Celery:
         **_routes(registry),
         **_workers(settings.worker),
     )
-    Platform.open(settings=settings, registry=registry, celery=application)
+    platform = Platform.open(settings=settings, registry=registry, celery=application)
+    hooks.connect(application, platform)
+    if settings.worker.liveness_file is not None:
+        application.steps["worker"].add(liveness.step(settings.worker.liveness_file))
     return application
 
 

@@ -26,8 +26,13 @@ def deliver(platform: Platform, jobs: Sequence[Job]) -> bool:
 def tell_end(platform: Platform, job: Job) -> None:
     """Tell that the job is over, and set off its pipeline's finalizer where it has one."""
     platform.events.state(job)
-    if job.state in CLEANED_UP_AFTER:
-        _try(platform, [job], lambda: platform.publisher.publish_finalizer(job))
+    if job.state in CLEANED_UP_AFTER and has_finalizer(platform, job):
+        publish_finalizer(platform, job)
+
+
+def publish_finalizer(platform: Platform, job: Job) -> bool:
+    """Publish the finalizer of the job's pipeline; whether the broker took it."""
+    return _try(platform, [job], lambda: platform.publisher.publish_finalizer(job))
 
 
 def has_finalizer(platform: Platform, job: Job) -> bool:

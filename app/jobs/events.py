@@ -140,6 +140,13 @@ class EventWriter:
         found = zip(job_ids, answers, strict=True)
         return {job_id: _seen(entries[0][1]) for job_id, entries in found if entries}
 
+    def is_answered(self) -> bool:
+        """Whether Redis is there right now."""
+        try:
+            return bool(self._client.ping())
+        except (RedisError, OSError):
+            return False
+
     @property
     def _is_quiet(self) -> bool:
         return self._monotonic() < self._quiet_until

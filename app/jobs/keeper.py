@@ -101,13 +101,13 @@ class LeaseKeeper:
         try:
             self._renew(kept)
             self._pass_on_stops(kept)
+            for one in kept:
+                one.on_look()
         except StorageUnavailable as error:
-            logger.warning(
-                "leases are not renewed", extra={"reason": str(error), "leases": len(kept)}
-            )
+            reason = {"reason": str(error), "leases": len(kept)}
+            logger.warning("leases are not renewed: the database is away", extra=reason)
         for one in kept:
             self._enforce(one)
-            one.on_look()
 
     def _renew(self, kept: tuple[Kept, ...]) -> None:
         now = time.monotonic()

@@ -20,6 +20,23 @@ def job_percent(stage_percent: float, *, share: tuple[float, float]) -> float:
     return start + (end - start) * min(max(stage_percent, 0.0), 100.0) / 100.0
 
 
+class Periodic:
+    """Says yes once in a while."""
+
+    def __init__(self, *, every_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._due_at = monotonic() + every_s
+
+    def is_due(self) -> bool:
+        """Whether `every_s` have passed since it last said so, or since the beginning."""
+        now = self._monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._every_s
+        return True
+
+
 class Meter:
     """Takes every report of one run and tells those that matter; safe to use from many threads.
 
@@ -38,12 +55,18 @@ class Meter:
         self._monotonic = monotonic
         self._told_at = -INTERVAL_S
         self._kept: Seen | None = None
+        self._last: Seen | None = None
         self._lock = threading.Lock()
 
     @property
     def floor(self) -> float:
         """The highest percentage so far: it never goes below."""
         return self._floor
+
+    @property
+    def last(self) -> Seen | None:
+        """The last report, told or not."""
+        return self._last
 
     def report(self, seen: Seen) -> None:
         """Tell it, or keep it when something was told just now."""
@@ -55,6 +78,7 @@ class Meter:
                 speed=seen.speed,
                 eta_seconds=seen.eta_seconds,
             )
+            self._last = raised
             if self._monotonic() - self._told_at < INTERVAL_S:
                 self._kept = raised
                 return

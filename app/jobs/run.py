@@ -4,7 +4,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -24,7 +24,7 @@ from app.jobs.keeper import Kept, Limits
 from app.jobs.model import Job, Json
 from app.jobs.pipeline import Stage
 from app.jobs.platform import Platform
-from app.jobs.progress import Meter
+from app.jobs.progress import Meter, Periodic
 from app.jobs.retry import Next, Verdict
 from app.jobs.stop import Stop
 from app.jobs.ticket import Ticket
@@ -37,6 +37,9 @@ CLAIM_PATIENCE_S = 10.0
 
 END_PATIENCE_S = 600.0
 """The end of a run is worth waiting for; it is fenced, so it cannot come too late."""
+
+ROW_INTERVAL_S = 5.0
+"""How old the progress in the row may be. Events have it at once; the row outlives Redis."""
 
 WorkOn = Callable[[Work], Json]
 
@@ -146,10 +149,11 @@ class _Run:
         shown = platform.events.latest([job.id]).get(job.id)
         floor = max(job.progress, shown.progress if shown is not None else 0.0)
         self._meter = Meter(lambda seen: platform.events.progress(job, seen), floor=floor)
+        self._row_shows = Periodic(every_s=ROW_INTERVAL_S)
 
     def run(self, work_on: WorkOn) -> Ending:
         """Do the work under the keeper's eyes."""
-        self._platform.events.state(self._job)
+        self._platform.events.state(replace(self._job, progress=self._meter.floor))
         work = JobWork(
             self._platform,
             self._job,
@@ -177,8 +181,11 @@ class _Run:
             return self._done(output)
 
     def _show(self) -> None:
-        """Tell the progress that was held back."""
+        """Tell the progress that was held back; from time to time note it in the row."""
         self._meter.flush()
+        seen = self._meter.last
+        if seen is not None and self._row_shows.is_due():
+            self._platform.claims.show(self._hold, seen)
 
     def _give_up(self, limits: Limits) -> None:
         """The hard limit is over: the job fails, even if its work never returns."""

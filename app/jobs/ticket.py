@@ -25,7 +25,7 @@ class Ticket:
     @property
     def task_id(self) -> str:
         """Celery's task id: its own for every claim of the job."""
-        return f"{self.job_id}.{self.fence}"
+        return task_id(self.job_id, self.fence)
 
     @property
     def headers(self) -> dict[str, str | int | bool]:
@@ -62,11 +62,19 @@ def finalizer_ticket(job: Job, *, task: str) -> Ticket:
     return Ticket(job_id=job.id, stage=task, fence=job.fence, is_finalizer=True)
 
 
-def parse_task_id(task_id: str) -> tuple[JobId, int] | None:
+def task_id(job_id: JobId, fence: int) -> str:
+    """
+    >>> task_id(JobId("0199d7c0"), 7)
+    '0199d7c0.7'
+    """
+    return f"{job_id}.{fence}"
+
+
+def parse_task_id(own: str) -> tuple[JobId, int] | None:
     """Job and fence of a Celery task id; None when it is none of ours.
 
     >>> parse_task_id("0199d7c0.7")
     ('0199d7c0', 7)
     """
-    job_id, _, fence = task_id.rpartition(".")
+    job_id, _, fence = own.rpartition(".")
     return (JobId(job_id), int(fence)) if job_id and fence.isdecimal() else None

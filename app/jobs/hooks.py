@@ -1,0 +1,59 @@
+"""What our processes do at the turning points of Celery's own."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery, signals
+from celery.worker import state as worker_state
+
+from app.errors import StorageUnavailable
+from app.jobs import ticket
+from app.jobs.model import JobError
+from app.jobs.platform import Platform
+from app.jobs.reconciler import Reconciler
+
+logger = logging.getLogger(__name__)
+
+PUBLISHED_AT_HEADER = "celeriac_published_at"
+"""When a message was published, in seconds since the epoch: how long a queue's oldest one waits."""
+
+
+def connect(celery: Celery, platform: Platform) -> None:
+    """Hang the platform into the application's signals."""
+
+    def on_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
+        if headers is not None:
+            headers[PUBLISHED_AT_HEADER] = round(time.time(), 3)
+
+    def on_beat(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            Reconciler(platform).start()
+
+    def on_worker_end(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            give_back(platform)
+
+    signals.before_task_publish.connect(on_publish, weak=False)
+    signals.beat_init.connect(on_beat, weak=False)
+    signals.worker_shutdown.connect(on_worker_end, weak=False)
+
+
+def give_back(platform: Platform) -> None:
+    """Queue the jobs again that this worker leaves unfinished, so that none waits for its lease."""
+    for request in tuple(worker_state.active_requests):
+        found = ticket.parse_task_id(request.id)
+        if found is None:
+            continue
+        job_id, fence = found
+        error = JobError(
+            type="WorkerStopped", message="its worker was stopped", retryable=True, attempt=0
+        )
+        try:
+            job = platform.upkeep.give_back(job_id, fence + 1, error=error, now=datetime.now(UTC))
+        except StorageUnavailable as away:
+            logger.warning("a job waits for its lease", extra={"job_id": job_id, "reason": away})
+            continue
+        if job is not None:
+            platform.events.state(job)

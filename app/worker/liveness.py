@@ -1,0 +1,74 @@
+"""A file that is touched while a worker lives: what a liveness probe looks at, at no cost.
+
+Celery's own `inspect ping` starts a Python for each probe and fails busy workers. The file tells
+that the worker's main loop turns. While the broker is away the loop waits inside of the connect, so
+that a thread touches the file then: an outage of the broker is no reason to end a worker.
+"""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from celery import bootsteps
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 2.0
+
+STALLED_AFTER_S = 60.0
+"""A main loop that has not turned for this long while it is connected is stuck."""
+
+
+def is_alive(*, loop_age_s: float, is_connected: bool) -> bool:
+    """Whether the worker lives, by when its main loop last turned."""
+    return not is_connected or loop_age_s < STALLED_AFTER_S
+
+
+class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Worker step that keeps the file of `CELERIAC_LIVENESS_FILE` fresh."""
+
+    requires: ClassVar[set[str]] = {"celery.worker.components:Timer"}
+    path: ClassVar[Path]
+
+    def __init__(self, parent: Any, **_: Any) -> None:
+        self._turned_at = time.monotonic()
+        self._stopped = threading.Event()
+
+    def start(self, parent: Any) -> None:
+        """Begin, when the worker does. `parent` is Celery's WorkController."""
+        parent.timer.call_repeatedly(INTERVAL_S, self._turn)
+        threading.Thread(
+            target=self._run, args=(parent,), name="liveness-file", daemon=True
+        ).start()
+
+    def stop(self, parent: Any) -> None:
+        self._stopped.set()
+
+    def terminate(self, parent: Any) -> None:
+        self._stopped.set()
+
+    def _turn(self) -> None:
+        self._turned_at = time.monotonic()
+
+    def _run(self, parent: Any) -> None:
+        while True:
+            consumer = getattr(parent, "consumer", None)
+            is_connected = getattr(consumer, "connection", None) is not None
+            age_s = time.monotonic() - self._turned_at
+            if is_alive(loop_age_s=age_s, is_connected=is_connected):
+                self._touch()
+            if self._stopped.wait(INTERVAL_S):
+                return
+
+    def _touch(self) -> None:
+        try:
+            self.path.touch()
+        except OSError as error:
+            logger.warning("the liveness file is not touched", extra={"reason": str(error)})
+
+
+def step(path: Path) -> type[LivenessFile]:
+    """The step for a file, for `app.steps["worker"]`."""
+    return type("LivenessFile", (LivenessFile,), {"path": path})

@@ -1,6 +1,7 @@
 """kopf, set up so that it outlives a restarted API server and leaves no trace on an object."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 
 import kopf
@@ -23,6 +24,8 @@ class Backoffs:
 
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set what differs from kopf's own defaults."""
+    # Its start-up and each login at "info" are of interest to whoever debugs kopf.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
     # Namespaces and CRDs are not ours to watch: a Role does not allow it.
     settings.scanning.disabled = True
     settings.peering.standalone = True

@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 """Between attempts while the API server is away: it costs one refused connection."""
-DENIED_RETRY_S = 30.0
-"""Between attempts while a Role lacks the rule: somebody has to write it first."""
+DENIED_RETRY_S = 2.0
+"""Between attempts while we are refused: an API server that has just started refuses everybody for
+some seconds, until it has read the Roles."""
 PAUSE_S = 0.2
 """Between two watches, should a proxy end each of them at once."""
 SERVER_LIMIT_S = 290
@@ -68,8 +69,10 @@ class Watch:
 
     @property
     def lost_for_s(self) -> float | None:
-        """For how long nothing was heard because the API server is away; `None` when it is not."""
-        return None if self._lost_at_s is None else self._clock() - self._lost_at_s
+        """For how long the copy was not kept; `None` when it is, or need not be."""
+        if self._lost_at_s is None or self.collection.is_optional:
+            return None
+        return self._clock() - self._lost_at_s
 
     async def run(self) -> None:
         """List and follow, for ever."""
@@ -82,7 +85,7 @@ class Watch:
             except (AccessDenied, NotFound) as error:
                 await self._denied(error)
             except CeleriacError as error:
-                await self._lost(error)
+                await self._lost(error, level=logging.WARNING, retry_s=RETRY_S)
 
     async def _list(self) -> str:
         listed: set[Uid] = set()
@@ -135,20 +138,16 @@ class Watch:
             logger.info("watch goes on", extra={"collection": self.collection.name})
         self._lost_at_s = None
 
-    async def _lost(self, error: CeleriacError) -> None:
+    async def _lost(self, error: CeleriacError, *, level: int, retry_s: float) -> None:
+        """Tell once of each loss, and wait for the next attempt."""
         if self._lost_at_s is None:
             self._lost_at_s = self._clock()
-            logger.warning(
-                "watch is lost, the last known state is used",
-                extra={"collection": self.collection.name, "error": str(error)},
-            )
-        await asyncio.sleep(RETRY_S)
+            fields = {"collection": self.collection.name, "error": str(error)}
+            logger.log(level, "watch is lost, the last known state is used", extra=fields)
+        await asyncio.sleep(retry_s)
 
     async def _denied(self, error: CeleriacError) -> None:
-        level = logging.DEBUG if self.collection.is_optional else logging.ERROR
-        logger.log(
-            level, "may not watch", extra={"collection": self.collection.name, "error": str(error)}
-        )
         if self.collection.is_optional:
             self._listed.set()
-        await asyncio.sleep(DENIED_RETRY_S)
+        level = logging.DEBUG if self.collection.is_optional else logging.ERROR
+        await self._lost(error, level=level, retry_s=DENIED_RETRY_S)

@@ -1,53 +1,14 @@
 """The client of the Kubernetes API against a small HTTP server that answers as one does."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from app import errors
-from app.operator.apiserver import ApiServer, Patch
-from app.operator.login import Login
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@pytest.fixture
-def account(tmp_path: Path) -> Path:
-    """A kubeconfig for the server of the test; its token stands in a file."""
-    (tmp_path / "token").write_text("first\n")
-    return tmp_path
-
-
-@asynccontextmanager
-async def serving(
-    handler: Handler, account: Path, *, timeout_s: float = 5
-) -> AsyncIterator[ApiServer]:
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    config = {
-        "current-context": "x",
-        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "clusters": [{"name": "x", "cluster": {"server": f"http://{host}:{port}/prefix"}}],
-        "users": [{"name": "x", "user": {"tokenFile": "token"}}],
-    }
-    path = account / "config"
-    path.write_text(json.dumps(config))
-    try:
-        login = Login(service_account=None, kubeconfigs=(path,))
-        async with ApiServer(login, timeout_s=timeout_s) as server:
-            yield server
-    finally:
-        await runner.cleanup()
+from app.operator.apiserver import Patch
+from tests.integration.operator.serving import serving
 
 
 def test_paths_start_at_the_servers_own_prefix(account: Path) -> None:

@@ -36,7 +36,8 @@ def issue_all(layout: Layout) -> None:
         names=f"DNS:{NODE},IP:{NODE_ADDRESS}",
     )
     _issue(folder, "front", "front-ca", subject="/CN=front-proxy", names="DNS:front-proxy")
-    shell.run("openssl", "genrsa", "-out", folder / "tokens.key", "2048")
+    # The API server reads no other form of an elliptic key than openssl's old one.
+    shell.run("openssl", "ecparam", "-genkey", "-name", "prime256v1", "-out", folder / "tokens.key")
     for user in ("admin", "kubelet"):
         text = json.dumps(_kubeconfig(folder, user), indent=1)
         path = layout.state / f"{user}.conf"

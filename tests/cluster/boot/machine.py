@@ -22,7 +22,6 @@ _PACKAGES = {
     "etcd-server": "etcd",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
     "iptables": "iptables-save",
-    "conntrack": "conntrack",
     "iproute2": "ip",
     "debootstrap": "debootstrap",
     "buildah": "buildah",

@@ -70,7 +70,10 @@ def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError
 
     Messages hold neither the statement nor its values.
     """
-    original = str(getattr(error, "orig", None) or type(error).__name__).strip()
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, CeleriacError):
+        return cause
+    original = str(cause if cause is not None else type(error).__name__).strip()
     match error:
         case exc.IntegrityError():
             return Conflict(f"the database holds this already: {original}")
@@ -95,6 +98,7 @@ def build_engine(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         json_serializer=dump_json,
+        hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "celeriac"},
     )
 
@@ -137,6 +141,7 @@ def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=-1,
         json_serializer=dump_json,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -1,0 +1,34 @@
+"""Objects by path, as an API server would hold them, and what was asked of it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+PREFIX = "/prefix"
+
+
+@dataclass(slots=True)
+class Objects:
+    """Answers GET and PATCH from a dictionary; `failing` says which methods get which status."""
+
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failing: dict[str, int] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    written: list[tuple[str, Any]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.removeprefix(PREFIX)
+        self.asked.append((request.method, path))
+        if request.method in self.failing:
+            return web.json_response({"message": "no"}, status=self.failing[request.method])
+        if request.method in ("PATCH", "POST"):
+            self.written.append((path, await request.json()))
+            return web.json_response(self.documents.get(path, {}))
+        if path not in self.documents:
+            return web.json_response({"message": "not found"}, status=404)
+        return web.json_response(self.documents[path])
+
+    def count(self, path: str) -> int:
+        """How often a path was read."""
+        return self.asked.count(("GET", path))

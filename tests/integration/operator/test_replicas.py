@@ -1,0 +1,244 @@
+"""Targets and their pods as the loop reads and writes them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.control import pool as pools
+from app.control.pool import PoolKey, WorkerPool
+from app.control.ports import DrainMark, InstanceName, Removal
+from app.control.problems import PoolProblem, ProblemReason
+from app.operator import names
+from app.operator.autoscalers import AutoscalerStore
+from app.operator.pods import PodStore
+from app.operator.replicas import PodReplicas, Watched
+from app.operator.scale import ScaleStore
+from tests.integration.operator.objects import Objects
+from tests.integration.operator.serving import serving
+from tests.unit.operator.builders import pod
+
+SCALE = "/apis/apps/v1/namespaces/shop/deployments/worker/scale"
+PODS = "/api/v1/namespaces/shop/pods"
+
+
+def pool(*, mode: str = "Auto", **target: str) -> WorkerPool:
+    reference = {"name": "worker"} | target
+    spec = {"scaleTargetRef": reference, "queues": ["q"], "mode": mode}
+    return WorkerPool(key=PoolKey("shop", "mail"), spec=pools.parse_spec(spec))
+
+
+class Scene:
+    """A Deployment `worker` of two replicas, as watches have seen it."""
+
+    def __init__(self, objects: Objects, server: Any) -> None:
+        self.objects = objects
+        self.pods = PodStore()
+        self.autoscalers = AutoscalerStore()
+        scales = ScaleStore(group="apps", kind="Deployment")
+        scales.put("w", workload())
+        self.pods.put("1", pod("worker-a"))
+        self.pods.put("2", pod("worker-b"))
+        watched = Watched(
+            pods=self.pods, scales=(scales,), autoscalers=self.autoscalers, watches=()
+        )
+        self.replicas = PodReplicas(server, watched, clock=lambda: 0.0)
+
+
+def workload() -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "shop", "name": "worker", "resourceVersion": "10"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "shop"}}},
+    }
+
+
+def scale_document(replicas: int, *, version: str = "11") -> dict[str, Any]:
+    return {
+        "metadata": {"resourceVersion": version},
+        "spec": {"replicas": replicas},
+        "status": {"selector": "app=shop"},
+    }
+
+
+def play(account: Path, act: Callable[[Scene], Awaitable[None]]) -> None:
+    async def run() -> None:
+        objects = Objects()
+        async with serving(objects.handle, account) as server:
+            await act(Scene(objects, server))
+
+    asyncio.run(run())
+
+
+def problem_of(account: Path, act: Callable[[Scene], Awaitable[object]]) -> PoolProblem:
+    async def fail(scene: Scene) -> None:
+        await act(scene)
+
+    with pytest.raises(PoolProblem) as raised:
+        play(account, fail)
+    return raised.value
+
+
+def test_a_target_is_read_without_a_request(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        target = await scene.replicas.read(pool())
+        assert (target.replicas, target.ready_replicas, target.selector) == (2, 2, "app=shop")
+        assert target.removal is Removal.CHOSEN
+        assert [each.name for each in target.instances] == ["worker-a", "worker-b"]
+        assert scene.objects.asked == []
+
+    play(account, act)
+
+
+def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.documents[SCALE] = scale_document(1)
+        victims = (InstanceName("worker-b"),)
+        await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
+        cost = {"metadata": {"annotations": {names.DELETION_COST: names.FIRST_TO_GO}}}
+        write = [
+            {"op": "test", "path": "/spec/replicas", "value": 2},
+            {"op": "add", "path": "/spec/replicas", "value": 1},
+        ]
+        assert scene.objects.written == [(f"{PODS}/worker-b", cost), (SCALE, write)]
+        assert (await scene.replicas.read(pool())).replicas == 1
+
+    play(account, act)
+
+
+def test_a_marked_victim_has_its_price_already(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
+        [(path, patch)] = scene.objects.written
+        assert path == f"{PODS}/worker-b"
+        scene.pods.put("2", pod("worker-b", annotations=patch["metadata"]["annotations"]))
+        scene.objects.written.clear()
+        scene.objects.documents[SCALE] = scale_document(1)
+        victims = (InstanceName("worker-b"),)
+        await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
+        assert [path for path, _ in scene.objects.written] == [SCALE]
+
+    play(account, act)
+
+
+def test_a_pod_that_is_gone_needs_no_mark(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.failing = {"PATCH": 404}
+        await scene.replicas.mark(pool(), {InstanceName("worker-z"): None})
+
+    play(account, act)
+
+
+def test_a_busy_pod_that_is_not_ready_is_not_given_up_in_a_victims_place(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.pods.put("1", pod("worker-a", ready=False))
+        victims = (InstanceName("worker-b"),)
+        await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
+
+    problem = problem_of(account, act)
+    assert problem.reason is ProblemReason.SCALE_CONFLICT
+    assert "pod worker-a runs and is not ready" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("status", "want"),
+    [
+        (403, ProblemReason.TARGET_FORBIDDEN),
+        (404, ProblemReason.TARGET_NOT_FOUND),
+        (409, ProblemReason.SCALE_CONFLICT),
+        (422, ProblemReason.SCALE_CONFLICT),
+        (503, ProblemReason.TARGET_UNREACHABLE),
+    ],
+)
+def test_a_write_that_fails_says_why(account: Path, status: int, want: ProblemReason) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.failing = {"PATCH": status}
+        await scene.replicas.scale_to(pool(), was=2, replicas=5, victims=())
+
+    assert problem_of(account, act).reason is want
+
+
+def test_a_missing_target_is_named(account: Path) -> None:
+    problem = problem_of(account, lambda scene: scene.replicas.read(pool(name="nobody")))
+    assert problem.reason is ProblemReason.TARGET_NOT_FOUND
+    assert "there is no Deployment shop/nobody" in str(problem)
+
+
+def autoscaler() -> dict[str, Any]:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "worker"}
+    return {
+        "metadata": {"namespace": "shop", "name": "keda-hpa"},
+        "spec": {"scaleTargetRef": reference},
+    }
+
+
+def test_a_target_of_another_autoscaler_is_left_alone(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.autoscalers.put("h", autoscaler())
+        await scene.replicas.read(pool())
+
+    problem = problem_of(account, act)
+    assert problem.reason is ProblemReason.TARGET_SHARED
+    assert "HorizontalPodAutoscaler keda-hpa" in str(problem)
+
+
+def test_a_dry_run_may_look_beside_another_autoscaler(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.autoscalers.put("h", autoscaler())
+        assert (await scene.replicas.read(pool(mode="DryRun"))).replicas == 2
+        scene.autoscalers.remove("h")
+        assert (await scene.replicas.read(pool())).replicas == 2
+
+    play(account, act)
+
+
+ROLLOUT = {"apiVersion": "rollouts.dev/v1", "kind": "Rollout"}
+ROLLOUTS = "/apis/rollouts.dev/v1"
+OBJECT = f"{ROLLOUTS}/namespaces/shop/rollouts/worker/scale"
+
+
+def test_any_kind_with_a_scale_can_be_a_target(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        served = [
+            {"name": "rollouts", "kind": "Rollout"},
+            {"name": "rollouts/scale", "kind": "Scale"},
+        ]
+        scene.objects.documents = {ROLLOUTS: {"resources": served}, OBJECT: scale_document(3)}
+        target = await scene.replicas.read(pool(**ROLLOUT))
+        assert (target.replicas, target.removal, len(target.instances)) == (3, Removal.CHOSEN, 2)
+        await scene.replicas.scale_to(pool(**ROLLOUT), was=3, replicas=4, victims=())
+        assert [path for path, _ in scene.objects.written] == [OBJECT]
+        assert scene.objects.count(ROLLOUTS) == 1
+
+    play(account, act)
+
+
+@pytest.mark.parametrize(
+    ("served", "want"),
+    [
+        pytest.param(None, "this cluster has no kind Rollout", id="no such group"),
+        pytest.param([], "this cluster has no kind Rollout", id="no such kind"),
+        pytest.param(
+            [{"name": "rollouts", "kind": "Rollout"}], "a Rollout has no /scale", id="no scale"
+        ),
+    ],
+)
+def test_a_kind_that_cannot_be_scaled_says_so_and_is_not_asked_for_each_time(
+    account: Path, served: list[dict[str, str]] | None, want: str
+) -> None:
+    counted: list[int] = []
+
+    async def act(scene: Scene) -> None:
+        scene.objects.documents = {} if served is None else {ROLLOUTS: {"resources": served}}
+        try:
+            await scene.replicas.read(pool(**ROLLOUT))
+        except PoolProblem:
+            await scene.replicas.read(pool(**ROLLOUT))
+        finally:
+            counted.append(scene.objects.count(ROLLOUTS))
+
+    problem = problem_of(account, act)
+    assert problem.reason is ProblemReason.TARGET_NOT_SCALABLE
+    assert want in str(problem)
+    assert counted == [1]

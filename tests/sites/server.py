@@ -276,7 +276,7 @@ def _bomb(request: _Handler) -> None:
 
 @functools.cache
 def _zeros() -> bytes:
-    return gzip.compress(b"<html>" + bytes(256 * 1024 * 1024))
+    return gzip.compress(b"<html>" + bytes(256 * 1024 * 1024), compresslevel=1)
 
 
 def _silence(request: _Handler) -> None:

@@ -1,16 +1,15 @@
-"""A `Work` for tests: one run of a stage at a desk, without broker and database."""
+"""A `Work` for tests: one run of a stage on real stores and real processes, without a broker."""
 
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Protocol
 
-from app.errors import Cancelled, ProcessFailed
+from app.errors import Cancelled
+from app.jobs import workspace
 from app.jobs.model import Artifact, JobId
-from app.settings import FetchSettings, FileSettings
+from app.jobs.platform import Platform
+from app.jobs.stop import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +24,23 @@ class Said:
 
 @dataclass(kw_only=True)
 class Desk:
-    """Keeps what the work reports and stores; `stop_when` cancels it."""
+    """Keeps what the work reports. `stop_when` sees each report and can cancel the work."""
 
-    directory: Path
-    platform: Any  # a real Platform needs servers: these tests need its settings and stores only
-    shelf: Path
+    platform: Platform
     job_id: JobId | None = None
     key: str = "desk"
     attempt: int = 1
     said: list[Said] = field(default_factory=list)
-    stop_when: Callable[[list[Said]], bool] = lambda said: False
+    stop: Stop = field(default_factory=Stop)
+    stop_when: Callable[[Said], bool] = lambda said: False
+
+    @property
+    def directory(self) -> Path:
+        return workspace.folder(self.platform.settings.files.temp_dir, self.key)
+
+    @property
+    def percents(self) -> list[float]:
+        return [said.percent for said in self.said]
 
     def progress(
         self,
@@ -44,14 +50,17 @@ class Desk:
         speed: str | None = None,
         eta_seconds: float | None = None,
     ) -> None:
-        self.said.append(
-            Said(percent=percent, message=message, speed=speed, eta_seconds=eta_seconds)
-        )
+        said = Said(percent=percent, message=message, speed=speed, eta_seconds=eta_seconds)
+        self.said.append(said)
+        if self.stop_when(said):
+            self.cancel()
         self.check()
 
+    def cancel(self) -> None:
+        self.stop.request(Cancelled("the desk was cleared"))
+
     def check(self) -> None:
-        if self.stop_when(self.said):
-            raise Cancelled("the desk was cleared")
+        self.stop.check()
 
     def run_process(
         self,
@@ -60,41 +69,23 @@ class Desk:
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
     ) -> str:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            try:
-                for line in process.stdout:
-                    if on_line is not None:
-                        on_line(line)
-            except BaseException:
-                process.kill()
-                raise
-            output = process.stderr.read()
-        if process.returncode:
-            raise ProcessFailed(
-                command=command[0], exit_code=process.returncode, output_end=output
-            )
-        return output
+        return workspace.run_process(self.stop, command, on_line=on_line, timeout_s=timeout_s)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
-        content = path.read_bytes()
-        self.shelf.mkdir(exist_ok=True)
-        (self.shelf / name).write_bytes(content)
+        stored = self.platform.artifacts.save(path, key=f"desk/{workspace.checked_name(name)}")
         return Artifact(
             name=name,
             media_type=media_type,
-            size_bytes=len(content),
-            sha256=sha256(content).hexdigest(),
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
         )
 
+    def artifact(self, name: str) -> bytes:
+        """The content of a stored artifact."""
+        return b"".join(self.platform.artifacts.stream(f"desk/{name}"))
 
-def build(folder: Path, **settings: object) -> Desk:
-    """A desk in a folder. `settings` are those of fetching and files, by their field names."""
-    directory = folder / "work"
-    directory.mkdir(parents=True)
-    values: dict[str, Any] = {"allow_private_addresses": True, "timeout_s": 5.0, **settings}
-    platform = SimpleNamespace(fetch=FetchSettings(**values), files=FileSettings(**values))
-    return Desk(directory=directory, platform=platform, shelf=folder / "shelf")
+
+class OpenDesk(Protocol):
+    """Opens a desk; every desk of a test shares one folder, like the attempts of a job."""
+
+    def __call__(self, **environment: str) -> Desk: ...

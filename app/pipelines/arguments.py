@@ -1,0 +1,21 @@
+"""Task arguments: JSON from whoever calls, checked where it comes in."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.errors import InvalidInput
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parsed(model: type[Model], values: object) -> Model:
+    """The arguments as the model has them. InvalidInput names what is wrong with each."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, found['loc'])) or 'arguments'}: {found['msg']}"
+            for found in error.errors(include_url=False, include_input=False)
+        )
+        raise InvalidInput(f"the arguments do not fit: {problems}") from error

@@ -1,0 +1,49 @@
+"""What a document job is asked for, and what it answers."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class DocumentParams(BaseModel):
+    """Which file to read, and whom it is for. Either `upload_id` or `file_path` is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chatbot_id: Id = Field(description="The bot that will know the document.")
+    upload_id: Id | None = Field(None, description="What `POST /api/v1/uploads` answered.")
+    file_path: FileName | None = Field(
+        None, description="A file under STORAGE_DIR, absolute or relative to it."
+    )
+    filename: FileName | None = Field(
+        None, description="What the file is called, when its path does not say so."
+    )
+    source_id: Id | None = Field(
+        None, description="The source to process again; the job's id makes a new one."
+    )
+
+    @model_validator(mode="after")
+    def _names_one_file(self) -> Self:
+        if (self.upload_id is None) == (self.file_path is None):
+            raise ValueError("give either upload_id or file_path")
+        return self
+
+
+class Processed(BaseModel):
+    """What became of the document. Facts that the format has follow: `pages`, `sheets`, `rows`,
+    `tables`, `encoding`, `delimiter`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source_id: str
+    chatbot_id: str
+    filename: str
+    chunks: int
+    characters: int
+    tokens: int
+    """Summed over the chunks, what they repeat of each other included."""
+    content_sha256: str

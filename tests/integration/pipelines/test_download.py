@@ -1,0 +1,201 @@
+"""Downloads from a real site: what comes, what resumes, what stops, what is refused."""
+
+import itertools
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.errors import (
+    AddressRefused,
+    Cancelled,
+    CeleriacError,
+    LimitExceeded,
+    NotFound,
+    PermanentError,
+    RateLimited,
+    RetryableError,
+    UnsupportedFormat,
+)
+from app.pipelines.media import download
+from app.pipelines.media.schema import Downloaded, MediaParams
+from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.sites import pages
+from tests.sites.server import Site
+
+ONLY_THE_SITE = {
+    "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "false",
+    "CELERIAC_ALLOWED_NETWORKS": "127.0.0.1/32",
+}
+"""The site can be reached, as if it were public; 127.0.0.2 and the rest of the machine can not."""
+
+
+def fetch(site: Site, path: str, desk: Desk) -> Downloaded:
+    return download.download(MediaParams.model_validate({"url": site.url + path}), desk)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        pytest.param("/video", "clip.mp4", id="a page with a video"),
+        pytest.param("/media/clip.mp4", "clip.mp4", id="the file itself"),
+        pytest.param("/media/tone.ogg", "tone.ogg", id="an audio file"),
+        pytest.param("/whole/clip.mp4", "clip.mp4", id="a server that knows no ranges"),
+        pytest.param("/unmeasured/clip.mp4", "clip.mp4", id="a server that tells no length"),
+        pytest.param("/cut/100000/clip.mp4", "clip.mp4", id="a connection that breaks once"),
+        pytest.param("/redirect?to=/media/clip.mp4", "clip.mp4", id="behind a redirect"),
+    ],
+)
+def test_the_file_comes_as_it_is(site: Site, open_desk: OpenDesk, path: str, name: str) -> None:
+    desk = open_desk()
+    found = fetch(site, path, desk)
+    assert (desk.directory / found.file).read_bytes() == (site.folder / name).read_bytes()
+
+
+def test_a_page_gives_title_and_cover(site: Site, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    found = fetch(site, "/video", desk)
+    want = (pages.VIDEO_TITLE, "cover", f"{site.url}/video")
+    assert (found.title, found.cover, found.source_url) == want
+    assert (desk.directory / "cover").read_bytes() == (site.folder / "poster.png").read_bytes()
+
+
+def test_what_is_asked_for_wins_over_the_page(site: Site, open_desk: OpenDesk) -> None:
+    params = MediaParams.model_validate(
+        {"url": f"{site.url}/video", "title": "Mine", "artist": "Me", "album": "Us", "bitrate": 64}
+    )
+    found = download.download(params, open_desk())
+    assert (found.title, found.artist, found.album, found.bitrate) == ("Mine", "Me", "Us", 64)
+
+
+def test_an_hls_playlist_comes_segment_by_segment(site: Site, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    found = fetch(site, "/hls/master.m3u8", desk)
+    want = b"".join(path.read_bytes() for path in sorted(site.folder.glob("clip*.ts")))
+    assert (desk.directory / found.file).read_bytes() == want
+
+
+@pytest.mark.parametrize("path", ["/video", "/hls/master.m3u8", "/unmeasured/clip.mp4"])
+def test_progress_never_goes_back_and_ends_at_the_end(
+    site: Site, open_desk: OpenDesk, path: str
+) -> None:
+    desk = open_desk()
+    fetch(site, path, desk)
+    assert all(one <= two for one, two in itertools.pairwise(desk.percents))
+    assert (desk.percents[0], desk.percents[-1]) == (0, 100)
+
+
+def test_progress_tells_speed_and_time_left(site: Site, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    fetch(site, "/slow/800000/tone.ogg", desk)
+    speeds = {said.speed for said in desk.said if said.speed is not None}
+    assert any(speed.endswith(" KiB/s") for speed in speeds)
+    assert any(said.eta_seconds is not None for said in desk.said)
+    assert any(5 < percent < 95 for percent in desk.percents)
+
+
+def test_another_attempt_goes_on_where_the_cancelled_one_was(
+    site: Site, open_desk: OpenDesk
+) -> None:
+    first = open_desk()
+    first.stop_when = lambda said: said.percent > 30
+    with pytest.raises(Cancelled):
+        fetch(site, "/media/clip.mp4", first)
+    [part] = first.directory.glob("*.part")
+    kept_bytes = part.stat().st_size
+    before = len(site.requests("/media/clip.mp4"))
+
+    second = open_desk()
+    found = fetch(site, "/media/clip.mp4", second)
+
+    starts = [seen.range_start for seen in site.requests("/media/clip.mp4")[before:]]
+    assert starts[-1] == kept_bytes > 0
+    assert (second.directory / found.file).read_bytes() == (site.folder / "clip.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/silence", "/slow/2000/clip.mp4", "/endless/file"])
+def test_cancel_ends_a_download_within_two_seconds(
+    site: Site, open_desk: OpenDesk, path: str
+) -> None:
+    desk = open_desk(CELERIAC_FETCH_TIMEOUT_S="60")
+    cancelled_at: list[float] = []
+
+    def cancel() -> None:
+        cancelled_at.append(time.monotonic())
+        desk.cancel()
+
+    timer = threading.Timer(0.3, cancel)
+    timer.start()
+    with pytest.raises(Cancelled):
+        fetch(site, path, desk)
+    timer.join()
+    assert time.monotonic() - cancelled_at[0] < 2
+
+
+@pytest.mark.parametrize(
+    ("path", "want", "message"),
+    [
+        ("/text", UnsupportedFormat, "no audio or video"),
+        ("/hls/live.m3u8", UnsupportedFormat, "live"),
+        ("/hls/protected.m3u8", UnsupportedFormat, "protected"),
+        ("/status/404", NotFound, "answered 404"),
+        ("/status/410", NotFound, "answered 410"),
+        ("/video-of?source=/status/404", NotFound, "answered 404"),
+        ("/status/403", PermanentError, "answered 403"),
+        ("/status/500", RetryableError, "answered 500"),
+        ("/video-of?source=/status/503", RetryableError, "answered 503"),
+        ("/loop", PermanentError, "circle"),
+        ("/endless/page", LimitExceeded, "more than"),
+        ("/bomb", LimitExceeded, "more than"),
+        ("/redirect?to=http://127.0.0.2/", AddressRefused, "loopback"),
+        ("/redirect?to=http://[::1]/", AddressRefused, "loopback"),
+        ("/redirect?to=http://10.0.0.1/a.mp4", AddressRefused, "private"),
+        ("/redirect?to=http://169.254.169.254/latest/meta-data/", AddressRefused, "link-local"),
+        ("/redirect?to=http://2130706434/", AddressRefused, "loopback"),
+        ("/redirect?to=file:///etc/passwd", AddressRefused, "http"),
+        ("/redirect?to=ftp://127.0.0.1/a", AddressRefused, "http"),
+        ("/video-of?source=http://127.0.0.2/a.mp4", AddressRefused, "loopback"),
+        ("/video-of?source=http://nowhere.invalid/a.mp4", NotFound, "no host"),
+    ],
+)
+def test_each_way_to_fail_has_its_error(
+    site: Site, open_desk: OpenDesk, path: str, want: type[CeleriacError], message: str
+) -> None:
+    with pytest.raises(CeleriacError, match=message) as raised:
+        fetch(site, path, open_desk(**ONLY_THE_SITE))
+    assert type(raised.value) is want
+
+
+def test_a_server_that_asks_for_a_pause_is_heard(site: Site, open_desk: OpenDesk) -> None:
+    with pytest.raises(RateLimited) as raised:
+        fetch(site, "/status/429?retry_after=7", open_desk())
+    assert raised.value.retry_after_s == 7
+
+
+def test_a_server_that_says_nothing_is_left_in_time(site: Site, open_desk: OpenDesk) -> None:
+    with pytest.raises(RetryableError, match="no answer in time"):
+        fetch(site, "/silence", open_desk(CELERIAC_FETCH_TIMEOUT_S="1"))
+
+
+def test_private_addresses_are_refused_unless_allowed(site: Site, open_desk: OpenDesk) -> None:
+    with pytest.raises(AddressRefused):
+        fetch(site, "/video", open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false"))
+    assert site.seen == []
+
+
+@pytest.mark.parametrize("path", ["/endless/file", "/media/tone.wav"])
+def test_a_file_over_the_limit_is_not_downloaded(
+    site: Site, open_desk: OpenDesk, path: str
+) -> None:
+    desk = open_desk(CELERIAC_DOWNLOAD_LIMIT_BYTES="4000000")
+    with pytest.raises(LimitExceeded, match="larger than"):
+        fetch(site, path, desk)
+    assert sum(file.stat().st_size for file in desk.directory.iterdir()) < 5_000_000
+
+
+def test_hostile_names_stay_in_the_folder(site: Site, open_desk: OpenDesk, temp_dir: Path) -> None:
+    desk = open_desk()
+    found = fetch(site, "/video-of?source=/media/clip.mp4?name=../../../evil.mp4", desk)
+    assert (desk.directory / found.file).is_file()
+    assert [path.name for path in temp_dir.iterdir()] == ["desk"]

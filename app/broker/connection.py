@@ -18,8 +18,7 @@ from app.errors import BrokerRefused, BrokerUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 5.0
-"""For each answer of the server. Blocking commands ask for less (`BLOCK_LIMIT_S`)."""
-BLOCK_LIMIT_S = 2.0
+"""For a conversation, with connecting if need be."""
 SILENCE_LIMIT_S = 5.0
 """A subscription that is silent for this long gets a PING, which has as long to come back."""
 CLIENT_NAME = "celeriac"
@@ -125,7 +124,9 @@ class Connection:
 async def _messages(subscription: PubSub) -> AsyncGenerator[dict[str, Any], None]:
     is_waiting_for_pong = False
     while True:
-        message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
+        # The outer limit is for a server that takes the connection anew and then says nothing.
+        async with asyncio.timeout(SILENCE_LIMIT_S + ANSWER_TIMEOUT_S):
+            message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
         if message is not None:
             is_waiting_for_pong = False
             yield message
@@ -137,13 +138,12 @@ async def _messages(subscription: PubSub) -> AsyncGenerator[dict[str, Any], None
 
 
 def _sentinel(sentinels: Sentinels, options: Mapping[str, Any]) -> Sentinel:
-    timeouts = {
-        name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")
-    }
+    shared = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
     entry = {"username": sentinels.username, "password": sentinels.password}
     return Sentinel(  # type: ignore[no-untyped-call]  # redis has no types for it
         [(endpoint.host, endpoint.port) for endpoint in sentinels.endpoints],
-        sentinel_kwargs={**timeouts, **entry},
+        # Not tried twice: the next one is asked instead.
+        sentinel_kwargs={**shared, **entry, "retry": Retry(NoBackoff(), 0)},
         **options,
     )
 
@@ -154,8 +154,11 @@ def _options(address: Address) -> dict[str, Any]:
         "username": address.username,
         "password": address.password,
         "client_name": CLIENT_NAME,
+        "protocol": 2,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": ANSWER_TIMEOUT_S,
+        # Every conversation has a deadline of ours. With one of its own, redis writes through
+        # `asyncio.wait_for`, which swallows cancellations before Python 3.12.
+        "socket_timeout": None,
         "socket_keepalive": True,
         # Once, at once: a pooled connection may have died with the server that is back by now.
         "retry": Retry(NoBackoff(), 1),

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.broker import envelope, keys
-from app.broker.connection import ANSWER_TIMEOUT_S, BLOCK_LIMIT_S, Connection
+from app.broker.connection import ANSWER_TIMEOUT_S, Connection
 from app.broker.keys import Keys
 from app.broker.model import NodeAnswer, NodeName
 from app.errors import BrokerUnreachable, InvalidInput
@@ -175,9 +175,7 @@ class RemoteControl:
         deadline_s = loop.time() + self._answer_limit_s
         while count > 0 and (left_s := deadline_s - loop.time()) > 0:
             async with self._connection.asking(timeout_s=left_s + ANSWER_TIMEOUT_S) as client:
-                found = await client.brpop(
-                    [self._keys.reply_queue(us)], timeout=min(left_s, BLOCK_LIMIT_S)
-                )
+                found = await client.brpop([self._keys.reply_queue(us)], timeout=left_s)
             if found is not None:
                 count -= 1
                 for node, ticket, reply in _replies(found[1]):

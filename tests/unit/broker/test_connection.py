@@ -1,0 +1,74 @@
+"""No error of redis' passes the connection; each becomes ours."""
+
+import asyncio
+
+import pytest
+from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError, SlaveNotFoundError
+
+from app.broker import connection
+from app.broker.address import parse_address
+from app.broker.connection import Connection
+from app.errors import BrokerRefused, BrokerUnreachable
+
+NOT_FROM_A_SERVER = {"ChildDeadlockedError", "IncorrectPolicyType"}
+"""Misuse of the library inside of this process."""
+
+REDIS_ERRORS = [
+    found
+    for name, found in sorted(vars(exceptions).items())
+    if isinstance(found, type)
+    and issubclass(found, Exception)
+    and found.__module__ == exceptions.__name__
+    and name not in NOT_FROM_A_SERVER
+]
+OTHER_ERRORS = [
+    OSError,
+    ConnectionResetError,
+    TimeoutError,
+    MasterNotFoundError,
+    SlaveNotFoundError,
+]
+
+
+def test_redis_has_errors_to_walk() -> None:
+    assert {exceptions.ConnectionError, exceptions.NoPermissionError} < set(REDIS_ERRORS)
+
+
+@pytest.mark.parametrize("error", REDIS_ERRORS + OTHER_ERRORS)
+def test_no_error_of_redis_passes(error: type[Exception]) -> None:
+    async def ask() -> None:
+        async with Connection(parse_address("redis://:secret@127.0.0.1:1")).asking():
+            raise error.__new__(error)
+
+    with pytest.raises(BrokerUnreachable) as caught:
+        asyncio.run(ask())
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        pytest.param(exceptions.ConnectionError("x"), BrokerUnreachable, id="no connection"),
+        pytest.param(exceptions.TimeoutError("x"), BrokerUnreachable, id="no answer"),
+        pytest.param(exceptions.BusyLoadingError("x"), BrokerUnreachable, id="it starts up"),
+        pytest.param(exceptions.AuthenticationError("x"), BrokerRefused, id="wrong password"),
+        pytest.param(exceptions.NoPermissionError("x"), BrokerRefused, id="no permission"),
+        pytest.param(exceptions.ResponseError("x"), BrokerRefused, id="a command that it rejects"),
+        pytest.param(ConnectionRefusedError("x"), BrokerUnreachable, id="nobody listens"),
+    ],
+)
+def test_silence_and_refusal_are_told_apart(
+    error: Exception, want: type[BrokerUnreachable]
+) -> None:
+    assert type(connection.translated(error, host="h")) is want
+
+
+def test_a_server_that_takes_too_long_is_unreachable() -> None:
+    async def ask() -> None:
+        address = parse_address("redis://127.0.0.1:1")
+        async with Connection(address).asking(timeout_s=0.0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(BrokerUnreachable, match=r"no answer from the broker at 127\.0\.0\.1:1"):
+        asyncio.run(ask())

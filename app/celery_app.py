@@ -130,8 +130,7 @@ def _routes(registry: Registry) -> Conf:
 def _queue(name: str) -> Queue:
     """On the default exchange, whose routing keys are names of queues: no binding in Redis that
     could be lost with it."""
-    exchange = Exchange("")  # type: ignore[no-untyped-call]  # kombu has no types
-    return Queue(name, exchange, routing_key=name)  # type: ignore[no-untyped-call]
+    return Queue(name, Exchange(""), routing_key=name)
 
 
 def _workers(worker: WorkerSettings) -> Conf:

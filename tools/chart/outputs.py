@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.operator import crd
 from tools.chart import reference, source, values
+from tools.operator import reference as workerpool
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/celeriac"
@@ -21,6 +22,7 @@ def wanted() -> Mapping[Path, str]:
         CHART / "values.schema.json": json.dumps(source.json_schema(schema), indent=2) + "\n",
         CHART / "README.md": reference.readme(schema, head),
         ROOT / "docs/reference/values.md": reference.values_page(schema),
+        ROOT / "docs/reference/workerpool.md": workerpool.page(),
         ROOT / "k8s/crd" / CRD: crd.manifest(),
         CHART / "crds" / CRD: crd.manifest(),
         CHART / "files/operator-role.yaml": (ROOT / "k8s/rbac/role.yaml").read_text(),

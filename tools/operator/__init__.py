@@ -1,0 +1,1 @@
+"""The reference page of WorkerPool, made from its definition."""

@@ -1,0 +1,34 @@
+"""What the user of `celeriac up` chooses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+OWN_CELERY_APP = "app.celery_app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """Everything that `celeriac up` can be told. Addresses of servers come from the environment:
+    with CELERY_BROKER_URL or DATABASE_URL set, no server of our own is started in their place."""
+
+    data_dir: Path = Path(".celeriac")
+    """Holds all that outlives a run: broker, database, files, logs."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """Where the API listens; 0 lets the system choose."""
+    is_api_only: bool = False
+    """Broker, database and API; no beat and no pools."""
+    is_reloading: bool = False
+    """Start the API, beat and workers again when code changes; running tasks finish first."""
+    celery_app: str = OWN_CELERY_APP
+    """What `celery -A` gets: any Celery application that can be imported."""
+    pool_files: tuple[Path, ...] = ()
+    """WorkerPool manifests in place of a pool for each declared queue."""
+    cooldown_s: float = 30.0
+    """How long a declared queue's pool keeps its last worker when there is nothing to do."""
+    max_workers: int | None = None
+    """Worker processes at once over all pools. Every pool may have one, whatever this says.
+    When not given: two for each processor."""
+    stop_grace_s: float = 10.0
+    """How long running tasks may go on after Ctrl-C. Then their messages go back to the queues."""
+    log_level: str = "info"

@@ -1,0 +1,213 @@
+"""Conversion by real ffmpeg: what comes out, what is refused, what stops."""
+
+import io
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mutagen import id3, mp3
+from PIL import Image
+
+from app.errors import Cancelled, CeleriacError, InvalidInput, UnsupportedFormat
+from app.pipelines.media import convert, ffmpeg
+from app.pipelines.media.schema import Converted, Downloaded
+from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.sites import media
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def files() -> Path:
+    return media.folder()
+
+
+def downloaded(
+    desk: Desk, content: bytes, name: str = "source.bin", **values: object
+) -> Downloaded:
+    """The file at the desk, as the stage before leaves it."""
+    (desk.directory / name).write_bytes(content)
+    return Downloaded.model_validate(
+        {
+            "source_url": "https://media.example/clip",
+            "file": name,
+            "size_bytes": len(content),
+            "name": "clip",
+            **values,
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "tone.ogg", "tone.wav", "clip000.ts"])
+def test_sound_of_any_container_becomes_an_mp3(files: Path, open_desk: OpenDesk, name: str) -> None:
+    desk = open_desk()
+    result = convert.convert(downloaded(desk, (files / name).read_bytes(), bitrate=128), desk)
+    sound = mp3.MPEGInfo(io.BytesIO(desk.artifact(result.artifact)))
+    assert sound.bitrate == pytest.approx(128_000, rel=0.01)
+    assert sound.length == pytest.approx(result.duration_seconds, abs=0.01)
+
+
+def test_what_was_asked_for_is_in_the_tags(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    asked = {"title": "Näher / dran", "artist": "夜", "album": "Live", "date": "2026-05-04"}
+    found = downloaded(desk, (files / "clip.mp4").read_bytes(), **asked)
+    result = convert.convert(found, desk)
+    tags = id3.ID3(io.BytesIO(desk.artifact("Naher-dran.mp3")), translate=False)
+    want = {
+        "TIT2": "Näher / dran",
+        "TPE1": "夜",
+        "TALB": "Live",
+        "TYER": "2026",
+        "COMM::und": "https://media.example/clip",
+    }
+    assert {name: str(tags[name]) for name in want} == want
+    assert result.tags == {**asked, "comment": "https://media.example/clip"}
+
+
+def test_the_files_own_tags_fill_the_gaps(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    result = convert.convert(downloaded(desk, (files / "clip.mp4").read_bytes()), desk)
+    assert (result.title, result.artist, result.artifact) == (
+        media.TITLE,
+        media.ARTIST,
+        "A-Tone-Rises.mp3",
+    )
+
+
+def test_a_cover_becomes_a_jpeg_in_the_tags(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    (desk.directory / "cover").write_bytes((files / "poster.png").read_bytes())
+    found = downloaded(desk, (files / "clip.mp4").read_bytes(), cover="cover")
+    result = convert.convert(found, desk)
+    picture = id3.ID3(io.BytesIO(desk.artifact(result.artifact)))["APIC:"]
+    with Image.open(io.BytesIO(picture.data)) as image:
+        assert (picture.mime, image.format, image.size) == ("image/jpeg", "JPEG", (320, 180))
+    assert result.has_cover
+
+
+@pytest.mark.parametrize("content", [b"no picture", b"<svg/>", b""], ids=["text", "svg", "empty"])
+def test_a_cover_that_is_no_picture_is_left_out(
+    files: Path, open_desk: OpenDesk, content: bytes
+) -> None:
+    desk = open_desk()
+    (desk.directory / "cover").write_bytes(content)
+    found = downloaded(desk, (files / "tone.ogg").read_bytes(), cover="cover")
+    assert not convert.convert(found, desk).has_cover
+
+
+def test_a_cover_of_too_many_pixels_is_left_out(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    Image.new("1", (20_000, 20_000)).save(desk.directory / "cover", "PNG")
+    found = downloaded(desk, (files / "tone.ogg").read_bytes(), cover="cover")
+    assert not convert.convert(found, desk).has_cover
+
+
+CAPTIONS = b"WEBVTT\n\n00:00.000 --> 00:04.000\nHi\n"
+PLAYLIST_OF_A_LOCAL_FILE = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n"
+CONCAT_OF_A_LOCAL_FILE = b"ffconcat version 1.0\nfile /etc/passwd\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("mute.mp4", "no sound", id="a film without sound"),
+        pytest.param("poster.png", "neither", id="a picture"),
+        pytest.param("clip.m3u8", "neither", id="a playlist"),
+    ],
+)
+def test_what_has_no_sound_is_refused(
+    files: Path, open_desk: OpenDesk, name: str, message: str
+) -> None:
+    desk = open_desk()
+    found = downloaded(desk, (files / name).read_bytes(), name=name)
+    with pytest.raises(UnsupportedFormat, match=message):
+        convert.convert(found, desk)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "want"),
+    [
+        pytest.param("a.mp4", b"", InvalidInput, id="nothing"),
+        pytest.param("a.mp4", bytes(range(256)) * 400, InvalidInput, id="noise"),
+        pytest.param("a.vtt", CAPTIONS, UnsupportedFormat, id="captions"),
+        pytest.param("a.m3u8", PLAYLIST_OF_A_LOCAL_FILE, UnsupportedFormat, id="a playlist"),
+        pytest.param("a.mp4", PLAYLIST_OF_A_LOCAL_FILE, InvalidInput, id="a playlist in disguise"),
+        pytest.param("a.mp4", CONCAT_OF_A_LOCAL_FILE, UnsupportedFormat, id="a script of files"),
+    ],
+)
+def test_what_is_no_media_is_refused(
+    open_desk: OpenDesk, name: str, content: bytes, want: type[CeleriacError]
+) -> None:
+    desk = open_desk()
+    with pytest.raises(CeleriacError) as raised:
+        convert.convert(downloaded(desk, content, name=name), desk)
+    assert type(raised.value) is want
+
+
+def test_a_film_that_breaks_off_is_refused(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    content = (files / "clip.mp4").read_bytes()
+    with pytest.raises(InvalidInput, match="incomplete"):
+        convert.convert(downloaded(desk, content[: len(content) // 2]), desk)
+
+
+@pytest.mark.parametrize("name", ["../other/file", "/etc/passwd", "no\x00name"])
+def test_a_name_outside_of_the_folder_is_refused(open_desk: OpenDesk, name: str) -> None:
+    desk = open_desk()
+    found = downloaded(desk, b"").model_copy(update={"file": name})
+    with pytest.raises(InvalidInput, match=r"outside|no usable"):
+        convert.convert(found, desk)
+
+
+def test_progress_rises_and_tells_speed_and_time_left(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    convert.convert(downloaded(desk, (files / "tone.wav").read_bytes()), desk)
+    assert desk.percents == sorted(desk.percents)
+    assert (desk.percents[0], desk.percents[-1]) == (0, 100)
+    assert any(said.speed is not None and said.speed.endswith("x") for said in desk.said)
+
+
+def test_cancel_kills_ffmpeg_at_once(tmp_path: Path, open_desk: OpenDesk) -> None:
+    long = tmp_path / "long.wav"
+    two_hours = ["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "7200", "-c:a", "pcm_u8"]
+    subprocess.run([ffmpeg.executable(), "-v", "error", *two_hours, str(long)], check=True)
+    desk = open_desk()
+    found = downloaded(desk, long.read_bytes())
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            convert.convert(found, desk)
+        except Cancelled as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(lambda: any(said.speed for said in desk.said), why="a conversion under way")
+    cancelled_at = time.monotonic()
+    desk.cancel()
+    thread.join(timeout=5)
+    assert time.monotonic() - cancelled_at < 2
+    assert [type(error) for error in raised] == [Cancelled]
+    assert running_on(desk.directory) == []
+
+
+def running_on(folder: Path) -> list[str]:
+    """Command lines of this machine's processes that name the folder."""
+    found = []
+    for listing in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = listing.read_bytes().replace(b"\x00", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and "ffmpeg" in line:
+            found.append(line)
+    return found
+
+
+def test_doing_it_again_gives_the_same(files: Path, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    found = downloaded(desk, (files / "tone.ogg").read_bytes())
+    results: list[Converted] = [convert.convert(found, desk) for _ in range(2)]
+    assert results[0] == results[1]

@@ -1,6 +1,9 @@
 """A namespace for each module: with the WorkerPool kind, a Redis, and an operator that may do what
 the shipped Role says."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from tests import waiting
 from tests.cluster import workloads
 from tests.cluster.broker import Broker
-from tests.cluster.kubectl import Kubectl
+from tests.cluster.kubectl import Kubectl, Manifest
 from tests.cluster.live import Cluster
 from tests.cluster.pools import manifests, operators
 from tests.cluster.pools.history import History
@@ -62,16 +65,29 @@ class Site:
         """Follow what a target is set to."""
         return History(self.kubectl, f"{kind}/{name}")
 
-    def pool(self, name: str) -> dict[str, object]:
+    def pool(self, name: str) -> Manifest:
         """The pool as it is now."""
         return self.kubectl.get(f"wp/{name}")
 
+    def celeriac(self, *words: str) -> str:
+        """The output of the command line, which speaks to this cluster."""
+        finished = subprocess.run(
+            [sys.executable, "-m", "app", *words],
+            cwd=ROOT,
+            env=os.environ | {"KUBECONFIG": str(self.kubectl.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return finished.stdout
+
     def await_condition(
         self, name: str, kind: str, *, is_so: str, reason: str = "", within_s: float = 30
-    ) -> dict[str, object]:
+    ) -> Manifest:
         """The condition, once it has this status (and reason)."""
 
-        def found() -> dict[str, object]:
+        def found() -> Manifest:
             condition = manifests.condition(self.kubectl.get(f"wp/{name}"), kind)
             fits = condition.get("status") == is_so and reason in ("", condition.get("reason"))
             return condition if fits else {}

@@ -10,13 +10,13 @@ them out of successive readings (`app.scaling.estimate`).
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NewType, Protocol
 
 from app.broker.model import BrokerReading, NodeAnswer, NodeName
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.status import PoolEvent, PoolStatus
 from app.queues import QueueName
+from app.scaling.crew import Removal as Removal
 
 InstanceName = NewType("InstanceName", str)
 """A pod, or a process of a local pool."""
@@ -72,17 +72,6 @@ class Brokers(Protocol):
         Raises:
             PoolProblem: no URL can be found (`BROKER_UNKNOWN`).
         """
-
-
-class Removal(StrEnum):
-    """Which replicas go when a target is made smaller."""
-
-    CHOSEN = "chosen"
-    """The victims that `scale_to` names (pods of a ReplicaSet, local processes)."""
-    HIGHEST_ORDINAL = "highest-ordinal"
-    """A StatefulSet."""
-    ANY = "any"
-    """Nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ _TEXTS: dict[Rule, str] = {
     Rule.TOLERANCE: "within {tolerance} of what there is: stays at {replicas}",
     Rule.ACTIVATION: "stays at zero until more than {threshold} messages wait",
     Rule.COOLDOWN: "no work, keeps the last replica for {left_s} more",
-    Rule.HELD_MESSAGES: "{held} unacknowledged messages ({scheduled} with an ETA) and nobody runs them: "
-    "one replica has to be there for them",
+    Rule.HELD_MESSAGES: "{held} unacknowledged messages ({scheduled} with an ETA) and nobody runs "
+    "them: one replica has to be there for them",
     Rule.FORCED_ACTIVE: "kept active by annotation",
     Rule.STABILIZATION: "stabilized at {replicas}, the {side} of the last {window_s} "
     "({recommended} wanted now)",

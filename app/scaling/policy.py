@@ -49,7 +49,10 @@ class Behavior:
     """How fast a pool may grow and shrink."""
 
     scale_up: Rules = field(default_factory=Rules)
-    scale_down: Rules = field(default_factory=lambda: Rules(stabilization_window_s=30.0))
+    scale_down: Rules = field(
+        default_factory=lambda: Rules(stabilization_window_s=30.0, tolerance_ratio=0.1)
+    )
+    """A tenth of the HPA's window: a drain can be undone, so shrinking in error costs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

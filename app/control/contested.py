@@ -1,0 +1,34 @@
+"""Two pools on one target: each would undo what the other does, so only the older one works."""
+
+from collections.abc import Iterable, Mapping
+
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.problems import PoolProblem, ProblemReason
+
+_TargetKey = tuple[str, str, str, str]
+
+
+def problems(pools: Iterable[WorkerPool | UnreadablePool]) -> Mapping[PoolKey, PoolProblem]:
+    """The pools that may not touch their target, and what to say to their owners."""
+    holders: dict[_TargetKey, WorkerPool] = {}
+    refused: dict[PoolKey, PoolProblem] = {}
+    readable = (pool for pool in pools if isinstance(pool, WorkerPool))
+    for pool in sorted(readable, key=lambda one: (one.created_at_s, one.key)):
+        holder = holders.setdefault(_target_key(pool), pool)
+        if holder is not pool:
+            refused[pool.key] = _problem(pool, holder)
+    return refused
+
+
+def _target_key(pool: WorkerPool) -> _TargetKey:
+    ref = pool.spec.scale_target_ref
+    return (pool.key.namespace, ref.api_version, ref.kind, ref.name)
+
+
+def _problem(pool: WorkerPool, holder: WorkerPool) -> PoolProblem:
+    ref = pool.spec.scale_target_ref
+    return PoolProblem(
+        ProblemReason.TARGET_SHARED,
+        f"{ref.kind} {ref.name} is scaled by the older pool {holder.key.name} already: "
+        "delete one of the two, or give each a target of its own",
+    )

@@ -1,0 +1,138 @@
+"""What a turn makes of what it has read: findings, a decision and a plan for it. Pure."""
+
+from dataclasses import dataclass, replace
+
+from app.broker.model import BrokerReading
+from app.control import gathering, hearing, policies
+from app.control import notes as noting
+from app.control.conditions import Findings
+from app.control.gathering import Gathered
+from app.control.hearing import Hearing
+from app.control.memory import PoolMemory
+from app.control.pool import WorkerPool
+from app.control.ports import Broker, Target
+from app.control.problems import PoolProblem
+from app.control.spec import Mode
+from app.scaling import decision, drain
+from app.scaling.drain import Plan
+from app.scaling.policy import Policy
+from app.scaling.steps import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerView:
+    """A broker at one tick, as the pools on it see it."""
+
+    broker: Broker | None = None
+    reading: BrokerReading | None = None
+    hearing: Hearing = hearing.NOTHING_HEARD
+    problem: PoolProblem | None = None
+    """Why there is no reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The outcome of one turn before anything is written."""
+
+    gathered: Gathered
+    findings: Findings
+    plan: Plan
+    memory: PoolMemory
+
+
+def judge(
+    pool: WorkerPool, target: Target, view: BrokerView, *, memory: PoolMemory, now_s: float
+) -> Judged:
+    """Gather, decide and plan."""
+    present = {one.name for one in target.instances}
+    memory = replace(memory, notes=noting.pruned(memory.notes, present))
+    gathered = gathering.gather(
+        pool,
+        target,
+        view.reading,
+        view.hearing,
+        notes=memory.notes,
+        slots_per_replica=memory.slots_per_replica,
+        now_s=now_s,
+    )
+    judged = Judged(
+        gathered=gathered,
+        findings=_findings(pool, gathered, view),
+        plan=Plan(replicas=target.replicas),
+        memory=memory,
+    )
+    if pool.spec.mode is Mode.OFF:
+        return replace(judged, plan=_released(gathered, target))
+    try:
+        policy = policies.build_policy(pool, now_s=now_s)
+    except PoolProblem as problem:
+        return replace(judged, findings=replace(judged.findings, problem=problem))
+    return _decided(judged, pool, target, policy, now_s=now_s)
+
+
+def _decided(
+    judged: Judged, pool: WorkerPool, target: Target, policy: Policy, *, now_s: float
+) -> Judged:
+    gathered = judged.gathered
+    outcome = decision.decide(
+        gathered.reading, policy=policy, memory=judged.memory.scaling, now_s=now_s
+    )
+    plan = _plan(pool, target, gathered, outcome.decision, policy, now_s=now_s)
+    draining = len(gathered.crew.draining) - len(plan.resume) + len(plan.mark)
+    findings = replace(
+        judged.findings,
+        decision=outcome.decision,
+        draining=draining,
+        overdue=plan.overdue,
+        is_blocked=plan.is_blocked,
+    )
+    return Judged(
+        gathered=gathered,
+        findings=findings,
+        plan=plan,
+        memory=replace(judged.memory, scaling=outcome.memory),
+    )
+
+
+def _plan(
+    pool: WorkerPool,
+    target: Target,
+    gathered: Gathered,
+    decided: Decision,
+    policy: Policy,
+    *,
+    now_s: float,
+) -> Plan:
+    if pool.spec.mode is Mode.DRY_RUN:
+        return _released(gathered, target)
+    if decided.replicas == gathered.reading.replicas and gathered.reading.ready is None:
+        # Held for want of a reading: whatever is under way waits for it too.
+        return Plan(replicas=target.replicas)
+    return drain.plan(
+        gathered.crew,
+        wanted=decided.replicas,
+        max_replicas=policy.max_replicas,
+        removal=target.removal,
+        policy=policies.build_drain_policy(pool.spec),
+        now_s=now_s,
+    )
+
+
+def _released(gathered: Gathered, target: Target) -> Plan:
+    """Nobody drains, and the target stays as it is."""
+    return Plan(replicas=target.replicas, resume=tuple(one.name for one in gathered.crew.draining))
+
+
+def _findings(pool: WorkerPool, gathered: Gathered, view: BrokerView) -> Findings:
+    seen = gathered.reading
+    has_work = None
+    if seen.ready is not None:
+        running = (seen.active or 0) + seen.draining_active
+        has_work = seen.ready + (seen.unacked or 0) + running > 0
+    return Findings(
+        mode=pool.spec.mode,
+        has_work=has_work,
+        draining=len(gathered.crew.draining),
+        unheard=gathered.unheard,
+        broker_problem=view.problem,
+    )

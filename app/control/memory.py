@@ -1,0 +1,33 @@
+"""What the loop remembers of a pool between two turns. Frozen: a turn returns the next one."""
+
+from dataclasses import dataclass, field
+
+from app.control.notes import Notes
+from app.control.reporting import Tellings
+from app.control.status import PoolStatus
+from app.scaling.memory import Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolMemory:
+    """All of it may be lost: a loop that starts anew finds marks at replicas and begins again."""
+
+    scaling: Memory = field(default_factory=Memory)
+    notes: Notes = field(default_factory=dict)
+    slots_per_replica: int | None = None
+    """What a worker has said, where the spec leaves `concurrency` out."""
+    slots_asked_at_s: float | None = None
+    last_scale_at_s: float | None = None
+    status: PoolStatus | None = None
+    written: PoolStatus | None = None
+    """The last status that was written, and when."""
+    written_at_s: float = 0.0
+    told: Tellings = field(default_factory=dict[tuple[str, str], float])
+
+    @property
+    def has_draining(self) -> bool:
+        """Whether replicas are on their way out, as far as is known."""
+        return self.status is not None and self.status.draining_replicas > 0
+
+
+FRESH = PoolMemory()

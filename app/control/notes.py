@@ -1,0 +1,59 @@
+"""What the loop remembers of replicas that drain. The marks themselves are kept at the replicas."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from app.broker.model import NodeAnswer, NodeName
+from app.control.ports import InstanceName
+from app.scaling.crew import Answer
+
+GIVEN_UP_S = 120.0
+"""A replica that was given up and is still there after this was not taken: it counts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """How far one replica is."""
+
+    stop_tried_at_s: float | None = None
+    stopped_at_s: float | None = None
+    ask_tried_at_s: float | None = None
+    answer: Answer | None = None
+    given_up_at_s: float | None = None
+
+
+Notes = Mapping[InstanceName, Note]
+
+NO_NOTE = Note()
+
+
+def is_given_up(note: Note, *, now_s: float) -> bool:
+    """Whether it has been taken off the target and will be gone soon."""
+    at_s = note.given_up_at_s
+    return at_s is not None and now_s - at_s < GIVEN_UP_S
+
+
+def pruned(notes: Notes, present: Collection[InstanceName]) -> Notes:
+    """Without those that are gone."""
+    return {name: note for name, note in notes.items() if name in present}
+
+
+def with_stop(note: Note, *, tried_at_s: float, stopped_at_s: float | None) -> Note:
+    """After its workers were told to stop; `stopped_at_s` when all of them have confirmed."""
+    if stopped_at_s is None:
+        return replace(note, stop_tried_at_s=tried_at_s)
+    return replace(note, stop_tried_at_s=tried_at_s, stopped_at_s=stopped_at_s, answer=None)
+
+
+def joint_answer(
+    nodes: Collection[NodeName], answers: Mapping[NodeName, NodeAnswer]
+) -> Answer | None:
+    """What the workers of a replica say together; `None` unless all of them have spoken."""
+    given = [answers[node] for node in nodes if node in answers]
+    if not given or len(given) < len(nodes):
+        return None
+    return Answer(
+        at_s=min(answer.answered_at_s for answer in given),
+        held=sum(answer.active + answer.reserved for answer in given),
+        is_consuming=any(answer.queues for answer in given),
+    )

@@ -1,0 +1,160 @@
+"""One turn of one pool: read the target, judge, carry out, report."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from app.control import conditions, judging, reporting, statuses
+from app.control.carrying import Carrying
+from app.control.conditions import Findings
+from app.control.judging import BrokerView, Judged
+from app.control.memory import PoolMemory
+from app.control.pool import UnreadablePool, WorkerPool
+from app.control.ports import Replicas, Reports, Target
+from app.control.problems import PoolProblem, ProblemReason
+from app.control.reporting import Scaling
+from app.control.spec import Mode
+from app.control.status import PoolEvent, PoolStatus
+from app.control.statuses import Course
+from app.errors import BrokerUnreachable, CeleriacError
+
+ASK_SLOTS_AGAIN_S = 30.0
+SLOTS_HOLD_S = 600.0
+"""Workers are asked for their concurrency this often: it may change with a new version."""
+
+logger = logging.getLogger(__name__)
+
+
+class Turns:
+    """Takes turns of pools; nothing of one pool is known when it is another's turn."""
+
+    def __init__(self, *, replicas: Replicas, reports: Reports, clock: Callable[[], float]) -> None:
+        self._replicas = replicas
+        self._reports = reports
+        self._clock = clock
+
+    async def take(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> PoolMemory:
+        """Bring a pool closer to what it should be; returns what to remember of it."""
+        try:
+            target = await self._replicas.read(pool)
+        except PoolProblem as problem:
+            return await self.refuse(pool, problem, memory)
+        judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
+        carrying = self._carrying(pool, target, judged, view)
+        findings = await self._carried_out(carrying, judged)
+        memory = replace(judged.memory, notes=carrying.notes)
+        if carrying.scaling is not None:
+            memory = replace(memory, last_scale_at_s=self._clock())
+            target = replace(target, replicas=carrying.scaling.now)
+        memory = await self._with_slots(pool, memory, judged, view)
+        course = Course(target=target, gathered=judged.gathered, findings=findings)
+        return await self._report(
+            pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
+        )
+
+    async def refuse(
+        self, pool: WorkerPool | UnreadablePool, problem: PoolProblem, memory: PoolMemory
+    ) -> PoolMemory:
+        """Report why a pool is not worked on."""
+        findings = Findings(problem=problem)
+        if isinstance(pool, WorkerPool):
+            findings = replace(findings, mode=pool.spec.mode)
+        return await self._report(pool, memory, Course(findings=findings))
+
+    async def let_go(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> None:
+        """Wake all replicas that drain; nothing is reported.
+
+        Raises:
+            PoolProblem: the target cannot be read or marked.
+            BrokerUnreachable: nobody can be woken.
+        """
+        left_alone = replace(pool, spec=pool.spec.model_copy(update={"mode": Mode.OFF}))
+        target = await self._replicas.read(pool)
+        judged = judging.judge(left_alone, target, view, memory=memory, now_s=self._clock())
+        await self._carrying(pool, target, judged, view).run(judged.plan)
+
+    def _carrying(
+        self, pool: WorkerPool, target: Target, judged: Judged, view: BrokerView
+    ) -> Carrying:
+        return Carrying(
+            pool,
+            target,
+            view.hearing,
+            notes=judged.memory.notes,
+            replicas=self._replicas,
+            workers=view.broker.workers if view.broker is not None else None,
+            clock=self._clock,
+        )
+
+    async def _carried_out(self, carrying: Carrying, judged: Judged) -> Findings:
+        try:
+            await carrying.run(judged.plan)
+        except PoolProblem as problem:
+            # Somebody else wrote the target meanwhile: the next turn starts from what they wrote.
+            if problem.reason is not ProblemReason.SCALE_CONFLICT:
+                return replace(judged.findings, problem=problem)
+        except BrokerUnreachable as exc:
+            return replace(judged.findings, broker_problem=conditions.unreachable(exc.host))
+        return judged.findings
+
+    async def _with_slots(
+        self, pool: WorkerPool, memory: PoolMemory, judged: Judged, view: BrokerView
+    ) -> PoolMemory:
+        """Ask a worker how many tasks it runs at once, where the spec does not say so."""
+        now_s, asked_at_s = self._clock(), memory.slots_asked_at_s
+        pause_s = ASK_SLOTS_AGAIN_S if memory.slots_per_replica is None else SLOTS_HOLD_S
+        nodes = judged.gathered.awake_nodes[:1]
+        if pool.spec.concurrency is not None or view.broker is None or not nodes:
+            return memory
+        if asked_at_s is not None and now_s - asked_at_s < pause_s:
+            return memory
+        memory = replace(memory, slots_asked_at_s=now_s)
+        try:
+            answers = await view.broker.workers.ask(nodes)
+        except BrokerUnreachable:
+            return memory
+        slots = [answer.slots for answer in answers.values() if answer.slots is not None]
+        return replace(memory, slots_per_replica=slots[0]) if slots else memory
+
+    async def _report(
+        self,
+        pool: WorkerPool | UnreadablePool,
+        memory: PoolMemory,
+        course: Course,
+        *,
+        scaling: Scaling | None = None,
+        marked: Sequence[str] = (),
+    ) -> PoolMemory:
+        now_s = self._clock()
+        status = statuses.build_status(pool, course, memory, now_s=now_s)
+        happened = reporting.events(
+            before=memory.status.conditions if memory.status is not None else (),
+            after=status.conditions,
+            scaling=scaling,
+            marked=marked,
+            explanation=status.explanation,
+            now_s=now_s,
+        )
+        chosen, told = reporting.worth_telling(happened, memory.told)
+        memory = replace(memory, status=status, told=told)
+        try:
+            return await self._write(pool, memory, status, chosen, now_s=now_s)
+        except CeleriacError:
+            logger.warning("status not written", extra={"pool": str(pool.key)}, exc_info=True)
+            return memory
+
+    async def _write(
+        self,
+        pool: WorkerPool | UnreadablePool,
+        memory: PoolMemory,
+        status: PoolStatus,
+        events: Sequence[PoolEvent],
+        *,
+        now_s: float,
+    ) -> PoolMemory:
+        if reporting.needs_write(memory.written, status, age_s=now_s - memory.written_at_s):
+            await self._reports.write_status(pool, status)
+            memory = replace(memory, written=status, written_at_s=now_s)
+        for event in events:
+            await self._reports.write_event(pool, event)
+        return memory

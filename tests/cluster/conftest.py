@@ -19,21 +19,26 @@ from tests.cluster.live import Cluster
 
 _HERE = Path(__file__).parent
 
-# Runs only where the cluster of this machine is the tests' own to take down.
+# Runs only where the cluster of this machine is the tests' own to take down, and then last.
 TAKES_DOWN = "test_down.py"
-collect_ignore = [] if os.environ.get("CELERIAC_CLUSTER_OWNED") == "1" else [TAKES_DOWN]
 
 
 class DeployBroker(Protocol):
     def __call__(self, name: str = "broker", *, append_only: bool = False) -> Broker: ...
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Limit the time of tests alone, as a first build takes longer; take down at the very end."""
-    items.sort(key=lambda item: item.path.name == TAKES_DOWN)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Limit the time of tests alone, as a first build takes longer; take down last, or not."""
     for item in items:
         if _HERE in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300, func_only=True))
+    last = [item for item in items if item.path == _HERE / TAKES_DOWN]
+    others = [item for item in items if item not in last]
+    if os.environ.get("CELERIAC_CLUSTER_OWNED") == "1":
+        items[:] = others + last
+    else:
+        items[:] = others
+        config.hook.pytest_deselected(items=last)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ Accident: TypeAlias = Callable[[Layout], None]
 
 NOTHING_IS_LEFT = 3
 SETTINGS = ("net/ipv4/ip_forward", "vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+# Where containerd, the kubelet and the CNI plugins leave files, whatever they are told.
 FIXED = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers")
 
 
@@ -41,7 +42,7 @@ def machine_state() -> dict[str, list[str]]:
         "rules": [line for line in rules if line.startswith("-A") or line.endswith("- [0:0]")],
         "groups": sorted(map(str, Path("/sys/fs/cgroup").glob("**/celeriac*"))),
         "settings": [Path("/proc/sys", name).read_text() for name in SETTINGS],
-        "files": [path for path in FIXED if Path(path).exists()],
+        "files": sorted(str(path) for folder in FIXED for path in Path(folder).glob("**/*")),
     }
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.cluster.boot import shell
-from tests.cluster.boot.layout import POD_NETWORK, Layout
+from tests.cluster.boot.layout import Layout
 
 # Kernel settings that the boot, the kubelet or kube-proxy change.
 _SETTINGS = (
@@ -73,7 +73,7 @@ def remove(layout: Layout) -> None:
 
 def found(layout: Layout) -> list[str]:
     """The files and mounts that are there while a cluster is."""
-    files = [*_cni_results(), *_log_links(layout)]
+    files = [*_cni_results(layout), *_log_links(layout)]
     files += [path for path in (layout.state, _OWNER) if path.exists()]
     return [str(each) for each in files] + _mounts(layout)
 
@@ -103,12 +103,13 @@ def _remove_fixed_files(layout: Layout) -> None:
         socket = address.read_text().strip().removeprefix("unix://")
         with contextlib.suppress(OSError):
             Path(socket).unlink()
-    for path in (*_cni_results(), *_log_links(layout)):
+    for path in (*_cni_results(layout), *_log_links(layout)):
         path.unlink(missing_ok=True)
 
 
-def _cni_results() -> list[Path]:
-    return sorted(_RESULTS.glob(f"{POD_NETWORK}-*"))
+def _cni_results(layout: Layout) -> list[Path]:
+    """Results name the pod's network namespace, which is mounted below `state`."""
+    return [path for path in _RESULTS.glob("*") if f"{layout.state}/" in path.read_text()]
 
 
 def _log_links(layout: Layout) -> list[Path]:

@@ -11,7 +11,7 @@
 {{/* `image` and `imagePullPolicy` of a container: the first of the given images that is named. Arguments: root, images. */}}
 {{- define "celeriac.image" -}}
 {{- $chosen := .root.Values.image -}}
-{{- range reverse .images }}{{ if .repository }}{{ $chosen = . }}{{ end }}{{ end -}}
+{{- range reverse .images }}{{ if and . .repository }}{{ $chosen = . }}{{ end }}{{ end -}}
 image: {{ include "celeriac.imageReference" (dict "root" .root "image" $chosen) | quote }}
 imagePullPolicy: {{ $chosen.pullPolicy | default "IfNotPresent" }}
 {{- end -}}

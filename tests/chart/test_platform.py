@@ -1,0 +1,164 @@
+"""API, beat, operator, data and what stays: the parts of the chart that are not worker pools."""
+
+import base64
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.operator import crd
+from tests.chart import matrix, rendering
+from tests.chart.rendering import Manifest, Rendered, Values
+from tools.chart import outputs
+
+ROOT = Path(__file__).parents[2]
+
+KEEP = {"helm.sh/resource-policy": "keep"}
+
+
+def environment(container: Manifest) -> dict[str, Manifest]:
+    return {variable["name"]: variable for variable in container["env"]}
+
+
+def secret_of(container: Manifest, variable: str) -> tuple[str, str]:
+    reference = environment(container)[variable]["valueFrom"]["secretKeyRef"]
+    return reference["name"], reference["key"]
+
+
+def test_generated_files_are_fresh() -> None:
+    assert outputs.stale() == []
+
+
+def test_lint_finds_nothing() -> None:
+    said = rendering.helm("lint", "--strict", "--quiet", str(rendering.CHART))
+    assert said.strip() == ""
+
+
+def test_the_definition_of_worker_pools_is_the_operator_s() -> None:
+    shipped = (rendering.CHART / "crds/workerpools.celeriac.dev.yaml").read_text()
+    assert yaml.safe_load(shipped) == crd.definition()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "name", "file"),
+    [
+        pytest.param({}, "Role", "celeriac-operator", "role.yaml", id="one namespace"),
+        pytest.param(
+            {"operator": {"clusterWide": True}},
+            "ClusterRole",
+            "work-celeriac-operator",
+            "cluster-role.yaml",
+            id="the whole cluster",
+        ),
+    ],
+)
+def test_the_operator_has_exactly_its_role(values: Values, kind: str, name: str, file: str) -> None:
+    want = yaml.safe_load((ROOT / "k8s/rbac" / file).read_text())
+    rendered = rendering.render(values)
+    (binding,) = rendered.of_kind(f"{kind}Binding")
+    role = rendered.get(kind, name)
+    assert (role["rules"], binding["roleRef"]["name"]) == (want["rules"], name)
+    assert [subject["name"] for subject in binding["subjects"]] == ["celeriac-operator"]
+
+
+def test_the_operator_is_alone_and_watches_one_namespace() -> None:
+    deployment = rendering.render().get("Deployment", "celeriac-operator")
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (
+        1,
+        "Recreate",
+    )
+    assert "--namespace=work" in rendering.main_container(deployment)["args"]
+
+
+def test_the_database_is_upgraded_before_the_api_starts() -> None:
+    pod = rendering.pod_of(rendering.render().get("Deployment", "celeriac-api"))
+    (migration,) = pod["initContainers"]
+    assert migration["command"] == ["celeriac", "db", "upgrade"]
+    assert migration["env"] == pod["containers"][0]["env"]
+
+
+def test_an_api_pod_ends_only_when_no_request_comes_any_more() -> None:
+    deployment = rendering.render().get("Deployment", "celeriac-api")
+    container = rendering.main_container(deployment)
+    assert container["lifecycle"]["preStop"]["exec"]["command"][0] == "sleep"
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_a_changed_setting_restarts_what_reads_it_and_nothing_else() -> None:
+    before, after = (
+        _annotations(rendering.render({"settings": {"CELERIAC_MAX_ATTEMPTS": attempts}}))
+        for attempts in (2, 3)
+    )
+    changed = {name for name in before if before[name] != after[name]}
+    assert {name for name in before if "worker" in name or "api" in name or "beat" in name} == (
+        changed
+    )
+
+
+def test_a_changed_redis_configuration_restarts_redis() -> None:
+    before, after = (
+        _annotations(rendering.render({"redis": {"maxMemory": memory}}))
+        for memory in ("100mb", "200mb")
+    )
+    assert {name for name in before if before[name] != after[name]} == {
+        "StatefulSet celeriac-redis"
+    }
+
+
+def _annotations(rendered: Rendered) -> dict[str, Manifest]:
+    return {name: pod["metadata"].get("annotations", {}) for name, pod in rendered.pods()}
+
+
+def test_numbers_reach_the_settings_as_they_were_written() -> None:
+    rendered = matrix.CASES["every switch on"].render()
+    data = rendered.get("ConfigMap", "celeriac-settings")["data"]
+    assert data["CELERIAC_UPLOAD_LIMIT_BYTES"] == "2147483648"
+
+
+def test_redis_keeps_every_message() -> None:
+    configuration = rendering.render().get("ConfigMap", "celeriac-redis")["data"]["redis.conf"]
+    lines = set(configuration.splitlines())
+    assert {"appendonly yes", "maxmemory-policy noeviction"} <= lines
+
+
+def test_data_and_passwords_outlive_the_release() -> None:
+    rendered = rendering.render()
+    kept = {
+        f"{each['kind']} {each['metadata']['name']}"
+        for each in rendered.objects
+        if each["metadata"].get("annotations", {}).items() >= KEEP.items()
+    }
+    assert kept == {
+        "PersistentVolumeClaim celeriac-files",
+        "PersistentVolumeClaim celeriac-postgresql",
+        "PersistentVolumeClaim celeriac-redis",
+        "Secret celeriac-postgresql",
+        "Secret celeriac-redis",
+    }
+
+
+def test_nothing_is_kept_where_nothing_is_asked_for() -> None:
+    gone = {"persistence": {"keep": False}}
+    rendered = rendering.render({"redis": gone, "postgresql": gone, "files": {"keep": False}})
+    assert "resource-policy" not in rendered.text
+
+
+def test_every_role_reads_the_broker_and_the_database_from_the_same_secrets() -> None:
+    rendered = matrix.CASES["external broker, database, object store and claims"].render()
+    ours = ["celeriac-api", "celeriac-beat", "celeriac-worker-pdf"]
+    seen = {
+        (secret_of(container, "CELERY_BROKER_URL"), secret_of(container, "DATABASE_URL"))
+        for name in ours
+        for container in [rendering.main_container(rendered.get("Deployment", name))]
+    }
+    assert seen == {(("broker", "u"), ("database", "u"))}
+
+
+def test_passwords_are_random_and_the_urls_hold_them() -> None:
+    first, second = (
+        rendering.render({"fullnameOverride": name}).get("Secret", f"{name}-redis")["data"]
+        for name in ("a", "b")
+    )
+    password, url = (base64.b64decode(first[key]).decode() for key in ("password", "url"))
+    assert url == f"redis://:{password}@a-redis.work.svc:6379/0"
+    assert (len(password), first["password"] != second["password"]) == (32, True)

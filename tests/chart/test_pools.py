@@ -1,0 +1,246 @@
+"""The worker pools of the chart: those of the code, their commands, and what sizes them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app import queues
+from app.queues import Queue
+from tests.chart import matrix, rendering
+from tests.chart.rendering import Manifest, Values
+
+KOMBU_SEPARATOR = "\x06\x16"
+"""Between a queue's name and its priority step, in the key of a Redis list (kombu's `sep`)."""
+
+
+def worker(pool: str, values: Values | None = None, **options: Any) -> Manifest:
+    rendered = rendering.render(values, **options)
+    return rendered.get("Deployment", f"celeriac-worker-{pool}")
+
+
+def own_pool(**settings: Any) -> Values:
+    """Values with one more pool, called `more`, of Celeriac's own application."""
+    return {"workers": {"pools": {"more": settings}}}
+
+
+def test_pools_are_the_queues_of_the_code() -> None:
+    rendered = rendering.render()
+    pools = {
+        queue: each["spec"] for each in rendered.of_kind("WorkerPool") for queue in _queues(each)
+    }
+    have = {name: _as_queue(name, spec, worker(name)) for name, spec in pools.items()}
+    assert have == {queue.name: _essentials(queue) for queue in queues.QUEUES}
+
+
+def _queues(pool: Manifest) -> list[str]:
+    names: list[str] = pool["spec"]["queues"]
+    return names
+
+
+def _as_queue(name: str, spec: Manifest, deployment: Manifest) -> Manifest:
+    arguments = dict(
+        argument.removeprefix("--").split("=", 1)
+        for argument in rendering.main_container(deployment)["args"]
+    )
+    limits = (arguments.get("soft-time-limit"), arguments.get("time-limit"))
+    return {
+        "name": arguments["queue"],
+        "pool": arguments["pool"],
+        "concurrency": (int(arguments["concurrency"]), spec["concurrency"]),
+        "limits": limits,
+        "grace": rendering.pod_of(deployment)["terminationGracePeriodSeconds"],
+        "replicas": (spec["minReplicas"], spec["maxReplicas"]),
+        "wait": float(spec["target"]["queueWaitSeconds"]),
+    }
+
+
+def _essentials(queue: Queue) -> Manifest:
+    is_held_by_celery = queue.pool is queues.PoolKind.PREFORK
+    limits = (str(queue.soft_limit_s), str(queue.hard_limit_s))
+    return {
+        "name": queue.name,
+        "pool": queue.pool,
+        "concurrency": (queue.concurrency, queue.concurrency),
+        "limits": limits if is_held_by_celery else (None, None),
+        "grace": queue.hard_limit_s + 60,
+        "replicas": (queue.min_replicas, queue.max_replicas),
+        "wait": queue.wait_target_s,
+    }
+
+
+@pytest.mark.parametrize("provider", ["operator", "keda", "hpa"])
+def test_replicas_are_left_to_what_sizes_the_pool(provider: str) -> None:
+    values = {"autoscaling": {"provider": provider}}
+    assert "replicas" not in worker("pdf", values, apis=[rendering.KEDA])["spec"]
+
+
+def test_replicas_are_fixed_where_nobody_sizes_the_pool() -> None:
+    values = {"autoscaling": {"provider": "none"}, "workers": {"defaults": {"replicas": 3}}}
+    assert worker("pdf", values)["spec"]["replicas"] == 3
+
+
+def test_a_pool_inherits_the_defaults_key_by_key() -> None:
+    defaults = {
+        "resources": {"requests": {"cpu": "7m"}, "limits": {"memory": "9Gi"}},
+        "pod": {"nodeSelector": {"disk": "fast"}},
+    }
+    values = {
+        "workers": {
+            "defaults": defaults,
+            "pools": {"more": {"resources": {"limits": {"memory": "1Gi"}}}},
+        }
+    }
+    deployment = worker("more", values)
+    want = {
+        "requests": {"cpu": "7m", "memory": "256Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    }
+    container = rendering.main_container(deployment)
+    assert (container["resources"], rendering.pod_of(deployment)["nodeSelector"]) == (
+        want,
+        {"disk": "fast"},
+    )
+
+
+def test_a_pool_may_set_zero_where_the_defaults_do_not() -> None:
+    values = {
+        "workers": {
+            "defaults": {"minReplicas": 2, "hardTimeLimitSeconds": 600},
+            "pools": {"more": {"minReplicas": 0, "hardTimeLimitSeconds": 0}},
+        }
+    }
+    rendered = rendering.render(values)
+    assert rendered.get("WorkerPool", "celeriac-more")["spec"]["minReplicas"] == 0
+    grace = rendering.pod_of(worker("more", values))["terminationGracePeriodSeconds"]
+    assert grace == 3600
+
+
+def test_a_pool_can_be_left_out() -> None:
+    values = {"pipelines": {"pools": {"videos": None}}}
+    names = {each["metadata"]["name"] for each in rendering.render(values).objects}
+    assert [name for name in names if "videos" in name] == []
+
+
+def test_a_target_replaces_the_default_one() -> None:
+    values = own_pool(autoscaling={"target": {"backlogPerReplica": 3}})
+    spec = rendering.render(values).get("WorkerPool", "celeriac-more")["spec"]
+    assert spec["target"] == {"backlogPerReplica": 3}
+
+
+def test_own_workers_run_the_celeriac_command() -> None:
+    container = rendering.main_container(worker("more", own_pool(queues=["a", "b"], pool="solo")))
+    assert (container["command"], container["args"]) == (
+        ["celeriac", "worker"],
+        ["--queue=a", "--queue=b", "--pool=solo", "--concurrency=2"],
+    )
+
+
+def test_workers_of_another_application_run_plain_celery_in_its_image() -> None:
+    container = rendering.main_container(worker("mail", matrix.SHOP))
+    assert (container["image"], container["command"], container["args"]) == (
+        "shop:1.4.2",
+        ["celery", "--app", "shop.tasks", "worker"],
+        ["--queues=mail,newsletters", "--pool=prefork", "--concurrency=2"],
+    )
+
+
+def test_workers_of_another_application_get_the_broker_and_nothing_of_ours() -> None:
+    deployment = worker("orders", matrix.SHOP)
+    container = rendering.main_container(deployment)
+    names = [variable["name"] for variable in container["env"]]
+    volumes = [volume["name"] for volume in rendering.pod_of(deployment)["volumes"]]
+    assert (names, volumes, "envFrom" in container) == (
+        ["HOME", "CELERY_BROKER_URL"],
+        ["tmp"],
+        False,
+    )
+
+
+def test_another_application_brings_nothing_of_ours_but_the_operator() -> None:
+    rendered = rendering.render(matrix.SHOP)
+    names = {each["metadata"]["name"] for each in rendered.of_kind("Deployment")}
+    assert names == {"celeriac-operator", "celeriac-worker-orders", "celeriac-worker-mail"}
+    assert rendered.kinds() & {"StatefulSet", "PersistentVolumeClaim", "Secret"} == set()
+
+
+def test_a_command_of_ones_own_replaces_the_chart_s() -> None:
+    values = own_pool(command=["run-workers", "now"], extraArgs=["--fast"])
+    container = rendering.main_container(worker("more", values))
+    assert (container["command"], container["args"]) == (["run-workers", "now"], ["--fast"])
+
+
+def test_a_pool_may_have_an_image_of_its_own() -> None:
+    image = {"registry": "images.example.com", "repository": "video", "tag": "2"}
+    values = {"pipelines": {"pools": {"videos": {"image": image}}}}
+    images = {
+        pool: rendering.main_container(worker(pool, values))["image"] for pool in ("videos", "pdf")
+    }
+    assert images == {"videos": "images.example.com/video:2", "pdf": "celeriac:0.1.0"}
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = "sha256:" + "1" * 64
+    container = rendering.main_container(worker("pdf", {"image": {"tag": "9", "digest": digest}}))
+    assert container["image"] == f"celeriac@{digest}"
+
+
+def test_own_workers_are_judged_by_a_file_and_others_not_at_all() -> None:
+    own = rendering.main_container(worker("pdf"))
+    other = rendering.main_container(worker("mail", matrix.SHOP))
+    assert "CELERIAC_LIVENESS_FILE" in json.dumps(own["livenessProbe"]["exec"])
+    assert {"livenessProbe", "startupProbe", "readinessProbe"} & set(other) == set()
+
+
+def test_no_probe_asks_over_the_broker() -> None:
+    probes = [
+        json.dumps(container[probe])
+        for case in matrix.CASES.values()
+        for _, container in case.render().containers()
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe")
+        if probe in container
+    ]
+    assert [probe for probe in probes if "inspect" in probe or "celery" in probe] == []
+
+
+def test_pools_that_share_a_volume_for_one_node_are_kept_together() -> None:
+    one_node = rendering.pod_of(worker("pdf"))["affinity"]["podAffinity"]
+    terms = one_node["requiredDuringSchedulingIgnoredDuringExecution"]
+    labels = worker("pdf")["spec"]["template"]["metadata"]["labels"]
+    assert [term["topologyKey"] for term in terms] == ["kubernetes.io/hostname"]
+    assert terms[0]["labelSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_pools_that_share_a_volume_for_many_nodes_spread() -> None:
+    pod = rendering.pod_of(worker("pdf", {"files": {"accessMode": "ReadWriteMany"}}))
+    assert ("affinity" in pod, len(pod["topologySpreadConstraints"])) == (False, 1)
+
+
+def test_keda_sums_the_priority_lists_of_every_queue() -> None:
+    values = {
+        "autoscaling": {"provider": "keda", "keda": {"prioritySteps": [0, 3, 6, 9]}},
+        **own_pool(queues=["a", "b"], concurrency=4),
+    }
+    rendered = rendering.render(values, apis=[rendering.KEDA])
+    spec = rendered.get("ScaledObject", "celeriac-worker-more")["spec"]
+    lists = {trigger["name"]: trigger["metadata"]["listName"] for trigger in spec["triggers"]}
+    modifiers = spec["advanced"]["scalingModifiers"]
+    assert lists == {
+        **{"q0p0": "a", "q1p0": "b"},
+        **{f"q0p{step}": f"a{KOMBU_SEPARATOR}{step}" for step in (3, 6, 9)},
+        **{f"q1p{step}": f"b{KOMBU_SEPARATOR}{step}" for step in (3, 6, 9)},
+    }
+    assert sorted(modifiers["formula"].split(" + ")) == sorted(lists)
+    assert (modifiers["target"], modifiers["metricType"]) == ("4", "AverageValue")
+
+
+def test_an_hpa_never_goes_to_zero_unless_told() -> None:
+    values: Values = {"autoscaling": {"provider": "hpa"}}
+    allowed: Values = {"autoscaling": {"provider": "hpa", "hpa": {"scaleToZero": True}}}
+    floors = [
+        rendering.render(each).get("HorizontalPodAutoscaler", "celeriac-worker-pdf")["spec"][
+            "minReplicas"
+        ]
+        for each in (values, allowed)
+    ]
+    assert floors == [1, 0]

@@ -160,13 +160,20 @@ class ClaimStore:
         return self._end(hold, RunOutcome.SUCCEEDED, values, now=now)
 
     def retry_later(
-        self, hold: Hold, *, error: JobError, at: datetime | None, now: datetime
+        self,
+        hold: Hold,
+        *,
+        error: JobError,
+        progress: float,
+        at: datetime | None,
+        now: datetime,
     ) -> Job | None:
         """The run failed and the stage is queued again. With `at`, the reconciler publishes it
         then; without, the caller does so now. None also when a cancel is asked for."""
         values = {
             **changes.queued(published_at=now if at is None else None),
             "not_before": at,
+            "progress": progress,
             "error": rows.dump_error(error),
         }
         return self._end(
@@ -178,21 +185,28 @@ class ClaimStore:
         hold: Hold,
         *,
         error: JobError,
+        progress: float | None = None,
         is_dead_lettered: bool,
         has_finalizer: bool,
         now: datetime,
     ) -> Job | None:
-        """The job failed for good."""
+        """The job failed for good. The progress stays as it is when none is given."""
         values = {
             **changes.ended(JobState.FAILED, has_finalizer=has_finalizer, now=now),
+            "progress": _jobs.c.progress if progress is None else progress,
             "error": rows.dump_error(error),
             "dead_lettered_at": now if is_dead_lettered else None,
         }
         return self._end(hold, RunOutcome.FAILED, values, now=now, error=error)
 
-    def cancel(self, hold: Hold, *, has_finalizer: bool, now: datetime) -> Job | None:
+    def cancel(
+        self, hold: Hold, *, progress: float, has_finalizer: bool, now: datetime
+    ) -> Job | None:
         """The work has ended, and a cancel was asked for."""
-        values = changes.ended(JobState.CANCELLED, has_finalizer=has_finalizer, now=now)
+        values = {
+            **changes.ended(JobState.CANCELLED, has_finalizer=has_finalizer, now=now),
+            "progress": progress,
+        }
         return self._end(hold, RunOutcome.CANCELLED, values, now=now)
 
     def end_finalizer(self, hold: Hold, *, error: JobError | None, now: datetime) -> Job | None:

@@ -245,10 +245,11 @@ async def _read(
         logger.warning("events are not read", extra={"job_id": job_id, "reason": str(error)})
         await asyncio.sleep(max(0.0, started_at + block_s - time.monotonic()))
         return []
-    return [_event(*entry) for entry in answer[0][1]] if answer else []
+    return [parse_event(*entry) for entry in answer[0][1]] if answer else []
 
 
-def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+def parse_event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+    """An entry of the stream as the event that it is."""
     kind = EventKind(fields[b"kind"].decode())
     return Event(id=entry_id.decode(), kind=kind, data=json.loads(fields[b"data"]))
 

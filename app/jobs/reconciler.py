@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.errors import CeleriacError, NotFound
@@ -88,8 +89,10 @@ class Reconciler:
         for job in self._platform.upkeep.expired(now=now, limit=BATCH):
             verdict = retry.after_lost_lease(job, policy=self._platform.retry_policy)
             has_finalizer = delivery.has_finalizer(self._platform, job)
+            shown = self._platform.events.latest([job.id]).get(job.id)
+            progress = max(job.progress, shown.progress if shown is not None else 0.0)
             changed = self._platform.upkeep.expire(
-                job, verdict, has_finalizer=has_finalizer, now=now
+                replace(job, progress=progress), verdict, has_finalizer=has_finalizer, now=now
             )
             if changed is None:
                 continue

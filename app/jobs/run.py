@@ -202,7 +202,10 @@ class _Run:
         has_finalizer = self._pipeline.finalizer is not None
         job = self._stored(
             lambda: self._platform.claims.cancel(
-                self._hold, has_finalizer=has_finalizer, now=datetime.now(UTC)
+                self._hold,
+                progress=self._meter.floor,
+                has_finalizer=has_finalizer,
+                now=datetime.now(UTC),
             )
         )
         if job is None:
@@ -267,13 +270,16 @@ class _Run:
             return claims.fail(
                 self._hold,
                 error=verdict.error,
+                progress=self._meter.floor,
                 is_dead_lettered=verdict.next is Next.DEAD_LETTER,
                 has_finalizer=self._pipeline.finalizer is not None,
                 now=now,
             )
         is_eager = self._platform.publisher.is_eager  # nobody is there to wait for
         at = None if is_eager else now + timedelta(seconds=verdict.delay_s)
-        return claims.retry_later(self._hold, error=verdict.error, at=at, now=now)
+        return claims.retry_later(
+            self._hold, error=verdict.error, progress=self._meter.floor, at=at, now=now
+        )
 
     def _stored(self, write: Callable[[], Job | None]) -> Job | None:
         return patience.until_stored(write, for_s=END_PATIENCE_S)

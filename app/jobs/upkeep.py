@@ -76,6 +76,7 @@ class UpkeepStore:
         values = {
             **changes.queued(published_at=now),
             "stage": case((is_clean, first_stage), else_=_jobs.c.stage),
+            "progress": case((is_clean, 0.0), else_=_jobs.c.progress),
             "fence": _jobs.c.fence + 1,
             "attempt": 0,
             "deliveries": 0,
@@ -102,7 +103,8 @@ class UpkeepStore:
     def expire(
         self, job: Job, verdict: Verdict, *, has_finalizer: bool, now: datetime
     ) -> Job | None:
-        """Take the job from the worker that let its lease expire; `job` is as it was read."""
+        """Take the job from the worker that let its lease expire; `job` is as it was read, with
+        the progress that its clients have seen."""
         where = (*changes.claimed_by(job.id, job.fence), _jobs.c.lease_until < now)
         match verdict.next:
             case Next.RETRY:
@@ -114,6 +116,7 @@ class UpkeepStore:
             case _:
                 values = changes.ended(JobState.FAILED, has_finalizer=has_finalizer, now=now)
                 values |= {"dead_lettered_at": now, "deliveries": job.deliveries + 1}
+        values |= {"progress": job.progress}
         if verdict.next is not Next.CANCEL:
             values |= {"error": rows.dump_error(verdict.error)}
         with self._database.write() as connection:

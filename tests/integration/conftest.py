@@ -7,11 +7,9 @@ Servers start once a session; every test gets an empty Redis and a database of i
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -74,42 +72,35 @@ def postgres_server(
     server.cleanup()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Databases:
-    """Makes empty databases with our tables, quickly: by copying one that was migrated once."""
-
-    create: Callable[[], str]
-    drop: Callable[[str], None]
-
-
 @pytest.fixture(scope="session")
-def postgres_databases(postgres_server: "PostgresServer") -> Databases:
+def postgres_database(postgres_server: "PostgresServer") -> str:
+    """A PostgreSQL database with our tables."""
     from app.storage import migrate
 
-    def run(statement: str) -> None:
-        with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-            connection.execute(statement)  # a name of our own making
-
-    def create() -> str:
-        name = f"celeriac_{next(_numbers)}"
-        run(f"CREATE DATABASE {name} TEMPLATE celeriac_template")
-        url: str = postgres_server.get_uri(database=name)
-        return url
-
-    def drop(url: str) -> None:
-        run(f"DROP DATABASE {urlsplit(url).path.strip('/')} WITH (FORCE)")
-
-    run("CREATE DATABASE celeriac_template")
-    migrate.upgrade(postgres_server.get_uri(database="celeriac_template"))
-    return Databases(create=create, drop=drop)
+    url: str = postgres_server.get_uri()
+    migrate.upgrade(url)
+    return url
 
 
 @pytest.fixture
-def postgres_url(postgres_databases: Databases) -> Iterator[str]:
-    """A PostgreSQL database of this test, with our tables."""
-    url = postgres_databases.create()
-    yield url
-    postgres_databases.drop(url)
+def postgres_url(postgres_database: str) -> str:
+    """A PostgreSQL database with our tables, all empty."""
+    from app.storage import schema
+
+    names = ", ".join(table.name for table in schema.metadata.sorted_tables)
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {names}")  # names of our own
+    return postgres_database
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: "PostgresServer") -> Iterator[str]:
+    """A PostgreSQL database without any table."""
+    name = f"empty_{next(_numbers)}"
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # a name of our own making
+        yield postgres_server.get_uri(database=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -45,11 +45,18 @@ class Process:
 
     @property
     def is_running(self) -> bool:
-        return self._popen.poll() is None
+        return self.exit_code is None
 
     @property
     def exit_code(self) -> int | None:
-        return self._popen.poll()
+        """Negative when it was ended by that signal. It is not reaped before `kill`: until then
+        its number is not given to another process, so that `kill` cannot hit a stranger."""
+        if self._popen.returncode is not None:
+            return self._popen.returncode
+        found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     @property
     def children(self) -> list[int]:
@@ -69,18 +76,21 @@ class Process:
         eventually(seen, within_s=within_s, why=f"{text!r} in the output of {self.log_path.name}")
 
     def signal(self, number: signal.Signals) -> None:
-        self._popen.send_signal(number)
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """kill -9 of the main process and its children, as a lost machine would."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._popen.wait()
+        if self._popen.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._popen.wait()
 
     def stop(self, *, within_s: float = 30.0) -> int:
         """SIGTERM (Celery's warm shutdown); return the exit code."""
-        self._popen.terminate()
-        return self._popen.wait(timeout=within_s)
+        self.signal(signal.SIGTERM)
+        eventually(lambda: not self.is_running, within_s=within_s, why="it ends")
+        code = self.exit_code
+        return code if code is not None else -1
 
 
 class StartWorker(Protocol):

@@ -119,9 +119,9 @@ def test_a_worker_that_was_presumed_dead_changes_nothing(platform: Platform, job
     answers = [
         claims.advance(hold, next_stage="probe_second", output=1, progress=1, now=NOW),
         claims.succeed(hold, result=1, now=NOW),
-        claims.retry_later(hold, error=ERROR, at=NOW, now=NOW),
+        claims.retry_later(hold, error=ERROR, progress=7, at=NOW, now=NOW),
         claims.fail(hold, error=ERROR, is_dead_lettered=True, has_finalizer=True, now=NOW),
-        claims.cancel(hold, has_finalizer=True, now=NOW),
+        claims.cancel(hold, progress=7, has_finalizer=True, now=NOW),
     ]
 
     assert answers == [None] * 5
@@ -161,8 +161,8 @@ def test_advance_and_retry_give_way_to_a_cancel(platform: Platform, jobs: Jobs, 
     advanced = platform.claims.advance(
         hold, next_stage="probe_second", output=1, progress=1, now=NOW
     )
-    retried = platform.claims.retry_later(hold, error=ERROR, at=NOW, now=NOW)
-    cancelled = platform.claims.cancel(hold, has_finalizer=False, now=NOW)
+    retried = platform.claims.retry_later(hold, error=ERROR, progress=7, at=NOW, now=NOW)
+    cancelled = platform.claims.cancel(hold, progress=7, has_finalizer=False, now=NOW)
 
     assert (advanced, retried) == (None, None)
     assert cancelled is not None
@@ -173,7 +173,7 @@ def test_a_retry_keeps_its_error_and_its_time(platform: Platform, job: Job) -> N
     hold = acts.hold(acts.claimed(platform, job))
     at = NOW + timedelta(seconds=60)
 
-    platform.claims.retry_later(hold, error=ERROR, at=at, now=NOW)
+    platform.claims.retry_later(hold, error=ERROR, progress=7, at=at, now=NOW)
 
     found = platform.jobs.get(job.id)
     assert (found.state, found.error, found.not_before) == (JobState.QUEUED, ERROR, at)

@@ -1,0 +1,151 @@
+"""Jobs through real workers: every stage once, whatever is delivered."""
+
+from typing import Any
+
+import pytest
+
+from app.jobs import events
+from app.jobs.events import Event
+from app.jobs.model import Job, JobState, RunOutcome
+from app.jobs.store import JobFilter
+from tests.integration.jobs import acts
+from tests.integration.jobs.conftest import Site
+from tests.waiting import eventually
+
+STAGES = ["probe_first", "probe_second", "probe_last"]
+
+
+def story(site: Site, job: Job) -> list[Event]:
+    """Everything that was told of the job."""
+    entries: Any = site.platform.redis.xrange(events.stream_key(job.id))
+    return [events.parse_event(*entry) for entry in entries]
+
+
+def test_a_job_runs_through_its_stages(standing_site: Site) -> None:
+    check_whole_way(standing_site)
+
+
+def test_a_job_runs_through_its_stages_in_processes(site: Site) -> None:
+    site.worker(pool="prefork")
+
+    check_whole_way(site)
+
+
+def check_whole_way(site: Site) -> None:
+    job = site.ended(site.jobs.submit(acts.request()).id)
+
+    assert job.state is JobState.SUCCEEDED
+    assert job.result == {
+        "name": "probe",
+        "plan": {},
+        "trail": ["first:ok", "second:ok", "last:ok"],
+    }
+    runs = site.jobs.runs(job.id)
+    assert [run.stage for run in runs] == STAGES
+    assert {run.outcome for run in runs} == {RunOutcome.SUCCEEDED}
+
+
+def test_events_tell_the_whole_way_and_never_backwards(standing_site: Site) -> None:
+    site = standing_site
+    job = site.ended(site.jobs.submit(acts.request({"second": ["retryable", "ok"]})).id)
+
+    told = story(site, job)
+    progress = [event.data["progress"] for event in told]
+    assert progress == sorted(progress)
+    assert [event.kind for event in told][-1] is events.EventKind.END
+    assert {event.data["stage"] for event in told} == set(STAGES)
+
+
+def test_a_message_delivered_three_times_runs_once(site: Site) -> None:
+    job = site.jobs.submit(acts.request({"first": ["sleep:0.5"]}))
+    site.platform.publisher.publish(job)
+    site.platform.publisher.publish(job)
+
+    worker = site.worker()
+
+    site.ended(job.id)
+    task = f"probe_first[{job.id}.0] received"
+    eventually(lambda: worker.log.count(task) == 3, why="three deliveries")
+    assert [run.stage for run in site.jobs.runs(job.id)] == STAGES
+
+
+def test_two_hundred_jobs_run_each_stage_once(site: Site) -> None:
+    site.worker(concurrency=4)
+    site.worker(concurrency=4)
+    site.beat()
+
+    made = site.jobs.submit_many([acts.request() for _ in range(200)])
+
+    done = JobFilter(states=frozenset({JobState.SUCCEEDED}))
+    eventually(lambda: site.jobs.counts_by_state(done)[JobState.SUCCEEDED] == 200, within_s=120)
+    counted = {job.id: [run.stage for run in site.jobs.runs(job.id)] for job in made}
+    assert counted == {job.id: STAGES for job in made}
+
+
+def test_artifacts_are_kept_with_the_job(standing_site: Site) -> None:
+    site = standing_site
+    job = site.ended(site.jobs.submit(acts.request({"first": ["artifact:a.txt"]})).id)
+
+    [artifact] = job.artifacts
+    assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.txt", "text/plain", 18)
+    _, key = site.platform.jobs.artifact(job.id, "a.txt")
+    assert b"".join(site.platform.artifacts.stream(key)) == b"a.txt of attempt 1"
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "error", "attempts", "fate"),
+    [
+        pytest.param("permanent", JobState.FAILED, "PermanentError", 1, "failed", id="permanent"),
+        pytest.param("retryable", JobState.FAILED, "RetryableError", 3, "dead", id="exhausted"),
+        pytest.param("unknown", JobState.FAILED, "ValueError", 3, "dead", id="a mistake of ours"),
+        pytest.param(
+            "odd", JobState.FAILED, "NotFound", 1, "failed", id="a file that is not there"
+        ),
+    ],
+)
+def test_a_failing_stage_ends_as_its_error_says(
+    standing_site: Site, act: str, state: JobState, error: str, attempts: int, fate: str
+) -> None:
+    site = standing_site
+    job = site.ended(site.jobs.submit(acts.request({"second": [act]}, max_attempts=3)).id)
+
+    assert job.error is not None
+    assert (job.state, job.error.type, job.attempt) == (state, error, attempts)
+    assert (job.dead_lettered_at is not None) is (fate == "dead")
+    runs = [run for run in site.jobs.runs(job.id) if run.stage == "probe_second"]
+    assert [run.outcome for run in runs] == [
+        *[RunOutcome.RETRIED] * (attempts - 1),
+        RunOutcome.FAILED,
+    ]
+
+
+def test_a_retry_that_heals_succeeds(standing_site: Site) -> None:
+    site = standing_site
+    job = site.ended(
+        site.jobs.submit(acts.request({"first": ["retryable", "limited:0.5", "ok"]})).id
+    )
+
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    assert job.result["trail"][0] == "first:ok"
+
+
+def test_a_failed_job_is_cleaned_up_and_starts_over(standing_site: Site) -> None:
+    site = standing_site
+    plan = {"first": ["ok"], "second": ["permanent"]}
+    job = site.ended(site.jobs.submit(acts.request(plan)).id)
+    marker = site.platform.settings.files.temp_dir / f"finalized-{job.id}"
+    eventually(marker.exists, why="the finalizer has run")
+    eventually(lambda: [r.ended_at for r in site.jobs.runs(job.id) if r.stage == "probe_finalizer"])
+
+    again = site.jobs.retry(job.id)
+
+    assert again.stage == "probe_first"
+    site.ended(job.id)
+    stages = [run.stage for run in site.jobs.runs(job.id)]
+    assert stages[:5] == [
+        "probe_first",
+        "probe_second",
+        "probe_finalizer",
+        "probe_first",
+        "probe_second",
+    ]

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from app.api import handlers, openapi
 from app.api.context import BodyLimit, BodyRule, RequestContext
+from app.api.drain import Drain
 from app.api.links import PREFIX
 from app.api.openapi import Responses
 from app.api.problem import Problem
@@ -67,6 +68,7 @@ def create_app(platform: Platform) -> FastAPI:
         BodyRule(path_end="/jobs:batch", limit_bytes=BATCH_LIMIT_BYTES),
     ]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
+    app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.include_router(_versioned(platform), prefix=PREFIX)
     app.include_router(originals.router)

@@ -7,6 +7,7 @@ the disk when the sender goes away half-way.
 import asyncio
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ WRITE_BYTES = 1024 * 1024
 
 FIELD_LIMIT_BYTES = 64 * 1024
 FIELD_LIMIT = 50
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.ASCII)
+"""RFC 6838, section 4.2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +186,7 @@ class _Receiver:
             raise InvalidInput("send one file, in a field named 'file'")
         kind, _ = parse_options_header(self._headers.get(b"content-type"))
         self._field_name = None
-        self._file = (_text(options[b"filename"]), _text(kind) or "application/octet-stream")
+        self._file = (_text(options[b"filename"]), _media_type(kind))
 
     def _begin_field(self, name: str) -> None:
         if not name or len(self._fields) >= FIELD_LIMIT:
@@ -208,6 +212,12 @@ class _Receiver:
 
     def _on_end(self) -> None:
         self.is_ended = True
+
+
+def _media_type(raw: bytes) -> str:
+    """The type as it is, when it can stand in a header again."""
+    told = raw.decode("latin-1")
+    return told if _MEDIA_TYPE.fullmatch(told) else "application/octet-stream"
 
 
 def _text(raw: bytes) -> str:

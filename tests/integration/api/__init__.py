@@ -1,0 +1,1 @@
+"""The API over real HTTP, with a real Valkey, real databases and real workers."""

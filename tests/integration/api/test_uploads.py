@@ -1,0 +1,110 @@
+import hashlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.integration import serving
+from tests.integration.api import asking
+from tests.integration.serving import Server
+from tests.waiting import eventually
+
+UPLOADS = "/api/v1/uploads"
+
+LIMIT_BYTES = 3_000_000
+
+
+@pytest.fixture
+def small(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that takes small files only."""
+    monkeypatch.setenv("CELERIAC_UPLOAD_LIMIT_BYTES", str(LIMIT_BYTES))
+    with serving.serve(serving.platform_from_environment()) as server:
+        yield server
+
+
+def partial_files(environment: dict[str, str]) -> list[Path]:
+    return list(Path(environment["TEMP_DIR"]).rglob("*.part"))
+
+
+def stored_files(environment: dict[str, str]) -> list[Path]:
+    return [path for path in Path(environment["STORAGE_DIR"]).rglob("*") if path.is_file()]
+
+
+def test_a_file_is_kept(small: Server, environment: dict[str, str]) -> None:
+    content = bytes(range(256)) * 11_000
+    answer = small.http.post(UPLOADS, files={"file": ("a b.pdf", content, "application/pdf")})
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    assert (found["filename"], found["media_type"]) == ("a b.pdf", "application/pdf")
+    assert found["size_bytes"] == len(content)
+    assert found["sha256"] == hashlib.sha256(content).hexdigest()
+    fetched = small.platform.uploads.fetch(found["id"], Path(environment["TEMP_DIR"]) / "copy")
+    assert fetched.read_bytes() == content
+    assert partial_files(environment) == []
+
+
+@pytest.mark.parametrize(
+    "size_bytes",
+    [
+        pytest.param(LIMIT_BYTES + 1, id="one byte too many"),
+        pytest.param(LIMIT_BYTES * 20, id="far too large"),
+    ],
+)
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_file_over_the_cap_is_refused(
+    small: Server, environment: dict[str, str], size_bytes: int, *, is_declared: bool
+) -> None:
+    boundary = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    whole = boundary + b"x" * size_bytes + b"\r\n--b--\r\n"
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(whole), 65536):
+            yield whole[start : start + 65536]
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    content = whole if is_declared else pieces()
+    found = asking.problem(small.http.post(UPLOADS, content=content, headers=headers))
+    assert found["status"] == 413
+    assert partial_files(environment) == []
+    assert stored_files(environment) == []
+
+
+def test_a_sender_that_goes_away_leaves_nothing(small: Server, environment: dict[str, str]) -> None:
+    host, port = small.url.removeprefix("http://").split(":")
+    head = (
+        f"POST {UPLOADS} HTTP/1.1\r\nHost: api\r\nContent-Length: 2900000\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    )
+    with socket.create_connection((host, int(port))) as sender:
+        sender.sendall(head.encode() + b"x" * 1_500_000)
+        eventually(lambda: partial_files(environment), why="the upload has begun")
+    eventually(lambda: not partial_files(environment), why="the partial file is gone")
+    assert stored_files(environment) == []
+
+
+@pytest.mark.parametrize(
+    ("request_body", "want"),
+    [
+        pytest.param({"json": {"file": "x"}}, 415, id="JSON"),
+        pytest.param({"files": {"other": b"x"}}, 422, id="a file by another name"),
+        pytest.param(
+            {"content": b"", "headers": {"Content-Type": "multipart/form-data"}},
+            422,
+            id="a form without a boundary",
+        ),
+    ],
+)
+def test_what_is_no_file_is_refused(
+    shared: httpx2.Client, request_body: dict[str, object], want: int
+) -> None:
+    answer = shared.post(UPLOADS, **request_body)  # type: ignore[arg-type]  # as the test gives
+    assert asking.problem(answer)["status"] == want
+
+
+def test_odd_names_and_types_are_kept_as_text(shared: httpx2.Client) -> None:
+    answer = shared.post(UPLOADS, files={"file": ('../../é".pdf', b"x", "odd/ty\u00fcpe")})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["media_type"] == "application/octet-stream"

@@ -1,0 +1,159 @@
+"""Our side of a zygote (`app.local.zygote`), which starts Celery processes by forking itself."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from app.errors import CeleriacError
+from app.local.processes import LeashedProcess
+
+IMPORT_LIMIT_S = 60.0
+START_LIMIT_S = 10.0
+
+_MESSAGE_LIMIT_BYTES = 65_536
+
+SESSION_LOST = -signal.SIGKILL
+"""What children of a zygote that died have ended with: the kernel has killed them."""
+
+
+class NotImportable(CeleriacError):
+    """The Celery application could not be imported; the output of the zygote says why."""
+
+
+class ZygoteGone(CeleriacError):
+    """The process that starts workers has ended, and all of them with it. Start another one."""
+
+
+class ForkedProcess:
+    """A `celery` process that a zygote has made."""
+
+    def __init__(self, pid: int, *, send_signal: Callable[[int, int], None]) -> None:
+        self.pid = pid
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._send_signal = send_signal
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self.exited)
+
+    def signal(self, number: signal.Signals) -> None:
+        if not self.exited.done():
+            self._send_signal(self.pid, number)
+
+
+class ZygoteLink:
+    """A zygote of one Celery application. Needs a running loop."""
+
+    def __init__(self, celery_app: str, *, environment: Mapping[str, str], output_fd: int) -> None:
+        self.celery_app = celery_app
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._zygote = LeashedProcess(
+                [
+                    *(sys.executable, "-m", "app.local.zygote"),
+                    *(str(theirs.fileno()), celery_app),
+                ],
+                environment=environment,
+                output_fd=output_fd,
+                kept_fds=(theirs.fileno(),),
+            )
+        ours.settimeout(0)
+        self._link = ours
+        self._received = b""
+        self._numbers = 0
+        self._starting: dict[int, asyncio.Future[ForkedProcess]] = {}
+        self._running: dict[int, ForkedProcess] = {}
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[bool] = loop.create_future()
+        loop.add_reader(ours, self._read)
+
+    async def is_warm(self) -> bool:
+        """Whether workers are made by forking; waits until the application is imported.
+
+        Raises:
+            NotImportable: its import failed.
+        """
+        async with asyncio.timeout(IMPORT_LIMIT_S):
+            return await asyncio.shield(self._ready)
+
+    async def start(self, arguments: Sequence[str], *, output_fd: int) -> ForkedProcess:
+        """Start `celery -A <application> ARGUMENTS`.
+
+        Raises:
+            NotImportable: the application cannot be imported.
+            ZygoteGone: start it with another zygote.
+        """
+        await self.is_warm()
+        self._numbers += 1
+        number = self._numbers
+        started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self._starting[number] = started
+        request = {"id": number, "arguments": ["-A", self.celery_app, *arguments]}
+        self._send(request, [output_fd])
+        async with asyncio.timeout(START_LIMIT_S):
+            return await started
+
+    @property
+    def is_open(self) -> bool:
+        return self._link.fileno() >= 0
+
+    @property
+    def running(self) -> int:
+        """How many processes it has made that have not ended."""
+        return len(self._running)
+
+    async def close(self) -> None:
+        """End the zygote, and with it every process that it has made."""
+        self._zygote.signal(signal.SIGKILL)
+        await self._zygote.wait()
+
+    def _send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:  # JSON
+        try:
+            socket.send_fds(self._link, [json.dumps(message).encode() + b"\n"], fds)
+        except OSError as exc:
+            raise ZygoteGone("the process that starts workers has ended") from exc
+
+    def _signal(self, pid: int, number: int) -> None:
+        with suppress(ZygoteGone):  # the kernel has ended the process
+            self._send({"signal": int(number), "pid": pid})
+
+    def _read(self) -> None:
+        try:
+            data = self._link.recv(_MESSAGE_LIMIT_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._lost()
+            return
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, message: dict[str, Any]) -> None:  # JSON
+        if "ready" in message:
+            self._ready.set_result(message["is_warm"])
+        elif "exited" in message:
+            self._running.pop(message["exited"]).exited.set_result(message["code"])
+        else:
+            process = ForkedProcess(message["pid"], send_signal=self._signal)
+            self._running[process.pid] = process
+            self._starting.pop(message["id"]).set_result(process)
+
+    def _lost(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._link)
+        self._link.close()
+        if not self._ready.done():
+            unknown = f"the Celery application {self.celery_app!r} cannot be imported"
+            self._ready.set_exception(NotImportable(unknown))
+        for waiting in self._starting.values():
+            waiting.set_exception(ZygoteGone("the process that starts workers has ended"))
+        self._starting.clear()
+        for process in self._running.values():
+            process.exited.set_result(SESSION_LOST)
+        self._running.clear()

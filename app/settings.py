@@ -206,7 +206,7 @@ class WorkerSettings(_Group):
     liveness_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_LIVENESS_FILE",
-        description="Touched every few seconds while the worker's main loop turns.",
+        description="Touched every few seconds while the main loop of a worker, or of beat, turns.",
     )
 
 

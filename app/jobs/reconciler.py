@@ -17,6 +17,7 @@ from app.jobs.model import Job
 from app.jobs.platform import Platform
 from app.jobs.upkeep import PublishedAt
 from app.queues import QueueName
+from app.worker import liveness
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,10 @@ class Reconciler:
 
     def _run(self) -> None:
         interval_s = self._platform.settings.jobs.reconcile_interval_s
+        liveness_file = self._platform.settings.worker.liveness_file
         while not self._stopped.wait(interval_s):
+            if liveness_file is not None:
+                liveness.touch(liveness_file)
             try:
                 self.tick()
             except Exception as error:  # the supervisor of this loop: jobs wait for the next tick

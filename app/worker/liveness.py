@@ -58,15 +58,17 @@ class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
             is_connected = getattr(consumer, "connection", None) is not None
             age_s = time.monotonic() - self._turned_at
             if is_alive(loop_age_s=age_s, is_connected=is_connected):
-                self._touch()
+                touch(self.path)
             if self._stopped.wait(INTERVAL_S):
                 return
 
-    def _touch(self) -> None:
-        try:
-            self.path.touch()
-        except OSError as error:
-            logger.warning("the liveness file is not touched", extra={"reason": str(error)})
+
+def touch(path: Path) -> None:
+    """Say that this process lives. A disk that refuses is only reported."""
+    try:
+        path.touch()
+    except OSError as error:
+        logger.warning("the liveness file is not touched", extra={"reason": str(error)})
 
 
 def step(path: Path) -> type[LivenessFile]:

@@ -8,12 +8,14 @@ from celery import Celery
 
 STARTS_KEY = "stock:starts"
 
-app = Celery("stock", broker=os.environ.get("STOCK_BROKER_URL", "redis://127.0.0.1:6379/1"))
+URL = os.environ.get("STOCK_BROKER_URL", "redis://127.0.0.1:6379/1")
+
+app = Celery("stock", broker=URL)
 app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, task_ignore_result=True)
-_log = redis.Redis.from_url(app.conf.broker_url)
+log = redis.Redis.from_url(URL)
 
 
 @app.task(name="touch")  # type: ignore[untyped-decorator]  # Celery ships no types
 def touch(number: int) -> None:
     """Note when this task started, in seconds since the epoch."""
-    _log.hset(STARTS_KEY, str(number), repr(time.time()))
+    log.hset(STARTS_KEY, str(number), repr(time.time()))

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -75,21 +76,21 @@ def platform() -> Iterator[Platform]:
             "DATABASE_URL": f"sqlite:///{home}/celeriac.db",
             "TEMP_DIR": str(home / "temp"),
             "STORAGE_DIR": str(home / "storage"),
-            "CELERIAC_PIPELINES": "benchmarks.noop",
+            "CELERIAC_PIPELINES": "benchmarks.rig.noop",
             "STOCK_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1",
         }
         subprocess.run(
             [sys.executable, "-m", "app", "db", "upgrade"], env=os.environ | env, check=True
         )
+        os.environ["STOCK_BROKER_URL"] = env["STOCK_BROKER_URL"]  # read when the module is loaded
         log = home / "log"
         stack.enter_context(process(["app", "api", "--port", str(port)], env=env, log=log))
         stack.enter_context(process(["app", "worker", "--queue", "default"], env=env, log=log))
-        stock = ["celery", "-A", "benchmarks.stock", "worker", "-c", "2", "-n", "stock@bench"]
+        stock = ["celery", "-A", "benchmarks.rig.stock", "worker", "-c", "2", "-n", "stock@bench"]
         stack.enter_context(process(stock, env=env, log=log))
         wait_for(lambda: _answers(f"{url}/readyz"), what="the API")
         for database in (0, 1):
-            client = redis.Redis(port=valkey.port, db=database)
-            wait_for(lambda: _consumes(client), what="a worker")  # noqa: B023  called at once
+            wait_for(partial(_consumes, valkey.port, database), what="a worker")
         yield Platform(url=url, redis_url=redis_url, database_url=env["DATABASE_URL"])
 
 
@@ -101,6 +102,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _consumes(client: redis.Redis) -> bool:
-    """Whether some worker blocks on a queue of this server: BRPOP in its list of clients."""
-    return any(row.get("cmd") == "brpop" for row in client.client_list())
+def _consumes(port: int, database: int) -> bool:
+    """Whether some worker blocks on a queue of this database: BRPOP in the list of clients."""
+    with redis.Redis(port=port) as client:
+        rows = client.client_list()
+    return any(row["cmd"] == "brpop" and row["db"] == str(database) for row in rows)

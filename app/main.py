@@ -1,0 +1,22 @@
+"""The ASGI application: `uvicorn app.main:app`. Composition, and nothing else."""
+
+from functools import cache
+
+from fastapi import FastAPI
+
+from app import celery_app
+from app.api import application
+from app.jobs import platform
+
+
+@cache
+def from_environment() -> FastAPI:
+    """The API of this process."""
+    return application.create_app(platform.of(celery_app.from_environment()))
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, where ASGI servers look for it, made when asked for."""
+    if name == "app":
+        return from_environment()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What benchmarks run on: servers, the peer, and pipelines that do nothing."""

@@ -72,7 +72,8 @@ class ProcessGroup:
             has_timed_out = self._attend(process, output, deadline)
         finally:
             self._end(process)
-        output.finish()
+        if process.returncode >= 0 and not has_timed_out:
+            output.finish()  # of one that was ended, the last line is a piece of a line
         if has_timed_out:
             raise ProcessTimedOut(
                 command=self.name, exit_code=process.returncode, output_end=output.error_end

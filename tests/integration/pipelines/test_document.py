@@ -202,6 +202,8 @@ ENTITIES = zip_of(
         "word/document.xml": b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "lol">]><d>&a;</d>',
     }
 )
+DOCX_OF_RUBBISH = zip_of(**{"word/document.xml": b"<x/>"})
+WORKBOOK_OF_RUBBISH = zip_of(**{"xl/workbook.xml": b"<x"})
 OLD_WORD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)
 ENCRYPTED_WORD = OLD_WORD + "EncryptedPackage".encode("utf-16-le")
 
@@ -218,8 +220,8 @@ BAD: dict[str, tuple[bytes, str, type[CeleriacError], str]] = {
     "a DOCX with entities": (ENTITIES, "a.docx", InvalidInput, "document type"),
     "a DOCX cut off": (docx_of()[:-500], "a.docx", InvalidInput, "damaged"),
     "a workbook cut off": (xlsx_of(5)[:-500], "a.xlsx", InvalidInput, "damaged"),
-    "a DOCX without parts": (zip_of(**{"word/document.xml": b"<x/>"}), "a.docx", InvalidInput, "damaged"),
-    "a workbook of rubbish": (zip_of(**{"xl/workbook.xml": b"<x"}), "a.xlsx", InvalidInput, "damaged"),
+    "a DOCX of rubbish": (DOCX_OF_RUBBISH, "a.docx", InvalidInput, "damaged"),
+    "a workbook of rubbish": (WORKBOOK_OF_RUBBISH, "a.xlsx", InvalidInput, "damaged"),
     "a DOC": (OLD_WORD, "a.doc", UnsupportedFormat, "before 2007"),
     "an encrypted DOCX": (ENCRYPTED_WORD, "a.docx", PasswordNeeded, "without a password"),
     "a ZIP archive": (zip_of(a=b"b"), "a.zip", UnsupportedFormat, "a ZIP archive"),

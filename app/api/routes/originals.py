@@ -11,9 +11,9 @@ from app.api.bodies import VideoBatch
 from app.api.celery_status import TaskStatus
 from app.api.multipart import Form
 from app.api.routes import uploads
+from app.api.routes.submit import parse_params
 from app.api.services import Services, ServicesParam
-from app.errors import InvalidInput
-from app.jobs.model import JobId, JobRequest, Json
+from app.jobs.model import Job, JobId, JobRequest, Json
 
 router = APIRouter(tags=["original routes"])
 
@@ -69,9 +69,9 @@ def task_status(task_id: str, services: ServicesParam) -> Status:
 @router.post("/process-videos")
 def process_videos(body: VideoBatch, services: ServicesParam) -> TaskId:
     """A bot will know what is said in these videos."""
-    params = {"bot_id": body.bot_id, "video_urls": list(body.video_urls)}
-    job = services.jobs.submit(JobRequest(pipeline="video-batch", params=params))
-    return TaskId(task_id=job.id)
+    given = body.model_dump(mode="json")
+    params = parse_params("video-batch", given, services.platform.registry)
+    return TaskId(task_id=_submit(services, "video-batch", params).id)
 
 
 @router.get("/task/{task_id}", response_model_exclude_unset=True)
@@ -88,14 +88,13 @@ def task(task_id: str, services: ServicesParam) -> Done:
 
 
 def _process(services: Services, form: Form) -> Accepted:
-    chatbot_id = form.fields.get("chatbot_id", "").strip()
-    if not chatbot_id:
-        raise InvalidInput("the form has no chatbot_id")
     platform = services.platform
+    given = {"chatbot_id": form.fields.get("chatbot_id"), "upload_id": "to come"}
+    params = parse_params("document", given, platform.registry)  # before anything is kept
     upload = uploads.keep(services, form.file)
-    source = platform.sources.create(chatbot_id=chatbot_id, filename=upload.filename)
-    params = {"source_id": source.id, "upload_id": upload.id, "chatbot_id": chatbot_id}
-    job = services.jobs.submit(JobRequest(pipeline="document", params=params))
+    source = platform.sources.create(chatbot_id=form.fields["chatbot_id"], filename=upload.filename)
+    known = params.model_copy(update={"upload_id": upload.id, "source_id": source.id})
+    job = _submit(services, "document", known)
     platform.sources.attach_job(source.id, job_id=job.id)
     return Accepted(
         message="The document is being processed.",
@@ -103,6 +102,10 @@ def _process(services: Services, form: Form) -> Accepted:
         task_id=job.id,
         status=celery_status.state_of_job(job),
     )
+
+
+def _submit(services: Services, kind: str, params: BaseModel) -> Job:
+    return services.jobs.submit(JobRequest(pipeline=kind, params=params.model_dump(mode="json")))
 
 
 def _status(services: Services, task_id: str) -> TaskStatus:

@@ -1,7 +1,7 @@
 """Jobs to be done: a route for each kind, so that the documentation shows its real parameters."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,14 +9,14 @@ from fastapi import APIRouter, Header, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from app.api.bodies import Batch, BatchItem, IdempotencyKey, Submission
+from app.api.bodies import Batch, IdempotencyKey, Submission
 from app.api.links import Links
 from app.api.openapi import Responses
 from app.api.routes.jobs import view, views
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import JobView, Listing
 from app.errors import NotFound
-from app.jobs.model import Job, JobRequest
+from app.jobs.model import Job, JobRequest, JsonObject
 from app.jobs.pipeline import Pipeline, Registry
 
 POLL_S = 1
@@ -110,21 +110,28 @@ def parse_batch(batch: Batch, registry: Registry) -> list[JobRequest]:
     requests: list[JobRequest] = []
     wrong: list[dict[str, Any]] = []  # pydantic's error details
     for number, item in enumerate(batch.jobs):
+        place = ("body", "jobs", number)
         try:
-            requests.append(_parse_item(item, registry))
-        except ValidationError as error:
-            place = ("body", "jobs", number, "params")
-            wrong += [{**found, "loc": (*place, *found["loc"])} for found in error.errors()]
+            params = parse_params(item.kind, item.params, registry, place=(*place, "params"))
+            requests.append(item.request(item.kind, params, idempotency_key=item.idempotency_key))
+        except RequestValidationError as error:
+            wrong += error.errors()
         except NotFound as error:
-            place = ("body", "jobs", number, "kind")
-            wrong.append({"loc": place, "type": "unknown_kind", "msg": str(error)})
+            wrong.append({"loc": (*place, "kind"), "type": "unknown_kind", "msg": str(error)})
     if wrong:
         raise RequestValidationError(wrong)
     return requests
 
 
-def _parse_item(item: BatchItem, registry: Registry) -> JobRequest:
-    if item.kind not in registry:
-        raise unknown_kind(item.kind, registry)
-    params = registry[item.kind].params.model_validate(item.params)
-    return item.request(item.kind, params, idempotency_key=item.idempotency_key)
+def parse_params(
+    kind: str, given: JsonObject, registry: Registry, *, place: Sequence[str | int] = ("body",)
+) -> BaseModel:
+    """The parameters of a kind, which stand at this place of the request. Raises NotFound and
+    RequestValidationError."""
+    if kind not in registry:
+        raise unknown_kind(kind, registry)
+    try:
+        return registry[kind].params.model_validate(given)
+    except ValidationError as error:
+        wrong = [{**found, "loc": (*place, *found["loc"])} for found in error.errors()]
+        raise RequestValidationError(wrong) from error

@@ -10,11 +10,11 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from app.jobs import hooks
+from app.jobs import hooks, time_limits
 from app.jobs.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
-from app.queues import BY_NAME, DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
+from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
 from app.settings import BrokerSettings, Settings, WorkerSettings
 from app.worker import liveness
 
@@ -29,7 +29,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
     application.conf.update(
         **_connections(settings.broker),
         **_messages(settings.broker),
-        **_routes(registry),
+        **_routes(registry, settings.worker),
         **_workers(settings.worker),
     )
     platform = Platform.open(settings=settings, registry=registry, celery=application)
@@ -109,7 +109,7 @@ def _messages(broker: BrokerSettings) -> Conf:
     }
 
 
-def _routes(registry: Registry) -> Conf:
+def _routes(registry: Registry, worker: WorkerSettings) -> Conf:
     return {
         "imports": registry.tasks_modules,
         "task_queues": [_queue(queue.name) for queue in QUEUES],
@@ -117,14 +117,15 @@ def _routes(registry: Registry) -> Conf:
         "task_create_missing_queues": True,
         "task_routes": registry.task_routes,
         "task_annotations": {
-            task: {
-                "soft_time_limit": BY_NAME[route["queue"]].soft_limit_s,
-                "time_limit": BY_NAME[route["queue"]].hard_limit_s,
-            }
-            for task, route in registry.task_routes.items()
-            if route["queue"] in BY_NAME
+            task: _limits(route["queue"], worker) for task, route in registry.task_routes.items()
         },
     }
+
+
+def _limits(queue: str, worker: WorkerSettings) -> Conf:
+    """What Celery enforces in processes. In threads it cannot: there the lease keeper does."""
+    limits = time_limits.of_queue(queue, settings=worker.time_limits)
+    return {"soft_time_limit": limits.soft_s, "time_limit": limits.hard_s}
 
 
 def _queue(name: str) -> Queue:

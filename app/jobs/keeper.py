@@ -8,24 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from app.errors import Cancelled, LimitExceeded, StorageUnavailable, Superseded
+from app.errors import Cancelled, StorageUnavailable, Superseded
+from app.jobs import time_limits
 from app.jobs.claims import ClaimStore, Hold
 from app.jobs.stop import Stop
+from app.jobs.time_limits import TimeLimits
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """A cancel is seen within this time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long a run may take."""
-
-    soft_s: float
-    """Then it is told to stop."""
-    hard_s: float
-    """Then its job fails, whether it stops or not."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -34,7 +26,7 @@ class Kept:
 
     hold: Hold
     stop: Stop
-    limits: Limits
+    limits: TimeLimits
     on_look: Callable[[], None]
     """Called at every look, to tell and keep progress."""
     on_hard_limit: Callable[[], None]
@@ -102,12 +94,14 @@ class LeaseKeeper:
             self._renew(kept)
             self._pass_on_stops(kept)
             for one in kept:
+                self._enforce_limits(one)
                 one.on_look()
         except StorageUnavailable as error:
             reason = {"reason": str(error), "leases": len(kept)}
             logger.warning("leases are not renewed: the database is away", extra=reason)
-        for one in kept:
-            self._enforce(one)
+        finally:
+            for one in kept:
+                self._let_go_if_too_late(one)
 
     def _renew(self, kept: tuple[Kept, ...]) -> None:
         now = time.monotonic()
@@ -130,16 +124,13 @@ class LeaseKeeper:
             elif ours[one.hold]:
                 one.stop.request(Cancelled("the job was cancelled"))
 
-    def _enforce(self, one: Kept) -> None:
-        now = time.monotonic()
-        if now - one.renewed_at > self._lease_s:
-            one.stop.request(Superseded("the lease could not be renewed in time"))
-        if now - one.began_at > one.limits.hard_s:
+    def _enforce_limits(self, one: Kept) -> None:
+        age_s = time.monotonic() - one.began_at
+        if age_s > one.limits.soft_s:
+            one.stop.request(time_limits.exceeded(one.limits))
+        if age_s > one.limits.hard_s:
             one.on_hard_limit()
-            one.stop.request(Superseded("the job failed: its time limit is over"))
-        elif now - one.began_at > one.limits.soft_s:
-            one.stop.request(out_of_time(one.limits))
 
-
-def out_of_time(limits: Limits) -> LimitExceeded:
-    return LimitExceeded(f"the stage may take {limits.soft_s:g} s")
+    def _let_go_if_too_late(self, one: Kept) -> None:
+        if time.monotonic() - one.renewed_at > self._lease_s:
+            one.stop.request(Superseded("the lease could not be renewed in time"))

@@ -16,11 +16,11 @@ from app.errors import (
     StorageUnavailable,
     WorkStopped,
 )
-from app.jobs import delivery, keeper, patience, retry, ticket
+from app.jobs import delivery, patience, retry, ticket, time_limits
 from app.jobs.claims import Claimant, Hold
 from app.jobs.events import Seen
 from app.jobs.job_work import JobWork
-from app.jobs.keeper import Kept, Limits
+from app.jobs.keeper import Kept
 from app.jobs.model import Job, Json
 from app.jobs.pipeline import Stage
 from app.jobs.platform import Platform
@@ -28,6 +28,7 @@ from app.jobs.progress import Meter, Periodic
 from app.jobs.retry import Next, Verdict
 from app.jobs.stop import Stop
 from app.jobs.ticket import Ticket
+from app.jobs.time_limits import TimeLimits
 from app.jobs.work import Work
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def run_finalizer(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: s
     hold = Hold(job_id=job.id, fence=job.fence)
     stop = Stop()
     finalizer = platform.registry[job.pipeline].finalizer
-    limits = limits_of(finalizer)
+    limits = _limits(platform, finalizer)
     work = JobWork(
         platform, job, stop=stop, meter=Meter(_untold, floor=0.0), share=(0.0, 100.0), attempt=1
     )
@@ -121,7 +122,7 @@ def fail_killed(platform: Platform, task_id: str) -> None:
     stage = platform.registry[job.pipeline].stage(job.stage)
     killed = platform.claims.fail(
         Hold(job_id=job.id, fence=found[1] + 1),
-        error=retry.job_error(keeper.out_of_time(limits_of(stage)), attempt=job.attempt),
+        error=retry.job_error(time_limits.exceeded(_limits(platform, stage)), attempt=job.attempt),
         is_dead_lettered=False,
         has_finalizer=delivery.has_finalizer(platform, job),
         now=datetime.now(UTC),
@@ -130,10 +131,9 @@ def fail_killed(platform: Platform, task_id: str) -> None:
         delivery.tell_end(platform, killed)
 
 
-def limits_of(stage: Stage | None) -> Limits:
-    """The time limits of the stage's queue."""
-    queue = queues.BY_NAME.get(stage.queue if stage is not None else "", queues.DEFAULT_QUEUE)
-    return Limits(soft_s=queue.soft_limit_s, hard_s=queue.hard_limit_s)
+def _limits(platform: Platform, stage: Stage | None) -> TimeLimits:
+    queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name
+    return time_limits.of_queue(queue, settings=platform.settings.worker.time_limits)
 
 
 class _Run:
@@ -162,7 +162,7 @@ class _Run:
             share=self._stage.progress,
             attempt=self._job.attempt,
         )
-        limits = limits_of(self._stage)
+        limits = _limits(self._platform, self._stage)
         kept = Kept(
             hold=self._hold,
             stop=self._stop,
@@ -187,9 +187,9 @@ class _Run:
         if seen is not None and self._row_shows.is_due():
             self._platform.claims.show(self._hold, seen)
 
-    def _give_up(self, limits: Limits) -> None:
+    def _give_up(self, limits: TimeLimits) -> None:
         """The hard limit is over: the job fails, even if its work never returns."""
-        self._write_failure(keeper.out_of_time(limits), for_s=0.0)
+        self._write_failure(time_limits.exceeded(limits), for_s=0.0)
 
     def _stopped(self, why: Exception) -> Ending:
         if isinstance(why, LimitExceeded):

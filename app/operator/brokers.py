@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import SecretStr
 
@@ -27,6 +28,12 @@ class _Place:
 
     address: Address
     key_prefix: str
+
+
+@lru_cache(maxsize=1024)
+def _place(url: str, master_name: str, key_prefix: str) -> _Place:
+    """Asked for each pool at each tick: the same object, so that it is found by identity."""
+    return _Place(addresses.parse_address(url, master_name=master_name), key_prefix)
 
 
 class _Connected:
@@ -65,7 +72,7 @@ class KubernetesBrokers:
 
     async def find(self, pool: WorkerPool) -> Broker:
         """The broker of a pool. Raises `PoolProblem` (`BROKER_UNKNOWN`)."""
-        place = await self._place(pool)
+        place = await self._find_place(pool)
         connected = self._connected.get(place)
         if connected is None:
             await self._close_unused()
@@ -81,7 +88,7 @@ class KubernetesBrokers:
         await asyncio.gather(*(each.close() for each in self._connected.values()))
         self._connected.clear()
 
-    async def _place(self, pool: WorkerPool) -> _Place:
+    async def _find_place(self, pool: WorkerPool) -> _Place:
         broker = pool.spec.broker
         reference = broker.secret_key_ref
         if reference is None:
@@ -106,11 +113,10 @@ class KubernetesBrokers:
     def _parsed(self, url: str, pool: WorkerPool, *, source: str) -> _Place:
         broker = pool.spec.broker
         try:
-            address = addresses.parse_address(url, master_name=broker.master_name)
+            return _place(url, broker.master_name, broker.key_prefix)
         except InvalidInput as error:
             message = f"{source} is no broker URL: {error}"
             raise PoolProblem(ProblemReason.BROKER_UNKNOWN, message) from error
-        return _Place(address, broker.key_prefix)
 
     def _new_key(self, place: _Place) -> BrokerKey:
         """Unlike for unlike places, also where only a password tells them apart."""

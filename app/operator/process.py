@@ -13,7 +13,7 @@ import kopf
 from app.control import spec
 from app.control.loop import Loop
 from app.errors import CeleriacError, InvalidInput, NotFound
-from app.operator import kinds, kopf_settings, roster
+from app.operator import kinds, kopf_settings
 from app.operator.apiserver import ApiServer
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.brokers import KubernetesBrokers
@@ -21,11 +21,11 @@ from app.operator.login import Login
 from app.operator.pods import PodStore
 from app.operator.replicas import PodReplicas, Watched
 from app.operator.reports import KubernetesReports
-from app.operator.roster import Entry, Index, Roster
+from app.operator.roster import Roster
 from app.operator.scale import ScaleStore, group_of
 from app.operator.secrets import Secrets
 from app.operator.settings import OperatorSettings
-from app.operator.watch import Collection, Store, Uid, Watch
+from app.operator.watch import Collection, Store, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +52,27 @@ class _Parts:
 class Liveness:
     """Answers whether the loop turns."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, reports: KubernetesReports, *, clock: Callable[[], float]) -> None:
+        self._reports = reports
         self._clock = clock
         self._started_at_s = clock()
-        self.reports: KubernetesReports | None = None
 
     def check(self, **_: Any) -> dict[str, float | int]:
         """A probe of kopf's. Raises `kopf.PermanentError`: other errors are retried inside it."""
-        last = self.reports.last if self.reports is not None else None
+        last = self._reports.last
         since_s = last.tick.ended_at_s if last is not None else self._started_at_s
         age_s = self._clock() - since_s
         if age_s > (TICK_LIMIT_S if last is not None else START_LIMIT_S):
             raise kopf.PermanentError(f"the loop has not turned for {age_s:.0f} s")
-        return {"tickAgeSeconds": round(age_s, 1), "pools": last.tick.pools if last else 0}
+        if last is None:
+            return {"tickAgeSeconds": round(age_s, 1)}
+        return {
+            "tickAgeSeconds": round(age_s, 1),
+            "pools": last.tick.pools,
+            "failedPools": len(last.tick.failed),
+            "tickP50Seconds": round(self._reports.tick_quantile_s(0.50), 4),
+            "tickP99Seconds": round(self._reports.tick_quantile_s(0.99), 4),
+        }
 
 
 async def run(settings: OperatorSettings, login: Login) -> None:
@@ -76,14 +84,13 @@ async def run(settings: OperatorSettings, login: Login) -> None:
     clock = time.time
     async with ApiServer(login) as server:
         await _wait_for_definition(server)
-        stop, kopf_stop, liveness = asyncio.Event(), asyncio.Event(), Liveness(clock)
-        index: asyncio.Future[Index] = asyncio.get_running_loop().create_future()
-        registry = build_registry(login, liveness, index, is_dry_run=settings.is_dry_run)
+        stop, kopf_stop = asyncio.Event(), asyncio.Event()
+        parts = build_parts(settings, server, clock=clock)
+        liveness = Liveness(parts.reports, clock=clock)
+        registry = build_registry(login, parts.roster, liveness)
         async with asyncio.TaskGroup() as group:
             kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
             group.create_task(kopf_runs, name="kopf")
-            parts = build_parts(settings, server, await index, clock=clock)
-            liveness.reports = parts.reports
             work = group.create_task(_work(parts), name="work")
             await stop.wait()
             work.cancel()
@@ -91,10 +98,8 @@ async def run(settings: OperatorSettings, login: Login) -> None:
             kopf_stop.set()
 
 
-def build_registry(
-    login: Login, liveness: Liveness, index: "asyncio.Future[Index]", *, is_dry_run: bool
-) -> kopf.OperatorRegistry:
-    """What kopf does for us: log in, keep the index of the pools, answer the liveness probe.
+def build_registry(login: Login, pools: Roster, liveness: Liveness) -> kopf.OperatorRegistry:
+    """What kopf does for us: log in, tell of pools, answer the liveness probe.
 
     No handler here needs a finalizer, so none is ever set on a WorkerPool.
     """
@@ -104,27 +109,20 @@ def build_registry(
     async def log_in(**_: Any) -> kopf.ConnectionInfo:
         return await login.connection()
 
-    @kopf.on.startup(registry=registry)
-    async def hand_over(**indices: Any) -> None:
-        index.set_result(indices["pools"])
-
-    @kopf.index(spec.GROUP, spec.VERSION, spec.PLURAL, registry=registry, id="pools")
-    async def pools(body: kopf.Body, **_: Any) -> dict[Uid, Entry]:
-        if body.metadata.get("deletionTimestamp"):
-            return {}
-        entry = roster.parse_entry(body, is_dry_run=is_dry_run)
-        return {entry.pool.uid: entry}
+    @kopf.on.event(spec.GROUP, spec.VERSION, spec.PLURAL, registry=registry)
+    async def hear(type: str | None, body: kopf.Body, **_: Any) -> None:
+        pools.hear(body, is_gone=type == "DELETED")
 
     kopf.on.probe(registry=registry, id="loop")(liveness.check)
     return registry
 
 
 def build_parts(
-    settings: OperatorSettings, server: ApiServer, index: Index, *, clock: Callable[[], float]
+    settings: OperatorSettings, server: ApiServer, *, clock: Callable[[], float]
 ) -> _Parts:
     """Put the adapters together; nothing is opened or started."""
     watched = build_watched(settings, server, clock=clock)
-    pools = Roster(server, index, namespaces=settings.scopes)
+    pools = Roster(server, namespaces=settings.scopes, is_dry_run=settings.is_dry_run)
     reports = KubernetesReports(server, pools, instance=settings.instance)
     secrets = Secrets(server, clock=clock)
     brokers = KubernetesBrokers(secrets, own_url=settings.broker_url, clock=clock)

@@ -33,6 +33,8 @@ WRITERS = 8
 RETRY_S = 1.0
 EVENTS_KEPT = 1000
 """Events that wait for an API server that is away; the oldest are dropped first."""
+TICKS_KEPT = 300
+"""Turns whose durations are remembered: some minutes."""
 NOTE_LIMIT = 1024
 """The API server's own limit on the text of an Event."""
 
@@ -57,6 +59,7 @@ class KubernetesReports:
         self._written: dict[Uid, WorkerPoolStatus] = {}
         self._events: deque[tuple[AnyPool, PoolEvent]] = deque(maxlen=EVENTS_KEPT)
         self._work = asyncio.Condition()
+        self._durations_s: deque[float] = deque(maxlen=TICKS_KEPT)
         self.last: Last | None = None
 
     async def write_status(self, pool: AnyPool, status: PoolStatus) -> None:
@@ -74,9 +77,15 @@ class KubernetesReports:
     def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         """Remember the turn, for liveness and metrics."""
         self.last = Last(tick=tick, statuses=statuses)
+        self._durations_s.append(tick.duration_s)
         if len(self._written) > 2 * tick.pools + WRITERS:
             known = {pool.uid for pool in self._roster.current()}
             self._written = {uid: each for uid, each in self._written.items() if uid in known}
+
+    def tick_quantile_s(self, quantile: float) -> float:
+        """How long turns took lately, at a quantile between 0 and 1."""
+        ordered = sorted(self._durations_s)
+        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
 
     async def run(self) -> None:
         """Write what is handed over, for ever."""
@@ -122,7 +131,9 @@ class KubernetesReports:
         return key, write
 
     async def _patch(self, pool: AnyPool, status: WorkerPoolStatus) -> None:
-        earlier = self._written.get(pool.uid) or self._roster.earlier_status(pool.uid)
+        earlier = self._written.get(pool.uid)
+        if earlier is None:
+            earlier = self._written[pool.uid] = self._roster.take_earlier_status(pool.uid)
         status = status.continuing(earlier)
         if status == earlier:
             return

@@ -1,11 +1,16 @@
-"""The pools that there are: an index that kopf keeps, checked against the API server's own list."""
+"""The pools that there are: kept as kopf hears of them, checked against the API server's own list.
+
+`kopf.index` would keep them too, at a price that grows with their square when the operator starts
+(1,000 pools: half a million wake-ups), and it never forgets what was deleted while its watch was
+broken.
+"""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from app.control import pool as pools
 from app.control import spec as specs
@@ -20,35 +25,10 @@ from app.operator.watch import Uid
 logger = logging.getLogger(__name__)
 
 ROLL_CALL_S = 60.0
-"""kopf's index keeps what was deleted while its watch was broken; a ghost is found after this."""
-FIRST_CALL_S = 0.2
-"""Between two looks until the index is complete for the first time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A pool, and the status that it had when this process first saw it."""
-
-    pool: WorkerPool | UnreadablePool
-    earlier: WorkerPoolStatus
-
-
-class Index(Protocol):
-    """What is used of `kopf.Index`: entries by the pool's uid."""
-
-    def values(self) -> Iterable[Collection[Entry]]:
-        """The entries, one in each collection."""
-
-    def get(self, uid: Uid, /) -> Collection[Entry] | None:
-        """The entry of one pool."""
-
-
-def parse_entry(body: Mapping[str, Any], *, is_dry_run: bool) -> Entry:
-    """Read a WorkerPool as the API server sends it. One with an invalid spec is kept as such."""
-    return Entry(
-        pool=parse_pool(body, is_dry_run=is_dry_run),
-        earlier=status.parse_status(body.get("status") or {}),
-    )
+"""kopf does not tell of what was deleted while its watch was broken; it is found after this."""
+RETRY_S = 1.0
+LISTED_ANEW_S = 10.0
+"""Some of those that were listed may be gone by then."""
 
 
 def parse_pool(body: Mapping[str, Any], *, is_dry_run: bool = False) -> WorkerPool | UnreadablePool:
@@ -68,7 +48,7 @@ def parse_pool(body: Mapping[str, Any], *, is_dry_run: bool = False) -> WorkerPo
         spec=spec,
         uid=uid,
         generation=generation,
-        annotations=dict(meta.get("annotations") or {}),
+        annotations=_annotations(meta),
         created_at_s=created_at.timestamp(),
     )
 
@@ -77,54 +57,74 @@ class Roster:
     """The `Pools` of the loop."""
 
     def __init__(
-        self, server: ApiServer, index: Index, *, namespaces: Sequence[str | None]
+        self, server: ApiServer, *, namespaces: Sequence[str | None], is_dry_run: bool = False
     ) -> None:
         self._server = server
-        self._index = index
         self._namespaces = namespaces
-        self._gone: set[Uid] = set()
+        self._is_dry_run = is_dry_run
+        self._pools: dict[Uid, WorkerPool | UnreadablePool] = {}
+        self._earlier: dict[Uid, WorkerPoolStatus] = {}
+        self._news = asyncio.Event()
+
+    def hear(self, body: Mapping[str, Any], *, is_gone: bool) -> None:
+        """A pool as a watch tells of it. What only its status has changed in is no news."""
+        meta = body["metadata"]
+        uid = meta["uid"]
+        if is_gone or meta.get("deletionTimestamp"):
+            self.forget(uid)
+            return
+        known = self._pools.get(uid)
+        if known is None:
+            self._earlier[uid] = status.parse_status(body.get("status") or {})
+        if known is None or not _is_same(known, meta):
+            self._pools[uid] = parse_pool(body, is_dry_run=self._is_dry_run)
+            self._news.set()
 
     def current(self) -> Sequence[WorkerPool | UnreadablePool]:
         """All pools, from memory."""
-        return [entry.pool for entry in self._entries() if entry.pool.uid not in self._gone]
+        return list(self._pools.values())
 
-    def earlier_status(self, uid: Uid) -> WorkerPoolStatus:
-        """What an earlier process has reported of a pool; empty where nothing is known."""
-        entries = self._index.get(uid) or ()
-        return next((entry.earlier for entry in entries), WorkerPoolStatus())
+    def take_earlier_status(self, uid: Uid) -> WorkerPoolStatus:
+        """What a pool's status was when it was first heard of; told once, empty from then on."""
+        return self._earlier.pop(uid, WorkerPoolStatus())
 
     def forget(self, uid: Uid) -> None:
         """The API server says that this pool is gone."""
-        self._gone.add(uid)
+        self._pools.pop(uid, None)
+        self._earlier.pop(uid, None)
 
     async def complete(self) -> None:
-        """Return when every pool that the API server lists is in the index."""
+        """Return when every pool that the API server lists has been heard of."""
         while True:
             try:
                 listed = await self._listed()
-                if listed <= self._indexed():
-                    return
             except CeleriacError as error:
                 logger.warning("pools cannot be listed", extra={"error": str(error)})
-            await asyncio.sleep(FIRST_CALL_S)
+                await asyncio.sleep(RETRY_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LISTED_ANEW_S):
+                    await self._heard_of(listed)
+                    return
 
     async def call_rolls(self) -> None:
         """Look for ghosts, for ever."""
         while True:
             await asyncio.sleep(ROLL_CALL_S)
-            before = self._indexed()
+            before = set(self._pools)
             try:
                 listed = await self._listed()
             except CeleriacError as error:
                 logger.info("no roll call", extra={"error": str(error)})
                 continue
-            self._gone = before - listed
+            for uid in before - listed:
+                logger.info("a pool was deleted unseen", extra={"uid": uid})
+                self.forget(uid)
 
-    def _entries(self) -> Iterable[Entry]:
-        return (entry for entries in self._index.values() for entry in entries)
-
-    def _indexed(self) -> set[Uid]:
-        return {entry.pool.uid for entry in self._entries()}
+    async def _heard_of(self, listed: set[Uid]) -> None:
+        while not listed <= self._pools.keys():
+            self._news.clear()
+            await self._news.wait()
 
     async def _listed(self) -> set[Uid]:
         uids: set[Uid] = set()
@@ -137,3 +137,14 @@ class Roster:
                     if not item["metadata"].get("deletionTimestamp")
                 }
         return uids
+
+
+def _is_same(known: WorkerPool | UnreadablePool, meta: Mapping[str, Any]) -> bool:
+    annotations = known.annotations if isinstance(known, WorkerPool) else {}
+    return known.generation == meta.get("generation") and annotations == _annotations(meta)
+
+
+def _annotations(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Those that speak to us; others may be long (kubectl keeps whole manifests in one)."""
+    found = meta.get("annotations") or {}
+    return {key: value for key, value in found.items() if key.startswith(f"{specs.GROUP}/")}

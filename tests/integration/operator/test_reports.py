@@ -21,7 +21,7 @@ from app.control.status import (
 )
 from app.operator import names, reports, roster
 from app.operator.reports import KubernetesReports
-from app.operator.roster import Entry, Roster
+from app.operator.roster import Roster
 from app.operator.status import WorkerPoolStatus
 from tests import waiting
 from tests.integration.operator.objects import Objects
@@ -79,15 +79,13 @@ class Scene:
 
     def __init__(self, objects: Objects, server: Any, bodies: list[dict[str, Any]]) -> None:
         self.objects = objects
-        self.index = {
-            body["metadata"]["uid"]: (roster.parse_entry(body, is_dry_run=False),)
-            for body in bodies
-        }
-        self.roster = Roster(server, self.index, namespaces=("shop",))
+        self.roster = Roster(server, namespaces=("shop",))
+        for body in bodies:
+            self.roster.hear(body, is_gone=False)
         self.reports = KubernetesReports(server, self.roster, instance="operator-1")
 
     def pool(self, name: str = "mail") -> WorkerPool | UnreadablePool:
-        return self.index[f"uid-{name}"][0].pool
+        return next(pool for pool in self.roster.current() if pool.key.name == name)
 
     @property
     def replicas(self) -> list[int]:
@@ -269,6 +267,6 @@ def test_an_invalid_pool_is_kept_with_its_problem() -> None:
 def test_a_dry_run_of_the_operator_binds_every_pool(mode: str, want: str) -> None:
     body = manifest()
     body["spec"]["mode"] = mode
-    entry: Entry = roster.parse_entry(body, is_dry_run=True)
-    assert isinstance(entry.pool, WorkerPool)
-    assert entry.pool.spec.mode == want
+    pool = roster.parse_pool(body, is_dry_run=True)
+    assert isinstance(pool, WorkerPool)
+    assert pool.spec.mode == want

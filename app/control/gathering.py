@@ -104,9 +104,8 @@ def _reading(
         unacked=_total(known, lambda queue: queue.unacked),
         scheduled=_total(known, lambda queue: queue.scheduled),
         due_soon=_total(known, lambda queue: queue.due_soon),
-        active=_active(crew.working) if is_known else None,
+        active=_active((*crew.working, *crew.draining)) if is_known else None,
         draining=len(crew.draining),
-        draining_active=_active(crew.draining),
         oldest_age_s=max(
             (queue.oldest_age_s for queue in known if queue.oldest_age_s is not None),
             default=None,

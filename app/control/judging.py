@@ -127,8 +127,7 @@ def _findings(pool: WorkerPool, gathered: Gathered, view: BrokerView) -> Finding
     seen = gathered.reading
     has_work = None
     if seen.ready is not None:
-        running = (seen.active or 0) + seen.draining_active
-        has_work = seen.ready + (seen.unacked or 0) + running > 0
+        has_work = seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0
     return Findings(
         mode=pool.spec.mode,
         has_work=has_work,

@@ -119,7 +119,7 @@ def _of_condition(before: Condition | None, after: Condition, *, now_s: float) -
     if bad is not None and after.status is bad:
         is_known = was is bad and before is not None and before.reason == after.reason
         return None if is_known else _warning(after, now_s)
-    if bad is not None and was is bad:
+    if bad is ConditionStatus.FALSE and was is bad:
         return _normal(after.reason, f"{after.type}: {after.message}", now_s)
     if after.type in _TURNS and (was or ConditionStatus.FALSE) is not after.status:
         return _normal(after.reason, after.message, now_s)

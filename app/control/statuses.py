@@ -42,7 +42,7 @@ def build_status(
         last_scale_at_s=memory.last_scale_at_s,
         queues=tuple(_queue(queue) for queue in queues) if queues is not None else (),
         backlog=reading.ready if reading is not None else None,
-        active_tasks=_active(gathered),
+        active_tasks=reading.active if reading is not None else None,
         arrival_rate=rates.arrival_rate,
         mean_runtime_s=rates.mean_runtime_s,
         queue_wait_s=reading.oldest_age_s if reading is not None else None,
@@ -60,13 +60,6 @@ def _queue(queue: QueueReading) -> QueueStatus:
         scheduled=queue.scheduled,
         oldest_age_s=queue.oldest_age_s,
     )
-
-
-def _active(gathered: Gathered | None) -> int | None:
-    """Running tasks, those on draining replicas included."""
-    if gathered is None or gathered.reading.active is None:
-        return None
-    return gathered.reading.active + gathered.reading.draining_active
 
 
 def _slots(pool: WorkerPool | UnreadablePool, memory: PoolMemory) -> int | None:

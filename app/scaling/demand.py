@@ -28,7 +28,6 @@ class Work:
     waiting: int
     """Ready, or about to be: nobody runs it yet and a new slot could."""
     running: int
-    """Running on replicas that take work."""
     held: int
     """Fetched by a worker and not seen running: about to run, or prefetched."""
 
@@ -57,7 +56,7 @@ def work(seen: Reading, *, abandoned: int, slots: int) -> Work:
     running = seen.active if seen.active is not None else 0
     waiting = ready + (seen.due_soon or 0)
     in_flight = max(0, (seen.unacked or 0) - (seen.scheduled or 0) - abandoned)
-    held = max(0, in_flight - running - seen.draining_active)
+    held = max(0, in_flight - running)
     room = max(0, slots - waiting - running)
     return Work(waiting=waiting, running=running, held=min(held, room))
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from app.scaling import crew as crews
 from app.scaling.crew import Crew, DrainPolicy, Removal, Replica
 
+SHORT_TASK_S = 10.0
+"""A drain waits this long for a task before it looks for an idle replica instead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -72,7 +75,7 @@ def plan(
 def _at_once(crew: Crew, wanted: int, *, now_s: float) -> Plan:
     """Without a drain: the idlest go, whatever they do."""
     fewer = max(0, crew.replicas - wanted - crew.missing)
-    victims = _names(_ranked(crew, now_s=now_s)[:fewer])
+    victims = _names(_ranked(crew, fewer=fewer, now_s=now_s)[:fewer])
     resume = _names(one for one in crew.draining if one.name not in victims)
     return Plan(replicas=wanted, victims=victims, resume=resume)
 
@@ -84,7 +87,7 @@ def _going(crew: Crew, *, wanted: int, removal: Removal, now_s: float) -> tuple[
     match removal:
         case Removal.CHOSEN:
             fewer = max(len(stuck), crew.replicas - wanted - crew.missing)
-            return _ranked(crew, now_s=now_s)[:fewer]
+            return _ranked(crew, fewer=fewer, now_s=now_s)[:fewer]
         case Removal.HIGHEST_ORDINAL:
             top = wanted + sum(1 for one in stuck if _ordinal(one) < wanted)
             return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
@@ -110,26 +113,44 @@ def _shrunk(
             return (0, _names(everybody)) if is_empty else (crew.replicas, ())
 
 
-def _ranked(crew: Crew, *, now_s: float) -> tuple[Replica, ...]:
-    everybody = (*crew.working, *crew.draining)
-    return tuple(sorted(everybody, key=lambda one: _rank(one, now_s=now_s)))
+def _ranked(crew: Crew, *, fewer: int, now_s: float) -> tuple[Replica, ...]:
+    """All replicas, those that should go first; `fewer` of them are to go."""
+    wakes_some = fewer < len(crew.draining)
+    return tuple(
+        sorted(
+            (*crew.working, *crew.draining),
+            key=lambda one: _rank(one, wakes_some=wakes_some, now_s=now_s),
+        )
+    )
 
 
-def _rank(replica: Replica, *, now_s: float) -> tuple[int, int, float, str]:
-    """Who goes first: who never came up, who is on the way, then the idlest, the youngest first."""
+def _rank(replica: Replica, *, wakes_some: bool, now_s: float) -> tuple[int, int, float, str]:
+    """Who cannot be had back, who never came up, then the idlest, of those the youngest."""
     active = replica.active if replica.active is not None else 0
-    youngest_first = -(replica.started_at_s or 0.0)
+    is_idle = replica.is_heard and active == 0
     if replica.is_stuck:
-        return (0, 0, youngest_first, replica.name)
-    if crews.is_unborn(replica, now_s=now_s):
-        return (1, 0, youngest_first, replica.name)
-    if replica.is_draining:
-        # Those that have the most free slots are the first to be woken, so they stand last.
-        return (2, -active, youngest_first, replica.name)
-    if replica.is_heard:
-        return (3 if active == 0 else 5, active, youngest_first, replica.name)
-    # Not heard: it starts up (then it is a good one to stop), or it is busy and cannot speak.
-    return (4 if replica.heard_at_s is None else 6, 0, youngest_first, replica.name)
+        place = 0
+    elif crews.is_unborn(replica, now_s=now_s):
+        place = 1
+    elif replica.is_draining and wakes_some:
+        # Those with the most free slots are the first to be woken, so they stand last.
+        place, active = 2, -active
+    elif replica.is_draining:
+        # One with a long task changes places with an idle one, which can go at once.
+        place = 4 if active > 0 and _has_drained_long(replica, now_s=now_s) else 2
+    elif is_idle:
+        place = 3
+    elif replica.is_heard:
+        place = 6
+    else:
+        # Not heard: it starts up (then it is a good one to stop), or is busy and cannot speak.
+        place = 5 if replica.heard_at_s is None else 7
+    return (place, active, -(replica.started_at_s or 0.0), replica.name)
+
+
+def _has_drained_long(replica: Replica, *, now_s: float) -> bool:
+    since_s = replica.drained_since_s
+    return since_s is not None and now_s - since_s > SHORT_TASK_S
 
 
 def _ordinal(replica: Replica) -> int:

@@ -29,11 +29,9 @@ class Reading:
     due_soon: int | None = None
     """Of the scheduled ones, those whose time is about to come."""
     active: int | None = None
-    """Tasks that run on the replicas that take work."""
+    """Tasks that run, also on draining replicas: those may be woken and keep theirs."""
     draining: int = 0
     """Replicas that are being drained: they take no work."""
-    draining_active: int = 0
-    """Tasks that still run on draining replicas; they need no slot of anybody else."""
     oldest_age_s: float | None = None
     """How long the oldest ready message has waited."""
     slots_per_replica: int | None = None

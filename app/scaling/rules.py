@@ -58,8 +58,8 @@ def _not_activated(at: Situation) -> Step | None:
 
 
 def _held_messages(at: Situation) -> Step | None:
-    held = (at.seen.unacked or 0) - at.seen.draining_active
-    if at.size > 0 or at.todo.running > 0 or held <= 0:
+    held = at.seen.unacked or 0
+    if at.size > 0 or at.todo.running > 0 or held == 0:
         return None
     return _step(Rule.HELD_MESSAGES, 1, held=held, scheduled=at.seen.scheduled)
 

@@ -100,7 +100,7 @@ def slots_per_replica(seen: Reading, policy: Policy) -> int:
 def _abandoned(
     seen: Reading, policy: Policy, memory: Memory, *, now_s: float
 ) -> abandoned.Abandoned:
-    running = (seen.active or 0) + seen.draining_active
+    running = seen.active or 0
     slots = seen.replicas * slots_per_replica(seen, policy)
     return abandoned.updated(
         memory.abandoned,

@@ -98,10 +98,10 @@ def decided(seen: Reading, wanted: Policy, memory: Memory) -> tuple[int, Rule]:
             id="messages of a dead worker need one that brings them back",
         ),
         pytest.param(
-            reading(unacked=3, draining=2, draining_active=3),
-            policy(),
-            (0, Rule.DEMAND),
-            id="what draining replicas still run needs nobody else",
+            reading(replicas=1, draining=6, active=7, unacked=7),
+            policy(slots_per_replica=4),
+            (2, Rule.DEMAND),
+            id="tasks of draining replicas count, packed",
         ),
         pytest.param(
             reading(),

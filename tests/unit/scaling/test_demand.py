@@ -53,13 +53,6 @@ def erlang_c(slots: int, load: float) -> float:
             id="ETA tasks far ahead need no slot",
         ),
         pytest.param(
-            reading(ready=0, unacked=9, active=2, draining_active=3),
-            9,
-            0,
-            Work(waiting=0, running=2, held=4),
-            id="what draining replicas run needs no slot of others",
-        ),
-        pytest.param(
             reading(ready=0, unacked=9, active=2),
             9,
             7,

@@ -87,6 +87,18 @@ def planned(
             id="woken first, the rest is started",
         ),
         pytest.param(
+            (replica("a"), drained("b", active=1, drained_since_s=NOW_S - 11.0)),
+            1,
+            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            id="one with a long task changes places with one that has become idle",
+        ),
+        pytest.param(
+            (replica("a"), drained("b", active=1, drained_since_s=NOW_S - 9.0)),
+            1,
+            Plan(replicas=2),
+            id="not at once: a short task will have ended",
+        ),
+        pytest.param(
             (replica("a"), replica("b", active=None, heard_at_s=None, started_at_s=NOW_S - 2.0)),
             1,
             Plan(replicas=2, mark=("a",), stop=("a",)),
@@ -204,7 +216,7 @@ def test_an_owner_may_let_busy_replicas_go_after_the_timeout() -> None:
     impatient = DrainPolicy(timeout_s=60.0, ends_busy=True)
     late = drained("b", active=1, drained_since_s=NOW_S - 61.0)
 
-    got = planned(replica("a"), late, wanted=1, policy=impatient)
+    got = planned(replica("a", active=2), late, wanted=1, policy=impatient)
 
     assert got == Plan(replicas=1, victims=("b",))
 

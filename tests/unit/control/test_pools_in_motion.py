@@ -1,0 +1,246 @@
+"""Pools over time: bursts, drains, restarts, outages. Virtual time, no sleeping."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.control.spec import Mode
+from app.scaling.crew import Removal
+from tests.unit.control.builders import worker_pool
+from tests.unit.control.world import Stage, World
+
+
+def test_a_burst_is_answered_in_one_write() -> None:
+    """40 one-minute tasks on an empty pool, at most 32 replicas."""
+    stage = Stage(World(), worker_pool(maxReplicas=32))
+
+    async def play() -> None:
+        await stage.run(3)
+        stage.world.publish(*[60.0] * 40)
+        await stage.run(2)
+
+    asyncio.run(play())
+
+    assert [size for _, size in stage.world.sizes] == [32]
+
+
+def test_a_pool_comes_back_to_zero_and_has_killed_nobody() -> None:
+    stage = Stage(World(), worker_pool(maxReplicas=32))
+
+    async def play() -> None:
+        stage.world.publish(*[30.0] * 40)
+        await stage.run(150)
+
+    asyncio.run(play())
+
+    assert stage.world.replicas == 0
+    assert (stage.world.ended, stage.world.killed) == (40, [])
+
+
+def mixed(seed: int = 1) -> list[float]:
+    runtimes_s = [10.0] * 10 + [240.0] * 10
+    random.Random(seed).shuffle(runtimes_s)
+    return runtimes_s
+
+
+EACH_FOUR = {"backlogPerReplica": 4}
+HASTY: dict[str, Any] = {
+    "maxReplicas": 10,
+    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0, "tolerance": 0}},
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("removal", [Removal.CHOSEN, Removal.HIGHEST_ORDINAL])
+def test_long_tasks_live_through_an_aggressive_scale_down(seed: int, removal: Removal) -> None:
+    """20 tasks of 10 s and 240 s over 10 replicas (KEDA ends 7 to 9 of the 10 long ones)."""
+    stage = Stage(World(replicas=10, removal=removal), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(*mixed(seed))
+        await stage.run(200)
+        assert stage.world.replicas >= stage.world.running
+        await stage.run(600)
+
+    asyncio.run(play())
+
+    assert stage.world.killed == []
+    assert (stage.world.ended, stage.world.replicas) == (20, 0)
+
+
+def test_replicas_go_while_long_tasks_run_and_short_tasks_do_not_wait_behind_them() -> None:
+    stage = Stage(World(replicas=10), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(*[240.0] * 4, *[10.0] * 6)
+        await stage.run(40)
+        assert (stage.world.running, stage.world.replicas) == (4, 4)
+        stage.world.publish(*[5.0] * 5)
+        await stage.run(20)
+
+    asyncio.run(play())
+
+    assert stage.world.killed == []
+    assert max(wait_s for wait_s, runtime_s in stage.world.waits_s if runtime_s < 200) <= 6.0
+
+
+def test_a_restart_in_the_middle_of_a_drain_goes_on() -> None:
+    stage = Stage(World(replicas=10), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(*[120.0] * 3)
+        await stage.run(9)
+        assert any(pod.mark for pod in stage.world.pods.values())
+        await stage.restart()
+        await stage.run(40)
+        assert stage.world.replicas == 3
+        await stage.run(160)
+
+    asyncio.run(play())
+
+    assert (stage.world.killed, stage.world.replicas) == ([], 0)
+
+
+def test_load_that_comes_back_wakes_draining_replicas_and_starts_none() -> None:
+    """Packed work: ten replicas of four slots with a long task each become three and seven."""
+    stage = Stage(
+        World(replicas=10, slots=4), worker_pool(**HASTY, concurrency=4, target=EACH_FOUR)
+    )
+
+    async def play() -> None:
+        stage.world.settle()
+        for pod in stage.world.pods.values():
+            pod.ends_at_s.append(stage.world.now_s + 300.0)
+        await stage.run(15)
+        assert sum(not pod.is_consuming for pod in stage.world.pods.values()) == 7
+        stage.world.publish(*[20.0] * 30)
+        await stage.run(4)
+
+    asyncio.run(play())
+
+    assert all(pod.mark is None for pod in stage.world.pods.values())
+    assert (stage.world.sizes, stage.world.killed) == ([], [])
+    assert (stage.world.running, len(stage.world.tasks)) == (40, 0)
+
+
+def test_an_outage_changes_nothing_and_recovery_takes_seconds() -> None:
+    stage = Stage(World(replicas=6), worker_pool(maxReplicas=6))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(*[15.0] * 60)
+        await stage.run(20)
+        stage.world.break_broker()
+        await stage.run(60)
+        assert (stage.world.replicas, stage.world.sizes) == (6, [])
+        stage.world.mend_broker()
+        await stage.run(4)
+
+    asyncio.run(play())
+
+    metrics = [
+        (one.status, one.reason)
+        for status in stage.reports.statuses
+        for one in status.conditions
+        if one.type == "MetricsAvailable"
+    ]
+    turns = [
+        pair for pair, after in zip(metrics, [*metrics[1:], None], strict=True) if pair != after
+    ]
+    assert turns == [
+        ("True", "ValidReading"),
+        ("False", "BrokerUnreachable"),
+        ("True", "ValidReading"),
+    ]
+    assert stage.reports.reasons == ["BrokerUnreachable", "ValidReading"]
+
+
+def test_a_stopped_replica_is_woken_when_its_pool_is_deleted() -> None:
+    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(60.0)
+        await stage.run(8)
+        assert any(not pod.is_consuming for pod in stage.world.pods.values())
+        stage.pools.listed.clear()
+        await stage.run(2)
+
+    asyncio.run(play())
+
+    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+
+
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.OFF])
+def test_a_pool_that_is_switched_off_lets_go_of_what_it_drains(mode: Mode) -> None:
+    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(60.0)
+        await stage.run(8)
+        size = stage.world.replicas
+        stage.change(mode=mode)
+        await stage.run(10)
+        assert stage.world.replicas == size
+
+    asyncio.run(play())
+
+    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+
+
+def test_a_mute_worker_is_never_taken_away() -> None:
+    stage = Stage(World(replicas=3), worker_pool(**HASTY, drain={"timeoutSeconds": 60}))
+
+    async def play() -> None:
+        for _ in range(2):
+            stage.world.settle()
+        for pod in stage.world.pods.values():
+            pod.is_mute = True
+        await stage.run(200)
+
+    asyncio.run(play())
+
+    assert stage.world.replicas == 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_no_task_is_ever_ended_whatever_happens(data: st.DataObject) -> None:
+    """Random load, lost replies, restarts and outages; at the end all work is done."""
+    rng = random.Random(data.draw(st.integers(0, 2**32)))
+    world = World(
+        slots=data.draw(st.sampled_from([1, 3])),
+        removal=data.draw(st.sampled_from([Removal.CHOSEN, Removal.HIGHEST_ORDINAL, Removal.ANY])),
+        loses_reply=lambda: rng.random() < 0.2,
+    )
+    stage = Stage(world, worker_pool(**HASTY, concurrency=world.slots))
+    published = 0
+
+    async def play() -> None:
+        nonlocal published
+        for _ in range(12):
+            burst = [rng.choice([0.5, 5.0, 60.0]) for _ in range(rng.choice([0, 0, 1, 5, 20]))]
+            published += len(burst)
+            world.publish(*burst)
+            await stage.run(rng.choice([1, 3, 10, 30]))
+            event = rng.random()
+            if event < 0.2:
+                await stage.restart()
+            elif event < 0.3:
+                world.break_broker()
+                await stage.run(rng.choice([2, 40]))
+                world.mend_broker()
+        await stage.run(400)
+
+    asyncio.run(play())
+
+    assert world.killed == []
+    assert (world.ended, world.replicas) == (published, 0)

@@ -1,0 +1,387 @@
+"""A small world in virtual time that fulfils the loop's ports: a broker, workers, replicas.
+
+Workers behave as Celery's do: they fetch as many messages as they have slots, send a heartbeat
+every two seconds, and finish a fetch that was under way when their consumer is cancelled. A replica
+that is removed while it runs a task is a kill, and is recorded as such.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName, QueueReading
+from app.control.loop import Loop
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.ports import (
+    Broker,
+    BrokerKey,
+    DrainMark,
+    Instance,
+    InstanceName,
+    Removal,
+    Target,
+    Tick,
+)
+from app.control.problems import PoolProblem, ProblemReason
+from app.control.status import PoolEvent, PoolStatus
+from app.errors import BrokerUnreachable
+from app.queues import QueueName
+
+STEP_S = 0.25
+HEARTBEAT_S = 2.0
+FETCH_S = 0.5
+"""How long a fetch stays under way after a cancel."""
+
+
+@dataclass(kw_only=True)
+class Pod:
+    name: InstanceName
+    ordinal: int
+    born_at_s: float
+    up_at_s: float
+    slots: int
+    mark: DrainMark | None = None
+    ends_at_s: list[float] = field(default_factory=list)
+    processed: int = 0
+    is_consuming: bool = True
+    fetches_until_s: float = 0.0
+    heartbeat: Heartbeat | None = None
+    is_mute: bool = False
+    """Runs, and neither sends heartbeats nor answers."""
+
+    @property
+    def node(self) -> NodeName:
+        return NodeName(f"celery@{self.name}")
+
+
+@dataclass(kw_only=True)
+class World:
+    """One queue, one target, and everything that moves."""
+
+    now_s: float = 1_000_000.0
+    boot_s: float = 2.0
+    slots: int = 1
+    removal: Removal = Removal.CHOSEN
+    replicas: int = 0
+    is_broker_up: bool = True
+    broker_back_at_s: float = 0.0
+    listens_from_s: float = 0.0
+    loses_reply: Callable[[], bool] = lambda: False
+    tasks: deque[tuple[float, float]] = field(default_factory=deque)
+    pods: dict[InstanceName, Pod] = field(default_factory=dict)
+    waits_s: list[tuple[float, float]] = field(default_factory=list)
+    """How long each task has waited, and how long it runs, in the order of their starts."""
+    ended: int = 0
+    killed: list[float] = field(default_factory=list)
+    """When a replica was removed with a task in its hands."""
+    sizes: list[tuple[float, int]] = field(default_factory=list)
+    """Each write of the target's replicas."""
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def publish(self, *runtimes_s: float) -> None:
+        self.tasks.extend((self.now_s, runtime_s) for runtime_s in runtimes_s)
+
+    @property
+    def running(self) -> int:
+        return sum(len(pod.ends_at_s) for pod in self.pods.values())
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(round(seconds / STEP_S)):
+            self.now_s += STEP_S
+            self._control()
+            for pod in self.pods.values():
+                self._work(pod)
+
+    def settle(self) -> None:
+        """All replicas are there and up."""
+        self._control()
+        self.advance(self.boot_s + HEARTBEAT_S)
+
+    def _control(self) -> None:
+        """What a ReplicaSet or StatefulSet does."""
+        while len(self.pods) < self.replicas:
+            taken = {pod.ordinal for pod in self.pods.values()}
+            ordinal = next(n for n in itertools.count() if n not in taken)
+            serial = next(self._names)
+            name = InstanceName(
+                f"w-{ordinal}" if self.removal is Removal.HIGHEST_ORDINAL else f"w-x{serial}"
+            )
+            self.pods[name] = Pod(
+                name=name,
+                ordinal=ordinal,
+                born_at_s=self.now_s,
+                up_at_s=self.now_s + self.boot_s,
+                slots=self.slots,
+            )
+
+    def remove(self, count: int, *, victims: Sequence[InstanceName]) -> None:
+        by_ordinal = self.removal is Removal.HIGHEST_ORDINAL
+        order = sorted(
+            self.pods.values(),
+            key=lambda pod: (
+                -pod.ordinal
+                if by_ordinal
+                else (pod.up_at_s <= self.now_s, pod.name not in victims, -pod.born_at_s)
+            ),
+        )
+        for pod in order[: max(0, count)]:
+            self.killed.extend(self.now_s for _ in pod.ends_at_s)
+            del self.pods[pod.name]
+
+    def _work(self, pod: Pod) -> None:
+        if pod.up_at_s > self.now_s:
+            return
+        still = [at_s for at_s in pod.ends_at_s if at_s > self.now_s]
+        self.ended += len(pod.ends_at_s) - len(still)
+        pod.ends_at_s = still
+        fetches = pod.is_consuming or self.now_s < pod.fetches_until_s
+        while self.is_broker_up and fetches and self.tasks and len(pod.ends_at_s) < pod.slots:
+            published_at_s, runtime_s = self.tasks.popleft()
+            self.waits_s.append((self.now_s - published_at_s, runtime_s))
+            pod.ends_at_s.append(self.now_s + runtime_s)
+            pod.processed += 1
+        beat = pod.heartbeat
+        is_time = beat is None or self.now_s - beat.seen_at_s >= HEARTBEAT_S
+        if is_time and self.is_broker_up and not pod.is_mute:
+            pod.heartbeat = Heartbeat(
+                node=pod.node,
+                active=len(pod.ends_at_s),
+                processed=pod.processed,
+                seen_at_s=self.now_s,
+            )
+
+    def break_broker(self) -> None:
+        self.is_broker_up = False
+
+    def mend_broker(self) -> None:
+        self.is_broker_up = True
+        self.listens_from_s = self.now_s
+
+
+@dataclass(kw_only=True)
+class WorldQueues:
+    world: World
+    reads: int = 0
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        self.reads += 1
+        world = self.world
+        if not world.is_broker_up:
+            raise BrokerUnreachable(host="broker.test")
+        oldest = world.now_s - world.tasks[0][0] if world.tasks else None
+        holds = {
+            name: QueueReading(
+                name=name,
+                ready=len(world.tasks) if name == "q" else 0,
+                unacked=world.running if name == "q" else 0,
+                scheduled=0,
+                due_soon=0,
+                oldest_age_s=oldest if name == "q" else None,
+            )
+            for name in queues
+        }
+        beats = [pod.heartbeat for pod in world.pods.values() if pod.heartbeat is not None]
+        return BrokerReading(
+            read_at_s=world.now_s,
+            queues=holds,
+            heartbeats={beat.node: beat for beat in beats},
+            listening_since_s=world.listens_from_s,
+        )
+
+
+@dataclass(kw_only=True)
+class WorldWorkers:
+    world: World
+    spoken_to: list[NodeName] = field(default_factory=list)
+
+    def _listening(self, nodes: Collection[NodeName]) -> Iterator[Pod]:
+        if not self.world.is_broker_up:
+            raise BrokerUnreachable(host="broker.test")
+        self.spoken_to.extend(nodes)
+        for pod in list(self.world.pods.values()):
+            if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_mute:
+                yield pod
+
+    async def stop_consuming(
+        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+    ) -> frozenset[NodeName]:
+        confirmed = set()
+        for pod in self._listening(nodes):
+            if pod.is_consuming:
+                pod.is_consuming = False
+                pod.fetches_until_s = self.world.now_s + FETCH_S
+            if not self.world.loses_reply():
+                confirmed.add(pod.node)
+        return frozenset(confirmed)
+
+    async def resume_consuming(
+        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+    ) -> frozenset[NodeName]:
+        confirmed = set()
+        for pod in self._listening(nodes):
+            pod.is_consuming = True
+            if not self.world.loses_reply():
+                confirmed.add(pod.node)
+        return frozenset(confirmed)
+
+    async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
+        return {
+            pod.node: NodeAnswer(
+                node=pod.node,
+                answered_at_s=self.world.now_s,
+                active=len(pod.ends_at_s),
+                reserved=0,
+                scheduled=0,
+                queues=frozenset({QueueName("q")} if pod.is_consuming else ()),
+                slots=pod.slots,
+            )
+            for pod in self._listening(nodes)
+            if not self.world.loses_reply()
+        }
+
+
+@dataclass(kw_only=True)
+class WorldReplicas:
+    world: World
+    problem: PoolProblem | None = None
+    writes: int = 0
+
+    async def read(self, pool: WorkerPool) -> Target:
+        if self.problem is not None:
+            raise self.problem
+        world = self.world
+        up = [pod for pod in world.pods.values() if pod.up_at_s <= world.now_s]
+        return Target(
+            replicas=world.replicas,
+            ready_replicas=len(up),
+            removal=world.removal,
+            instances=tuple(self._instance(pod) for pod in world.pods.values()),
+            selector="app=shop",
+        )
+
+    def _instance(self, pod: Pod) -> Instance:
+        is_up = pod.up_at_s <= self.world.now_s
+        return Instance(
+            name=pod.name,
+            is_ready=is_up,
+            is_started=is_up,
+            started_at_s=pod.up_at_s if is_up else None,
+            ordinal=pod.ordinal,
+            mark=pod.mark,
+            host=pod.name,
+        )
+
+    async def scale_to(
+        self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
+    ) -> None:
+        world = self.world
+        if was != world.replicas:
+            raise PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
+        self.writes += 1
+        world.sizes.append((world.now_s, replicas))
+        world.replicas = replicas
+        world.remove(len(world.pods) - replicas, victims=victims)
+
+    async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
+        self.writes += 1
+        for name, mark in marks.items():
+            if name in self.world.pods:
+                self.world.pods[name].mark = mark
+
+
+@dataclass(kw_only=True)
+class WorldBrokers:
+    broker: Broker
+
+    async def find(self, pool: WorkerPool) -> Broker:
+        secret = pool.spec.broker.secret_key_ref
+        if secret is not None:
+            raise PoolProblem(
+                ProblemReason.BROKER_UNKNOWN, f"Secret {secret.name} not found: create it"
+            )
+        return self.broker
+
+
+@dataclass(kw_only=True)
+class WorldPools:
+    listed: list[WorkerPool | UnreadablePool]
+
+    def current(self) -> Sequence[WorkerPool | UnreadablePool]:
+        return self.listed
+
+
+@dataclass(kw_only=True)
+class WorldReports:
+    statuses: list[PoolStatus] = field(default_factory=list)
+    """Every status that was written, of all pools."""
+    events: list[tuple[PoolKey, PoolEvent]] = field(default_factory=list)
+    ticks: list[Tick] = field(default_factory=list)
+    latest: Mapping[PoolKey, PoolStatus] = field(default_factory=dict)
+
+    async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
+        self.statuses.append(status)
+
+    async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
+        self.events.append((pool.key, event))
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        self.ticks.append(tick)
+        self.latest = statuses
+
+    @property
+    def reasons(self) -> list[str]:
+        return [event.reason for _, event in self.events]
+
+
+class Stage:
+    """A world with a loop in it."""
+
+    def __init__(self, world: World, *pools: WorkerPool | UnreadablePool) -> None:
+        self.world = world
+        self.pools = WorldPools(listed=list(pools))
+        self.queues = WorldQueues(world=world)
+        self.workers = WorldWorkers(world=world)
+        self.brokers = WorldBrokers(
+            broker=Broker(key=BrokerKey("b"), queues=self.queues, workers=self.workers)
+        )
+        self.replicas = WorldReplicas(world=world)
+        self.reports = WorldReports()
+        self.loop = self.build_loop()
+
+    def build_loop(self) -> Loop:
+        """A loop that knows nothing yet, as after a restart."""
+        return Loop(
+            pools=self.pools,
+            brokers=self.brokers,
+            replicas=self.replicas,
+            reports=self.reports,
+            clock=self.world.clock,
+        )
+
+    async def restart(self) -> None:
+        self.loop = self.build_loop()
+        self.world.listens_from_s = self.world.now_s
+
+    async def run(self, seconds: float) -> None:
+        """Tick every second, as the loop does while there is something to do."""
+        for _ in range(round(seconds)):
+            await self.loop.tick()
+            self.world.advance(1.0)
+
+    def change(self, **spec: object) -> None:
+        """Edit the spec of the first pool."""
+        pool = self.pools.listed[0]
+        assert isinstance(pool, WorkerPool)
+        edited = pool.spec.model_copy(update=spec)
+        self.pools.listed[0] = replace(pool, spec=edited, generation=pool.generation + 1)
+
+    def annotate(self, **annotations: str) -> None:
+        """`annotate(paused="true")` on the first pool."""
+        pool = self.pools.listed[0]
+        assert isinstance(pool, WorkerPool)
+        named = {f"celeriac.dev/{key.replace('_', '-')}": text for key, text in annotations.items()}
+        self.pools.listed[0] = replace(pool, annotations=named)

@@ -34,8 +34,14 @@ format: setup ## format and mend what ruff can
 generate: setup ## values, schema, README and reference of the chart, from tools/chart/schema and the code
 	$(BIN)/python -m tools.chart
 
-lock: setup ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
+
+lock: setup ## write requirements.lock anew from pyproject.toml, and from it those of the images
+	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra platform --extra pipelines --extra operator --extra flower \
+	  --constraint requirements.lock pyproject.toml -o requirements/image.lock
+	$(COMPILE) --extra operator --constraint requirements.lock pyproject.toml -o requirements/operator.lock
+	$(COMPILE) --group build --constraint requirements.lock -o requirements/build.lock
 
 bench: setup ## every figure that README states
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -82,7 +82,7 @@ async def _read_all(
     async with _server(context) as server:
         where = None if is_everywhere else namespace or server.namespace or "default"
         path = kinds.path(spec.API_VERSION, spec.PLURAL, namespace=where)
-        return [pool async for page in server.pages(path) for pool in page["items"]]
+        return [pool async for page in server.pages(path) for pool in page.get("items") or ()]
 
 
 async def _read_one(name: str, namespace: str | None, *, context: str | None) -> Manifest:

@@ -133,7 +133,7 @@ class Roster:
             async for page in self._server.pages(path, accept=METADATA_ONLY):
                 uids |= {
                     item["metadata"]["uid"]
-                    for item in page["items"]
+                    for item in page.get("items") or ()
                     if not item["metadata"].get("deletionTimestamp")
                 }
         return uids

@@ -19,6 +19,7 @@ from app.api.routes import (
     jobs,
     originals,
     pipelines,
+    pools,
     queues,
     submit,
     uploads,
@@ -79,7 +80,7 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _versioned(platform: Platform) -> APIRouter:
     router = APIRouter()
-    for part in (jobs, event_routes, artifacts, uploads, queues, pipelines):
+    for part in (jobs, event_routes, artifacts, uploads, queues, pools, pipelines):
         router.include_router(part.router)
     router.include_router(submit.routes(platform.registry))  # last: it answers for unknown kinds
     return router

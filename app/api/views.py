@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.links import Links
 from app.broker.model import QueueReading
+from app.control.status import PoolStatus
 from app.jobs.events import Seen
 from app.jobs.model import Artifact, Job, JobError, JobState, Json, JsonObject, Run, RunOutcome
 from app.jobs.pipeline import Pipeline
@@ -215,4 +216,38 @@ class QueueView(View):
             concurrency=queue.concurrency,
             min_replicas=queue.min_replicas,
             max_replicas=queue.max_replicas,
+        )
+
+
+class PoolView(View):
+    """A worker pool by its last tick. Null is "not known", never zero."""
+
+    name: str
+    mode: str = Field(description="Auto, DryRun or Off.")
+    replicas: int | None = Field(description="Workers it is set to.")
+    ready_replicas: int | None
+    desired_replicas: int | None = Field(description="By the last decision, also while draining.")
+    draining_replicas: int
+    backlog: int | None = Field(description="Ready messages over all of its queues.")
+    active_tasks: int | None
+    arrival_rate: float | None = Field(description="Messages a second.")
+    mean_runtime_seconds: float | None
+    queue_wait_seconds: float | None = Field(description="Age of the oldest ready message.")
+    explanation: tuple[str, ...] = Field(description="Why this size, rule by rule.")
+
+    @classmethod
+    def of(cls, name: str, status: PoolStatus) -> "PoolView":
+        return cls(
+            name=name,
+            mode=status.mode,
+            replicas=status.replicas,
+            ready_replicas=status.ready_replicas,
+            desired_replicas=status.desired_replicas,
+            draining_replicas=status.draining_replicas,
+            backlog=status.backlog,
+            active_tasks=status.active_tasks,
+            arrival_rate=status.arrival_rate,
+            mean_runtime_seconds=status.mean_runtime_s,
+            queue_wait_seconds=status.queue_wait_s,
+            explanation=status.explanation,
         )

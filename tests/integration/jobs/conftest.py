@@ -1,7 +1,7 @@
 """A platform in this process, over each database, and the test pipeline."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +58,12 @@ class Site:
     start_worker: StartWorker
     start_beat: StartBeat
 
-    def worker(self, *, pool: str = "threads", concurrency: int = 2) -> Process:
+    def worker(
+        self, *, pool: str = "threads", concurrency: int = 2, env: Mapping[str, str] | None = None
+    ) -> Process:
         """A worker for every stage of the test pipeline."""
         queues = ["default", "download", "cleanup"]
-        return self.start_worker(queues, pool=pool, concurrency=concurrency, app=PROBE)
+        return self.start_worker(queues, pool=pool, concurrency=concurrency, env=env, app=PROBE)
 
     def beat(self) -> Process:
         return self.start_beat(app=PROBE)

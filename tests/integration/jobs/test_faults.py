@@ -1,6 +1,5 @@
 """Workers that die, brokers that forget, publishes that fail: every job still ends, once."""
 
-import os
 import signal
 import time
 
@@ -100,8 +99,7 @@ def test_redis_may_forget_everything_while_work_runs(site: Site) -> None:
 
 def test_a_stopping_worker_gives_its_jobs_back(site: Site) -> None:
     site.beat()
-    os.environ["CELERIAC_SOFT_SHUTDOWN_S"] = "0"
-    leaving = site.worker(pool="prefork", concurrency=1)
+    leaving = site.worker(pool="prefork", concurrency=1, env={"CELERIAC_SOFT_SHUTDOWN_S": "0"})
     job = site.jobs.submit(acts.request({"first": ["sleep:60", "ok"]}))
     site.running(job.id, stage="probe_first")
 

@@ -1,11 +1,12 @@
 """The cluster that the tests use: `KUBECONFIG`'s where that is alive, else one that they boot."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import pytest
 
@@ -67,14 +68,26 @@ def boot(environment: Mapping[str, str], *, cache: Path) -> Iterator[Cluster]:
     if reason is not None:
         refuse(reason)
     ours = layout.from_environment(environment)
+    machine.prepare()
     with booting.exclusive(ours):
-        machine.prepare()
         was_live = booting.is_live(ours)
         kubeconfig = booting.up(ours)
-    yield Cluster(kubectl=build_kubectl(kubeconfig, cache=cache), layout=ours)
-    if not was_live:
+        users = (ours.home / "users").open("w")
+        fcntl.flock(users, fcntl.LOCK_SH)
+    with users:
+        yield Cluster(kubectl=build_kubectl(kubeconfig, cache=cache), layout=ours)
         with booting.exclusive(ours):
-            booting.down(ours)
+            if not was_live and _is_last(users):
+                booting.down(ours)
+
+
+def _is_last(users: IO[str]) -> bool:
+    """Whether no other test session uses the cluster."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def build_kubectl(kubeconfig: Path, *, cache: Path) -> Kubectl:

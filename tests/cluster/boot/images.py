@@ -55,7 +55,7 @@ def build(layout: Layout, recipe: Recipe) -> str:
     shell.tell(f"building {reference}")
     pip_cache = layout.home / "pip"
     pip_cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
         context = Path(scratch)
         _stage(recipe, context)
         arguments = {"BASE_IMAGE": base, **dict(recipe.arguments)}
@@ -106,7 +106,7 @@ def ensure_base(layout: Layout) -> str:
     if reference in _stored(layout):
         return reference
     shell.tell(f"building {reference}")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
         root = Path(scratch)
         included = f"--include={_BASE_PACKAGES}"
         shell.run("debootstrap", "--variant=minbase", included, _SUITE, root)
@@ -125,7 +125,7 @@ def ensure_pause(layout: Layout) -> None:
     made_from = _archive(layout, PAUSE_IMAGE).with_suffix(".from")
     if made_from.exists() and made_from.read_text() == str(program):
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
         shutil.copy(program, Path(scratch) / "pause")
         _commit(layout, PAUSE_IMAGE, Path(scratch), "--entrypoint", '["/pause"]')
     _save(layout, PAUSE_IMAGE)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cluster.boot import shell
+from tests.cluster.boot import counters, shell
 from tests.cluster.boot.layout import MARK, NODE_ADDRESS, NODE_LINK, POD_LINK, POD_RANGE
 
 # kube-proxy and the kubelet name their chains so.
@@ -36,6 +36,7 @@ def remove() -> None:
         change = removal(shell.run(f"{firewall}-save"))
         if change:
             shell.run(f"{firewall}-restore", "-w", "--noflush", stdin=change)
+    counters.remove()
 
 
 def links() -> list[str]:

@@ -1,10 +1,12 @@
 """A process that has imported Celery and the application, and makes workers by forking itself.
 
 A worker so made takes work in 0.1 s (threads) to 0.4 s (prefork), in place of 2 to 3 s for one that
-starts from nothing, and shares its memory. A program of its own, run as
-`python -m app.local.zygote SOCKET_FD CELERY_APP`; it runs no thread and opens no
-connection, so that a fork takes along nothing that two processes must not share. An application
-whose import does start threads is never forked: its workers then start from nothing.
+starts from nothing, and shares its memory. The zygote runs no thread and opens no connection, so
+that a fork takes along nothing that two processes must not share. An application whose import does
+start threads is never forked: its workers then start from nothing.
+
+A program of its own, run as `python zygote.py SOCKET_FD CELERY_APP MODULES...`. It imports nothing
+of ours, since somebody's application may be called like us.
 
 Protocol, a JSON object a line over the socket. Requests: `{"id", "arguments"}` with the file
 descriptor for output as ancillary data starts `celery ARGUMENTS`; `{"signal", "pid"}`.
@@ -60,11 +62,11 @@ class Request:
     output_fd: int
 
 
-def main(socket_fd: int, celery_app: str) -> None:
+def main(socket_fd: int, celery_app: str, modules: Sequence[str]) -> None:
     die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=socket_fd)
-    preload(celery_app)
+    preload(celery_app, modules)
     is_warm = sys.platform == "linux" and threading.active_count() == 1
     gc.collect()
     gc.freeze()  # the collector would write to, and so copy, every page that children share
@@ -82,9 +84,13 @@ def die_with(parent_pid: int) -> None:
         os._exit(1)  # it was gone before we asked
 
 
-def preload(celery_app: str) -> None:
-    """Import Celery, the application and its tasks."""
-    for name in _PRELOADED:
+def preload(celery_app: str, modules: Sequence[str]) -> None:
+    """Import the modules, Celery, the application and its tasks.
+
+    The modules come first, from where Python's own path leads. The application is looked for as
+    `celery -A` does: in the working directory before anywhere else.
+    """
+    for name in (*modules, *_PRELOADED):
         importlib.import_module(name)
     from celery.app.utils import find_app
 
@@ -201,4 +207,4 @@ def _rename(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from app.errors import CeleriacError
+from app.local import zygote
 from app.local.processes import LeashedProcess
 
 IMPORT_LIMIT_S = 60.0
@@ -48,15 +49,20 @@ class ForkedProcess:
 class ZygoteLink:
     """A zygote of one Celery application. Needs a running loop."""
 
-    def __init__(self, celery_app: str, *, environment: Mapping[str, str], output_fd: int) -> None:
+    def __init__(
+        self,
+        celery_app: str,
+        *,
+        modules: Sequence[str],
+        environment: Mapping[str, str],
+        output_fd: int,
+    ) -> None:
         self.celery_app = celery_app
         ours, theirs = socket.socketpair()
         with theirs:
             self._zygote = LeashedProcess(
-                [
-                    *(sys.executable, "-m", "app.local.zygote"),
-                    *(str(theirs.fileno()), celery_app),
-                ],
+                # -P: our own folder, where the program lies, is no place to import from.
+                [sys.executable, "-P", zygote.__file__, str(theirs.fileno()), celery_app, *modules],
                 environment=environment,
                 output_fd=output_fd,
                 kept_fds=(theirs.fileno(),),

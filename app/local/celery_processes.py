@@ -1,0 +1,100 @@
+"""Starts `celery` processes: each forked from a zygote, its output in a log file."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from app.local.console import Console
+from app.local.data_dir import DataDir
+from app.local.output_log import LogFile, OutputPipe
+from app.local.zygote_link import ForkedProcess, ZygoteLink
+
+_ERROR_MARKS = (": ERROR/", ": CRITICAL/", '"level": "error"', '"level": "critical"')
+"""How Celery's own log lines, and ours, say that something is wrong."""
+
+
+class Outputs:
+    """The log files of all children; lines that tell of errors are shown too."""
+
+    def __init__(self, data_dir: DataDir, console: Console) -> None:
+        self._data_dir = data_dir
+        self._console = console
+        self._files: dict[str, LogFile] = {}
+
+    def open(self, name: str) -> OutputPipe:
+        """A pipe into the log file of this name."""
+        if name not in self._files:
+            self._files[name] = LogFile(self._data_dir.log(name))
+        return OutputPipe(self._files[name], on_line=self._reader(name))
+
+    def _reader(self, name: str) -> Callable[[str], None]:
+        def read(line: str) -> None:
+            if any(mark in line for mark in _ERROR_MARKS):
+                self._console.error_of(name, line)
+
+        return read
+
+
+class CeleryProcesses:
+    """One Celery application's processes on this machine. Needs a running loop."""
+
+    def __init__(
+        self,
+        celery_app: str,
+        *,
+        modules: Sequence[str],
+        environment: Mapping[str, str],
+        outputs: Outputs,
+    ) -> None:
+        self._celery_app = celery_app
+        self._modules = modules
+        self._environment = environment
+        self._outputs = outputs
+        self._zygote = self._open()
+        self._former: list[ZygoteLink] = []
+
+    async def ready(self) -> None:
+        """Wait until the application is imported.
+
+        Raises:
+            NotImportable: it cannot be.
+        """
+        await self._zygote.is_warm()
+
+    async def start(self, arguments: Sequence[str], *, log: str) -> ForkedProcess:
+        """Start `celery -A <application> ARGUMENTS`.
+
+        Raises:
+            NotImportable: the application cannot be imported (any more).
+            ZygoteGone: the zygote died just now.
+        """
+        if not self._zygote.is_open:
+            self._zygote = self._open()
+        pipe = self._outputs.open(log)
+        try:
+            return await self._zygote.start(arguments, output_fd=pipe.write_fd)
+        finally:
+            pipe.close_write_end()
+
+    async def renew(self) -> None:
+        """Import the application again for whatever starts from now on."""
+        self._former.append(self._zygote)
+        self._zygote = self._open()
+        for zygote in [one for one in self._former if one.running == 0]:
+            self._former.remove(zygote)
+            await zygote.close()
+
+    async def close(self) -> None:
+        """Kill what is left."""
+        for zygote in (self._zygote, *self._former):
+            await zygote.close()
+
+    def _open(self) -> ZygoteLink:
+        pipe = self._outputs.open("zygote")
+        try:
+            return ZygoteLink(
+                self._celery_app,
+                modules=self._modules,
+                environment=self._environment,
+                output_fd=pipe.write_fd,
+            )
+        finally:
+            pipe.close_write_end()

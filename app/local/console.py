@@ -1,0 +1,102 @@
+"""What the user of `celeriac up` sees: a banner, then a line for whatever changes."""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console as Terminal
+from rich.table import Table
+from rich.text import Text
+
+from app.local.pools import LocalPool
+
+_ERROR_LINES = 8
+_ERROR_PERIOD_S = 10.0
+"""So many lines of errors in so many seconds; the log files have them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where everything is, for the banner. URLs hold no password."""
+
+    api: str | None
+    broker: str
+    database: str | None
+    data_dir: Path
+
+
+class Console:
+    """Writes to the terminal."""
+
+    def __init__(self, terminal: Terminal, *, now: Callable[[], str], clock: Callable[[], float]):
+        self._terminal = terminal
+        self._now = now
+        self._clock = clock
+        self._errors: deque[float] = deque(maxlen=_ERROR_LINES)
+
+    def banner(self, places: Places, pools: Sequence[LocalPool]) -> None:
+        """The start, once everything that is needed for work is there."""
+        show = self._terminal.print
+        show()
+        show(Text.assemble(("celeriac", "bold green"), " is up"))
+        for name, value in (
+            ("API", places.api and f"{places.api}/docs"),
+            ("broker", places.broker),
+            ("database", places.database),
+            ("data, logs", str(places.data_dir)),
+        ):
+            if value:
+                show(Text.assemble((f"  {name:<12}", "bold"), value), soft_wrap=True)
+        if pools:
+            show()
+            show(_pools_table(pools))
+        show()
+        show(Text("Ctrl-C ends everything; running tasks may finish first.", style="dim"))
+        show()
+
+    def line(self, subject: str, text: str, *, style: str = "") -> None:
+        """Something happened."""
+        self._terminal.print(
+            Text.assemble((self._now(), "dim"), "  ", (f"{subject:<14}", "bold"), (text, style)),
+            soft_wrap=True,
+        )
+
+    def problem(self, subject: str, text: str) -> None:
+        """Something is wrong."""
+        self.line(subject, text, style="red")
+
+    def error_of(self, subject: str, text: str) -> None:
+        """A child has logged an error. Shown unless there were many a moment ago."""
+        now_s = self._clock()
+        is_flood = len(self._errors) == _ERROR_LINES and now_s - self._errors[0] < _ERROR_PERIOD_S
+        if is_flood:
+            return
+        self._errors.append(now_s)
+        self.problem(subject, text)
+        if len(self._errors) == _ERROR_LINES and now_s - self._errors[0] < _ERROR_PERIOD_S:
+            self.problem(subject, "… more of these in the log files")
+
+
+def ending(exit_code: int) -> str:
+    """How a process ended, in words.
+
+    >>> ending(1), ending(-9)
+    ('exit code 1', 'signal SIGKILL')
+    """
+    if exit_code < 0:
+        return f"signal {signal.Signals(-exit_code).name}"
+    return f"exit code {exit_code}"
+
+
+def _pools_table(pools: Sequence[LocalPool]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("  pool", "queues", "kind", "slots", "replicas"):
+        table.add_column(column)
+    for pool in pools:
+        spec = pool.pool.spec
+        slots = str(spec.concurrency) if spec.concurrency is not None else "-"
+        bounds = f"{spec.min_replicas}-{spec.max_replicas}"
+        table.add_row(f"  {pool.name}", ", ".join(spec.queues), pool.celery_pool, slots, bounds)
+    return table

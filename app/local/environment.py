@@ -1,0 +1,46 @@
+"""What the children of `celeriac up` find in their environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.local.data_dir import DataDir
+
+ROOT = Path(__file__).parents[2]
+"""The folder that holds our package."""
+
+
+def given_broker_url(environment: Mapping[str, str]) -> str | None:
+    """The broker that the user names, as `settings.BrokerSettings` reads it."""
+    return environment.get("CELERY_BROKER_URL") or environment.get("REDIS_URL") or None
+
+
+def children(
+    environment: Mapping[str, str], *, data_dir: DataDir, broker_url: str, api_url: str | None
+) -> dict[str, str]:
+    """Ours, with everything that the user has not set lying in the data folder.
+
+    Without an API the application is somebody else's: it gets the broker, and nothing of ours.
+    """
+    always = {"CELERY_BROKER_URL": broker_url, "PYTHONUNBUFFERED": "1"}
+    if api_url is None:
+        return {**environment, **always}
+    defaults = {
+        "DATABASE_URL": f"sqlite:///{data_dir.database}",
+        "TEMP_DIR": str(data_dir.temp),
+        "STORAGE_DIR": str(data_dir.storage),
+        "CELERIAC_URL": api_url,
+        # Tasks have had their time already when a worker is told to end at once.
+        "CELERIAC_SOFT_SHUTDOWN_S": "0",
+    }
+    return {**defaults, **environment, **always}
+
+
+def masked(url: str) -> str:
+    """The URL without its password.
+
+    >>> masked("postgresql://shop:secret@db:5432/jobs"), masked("sqlite:///x.db")
+    ('postgresql://shop:**@db:5432/jobs', 'sqlite:///x.db')
+    """
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":**@", 1) if password else url

@@ -1,0 +1,217 @@
+"""Puts the platform together on one machine, runs it, and takes it apart again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+
+from rich.console import Console as Terminal
+
+from app.broker import address as addresses
+from app.broker.connection import Connection
+from app.local import code_watch, environment, logs, plan, servers, valkey
+from app.local.celery_processes import CeleryProcesses, Outputs
+from app.local.console import Console, Places
+from app.local.data_dir import DataDir
+from app.local.options import UpOptions
+from app.local.plan import Api, Embedded, Plan
+from app.local.processes import Process
+from app.local.service import Service
+from app.local.supervisor import Supervisor
+
+SERVICE_GRACE_S = 6.0
+BROKER_GRACE_S = 10.0
+
+
+def run(options: UpOptions) -> int:
+    """Run the platform until SIGINT or SIGTERM; returns the exit code.
+
+    Raises:
+        CeleriacError: it cannot start. The message is for the user.
+    """
+    console = Console(
+        Terminal(highlight=False), now=lambda: time.strftime("%H:%M:%S"), clock=time.monotonic
+    )
+    data_dir = DataDir(path=options.data_dir.absolute())
+    with (
+        data_dir.locked() as lock_fd,
+        logs.to_file(data_dir.log("celeriac"), console, level=options.log_level),
+    ):
+        planned = plan.build_plan(options, data_dir=data_dir, environ=os.environ)
+        return asyncio.run(Platform(options, planned, console, lock_fd=lock_fd).run())
+
+
+class Platform:
+    """One run. Needs the main thread's loop: it catches signals and starts processes."""
+
+    def __init__(
+        self, options: UpOptions, planned: Plan, console: Console, *, lock_fd: int
+    ) -> None:
+        self._options = options
+        self._plan = planned
+        self._console = console
+        self._lock_fd = lock_fd
+        self._outputs = Outputs(planned.data_dir, console)
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._services: list[Service] = []
+        self._broker: Service | None = None
+        self._celery: CeleryProcesses | None = None
+        self._supervisor: Supervisor | None = None
+
+    async def run(self) -> int:
+        """Start everything, wait to be stopped, end everything.
+
+        Raises:
+            CeleriacError: it cannot start.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal)
+        starting = asyncio.create_task(self._start(), name="start")
+        stopped = asyncio.create_task(self._stopped(), name="stop")
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                # None of them ends by itself, unless there is a mistake in it.
+                await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+            failed = [task for task in self._tasks if task.done()]
+        finally:
+            starting.cancel()
+            stopped.cancel()
+            await self._end()
+        for task in failed:
+            task.result()
+        return 0
+
+    async def _start(self) -> None:
+        if self._plan.has_workers:
+            self._celery = CeleryProcesses(
+                self._options.celery_app,
+                modules=self._plan.modules,
+                environment=self._plan.environment,
+                outputs=self._outputs,
+            )
+        if self._plan.embedded is not None:
+            await self._start_broker(self._plan.embedded)
+        if self._plan.api is not None:
+            await self._start_api(self._plan.api)
+        if self._celery is not None:
+            await self._start_workers(self._celery)
+        self._console.banner(self._places(), self._plan.pools)
+        if self._plan.watched:
+            self._spawn(code_watch.watch(self._plan.watched, self._renew), name="code watch")
+
+    async def _start_broker(self, embedded: Embedded) -> None:
+        async def start() -> Process:
+            return servers.start_broker(
+                self._plan, embedded, outputs=self._outputs, lock_fd=self._lock_fd
+            )
+
+        self._broker = self._service(servers.BROKER_LOG, start)
+        connection = Connection(addresses.parse_address(embedded.url))
+        try:
+            await self._ready(self._broker, lambda: valkey.answers(connection))
+        finally:
+            await connection.close()
+
+    async def _start_api(self, api: Api) -> None:
+        # Imported here: another's application has no tables of ours.
+        from app.storage import migrate
+
+        await asyncio.to_thread(migrate.upgrade, self._plan.environment["DATABASE_URL"])
+
+        async def start() -> Process:
+            return servers.start_api(
+                self._plan, api, outputs=self._outputs, log_level=self._options.log_level
+            )
+
+        service = self._service(servers.API_LOG, start)
+        self._services.append(service)
+        await self._ready(service, lambda: servers.listens(api))
+
+    async def _start_workers(self, celery: CeleryProcesses) -> None:
+        await celery.ready()
+        if self._plan.api is not None:
+            arguments = [
+                *("beat", "--loglevel", self._options.log_level, "--pidfile", ""),
+                *("--schedule", str(self._plan.data_dir.schedule)),
+            ]
+            beat = self._service("beat", lambda: celery.start(arguments, log="beat"))
+            self._services.append(beat)
+        self._supervisor = Supervisor(
+            self._plan, celery, self._console, log_level=self._options.log_level
+        )
+        self._spawn(self._supervisor.run(), name="supervisor")
+
+    async def _renew(self) -> None:
+        """Code has changed: whatever starts from now on runs the new one."""
+        self._console.line("reload", "code has changed: starting anew what is idle")
+        if self._celery is not None:
+            await self._celery.renew()
+        for service in self._services:
+            service.renew()
+        if self._supervisor is not None:
+            self._supervisor.fleet.renew()
+
+    async def _end(self) -> None:
+        """End everything in order: nobody loses what it needs to finish."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(
+            *(
+                service.stop(grace_s=SERVICE_GRACE_S, hurry=self._hurry)
+                for service in self._services
+            ),
+            self._end_workers(),
+        )
+        if self._celery is not None:
+            await self._celery.close()
+        if self._broker is not None:
+            await self._broker.stop(grace_s=BROKER_GRACE_S, hurry=asyncio.Event())
+
+    async def _end_workers(self) -> None:
+        if self._supervisor is None:
+            return
+        grace_s = self._options.stop_grace_s
+        await self._supervisor.fleet.stop(grace_s=grace_s, hurry=self._hurry)
+        await self._supervisor.close()
+
+    def _service(self, name: str, start: Callable[[], Awaitable[Process]]) -> Service:
+        service = Service(name, start, console=self._console, clock=time.monotonic)
+        service.open()
+        return service
+
+    async def _ready(self, service: Service, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        await servers.wait_for(
+            service.name,
+            is_ready,
+            log=self._plan.data_dir.log(service.name),
+            has_died=lambda: service.failures > 0,
+        )
+
+    def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _places(self) -> Places:
+        plan = self._plan
+        return Places(
+            api=plan.api.url if plan.api is not None else None,
+            broker=str(addresses.parse_address(plan.broker_url)),
+            database=environment.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
+            data_dir=plan.data_dir.path,
+        )
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+            return
+        self._stop.set()
+        self._console.line("celeriac", "ending; once more ends it at once")
+
+    async def _stopped(self) -> None:
+        await self._stop.wait()

@@ -1,0 +1,64 @@
+"""Tells of the pools of this machine: lines on the console, and the board that the API reads."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from app.broker.connection import Connection
+from app.control import board
+from app.control.board import Board
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.ports import Tick
+from app.control.status import EventType, PoolEvent, PoolStatus
+from app.errors import BrokerUnreachable
+from app.local.console import Console
+
+POST_S = 1.0
+
+SHOWN_AS_SIZES = frozenset({"ScaledUp", "ScaledDown", "DrainStarted"})
+"""Events that `write_status` shows in fewer words."""
+
+
+class LocalReports:
+    """The `Reports` of the loop."""
+
+    def __init__(
+        self, console: Console, connection: Connection, *, clock: Callable[[], float]
+    ) -> None:
+        self._console = console
+        self._connection = connection
+        self._clock = clock
+        self._sizes: dict[PoolKey, int] = {}
+        self._statuses: Mapping[PoolKey, PoolStatus] = {}
+
+    async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
+        """Show a change of size, and why."""
+        was = self._sizes.get(pool.key, 0)
+        if status.replicas is None or status.replicas == was:
+            return
+        self._sizes[pool.key] = status.replicas
+        why = "; ".join(status.explanation)
+        self._console.line(pool.key.name, f"{was} -> {status.replicas}  {why}")
+
+    async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
+        """Show what is not a change of size."""
+        if event.reason in SHOWN_AS_SIZES:
+            return
+        show = self._console.problem if event.type is EventType.WARNING else self._console.line
+        show(pool.key.name, event.message)
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        """Remember what to post next."""
+        del tick
+        self._statuses = statuses
+
+    async def post(self) -> None:
+        """Post the pools on the board until cancelled."""
+        while True:
+            pools = {key.name: status for key, status in self._statuses.items()}
+            text = board.build_text(Board(posted_at_s=self._clock(), pools=pools))
+            try:
+                async with self._connection.asking() as client:
+                    await client.set(board.KEY, text, ex=board.LIFETIME_S)
+            except BrokerUnreachable:
+                pass  # the loop reports it for each pool, and the key expires
+            await asyncio.sleep(POST_S)

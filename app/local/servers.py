@@ -1,0 +1,95 @@
+"""The servers of the platform that are no Celery processes: broker and API."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from app.errors import CeleriacError
+from app.local import environment, valkey
+from app.local.celery_processes import Outputs
+from app.local.plan import Api, Embedded, Plan
+from app.local.processes import LeashedProcess
+
+BROKER_LOG = "broker"
+API_LOG = "api"
+
+READY_WITHIN_S = 60.0
+"""A long append-only file takes its time to be read; a cold disk to import from."""
+API_SHUTDOWN_S = 4
+"""How long open requests may go on; event streams are cut then, and resumed by their clients."""
+
+_POLL_S = 0.05
+_END_LINES = 5
+
+
+def start_broker(
+    plan: Plan, embedded: Embedded, *, outputs: Outputs, lock_fd: int
+) -> LeashedProcess:
+    """Start our own broker. It holds the lock of the data folder until it has ended."""
+    folder = plan.data_dir.broker
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "valkey.conf"
+    path.write_text(valkey.configuration(folder, port=embedded.port))
+    pipe = outputs.open(BROKER_LOG)
+    try:
+        return LeashedProcess(
+            [str(embedded.program), str(path)],
+            environment=plan.environment,
+            output_fd=pipe.write_fd,
+            kept_fds=(lock_fd,),
+        )
+    finally:
+        pipe.close_write_end()
+
+
+def start_api(plan: Plan, api: Api, *, outputs: Outputs, log_level: str) -> LeashedProcess:
+    """Start the API."""
+    pipe = outputs.open(API_LOG)
+    try:
+        return LeashedProcess(
+            [
+                # -P and the folder: the working directory may hold another package called `app`.
+                *(sys.executable, "-P", "-m", "uvicorn", "app.main:app"),
+                *("--app-dir", str(environment.ROOT)),
+                *("--host", api.host, "--port", str(api.port)),
+                *("--log-level", log_level),
+                *("--timeout-graceful-shutdown", str(API_SHUTDOWN_S)),
+            ],
+            environment=plan.environment,
+            output_fd=pipe.write_fd,
+        )
+    finally:
+        pipe.close_write_end()
+
+
+async def wait_for(
+    name: str, is_ready: Callable[[], Awaitable[bool]], *, log: Path, has_died: Callable[[], bool]
+) -> None:
+    """Return when the server is ready.
+
+    Raises:
+        CeleriacError: it died, or took too long; the message holds the end of its log.
+    """
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + READY_WITHIN_S
+    while not await is_ready():
+        if has_died() or loop.time() > deadline_s:
+            raise CeleriacError(f"the {name} does not start; the end of {log}:\n{_end_of(log)}")
+        await asyncio.sleep(_POLL_S)
+
+
+async def listens(api: Api) -> bool:
+    """Whether the API takes connections."""
+    try:
+        _, writer = await asyncio.open_connection(api.loopback, api.port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def _end_of(path: Path) -> str:
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return "\n".join(lines[-_END_LINES:])

@@ -1,0 +1,74 @@
+"""The loop of `app.control` over the worker processes of this machine."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Sequence
+
+from app.broker import address as addresses
+from app.broker.connection import Connection
+from app.broker.model import NodeName
+from app.control.loop import Loop
+from app.control.pool import UnreadablePool, WorkerPool
+from app.local.brokers import LocalBrokers
+from app.local.celery_processes import CeleryProcesses
+from app.local.console import Console
+from app.local.fleet import Fleet
+from app.local.plan import Plan
+from app.local.pools import LocalPool
+from app.local.processes import Process
+from app.local.reports import LocalReports
+
+
+class LocalPools:
+    """The `Pools` of the loop: settled at the start."""
+
+    def __init__(self, pools: Sequence[LocalPool]) -> None:
+        self._pools = [local.pool for local in pools]
+
+    def current(self) -> Sequence[WorkerPool | UnreadablePool]:
+        return self._pools
+
+
+class Supervisor:
+    """Sizes the pools, and keeps their workers."""
+
+    def __init__(
+        self, plan: Plan, celery: CeleryProcesses, console: Console, *, log_level: str
+    ) -> None:
+        self._celery = celery
+        self._log_level = log_level
+        address = addresses.parse_address(plan.broker_url)
+        self._connection = Connection(address)
+        self._brokers = LocalBrokers(address, clock=time.time)
+        self._reports = LocalReports(console, self._connection, clock=time.time)
+        self.fleet = Fleet(
+            plan.pools,
+            start_worker=self._start_worker,
+            host=socket.gethostname(),
+            max_workers=plan.max_workers,
+            clock=time.time,
+            tell=console.problem,
+        )
+        self._loop = Loop(
+            pools=LocalPools(plan.pools),
+            brokers=self._brokers,
+            replicas=self.fleet,
+            reports=self._reports,
+            clock=time.time,
+        )
+
+    async def run(self) -> None:
+        """Follow the queues until cancelled; the workers stay."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop.run(), name="pools")
+            group.create_task(self._reports.post(), name="board")
+
+    async def close(self) -> None:
+        """Close the connections to the broker."""
+        await self._brokers.close()
+        await self._connection.close()
+
+    async def _start_worker(self, pool: LocalPool, node: NodeName) -> Process:
+        arguments = pool.worker_arguments(node, log_level=self._log_level)
+        return await self._celery.start(arguments, log=pool.name)

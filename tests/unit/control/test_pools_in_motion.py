@@ -216,20 +216,22 @@ def test_a_mute_worker_is_never_taken_away() -> None:
 def test_no_task_is_ever_ended_whatever_happens(data: st.DataObject) -> None:
     """Random load, lost replies, restarts and outages; at the end all work is done."""
     rng = random.Random(data.draw(st.integers(0, 2**32)))
+    trickle = data.draw(st.sampled_from([0.05, 0.3, 0.8]))
+    runtimes_s = data.draw(st.sampled_from([(0.5, 5.0, 60.0), (1.0, 4.0), (3.0, 30.0)]))
     world = World(
         slots=data.draw(st.sampled_from([1, 3])),
-        removal=data.draw(st.sampled_from([Removal.CHOSEN, Removal.HIGHEST_ORDINAL, Removal.ANY])),
+        removal=data.draw(st.sampled_from(Removal)),
         loses_reply=lambda: rng.random() < 0.2,
     )
     stage = Stage(world, worker_pool(**HASTY, concurrency=world.slots))
-    published = 0
+
+    def arrivals() -> tuple[float, ...]:
+        return (rng.choice(runtimes_s),) if rng.random() < trickle else ()
 
     async def play() -> None:
-        nonlocal published
         for _ in range(12):
-            burst = [rng.choice([0.5, 5.0, 60.0]) for _ in range(rng.choice([0, 0, 1, 5, 20]))]
-            published += len(burst)
-            world.publish(*burst)
+            world.trickle = rng.choice([tuple, arrivals])
+            world.publish(*(rng.choice(runtimes_s) for _ in range(rng.choice([0, 0, 1, 20]))))
             await stage.run(rng.choice([1, 3, 10, 30]))
             event = rng.random()
             if event < 0.2:
@@ -238,9 +240,10 @@ def test_no_task_is_ever_ended_whatever_happens(data: st.DataObject) -> None:
                 world.break_broker()
                 await stage.run(rng.choice([2, 40]))
                 world.mend_broker()
+        world.trickle = tuple
         await stage.run(400)
 
     asyncio.run(play())
 
     assert world.killed == []
-    assert (world.ended, world.replicas) == (published, 0)
+    assert (world.ended, world.replicas) == (world.published, 0)

@@ -68,6 +68,9 @@ class World:
     broker_back_at_s: float = 0.0
     listens_from_s: float = 0.0
     loses_reply: Callable[[], bool] = lambda: False
+    trickle: Callable[[], Sequence[float]] = tuple
+    """Run times of the tasks that are published in one step, between ticks."""
+    published: int = 0
     tasks: deque[tuple[float, float]] = field(default_factory=deque)
     pods: dict[InstanceName, Pod] = field(default_factory=dict)
     waits_s: list[tuple[float, float]] = field(default_factory=list)
@@ -83,6 +86,7 @@ class World:
         return self.now_s
 
     def publish(self, *runtimes_s: float) -> None:
+        self.published += len(runtimes_s)
         self.tasks.extend((self.now_s, runtime_s) for runtime_s in runtimes_s)
 
     @property
@@ -93,6 +97,7 @@ class World:
         for _ in range(round(seconds / STEP_S)):
             self.now_s += STEP_S
             self._control()
+            self.publish(*self.trickle())
             for pod in self.pods.values():
                 self._work(pod)
 

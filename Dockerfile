@@ -50,7 +50,7 @@ ENV PATH=/opt/package/bin:/opt/celeriac/bin:$PATH \
     HOME=/tmp \
     TEMP_DIR=/var/lib/celeriac/temp \
     STORAGE_DIR=/var/lib/celeriac/storage
-WORKDIR /tmp
+WORKDIR /opt/package
 USER 10001:10001
 CMD ["celeriac", "--help"]
 

@@ -67,7 +67,18 @@ def test_the_operator_is_alone_and_watches_one_namespace() -> None:
         1,
         "Recreate",
     )
-    assert "--namespace=work" in rendering.main_container(deployment)["args"]
+    container = rendering.main_container(deployment)
+    assert environment(container)["CELERIAC_NAMESPACE"]["valueFrom"] == {
+        "fieldRef": {"fieldPath": "metadata.namespace"}
+    }
+    assert "--all-namespaces" not in container["args"]
+
+
+def test_an_operator_of_the_whole_cluster_is_told_so() -> None:
+    rendered = matrix.CASES["an operator of the whole cluster and nothing else"].render()
+    container = rendering.main_container(rendered.get("Deployment", "celeriac-operator"))
+    assert "--all-namespaces" in container["args"]
+    assert "CELERIAC_NAMESPACE" not in environment(container)
 
 
 def test_the_database_is_upgraded_before_the_api_starts() -> None:

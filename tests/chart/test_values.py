@@ -184,6 +184,10 @@ ALL_ON: Values = {
     "redis": {"existingSecret": "redis"},
     "postgresql": {"existingSecret": "postgresql"},
     "operator": {"image": {"repository": "celeriac-operator"}},
+    "api": {
+        **matrix.CASES["every switch on"].values["api"],
+        "image": {"repository": "celeriac-api"},
+    },
     "celery": {"app": "shop.tasks", "beat": True},
     "workers": matrix.SHOP["workers"],
 }

@@ -5,16 +5,36 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.operator import crd
-from tools.chart import reference, source, values
+from tools.chart import base, reference, source, values
 from tools.operator import reference as workerpool
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/celeriac"
+BASE = ROOT / "k8s/base"
 CRD = "workerpools.celeriac.dev.yaml"
 
 
-def wanted() -> Mapping[Path, str]:
-    """Generated files by path, as they should be."""
+def stale() -> list[Path]:
+    """Files that are not as they should be, and those of the base that should not be at all."""
+    wanted = {**_sources(), **_base()}
+    return [path for path, text in wanted.items() if not _holds(path, text)] + _surplus(wanted)
+
+
+def write() -> list[Path]:
+    """Make all files as they should be; return those that were not."""
+    changed = _written(_sources())
+    base_files = _base()  # made from the chart as it is now
+    surplus = _surplus(base_files)
+    for path in surplus:
+        path.unlink()
+    return changed + _written(base_files) + surplus
+
+
+def _surplus(wanted: Mapping[Path, str]) -> list[Path]:
+    return [path for path in sorted(BASE.glob("*")) if path not in wanted]
+
+
+def _sources() -> Mapping[Path, str]:
     schema = source.load()
     head = (source.SCHEMA / "README.md").read_text()
     return {
@@ -29,14 +49,11 @@ def wanted() -> Mapping[Path, str]:
     }
 
 
-def stale() -> list[Path]:
-    """Files that are not as they should be."""
-    return [path for path, text in wanted().items() if not _holds(path, text)]
+def _base() -> Mapping[Path, str]:
+    return {BASE / name: text for name, text in base.files(CHART).items()}
 
 
-def write() -> list[Path]:
-    """Write what is stale; return what was written."""
-    files = wanted()
+def _written(files: Mapping[Path, str]) -> list[Path]:
     old = [path for path, text in files.items() if not _holds(path, text)]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 {{- define "celeriac.migration" -}}
 {{- if .root.Values.migrations.enabled }}
 - name: migrate
-  {{- include "celeriac.image" (dict "root" .root "images" list) | nindent 2 }}
+  {{- include "celeriac.image" (dict "root" .root "images" (list .root.Values.api.image)) | nindent 2 }}
   command: [celeriac, db, upgrade]
   {{- include "celeriac.environment" . | nindent 2 }}
   {{- include "celeriac.containerEnd" . | nindent 2 }}

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -200,7 +200,7 @@ async def follow(
     find: Callable[[], Awaitable[Job | None]],
     after: str = FIRST_ID,
     look_s: float = LOOK_S,
-) -> AsyncIterator[Event | None]:
+) -> AsyncGenerator[Event | None, None]:
     """A job's events after the one with the id `after`: those there are, then those that come.
 
     Ends after the `end` event. Gives None when `look_s` have passed without news, so that the

@@ -57,52 +57,52 @@ class Platform:
     @property
     def database(self) -> Database:
         group = self.settings.database
-        return self._once(
+        return self.once(
             Database, lambda: Database(group.url.get_secret_value(), pool_size=group.pool_size)
         )
 
     @property
     def jobs(self) -> JobStore:
-        return self._once(JobStore, lambda: JobStore(self.database))
+        return self.once(JobStore, lambda: JobStore(self.database))
 
     @property
     def claims(self) -> ClaimStore:
-        return self._once(ClaimStore, lambda: ClaimStore(self.database))
+        return self.once(ClaimStore, lambda: ClaimStore(self.database))
 
     @property
     def upkeep(self) -> UpkeepStore:
-        return self._once(UpkeepStore, lambda: UpkeepStore(self.database))
+        return self.once(UpkeepStore, lambda: UpkeepStore(self.database))
 
     @property
     def artifacts(self) -> ArtifactStore:
         files = self.settings.files
-        return self._once(
+        return self.once(
             ArtifactStore,
             lambda: ArtifactStore.open(folder=files.storage_dir, url=files.storage_url),
         )
 
     @property
     def sources(self) -> SourceStore:
-        return self._once(SourceStore, lambda: SourceStore(self.database))
+        return self.once(SourceStore, lambda: SourceStore(self.database))
 
     @property
     def chunks(self) -> ChunkStore:
-        return self._once(SqlChunkStore, lambda: SqlChunkStore(self.database))
+        return self.once(SqlChunkStore, lambda: SqlChunkStore(self.database))
 
     @property
     def uploads(self) -> UploadStore:
-        return self._once(UploadStore, lambda: UploadStore(self.database, self.artifacts))
+        return self.once(UploadStore, lambda: UploadStore(self.database, self.artifacts))
 
     @property
     def redis(self) -> "redis.Redis":
         """The broker's server, for what is not a message."""
         url = self.settings.broker.broker_url.get_secret_value()
-        return self._once(redis.Redis, lambda: events.open_client(url))
+        return self.once(redis.Redis, lambda: events.open_client(url))
 
     @property
     def events(self) -> EventWriter:
         group = self.settings.jobs
-        return self._once(
+        return self.once(
             EventWriter,
             lambda: EventWriter(
                 self.redis, length=group.events_length, expire_s=group.events_expire_s
@@ -111,11 +111,11 @@ class Platform:
 
     @property
     def publisher(self) -> Publisher:
-        return self._once(Publisher, lambda: Publisher(self.celery, self.registry))
+        return self.once(Publisher, lambda: Publisher(self.celery, self.registry))
 
     @property
     def keeper(self) -> LeaseKeeper:
-        return self._once(
+        return self.once(
             LeaseKeeper, lambda: LeaseKeeper(self.claims, lease_s=self.settings.jobs.lease_s)
         )
 
@@ -144,7 +144,8 @@ class Platform:
             if isinstance(part, Database):
                 part.forget()
 
-    def _once(self, kind: type[T], build: Callable[[], T]) -> T:
+    def once(self, kind: type[T], build: Callable[[], T]) -> T:
+        """The one part of this kind, built when it is asked for first."""
         found = self._opened.get(kind.__name__)
         if found is None:
             with self._lock:

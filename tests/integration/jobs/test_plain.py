@@ -1,0 +1,70 @@
+"""The same tasks as plain Celery: no row, results by JSON, Celery's own retries."""
+
+import pytest
+from celery.result import AsyncResult
+
+from app.errors import PermanentError
+from tests.integration.jobs.conftest import Site
+from tests.waiting import eventually
+
+
+def given(act: str) -> dict[str, object]:
+    return {"name": "probe", "plan": {"second": [act, "ok"]}, "trail": []}
+
+
+def send(site: Site, act: str) -> AsyncResult:
+    return site.platform.celery.send_task("probe_second", (given(act),))
+
+
+def test_a_plain_call_gives_its_result(standing_site: Site) -> None:
+    found = send(standing_site, "ok").get(timeout=30)
+
+    assert found == {**given("ok"), "trail": ["second:ok"]}
+
+
+def test_a_plain_call_leaves_no_row(standing_site: Site) -> None:
+    before = standing_site.jobs.counts_by_state()
+
+    send(standing_site, "ok").get(timeout=30)
+
+    assert standing_site.jobs.counts_by_state() == before
+
+
+def test_a_chain_of_plain_calls_hands_its_results_on(standing_site: Site) -> None:
+    celery = standing_site.platform.celery
+    chain = (
+        celery.signature("probe_first", kwargs={"name": "chained"})
+        | celery.signature("probe_second")
+        | celery.signature("probe_last")
+    )
+
+    found = chain.apply_async().get(timeout=30)
+
+    assert found["trail"] == ["first:ok", "second:ok", "last:ok"]
+
+
+def test_a_plain_call_is_retried_by_celery(standing_site: Site) -> None:
+    found = send(standing_site, "retryable").get(timeout=30)
+
+    assert found["trail"] == ["second:ok"]
+
+
+def test_a_plain_call_tells_its_progress(standing_site: Site) -> None:
+    result = send(standing_site, "spin:3")
+
+    meta = eventually(lambda: result.info if result.state == "PROGRESS" else None)
+
+    assert meta == {"progress": 1, "message": "second begins", "speed": None, "eta_seconds": None}
+    result.get(timeout=30)
+
+
+def test_a_plain_failure_is_raised_at_the_caller(standing_site: Site) -> None:
+    with pytest.raises(PermanentError, match="never"):
+        send(standing_site, "permanent").get(timeout=30)
+
+
+def test_a_task_called_as_a_function_runs_here(standing_site: Site) -> None:
+    celery = standing_site.platform.celery
+    celery.loader.import_default_modules()
+
+    assert celery.tasks["probe_second"](given("ok"))["trail"] == ["second:ok"]

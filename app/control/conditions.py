@@ -133,7 +133,7 @@ def _metrics_available(found: Findings) -> _Finding:
 
 def _fallback(found: Findings) -> _Finding:
     if found.decision is not None and found.decision.has(Rule.FALLBACK):
-        return _true("BrokerUnreachable", "the broker is silent and spec.fallback is in force")
+        return _true("NoReading", "nothing is known of the queues: spec.fallback is in force")
     return _false("NotNeeded", "sizes come from readings")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.broker.model import BrokerReading, NodeName, QueueReading
+from app.broker.model import BrokerReading, QueueReading
 from app.control import hearing as hearings
 from app.control import notes as noting
 from app.control.hearing import Hearing
@@ -26,8 +26,6 @@ class Gathered:
     reading: Reading
     unheard: tuple[str, ...]
     """Replicas that have been ready for long and never were heard."""
-    awake_nodes: tuple[NodeName, ...]
-    """Workers that are heard now."""
 
 
 def gather(
@@ -54,12 +52,6 @@ def gather(
         crew=crew,
         reading=_reading(crew, queues, instances, hearing, slots_per_replica, now_s=now_s),
         unheard=_unheard(replicas, hearing, now_s=now_s),
-        awake_nodes=tuple(
-            one.node
-            for instance in instances
-            for one in hearing.of(instance)
-            if now_s - one.seen_at_s <= hearings.SILENT_S
-        ),
     )
 
 

@@ -65,9 +65,9 @@ def _counts(status: PoolStatus) -> tuple[object, ...]:
 
 
 def _is_close(before: float | None, now: float | None) -> bool:
-    if before is None or now is None:
-        return before is now
-    return abs(now - before) <= max(NOTICEABLE_RATIO * abs(before), 0.001)
+    """Not known and nothing are no news to each other."""
+    was, is_now = before or 0.0, now or 0.0
+    return abs(is_now - was) <= max(NOTICEABLE_RATIO * was, 0.001)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,29 +102,28 @@ def events(
             yield event
 
 
-_TROUBLES = {
-    ConditionType.ABLE_TO_SCALE: ConditionStatus.FALSE,
-    ConditionType.METRICS_AVAILABLE: ConditionStatus.FALSE,
-    ConditionType.FALLBACK: ConditionStatus.TRUE,
-}
-"""Conditions that are told about, and the status that is bad."""
-
-_TURNS = {ConditionType.PAUSED}
-"""Conditions whose turning is told about without being bad."""
+_TROUBLES = {ConditionType.ABLE_TO_SCALE, ConditionType.METRICS_AVAILABLE}
+"""Conditions that are told about when they are false, and when that is over."""
 
 
 def _of_condition(before: Condition | None, after: Condition, *, now_s: float) -> PoolEvent | None:
-    was = before.status if before is not None else None
-    bad = _TROUBLES.get(after.type)
-    if bad is not None and after.status is bad:
-        is_known = was is bad and before is not None and before.reason == after.reason
-        return None if is_known else _warning(after, now_s)
-    if bad is ConditionStatus.FALSE and was is bad:
-        return _normal(after.reason, f"{after.type}: {after.message}", now_s)
-    if after.type in _TURNS and (was or ConditionStatus.FALSE) is not after.status:
-        return _normal(after.reason, after.message, now_s)
-    if after.type is ConditionType.DRAINING and after.reason == "DrainOverdue":
+    if after.type in _TROUBLES:
+        return _of_trouble(before, after, now_s=now_s)
+    if after.type is ConditionType.PAUSED:
+        was = before.status if before is not None else ConditionStatus.FALSE
+        return _normal(after.reason, after.message, now_s) if was is not after.status else None
+    if after.reason == "DrainOverdue":
         return _warning(after, now_s)
+    return None
+
+
+def _of_trouble(before: Condition | None, after: Condition, *, now_s: float) -> PoolEvent | None:
+    was_bad = before is not None and before.status is ConditionStatus.FALSE
+    if after.status is ConditionStatus.FALSE:
+        is_news = before is None or not was_bad or before.reason != after.reason
+        return _warning(after, now_s) if is_news else None
+    if was_bad and after.status is ConditionStatus.TRUE:
+        return _normal(after.reason, f"{after.type}: {after.message}", now_s)
     return None
 
 

@@ -39,6 +39,7 @@ class Turns:
             target = await self._replicas.read(pool)
         except PoolProblem as problem:
             return await self.refuse(pool, problem, memory)
+        memory = await self._with_slots(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
         carrying = self._carrying(pool, target, judged, view)
         findings = await self._carried_out(carrying, judged)
@@ -46,7 +47,6 @@ class Turns:
         if carrying.scaling is not None:
             memory = replace(memory, last_scale_at_s=self._clock())
             target = replace(target, replicas=carrying.scaling.now)
-        memory = await self._with_slots(pool, memory, judged, view)
         course = Course(target=target, gathered=judged.gathered, findings=findings)
         return await self._report(
             pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
@@ -98,19 +98,19 @@ class Turns:
         return judged.findings
 
     async def _with_slots(
-        self, pool: WorkerPool, memory: PoolMemory, judged: Judged, view: BrokerView
+        self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
     ) -> PoolMemory:
         """Ask a worker how many tasks it runs at once, where the spec does not say so."""
         now_s, asked_at_s = self._clock(), memory.slots_asked_at_s
         pause_s = ASK_SLOTS_AGAIN_S if memory.slots_per_replica is None else SLOTS_HOLD_S
-        nodes = judged.gathered.awake_nodes[:1]
-        if pool.spec.concurrency is not None or view.broker is None or not nodes:
+        if pool.spec.concurrency is not None or view.broker is None:
             return memory
-        if asked_at_s is not None and now_s - asked_at_s < pause_s:
+        node = view.hearing.find_awake(target.instances, now_s=now_s)
+        if node is None or (asked_at_s is not None and now_s - asked_at_s < pause_s):
             return memory
         memory = replace(memory, slots_asked_at_s=now_s)
         try:
-            answers = await view.broker.workers.ask(nodes)
+            answers = await view.broker.workers.ask([node])
         except BrokerUnreachable:
             return memory
         slots = [answer.slots for answer in answers.values() if answer.slots is not None]

@@ -1,0 +1,382 @@
+"""The loop: what one pool's trouble means for it and for the others, and what is written when."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from app.broker.model import BrokerReading
+from app.control import loop as loops
+from app.control.loop import Loop
+from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.ports import Broker, BrokerKey, DrainMark, InstanceName, Target
+from app.control.problems import PoolProblem, ProblemReason
+from app.control.spec import Mode
+from app.control.status import ConditionStatus, ConditionType, PoolStatus
+from app.errors import StorageUnavailable
+from app.queues import QueueName
+from tests.unit.control.builders import worker_pool
+from tests.unit.control.world import Stage, World, WorldReports
+
+
+def shown(status: PoolStatus, kind: ConditionType) -> tuple[str, str]:
+    found = next(one for one in status.conditions if one.type is kind)
+    return (found.status.value, found.reason)
+
+
+def latest(stage: Stage, name: str = "shop") -> PoolStatus:
+    return stage.reports.latest[PoolKey("apps", name)]
+
+
+def run(stage: Stage, seconds: float) -> None:
+    asyncio.run(stage.run(seconds))
+
+
+def test_one_reading_serves_all_pools_of_a_broker() -> None:
+    stage = Stage(World(), *(worker_pool(f"p{n}", queues=[f"q{n}"]) for n in range(20)))
+
+    run(stage, 5)
+
+    assert stage.queues.reads == 5
+
+
+def test_a_pool_is_looked_at_as_often_as_it_asks_for() -> None:
+    stage = Stage(World(), worker_pool("slow", pollingIntervalSeconds=5), worker_pool("quick"))
+
+    run(stage, 10)
+
+    assert [tick.looked_at for tick in stage.reports.ticks] == [2, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+
+
+def test_a_pool_that_drains_is_looked_at_every_second() -> None:
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    pool = worker_pool(pollingIntervalSeconds=30, behavior=quick, cooldownPeriodSeconds=0)
+    stage = Stage(World(replicas=3), pool)
+    stage.world.settle()
+
+    run(stage, 40)
+
+    assert stage.world.replicas == 0
+
+
+def test_a_still_pool_is_written_once() -> None:
+    stage = Stage(World(), worker_pool())
+
+    run(stage, 120)
+
+    assert (len(stage.reports.statuses), stage.replicas.writes, stage.reports.events) == (1, 0, [])
+
+
+def test_figures_that_move_are_written_now_and_then() -> None:
+    stage = Stage(World(replicas=1), worker_pool(maxReplicas=1))
+    stage.world.settle()
+    stage.world.publish(*[3.0] * 40)
+
+    run(stage, 60)
+
+    assert 4 <= len(stage.reports.statuses) <= 9
+
+
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.OFF])
+def test_a_pool_that_is_only_watched_is_never_written(mode: Mode) -> None:
+    stage = Stage(World(replicas=2), worker_pool(mode=mode.value))
+    stage.world.settle()
+    stage.world.publish(*[60.0] * 9)
+
+    run(stage, 30)
+
+    assert (stage.replicas.writes, stage.world.replicas) == (0, 2)
+    assert latest(stage).desired_replicas == (9 if mode is Mode.DRY_RUN else None)
+    assert shown(latest(stage), ConditionType.READY) == ("True", mode.value)
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind", "reason", "hint"),
+    [
+        pytest.param(
+            worker_pool(broker={"secretKeyRef": {"name": "absent"}}),
+            ConditionType.METRICS_AVAILABLE,
+            "BrokerUnknown",
+            "create it",
+            id="unknown secret",
+        ),
+        pytest.param(
+            worker_pool(
+                schedules=[
+                    {"name": "x", "start": "99 * * * *", "end": "0 0 * * *", "minReplicas": 1}
+                ]
+            ),
+            ConditionType.ABLE_TO_SCALE,
+            "InvalidSchedule",
+            "cron expression '99 * * * *'",
+            id="bad cron",
+        ),
+        pytest.param(
+            replace(worker_pool(), annotations={"celeriac.dev/paused": "please"}),
+            ConditionType.ABLE_TO_SCALE,
+            "InvalidAnnotation",
+            "write true or false",
+            id="bad annotation",
+        ),
+        pytest.param(
+            UnreadablePool(
+                key=PoolKey("apps", "shop"),
+                problem=PoolProblem(ProblemReason.INVALID_SPEC, "spec.queues: Field required"),
+            ),
+            ConditionType.ABLE_TO_SCALE,
+            "InvalidSpec",
+            "spec.queues",
+            id="unreadable spec",
+        ),
+    ],
+)
+def test_a_pool_in_trouble_says_so_once_and_the_others_work_on(
+    pool: WorkerPool | UnreadablePool, kind: ConditionType, reason: str, hint: str
+) -> None:
+    other = worker_pool("other", scaleTargetRef={"name": "another"})
+    stage = Stage(World(), pool, other)
+    stage.world.publish(60.0)
+
+    run(stage, 20)
+
+    assert shown(latest(stage), kind) == ("False", reason)
+    assert shown(latest(stage), ConditionType.READY) == ("False", reason)
+    told = [event.message for key, event in stage.reports.events if key.name == "shop"]
+    assert len(told) == 1
+    assert hint in told[0]
+    assert latest(stage, "other").desired_replicas == 1
+
+
+def test_a_missing_target_is_named_and_found_when_it_comes() -> None:
+    stage = Stage(World(), worker_pool())
+    stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
+
+    run(stage, 5)
+    before = shown(latest(stage), ConditionType.ABLE_TO_SCALE)
+    stage.replicas.problem = None
+    run(stage, 5)
+
+    assert before == ("False", "TargetNotFound")
+    assert shown(latest(stage), ConditionType.ABLE_TO_SCALE) == ("True", "ReadyForNewScale")
+    assert stage.reports.reasons == ["TargetNotFound", "ReadyForNewScale"]
+
+
+def test_of_two_pools_on_one_target_the_older_one_works() -> None:
+    target = {"name": "worker"}
+    younger = replace(worker_pool("a", scaleTargetRef=target), created_at_s=2.0)
+    older = replace(worker_pool("b", scaleTargetRef=target), created_at_s=1.0)
+    stage = Stage(World(), younger, older)
+    stage.world.publish(60.0)
+
+    run(stage, 3)
+
+    assert shown(latest(stage, "a"), ConditionType.ABLE_TO_SCALE) == ("False", "TargetShared")
+    assert latest(stage, "b").desired_replicas == 1
+    assert [key.name for key, event in stage.reports.events if "b already" in event.message] == [
+        "a"
+    ]
+
+
+@dataclass
+class OneFails:
+    """Replicas of which one pool's cannot be read, for a reason nobody has thought of."""
+
+    stage: Stage
+
+    async def read(self, pool: WorkerPool) -> Target:
+        if pool.key.name == "bad":
+            raise ZeroDivisionError
+        return await self.stage.replicas.read(pool)
+
+    async def scale_to(self, pool: WorkerPool, **asked: object) -> None:
+        await self.stage.replicas.scale_to(pool, **asked)  # type: ignore[arg-type]  # handed on
+
+    async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
+        raise NotImplementedError
+
+
+def test_an_unexpected_error_stays_with_its_pool(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(World(), worker_pool("bad"), worker_pool("good"))
+    stage.loop = Loop(
+        pools=stage.pools,
+        brokers=stage.brokers,
+        replicas=OneFails(stage),
+        reports=stage.reports,
+        clock=stage.world.clock,
+    )
+    stage.world.publish(60.0)
+
+    run(stage, 2)
+
+    assert latest(stage, "good").desired_replicas == 1
+    assert [tick.failed for tick in stage.reports.ticks] == [(PoolKey("apps", "bad"),)] * 2
+    assert "turn failed" in caplog.text
+
+
+class NeverReads:
+    """A broker that does not even time out."""
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_a_broker_that_hangs_holds_nobody_else_up() -> None:
+    stage = Stage(World(), worker_pool("stuck", broker={"keyPrefix": "x"}), worker_pool("good"))
+    hanging = Broker(key=BrokerKey("x"), queues=NeverReads(), workers=stage.workers)
+
+    class TwoBrokers:
+        async def find(self, pool: WorkerPool) -> Broker:
+            return hanging if pool.key.name == "stuck" else stage.brokers.broker
+
+    stage.loop = Loop(
+        pools=stage.pools,
+        brokers=TwoBrokers(),
+        replicas=stage.replicas,
+        reports=stage.reports,
+        clock=stage.world.clock,
+        patience_s=0.01,
+    )
+    stage.world.publish(60.0)
+
+    run(stage, 5)
+
+    assert latest(stage, "good").desired_replicas == 1
+    assert [tick.looked_at for tick in stage.reports.ticks] == [2, 1, 1, 1, 1]
+
+
+class BreaksOnRead:
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        raise ZeroDivisionError
+
+
+def test_a_broker_adapter_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(World(), worker_pool())
+    stage.brokers.broker = replace(stage.brokers.broker, queues=BreaksOnRead())
+
+    run(stage, 2)
+
+    assert [len(tick.failed) for tick in stage.reports.ticks] == [1, 1]
+    assert "broker not read" in caplog.text
+
+
+def test_a_write_that_lost_a_race_is_no_trouble() -> None:
+    stage = Stage(World(), worker_pool())
+    stage.replicas.problem = None
+    stage.world.publish(60.0)
+    lost = PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
+
+    async def scale_to(*_: object, **__: object) -> None:
+        raise lost
+
+    stage.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
+    run(stage, 2)
+
+    assert shown(latest(stage), ConditionType.READY) == ("True", "Reconciled")
+
+
+class Mute(WorldReports):
+    """Nobody can be told anything."""
+
+    async def write_status(self, pool: object, status: PoolStatus) -> None:
+        raise StorageUnavailable("no answer from the API server")
+
+
+def test_a_status_that_cannot_be_written_does_not_stop_the_scaling(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage(World(), worker_pool())
+    stage.reports = Mute()
+    stage.loop = stage.build_loop()
+    stage.world.publish(60.0)
+
+    run(stage, 2)
+
+    assert stage.world.replicas == 1
+    assert caplog.record_tuples[0][:2] == ("app.control.turn", logging.WARNING)
+
+
+def test_slots_are_asked_of_one_worker_where_the_spec_is_silent() -> None:
+    stage = Stage(World(replicas=2, slots=4), worker_pool(concurrency=None))
+    stage.world.settle()
+    stage.world.publish(*[60.0] * 20)
+
+    run(stage, 10)
+
+    assert latest(stage).slots_per_replica == 4
+    assert latest(stage).desired_replicas == 5
+    assert len(stage.workers.spoken_to) == 1
+
+
+@pytest.mark.parametrize(
+    ("annotations", "want", "reason"),
+    [
+        pytest.param({"paused": "true"}, 2, "PausedByAnnotation", id="paused"),
+        pytest.param({"paused_replicas": "4"}, 4, "FixedSize", id="paused at a size"),
+        pytest.param({"paused_scale_out": "true"}, 2, "GrowingPaused", id="growing paused"),
+        pytest.param({"paused": "false"}, 9, "NotPaused", id="not paused"),
+    ],
+)
+def test_annotations_hold_a_pool(annotations: dict[str, str], want: int, reason: str) -> None:
+    stage = Stage(World(replicas=2), worker_pool())
+    stage.world.settle()
+    stage.annotate(**annotations)
+    stage.world.publish(*[60.0] * 9)
+
+    run(stage, 5)
+
+    assert stage.world.replicas == want
+    assert shown(latest(stage), ConditionType.PAUSED)[1] == reason
+
+
+def test_events_tell_each_change_with_its_inputs() -> None:
+    stage = Stage(World(), worker_pool(maxReplicas=4))
+    stage.world.publish(*[10.0] * 8)
+
+    run(stage, 90)
+
+    assert stage.reports.reasons[0] == "ScaledUp"
+    assert stage.reports.events[0][1].message.startswith("0 -> 4 replicas: 8 waiting, 0 running")
+    assert set(stage.reports.reasons[1:]) == {"DrainStarted", "ScaledDown"}
+    assert len(stage.reports.reasons) <= 8
+
+
+def test_run_ticks_until_it_is_cancelled() -> None:
+    stage = Stage(World(), worker_pool())
+    pauses_s: list[float] = []
+
+    async def wait(pause_s: float) -> None:
+        pauses_s.append(pause_s)
+        stage.world.advance(1.0)
+        if len(pauses_s) == 3:
+            raise asyncio.CancelledError
+
+    async def play() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await stage.loop.run(wait=wait)
+
+    asyncio.run(play())
+
+    assert pauses_s == [loops.LONGEST_PAUSE_S] * 3
+    assert len(stage.reports.ticks) == 3
+
+
+def test_run_outlives_a_tick_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(World(), worker_pool())
+    stage.pools.listed = None  # type: ignore[assignment]  # a source of pools that is broken
+
+    async def wait(_: float) -> None:
+        stage.pools.listed = [worker_pool()]
+        if stage.reports.ticks:
+            raise asyncio.CancelledError
+
+    async def play() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await stage.loop.run(wait=wait)
+
+    asyncio.run(play())
+
+    assert "tick failed" in caplog.text
+    assert latest(stage).conditions[0].status is ConditionStatus.TRUE

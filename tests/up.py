@@ -60,10 +60,14 @@ def running(
     try:
         process.wait_for("is up", within_s=60)
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Up(process=process, http=http, folder=folder)
+            up = Up(process=process, http=http, folder=folder)
+            eventually(up.replicas, within_s=60, why="the pools are posted")
+            yield up
         process.signal(signal.SIGINT)
         eventually(lambda: not process.is_running, within_s=60, why="Ctrl-C ends the platform")
         assert process.exit_code == 0
+    except BaseException:
+        print(process.log)  # noqa: T201  # pytest shows it beside the failure
+        raise
     finally:
         process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when a test fails

@@ -105,10 +105,16 @@ class FetchSettings(_Group):
         description="Networks in CIDR notation, separated by commas, that jobs may reach although "
         "they are private: one internal media server, say, and nothing else.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="CELERIAC_ALLOWED_HOSTS",
+        description="Host names, separated by commas, that jobs may reach whatever their address "
+        "is. Whoever can say where such a name leads decides where jobs may go.",
+    )
     timeout_s: float = Field(30.0, validation_alias="CELERIAC_FETCH_TIMEOUT_S", gt=0)
     proxy_url: str | None = Field(None, validation_alias="CELERIAC_FETCH_PROXY_URL")
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _split_at_commas(value)

@@ -40,6 +40,7 @@ class Fetcher:
         guard = connection.Guard(
             allow_private=settings.allow_private_addresses,
             allowed_networks=settings.allowed_networks,
+            allowed_hosts=settings.allowed_hosts,
             resolve=resolve,
         )
         self._client = httpx2.Client(

@@ -10,7 +10,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
@@ -38,17 +38,19 @@ def resolve(host: str, port: int) -> list[Address]:
 
 
 class Guard:
-    """Decides where connections may go: public addresses, and the networks that are allowed."""
+    """Decides where connections may go: public addresses, allowed networks and allowed hosts."""
 
     def __init__(
         self,
         *,
         allow_private: bool,
         allowed_networks: Sequence[Network] = (),
+        allowed_hosts: Collection[str] = (),
         resolve: Resolve,
     ) -> None:
         self._allow_private = allow_private
         self._allowed_networks = allowed_networks
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._resolve = resolve
 
     def allowed(self, host: str, port: int) -> list[Address]:
@@ -63,7 +65,8 @@ class Guard:
             raise failures.of_name(error, host=host) from error
         except UnicodeError as error:  # a label of a name that is too long, or empty
             raise failures.of_name(socket.gaierror(socket.EAI_NONAME, ""), host=host) from error
-        good = [address for address in found if self._is_allowed(address)]
+        is_trusted = host.lower() in self._allowed_hosts
+        good = [address for address in found if is_trusted or self._is_allowed(address)]
         if not good:
             kinds = ", ".join(sorted({addresses.refusal(address) or "" for address in found}))
             raise AddressRefused(f"jobs may not reach {host}: its address is {kinds or 'unknown'}")

@@ -80,8 +80,9 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _versioned(platform: Platform) -> APIRouter:
     router = APIRouter()
-    for part in (jobs, event_routes, artifacts, uploads, queues, pools, pipelines):
+    for part in (jobs, event_routes, artifacts, uploads, queues, pools):
         router.include_router(part.router)
+    router.include_router(pipelines.routes(platform.registry))
     router.include_router(submit.routes(platform.registry))  # last: it answers for unknown kinds
     return router
 

@@ -27,12 +27,12 @@ class Services:
     """The names of those queues in the broker."""
 
 
-def of(request: Request) -> Services:
+async def of(request: Request) -> Services:
     found: Services = request.app.state.services
     return found
 
 
-def links(request: Request) -> Links:
+async def links(request: Request) -> Links:
     return Links(request.scope.get("root_path", ""))
 
 

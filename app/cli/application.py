@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, jobs, operator, output, pools, queues, serve
+from app.cli import db, jobs, operator, output, pools, queues, serve, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -29,6 +29,7 @@ def _root(
     """Options of all commands. What they hold is read from the root context."""
 
 
+application.command("up")(up.up)
 application.command("api")(serve.api)
 application.command("worker", context_settings=serve.PASSED_ON)(serve.worker)
 application.command("beat", context_settings=serve.PASSED_ON)(serve.beat)

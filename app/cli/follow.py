@@ -74,4 +74,6 @@ def _connection(api: Api, job_id: str, last_id: str | None) -> Iterator[Event]:
     ):
         client.check(source.response)
         for found in source:
+            if not found.data:
+                continue  # a `retry:` alone is no event
             yield Event(id=found.id, name=found.event, data=json.loads(found.data))

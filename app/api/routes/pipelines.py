@@ -2,14 +2,18 @@
 
 from fastapi import APIRouter
 
-from app.api.services import ServicesParam
 from app.api.views import Listing, PipelineView
+from app.jobs.pipeline import Registry
 
-router = APIRouter(tags=["pipelines"])
 
+def routes(registry: Registry) -> APIRouter:
+    """The registry does not change while a process lives: its schemas are made once."""
+    router = APIRouter(tags=["pipelines"])
+    known = Listing[PipelineView](items=tuple(map(PipelineView.of, registry.values())))
 
-@router.get("/pipelines")
-def list_pipelines(services: ServicesParam) -> Listing[PipelineView]:
-    """The kinds of job, with the JSON schema of their parameters."""
-    found = services.platform.registry.values()
-    return Listing(items=tuple(PipelineView.of(pipeline) for pipeline in found))
+    @router.get("/pipelines")
+    async def list_pipelines() -> Listing[PipelineView]:
+        """The kinds of job, with the JSON schema of their parameters."""
+        return known
+
+    return router

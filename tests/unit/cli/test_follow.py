@@ -69,7 +69,8 @@ WANT = [
 
 
 def test_events_arrive_in_order() -> None:
-    assert events(stream(ONE, ": keep-alive\n\n", TWO, END)) == (WANT, [None])
+    parts = ("retry: 1000\n\n", ONE, ": keep-alive\n\n", TWO, END)
+    assert events(stream(*parts)) == (WANT, [None])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""`celeriac up`: the whole platform on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import serve
+
+DataDirOption = Annotated[
+    Path, typer.Option(file_okay=False, help="What outlives a run: broker, database, files, logs.")
+]
+ApiOnlyOption = Annotated[
+    bool, typer.Option("--api-only", help="Broker, database and API; no scheduler and no pools.")
+]
+ReloadOption = Annotated[
+    bool, typer.Option("--reload", help="Start again when code changes; running tasks finish.")
+]
+AppOption = Annotated[
+    str, typer.Option("--app", "-A", help="What `celery -A` gets: any Celery application.")
+]
+PoolsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--pools", exists=True, help="WorkerPool manifests in place of our own pools."),
+]
+CooldownOption = Annotated[
+    float, typer.Option("--cooldown", min=0, help="Seconds before an idle pool goes to zero.")
+]
+MaxWorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes at once over all pools.")
+]
+GraceOption = Annotated[
+    float, typer.Option("--grace", min=0, help="Seconds that running tasks get after Ctrl-C.")
+]
+
+
+def up(
+    *,
+    data_dir: DataDirOption = Path(".celeriac"),
+    host: serve.HostOption = "127.0.0.1",
+    port: serve.PortOption = 8000,
+    insecure: serve.InsecureOption = False,
+    api_only: ApiOnlyOption = False,
+    reload: ReloadOption = False,
+    app: AppOption = serve.CELERY_APP,
+    pools: PoolsOption = None,
+    cooldown_s: CooldownOption = 30.0,
+    max_workers: MaxWorkersOption = None,
+    grace_s: GraceOption = 10.0,
+    log_level: serve.LogLevelOption = "info",
+) -> None:
+    """Start everything: broker, database, API, scheduler, and pools that size themselves."""
+    serve.refuse_exposure(host, insecure=insecure)
+    from app.local import platform  # brings the whole platform with it
+    from app.local.options import UpOptions
+
+    options = UpOptions(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        is_api_only=api_only,
+        is_reloading=reload,
+        celery_app=app,
+        pool_files=tuple(pools or ()),
+        cooldown_s=cooldown_s,
+        max_workers=max_workers,
+        stop_grace_s=grace_s,
+        log_level=log_level,
+    )
+    raise typer.Exit(platform.run(options))

@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+from tests.integration.api import asking
+from tests.integration.api.asking import JOBS
+from tests.integration.cli.conftest import CommandLine
+from tests.integration.serving import Server
+
+
+def test_submit_tells_the_id_and_sends_every_option(celeriac: CommandLine, server: Server) -> None:
+    job_id = celeriac.output(
+        *("jobs", "submit", "probe", "--name", "one", "--plan", '{"first": ["ok"]}'),
+        *("--priority", "2", "--max-attempts", "1", "--label", "team=shop"),
+        *("--not-before", "2999-01-01T00:00:00Z", "--idempotency-key", "k 1"),
+    ).strip()
+    job = server.http.get(f"{JOBS}/{job_id}").json()
+    want = {
+        "params": {"name": "one", "plan": {"first": ["ok"]}},
+        "priority": 2,
+        "max_attempts": 1,
+        "labels": {"team": "shop"},
+        "not_before": "2999-01-01T00:00:00Z",
+        "idempotency_key": "k 1",
+    }
+    assert {name: job[name] for name in want} == want
+
+
+def test_parameters_can_be_given_by_name_or_as_json(celeriac: CommandLine) -> None:
+    given = ("--json", '{"name": "a"}', "--param", 'plan={"last": ["ok"]}', "-o", "json")
+    job = json.loads(celeriac.output("jobs", "submit", "probe", *given))
+    assert job["params"] == {"name": "a", "plan": {"last": ["ok"]}}
+
+
+def test_help_of_a_kind_shows_its_parameters(celeriac: CommandLine) -> None:
+    shown = celeriac.output("jobs", "submit", "probe", "--help")
+    assert "does what its parameters say" in shown
+    assert "--name" in shown
+    assert "[default: probe]" in shown
+
+
+def test_a_file_is_uploaded_first(eager: Server, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("Celeriac is the root of celery. " * 20)
+    celeriac = CommandLine(eager.url)
+    arguments = ("--chatbot-id", "bot", "--file", str(file), "-o", "json")
+    job = json.loads(celeriac.output("jobs", "submit", "document", *arguments))
+    assert (job["state"], job["result"]["filename"]) == ("succeeded", "notes.txt")
+
+
+def test_a_refusal_is_readable(celeriac: CommandLine) -> None:
+    done = celeriac.run("jobs", "submit", "probe", "--json", '{"name": 3, "colour": 1}')
+    assert done.returncode == 1
+    assert done.stderr == (
+        "celeriac: The request is not valid: #/params/name: Input should be a valid string\n"
+    )
+
+
+def test_list_goes_over_pages_and_filters(celeriac: CommandLine, server: Server) -> None:
+    for number in range(3):
+        asking.submit(server.http, name=f"n{number}", labels={"even": str(number % 2 == 0)})
+    even = json.loads(celeriac.output("jobs", "list", "--label", "even=True", "-o", "json"))
+    assert [job["params"]["name"] for job in even] == ["n2", "n0"]
+    table = celeriac.output("jobs", "list", "--limit", "2").splitlines()
+    assert table[0].split() == [
+        *("ID", "KIND", "STATE", "PROGRESS", "STAGE", "CREATED", "MESSAGE"),
+    ]
+    assert len(table) == 3
+    assert celeriac.output("jobs", "list", "--state", "running", "-o", "json") == "[]\n"
+
+
+def test_get_shows_a_job_and_its_history(eager: Server) -> None:
+    celeriac = CommandLine(eager.url)
+    plan = {"first": ["artifact:notes.txt"], "second": ["permanent"]}
+    job = asking.submit(eager.http, plan=plan)
+    shown = celeriac.output("jobs", "get", job["id"], "--runs")
+    assert "error     PermanentError: never" in shown
+    assert f"{eager.url}{job['artifacts'][0]['url']}" in shown
+    assert "probe_second" in shown
+    found = json.loads(celeriac.output("jobs", "get", job["id"], "--runs", "-o", "json"))
+    assert [run["outcome"] for run in found["runs"]][:2] == ["succeeded", "failed"]
+
+
+def test_cancel_and_retry(celeriac: CommandLine, server: Server) -> None:
+    ids = [asking.submit(server.http)["id"] for _ in range(2)]
+    cancelled = json.loads(celeriac.output("jobs", "cancel", *ids, "-o", "json"))
+    assert [job["state"] for job in cancelled] == ["cancelled", "cancelled"]
+    again = celeriac.run("jobs", "cancel", ids[0])
+    assert (again.returncode, again.stderr) == (
+        1,
+        "celeriac: The state has moved on: the job is cancelled already\n",
+    )
+    assert "queued" in celeriac.output("jobs", "retry", ids[0])
+
+
+def test_queues_are_listed(celeriac: CommandLine, server: Server) -> None:
+    asking.submit(server.http)
+    found = json.loads(celeriac.output("queues", "list", "-o", "json"))
+    assert {queue["name"]: queue["ready"] for queue in found}["default"] == 1
+    assert celeriac.output("queues", "list").startswith("QUEUE")

@@ -1,14 +1,9 @@
 """Documents of every kind, good and bad, through the real reader in its child process."""
 
-import io
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
-import docx
-import openpyxl
-import pypdf
 import pytest
-from reportlab.pdfgen import canvas
 
 from app.errors import (
     Cancelled,
@@ -16,89 +11,13 @@ from app.errors import (
     InvalidInput,
     LimitExceeded,
     NotFound,
-    PasswordNeeded,
-    UnsupportedFormat,
 )
 from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams, Processed
 from app.storage.sources import SourceStatus
+from tests.integration.pipelines import papers
 from tests.integration.pipelines.desk import Desk, OpenDesk
-
-SENTENCE = "The lighthouse keeper counts the ships that pass in the evening. "
-
-
-def pdf_of(pages: int, *, lines: int = 30, text: str = SENTENCE) -> bytes:
-    """A PDF whose pages have a bookmark each ten."""
-    target = io.BytesIO()
-    drawing = canvas.Canvas(target, invariant=True)
-    for number in range(1, pages + 1):
-        drawing.bookmarkPage(str(number))
-        if number % 10 == 1:
-            drawing.addOutlineEntry(f"Chapter {number // 10 + 1}", str(number), 0)
-        for line in range(lines):
-            drawing.drawString(50, 800 - 20 * line, f"Page {number}, line {line}. {text}")
-        drawing.showPage()
-    drawing.save()
-    return target.getvalue()
-
-
-def encrypted(content: bytes, *, user_password: str) -> bytes:
-    writer = pypdf.PdfWriter(clone_from=io.BytesIO(content))
-    writer.encrypt(user_password, owner_password="owner", algorithm="AES-256")
-    target = io.BytesIO()
-    writer.write(target)
-    return target.getvalue()
-
-
-def docx_of() -> bytes:
-    document = docx.Document()
-    document.add_heading("Handbook", 0)
-    document.add_heading("Fruit", 1)
-    document.add_paragraph("All about fruit.")
-    for name in ("apple", "pear"):
-        document.add_paragraph(name, style="List Bullet")
-    table = document.add_table(2, 2)
-    for position, text in enumerate(("Name", "Price", "Apple", "1.50")):
-        table.cell(position // 2, position % 2).text = text
-    document.add_heading("Bread", 1)
-    document.add_paragraph("All about bread.")
-    target = io.BytesIO()
-    document.save(target)
-    return target.getvalue()
-
-
-def xlsx_of(rows: int) -> bytes:
-    workbook = openpyxl.Workbook()
-    first = workbook.active
-    assert first is not None
-    first.title = "Prices"
-    first.append(["Name", "Price"])
-    for number in range(rows):
-        first.append([f"Item {number}", number * 1.5])
-    second = workbook.create_sheet("Notes")
-    second["B3"] = "Only this"
-    target = io.BytesIO()
-    workbook.save(target)
-    return target.getvalue()
-
-
-def sparse_workbook() -> bytes:
-    """Two cells as far apart as can be: 17 milliard cells for whoever fills the space between."""
-    workbook = openpyxl.Workbook()
-    sheet = workbook.active
-    assert sheet is not None
-    sheet["A1"], sheet["XFD1048576"] = "here", "there"
-    target = io.BytesIO()
-    workbook.save(target)
-    return target.getvalue()
-
-
-def zip_of(**parts: bytes) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return target.getvalue()
+from tests.integration.pipelines.papers import Bad
 
 
 def processed(desk: Desk, content: bytes, name: str, **params: str) -> Processed:
@@ -117,7 +36,7 @@ def texts(desk: Desk) -> str:
 
 def test_a_pdf_is_read_page_by_page(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    result = processed(desk, pdf_of(12), "book.pdf")
+    result = processed(desk, papers.pdf_of(12), "book.pdf")
     chunks = desk.platform.chunks.of_source("s")
     assert result.model_extra == {"format": "pdf", "pages": 12, "pages_without_text": 0}
     assert (result.chunks, result.tokens) == (len(chunks), sum(chunk.tokens for chunk in chunks))
@@ -130,7 +49,7 @@ def test_a_pdf_is_read_page_by_page(open_desk: OpenDesk) -> None:
 
 def test_a_docx_keeps_headings_lists_and_tables(open_desk: OpenDesk) -> None:
     desk = open_desk(CELERIAC_CHUNK_TOKENS="16", CELERIAC_CHUNK_OVERLAP_TOKENS="0")
-    result = processed(desk, docx_of(), "handbook.docx")
+    result = processed(desk, papers.docx_of(), "handbook.docx")
     found = [(chunk.text, chunk.metadata) for chunk in desk.platform.chunks.of_source("s")]
     assert result.model_extra == {"format": "docx", "tables": 1}
     assert ("Bread\n\nAll about bread.", {"headings": ["Handbook", "Bread"]}) in found
@@ -140,7 +59,7 @@ def test_a_docx_keeps_headings_lists_and_tables(open_desk: OpenDesk) -> None:
 
 def test_a_workbook_keeps_sheets_and_rows(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    result = processed(desk, xlsx_of(2000), "prices.xlsx")
+    result = processed(desk, papers.xlsx_of(2000), "prices.xlsx")
     chunks = desk.platform.chunks.of_source("s")
     assert result.model_extra == {"format": "xlsx", "sheets": ["Prices", "Notes"], "rows": 2002}
     assert "Name: Item 7; Price: 10.5" in chunks[0].text
@@ -179,98 +98,59 @@ def test_text_of_any_encoding_and_shape_is_read(
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "format_"),
+    ("make", "name", "want"),
     [
-        pytest.param(docx_of(), "report.pdf", "docx", id="a DOCX called PDF"),
-        pytest.param(pdf_of(1), "report.docx", "pdf", id="a PDF called DOCX"),
-        pytest.param(xlsx_of(1), "report.csv", "xlsx", id="a workbook called CSV"),
-        pytest.param(b"a;b\n1;2\n", "export.xlsx", "csv", id="a CSV called XLSX"),
-        pytest.param(b"only words", "letter.docx", "text", id="text called DOCX"),
+        pytest.param(papers.docx_of, "report.pdf", "docx", id="a DOCX called PDF"),
+        pytest.param(lambda: papers.pdf_of(1), "report.docx", "pdf", id="a PDF called DOCX"),
+        pytest.param(lambda: papers.xlsx_of(1), "report.csv", "xlsx", id="a workbook called CSV"),
+        pytest.param(lambda: b"a;b\n1;2\n", "export.xlsx", "csv", id="a CSV called XLSX"),
+        pytest.param(lambda: b"only words", "letter.docx", "text", id="text called DOCX"),
     ],
 )
 def test_a_wrong_extension_does_not_matter(
-    open_desk: OpenDesk, content: bytes, name: str, format_: str
+    open_desk: OpenDesk, make: Callable[[], bytes], name: str, want: str
 ) -> None:
-    result = processed(open_desk(), content, name)
-    assert (result.model_extra or {})["format"] == format_
+    result = processed(open_desk(), make(), name)
+    assert (result.model_extra or {})["format"] == want
 
 
-BOMB = zip_of(**{"[Content_Types].xml": b"<x/>", "word/document.xml": bytes(200 * 1024 * 1024)})
-ENTITIES = zip_of(
-    **{
-        "[Content_Types].xml": b"<x/>",
-        "word/document.xml": b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "lol">]><d>&a;</d>',
-    }
-)
-DOCX_OF_RUBBISH = zip_of(**{"word/document.xml": b"<x/>"})
-WORKBOOK_OF_RUBBISH = zip_of(**{"xl/workbook.xml": b"<x"})
-OLD_WORD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)
-ENCRYPTED_WORD = OLD_WORD + "EncryptedPackage".encode("utf-16-le")
-
-BAD: dict[str, tuple[bytes, str, type[CeleriacError], str]] = {
-    "an empty file": (b"", "a.pdf", InvalidInput, "empty"),
-    "a blank file": (b" \n\t\n", "a.txt", InvalidInput, "empty"),
-    "a PDF cut off": (pdf_of(5)[:-2000], "a.pdf", InvalidInput, "end is missing"),
-    "the begin of a PDF": (b"%PDF-1.7\n%%EOF", "a.pdf", InvalidInput, "damaged"),
-    "an encrypted PDF": (
-        encrypted(pdf_of(1), user_password="secret"), "a.pdf", PasswordNeeded, "without a password",
-    ),
-    "a PDF without text": (pdf_of(2, lines=0), "a.pdf", InvalidInput, "no text"),
-    "a DOCX that is a bomb": (BOMB, "a.docx", LimitExceeded, "bomb"),
-    "a DOCX with entities": (ENTITIES, "a.docx", InvalidInput, "document type"),
-    "a DOCX cut off": (docx_of()[:-500], "a.docx", InvalidInput, "damaged"),
-    "a workbook cut off": (xlsx_of(5)[:-500], "a.xlsx", InvalidInput, "damaged"),
-    "a DOCX of rubbish": (DOCX_OF_RUBBISH, "a.docx", InvalidInput, "damaged"),
-    "a workbook of rubbish": (WORKBOOK_OF_RUBBISH, "a.xlsx", InvalidInput, "damaged"),
-    "a DOC": (OLD_WORD, "a.doc", UnsupportedFormat, "before 2007"),
-    "an encrypted DOCX": (ENCRYPTED_WORD, "a.docx", PasswordNeeded, "without a password"),
-    "a ZIP archive": (zip_of(a=b"b"), "a.zip", UnsupportedFormat, "a ZIP archive"),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "a.pdf", UnsupportedFormat, "a PNG picture"),
-    "a page": (b"<!DOCTYPE html><p>Hi", "a.txt", UnsupportedFormat, "HTML"),
-    "binary noise": (bytes(range(256)) * 20, "a.txt", UnsupportedFormat, "binary"),
-    "a quote never closed": (b'a,b\n"' + b"x" * 1_100_000, "a.csv", InvalidInput, "no CSV"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("content", "name", "want", "message"), BAD.values(), ids=BAD)
-def test_each_bad_document_has_its_error(
-    open_desk: OpenDesk, content: bytes, name: str, want: type[CeleriacError], message: str
-) -> None:
+@pytest.mark.parametrize("bad", papers.BAD.values(), ids=papers.BAD)
+def test_each_bad_document_has_its_error(open_desk: OpenDesk, bad: Bad) -> None:
     desk = open_desk()
-    with pytest.raises(CeleriacError, match=message) as raised:
-        processed(desk, content, name)
+    with pytest.raises(CeleriacError, match=bad.message) as raised:
+        processed(desk, bad.make(), bad.name)
     source = desk.platform.sources.get("s")
-    assert type(raised.value) is want
+    assert type(raised.value) is bad.want
     assert (source.status, source.error) == (SourceStatus.FAILED, str(raised.value))
     assert desk.platform.chunks.count(source_id="s") == 0
 
 
 def test_a_pdf_with_an_owner_password_only_can_be_read(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    processed(desk, encrypted(pdf_of(1), user_password=""), "a.pdf")
+    processed(desk, papers.encrypted(papers.pdf_of(1), user_password=""), "a.pdf")
     assert "lighthouse" in texts(desk)
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "content", "name"),
+    ("setting", "value", "make", "name"),
     [
-        ("CELERIAC_DOCUMENT_PAGES", "3", pdf_of(4), "a.pdf"),
-        ("CELERIAC_DOCUMENT_CHARACTERS", "1000", SENTENCE.encode() * 100, "a.txt"),
-        ("CELERIAC_DOCUMENT_MEMORY_BYTES", str(512 * 1024**2), sparse_workbook(), "a.xlsx"),
-        ("CELERIAC_DOCUMENT_TIME_S", "1", b"word " * 12_000_000, "a.txt"),
+        ("CELERIAC_DOCUMENT_PAGES", "3", lambda: papers.pdf_of(4), "a.pdf"),
+        ("CELERIAC_DOCUMENT_CHARACTERS", "1000", lambda: b"word " * 1000, "a.txt"),
+        ("CELERIAC_DOCUMENT_MEMORY_BYTES", str(512 * 1024**2), papers.sparse_workbook, "a.xlsx"),
+        ("CELERIAC_DOCUMENT_TIME_S", "1", lambda: b"word " * 12_000_000, "a.txt"),
     ],
     ids=["pages", "characters", "memory", "time"],
 )
 def test_each_limit_holds(
-    open_desk: OpenDesk, setting: str, value: str, content: bytes, name: str
+    open_desk: OpenDesk, setting: str, value: str, make: Callable[[], bytes], name: str
 ) -> None:
     with pytest.raises(LimitExceeded):
-        processed(open_desk(**{setting: value}), content, name)
+        processed(open_desk(**{setting: value}), make(), name)
 
 
 def test_progress_rises_page_by_page(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    processed(desk, pdf_of(200), "a.pdf")
+    processed(desk, papers.pdf_of(200), "a.pdf")
     assert desk.percents == sorted(desk.percents)
     assert (desk.percents[0], desk.percents[-1]) == (0, 100)
     assert any(said.message.startswith("reading page ") for said in desk.said)
@@ -281,22 +161,22 @@ def test_cancel_leaves_the_chunks_from_before(open_desk: OpenDesk) -> None:
     processed(desk, b"the first edition", "a.txt")
     desk.stop_when = lambda said: said.message.startswith("storing")
     with pytest.raises(Cancelled):
-        processed(desk, pdf_of(20), "a.pdf")
+        processed(desk, papers.pdf_of(20), "a.pdf")
     assert texts(desk) == "the first edition"
     assert desk.platform.sources.get("s").status is SourceStatus.PROCESSING
 
 
 def test_doing_it_again_keeps_the_ids(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    first = processed(desk, pdf_of(20), "a.pdf")
+    first = processed(desk, papers.pdf_of(20), "a.pdf")
     before = desk.platform.chunks.of_source("s")
-    second = processed(desk, pdf_of(20), "a.pdf")
+    second = processed(desk, papers.pdf_of(20), "a.pdf")
     assert (first, before) == (second, desk.platform.chunks.of_source("s"))
 
 
 def test_a_shorter_edition_leaves_nothing_of_the_longer_one(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    processed(desk, pdf_of(20), "a.pdf")
+    processed(desk, papers.pdf_of(20), "a.pdf")
     processed(desk, b"only this", "a.txt")
     assert texts(desk) == "only this"
 

@@ -23,7 +23,7 @@ from app.jobs.service import Jobs
 from app.storage.sources import SourceStatus
 from tests.integration import serving
 from tests.integration.conftest import TEST_SETTINGS
-from tests.integration.pipelines import test_document as documents
+from tests.integration.pipelines import papers
 from tests.integration.processes import Process, Started
 from tests.ports import free_port
 from tests.sites import media, pages
@@ -143,7 +143,7 @@ def test_a_plain_call_that_fails_leaves_nothing_behind(site: Site, house: House)
 
 
 def test_an_upload_becomes_chunks(house: House) -> None:
-    upload_id = house.upload(documents.pdf_of(30), "book.pdf")
+    upload_id = house.upload(papers.pdf_of(30), "book.pdf")
     job = house.ended(house.submit("document", upload_id=upload_id, chatbot_id="bot"))
     source = house.platform.sources.get(job.id)
     chunks = house.platform.chunks.of_source(source.id)
@@ -181,10 +181,10 @@ def test_bad_input_fails_its_job_and_nothing_else(site: Site, house: House) -> N
     submitted = {
         house.submit("media", url=site.url + path): want for path, want in BAD_PAGES.items()
     }
-    for content, name, error, _ in documents.BAD.values():
-        upload_id = house.upload(content, name)
+    for bad in papers.BAD.values():
+        upload_id = house.upload(bad.make(), bad.name)
         job_id = house.submit("document", upload_id=upload_id, chatbot_id="bot")
-        submitted[job_id] = error.__name__
+        submitted[job_id] = bad.want.__name__
 
     found = {job_id: house.ended(job_id).error for job_id in submitted}
 
@@ -206,7 +206,7 @@ def test_a_cancelled_job_leaves_nothing_behind(site: Site, house: House) -> None
 
 
 def test_the_source_of_a_cancelled_job_says_so(house: House) -> None:
-    upload_id = house.upload(documents.pdf_of(2000), "long.pdf")
+    upload_id = house.upload(b"word " * 4_000_000, "long.txt")
     job_id = house.submit("document", upload_id=upload_id, chatbot_id="bot")
     eventually(lambda: house.platform.sources.find(job_id), why="its source is there")
     house.jobs.cancel(job_id)

@@ -44,7 +44,13 @@ class Site:
     operator: Operator
 
     def deploy_workers(
-        self, name: str, *, kind: str = "Deployment", replicas: int = 0, grace_s: int = 30
+        self,
+        name: str,
+        *,
+        kind: str = "Deployment",
+        replicas: int = 0,
+        concurrency: int = 1,
+        grace_s: int = 30,
     ) -> None:
         """Workers of the stock application for the queue of this name."""
         self.kubectl.apply(
@@ -56,6 +62,7 @@ class Site:
                 kind=kind,
                 queues=(name,),
                 replicas=replicas,
+                concurrency=concurrency,
                 grace_s=grace_s,
                 arguments=("--without-gossip", "--without-mingle"),
             )

@@ -20,14 +20,14 @@ def build_secret(name: str, url: str) -> Manifest:
 def build_pool(
     name: str,
     *,
-    target: str | None = None,
+    workload: str | None = None,
     kind: str = "Deployment",
     secret: str = "broker",
     **spec: Any,
 ) -> Manifest:
     """A pool that looks each second and is in no hurry to hold on to anything."""
     defaults: Manifest = {
-        "scaleTargetRef": {"kind": kind, "name": target or name},
+        "scaleTargetRef": {"kind": kind, "name": workload or name},
         "broker": {"secretKeyRef": {"name": secret}},
         "queues": [name],
         "concurrency": 1,

@@ -1,0 +1,104 @@
+"""Redis away, the API server restarted, the operator killed: nothing is lost or touched."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests import waiting
+from tests.cluster import live
+from tests.cluster.boot import cluster as booting
+from tests.cluster.live import Cluster
+from tests.cluster.pools import manifests, runs
+from tests.cluster.pools.conftest import Site
+
+REDIS_AWAY_S = 60.0
+API_AWAY_S = 10.0
+
+
+@contextmanager
+def steady_load(site: Site, queue: str) -> Iterator[list[str]]:
+    """A task of a second each half a second, until the block ends; yields their ids."""
+    ended = threading.Event()
+    sent: list[str] = []
+
+    def feed() -> None:
+        while not ended.wait(0.5):
+            if site.broker.answers():
+                sent.extend(site.broker.send_work([1.0], queue=queue))
+
+    thread = threading.Thread(target=feed, name="steady load")
+    thread.start()
+    try:
+        yield sent
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_replicas_stay_while_redis_is_away(site: Site) -> None:
+    site.deploy_workers("steady")
+    site.kubectl.apply(manifests.build_pool("steady", minReplicas=1, maxReplicas=4))
+    with steady_load(site, "steady") as sent, site.history("steady") as history:
+        waiting.eventually(
+            lambda: runs.ended(site.broker, sent) > 5, within_s=90, why="the load is served"
+        )
+        site.broker.go_away()
+        away_at_s = time.time()
+        site.await_condition("steady", "MetricsAvailable", is_so="False", within_s=15)
+        held = history.now
+        waiting.eventually(lambda: time.time() - away_at_s > REDIS_AWAY_S, within_s=70)
+        while_away = {each.replicas for each in history.changes if each.at_s > away_at_s + 1}
+        site.broker.come_back()
+        back_at_s = time.time()
+        site.await_condition("steady", "MetricsAvailable", is_so="True", within_s=10)
+        recovered_after_s = time.time() - back_at_s
+    assert while_away <= {held}
+    assert recovered_after_s < 5
+    waiting.eventually(
+        lambda: runs.ended(site.broker, sent) == len(sent), within_s=90, why="nothing is lost"
+    )
+
+
+def test_the_operator_outlives_a_restarted_api_server(site: Site, cluster: Cluster) -> None:
+    layout = cluster.layout
+    if layout is None:
+        live.refuse("only the tests' own API server can be restarted")
+    site.deploy_workers("surviving")
+    site.kubectl.apply(manifests.build_pool("surviving", maxReplicas=2))
+    site.await_condition("surviving", "Ready", is_so="True")
+    booting.stop(layout, "kube-apiserver")
+    stopped_at_s = time.time()
+    tasks = site.broker.send_work([3.0] * 2, queue="surviving")
+    waiting.eventually(lambda: time.time() - stopped_at_s > API_AWAY_S)
+    booting.start(layout, "kube-apiserver")
+    back_at_s = time.time()
+    waiting.eventually(
+        lambda: site.kubectl.get("deployment/surviving")["spec"]["replicas"] == 2,
+        within_s=30,
+        why="it is scaled without anybody's help",
+    )
+    assert time.time() - back_at_s < 15
+    assert site.operator.is_running
+    waiting.eventually(lambda: runs.ended(site.broker, tasks) == 2, within_s=90)
+
+
+@pytest.mark.parametrize("name", ["killed"])
+def test_nothing_changes_while_a_killed_operator_is_away(site: Site, name: str) -> None:
+    site.deploy_workers(name)
+    site.kubectl.apply(manifests.build_pool(name, maxReplicas=2))
+    with site.history(name) as history:
+        first = site.broker.send_work([8.0], queue=name)
+        waiting.eventually(lambda: runs.started(site.broker, first) == 1, within_s=60)
+        turned_at = site.await_condition(name, "Active", is_so="True")["lastTransitionTime"]
+        site.operator.kill()
+        more = site.broker.send_work([1.0] * 3, queue=name)
+        waiting.eventually(lambda: runs.ended(site.broker, first) == 1, within_s=60)
+        assert history.replicas == [0, 1]
+        site.operator.start()
+        waiting.eventually(lambda: history.now == 2 or not history.replicas, within_s=20)
+        assert site.await_condition(name, "Active", is_so="True")["lastTransitionTime"] == turned_at
+        waiting.eventually(lambda: history.now == 0, within_s=90, why="back to zero")
+    assert all(run.is_once for run in runs.read(site.broker, [*first, *more]).values())

@@ -15,9 +15,9 @@ from app.errors import (
 from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams, Processed
 from app.storage.sources import SourceStatus
-from tests.integration.pipelines import papers
+from tests import papers
 from tests.integration.pipelines.desk import Desk, OpenDesk
-from tests.integration.pipelines.papers import Bad
+from tests.papers import Bad
 
 
 def processed(desk: Desk, content: bytes, name: str, **params: str) -> Processed:

@@ -21,9 +21,9 @@ from app.jobs.model import Job, JobId, JobRequest, JobState, JsonObject
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.storage.sources import SourceStatus
+from tests import papers
 from tests.integration import serving
 from tests.integration.conftest import TEST_SETTINGS
-from tests.integration.pipelines import papers
 from tests.integration.processes import Process, Started
 from tests.ports import free_port
 from tests.sites import media, pages

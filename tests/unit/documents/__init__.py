@@ -1,0 +1,1 @@
+"""Reading documents: what needs no child process."""

@@ -14,6 +14,8 @@ from pathlib import Path
 OUT_OF_MEMORY = 69
 """Its exit code when Python itself was refused memory."""
 
+CPU_GRACE_S = 5
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,13 +24,20 @@ def main(arguments: list[str]) -> None:
     sys.path[0] = str(ROOT)  # in place of our own folder, which Python puts there for a program
     sys.argv = [module, *rest]
     for name, value in json.loads(rlimits).items():
-        _, ceiling = resource.getrlimit(number := getattr(resource, name))
-        wanted = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
-        resource.setrlimit(number, (wanted, wanted))
+        _limit(getattr(resource, name), value)
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except MemoryError:
         sys.exit(OUT_OF_MEMORY)
+
+
+def _limit(number: int, value: int) -> None:
+    """Never above the limit that we ourselves have."""
+    _, ceiling = resource.getrlimit(number)
+    soft = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
+    # At the soft limit of processor time comes SIGXCPU, which tells why; at the hard one SIGKILL.
+    hard = soft + CPU_GRACE_S if number == resource.RLIMIT_CPU else soft
+    resource.setrlimit(number, (soft, hard if ceiling == resource.RLIM_INFINITY else ceiling))
 
 
 if __name__ == "__main__":

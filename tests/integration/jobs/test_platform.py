@@ -13,7 +13,6 @@ from app.jobs.service import Jobs
 from tests.integration.jobs import acts
 from tests.waiting import eventually
 
-
 # Later Pythons warn of what is tested here: a fork of a process with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 

@@ -1,0 +1,149 @@
+"""Sources, chunks and uploads on real databases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from app.errors import Conflict, NotFound
+from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
+from app.storage.engine import Database
+from app.storage.objects import ArtifactStore
+from app.storage.sources import SourceStatus, SourceStore
+from app.storage.uploads import UploadStore
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sources(database: Database) -> SourceStore:
+    return SourceStore(database)
+
+
+@pytest.fixture
+def chunks(database: Database) -> ChunkStore:
+    return SqlChunkStore(database)
+
+
+def piece(text: str, **metadata: object) -> NewChunk:
+    return NewChunk(text=text, tokens=len(text), metadata=metadata)
+
+
+def test_a_source_goes_from_processing_to_ready(sources: SourceStore) -> None:
+    made = sources.create(chatbot_id="bot", filename="a.pdf", job_id="job")
+
+    ready = sources.mark_ready(made.id, content_sha256="abc")
+
+    assert (made.status, made.job_id, made.error) == (SourceStatus.PROCESSING, "job", None)
+    assert (ready.status, ready.content_sha256) == (SourceStatus.READY, "abc")
+    assert sources.get(made.id) == ready
+    assert ready.updated_at >= made.updated_at
+
+
+def test_a_failed_source_tells_why_until_it_is_tried_again(sources: SourceStore) -> None:
+    made = sources.create(chatbot_id="bot", filename="a.pdf")
+    failed = sources.mark_failed(made.id, error="it is encrypted")
+
+    again = sources.ensure(made.id, chatbot_id="bot", filename="a.pdf", job_id="second")
+
+    assert (failed.status, failed.error) == (SourceStatus.FAILED, "it is encrypted")
+    assert (again.status, again.error, again.job_id) == (SourceStatus.PROCESSING, None, "second")
+
+
+def test_ensure_makes_what_is_not_there(sources: SourceStore) -> None:
+    made = sources.ensure("mine", chatbot_id="bot", filename="a.pdf")
+
+    assert sources.get("mine") == made
+
+
+def test_a_source_is_made_once(sources: SourceStore) -> None:
+    sources.create(chatbot_id="bot", filename="a.pdf", source_id="mine")
+
+    with pytest.raises(Conflict):
+        sources.create(chatbot_id="bot", filename="b.pdf", source_id="mine")
+
+
+def test_sources_of_a_bot_come_newest_first(sources: SourceStore) -> None:
+    made = [sources.create(chatbot_id="bot", filename=f"{n}") for n in range(3)]
+    sources.create(chatbot_id="other", filename="x")
+
+    assert sources.of_chatbot("bot") == made[::-1]
+
+
+def test_a_source_that_is_gone_is_not_found(sources: SourceStore) -> None:
+    made = sources.create(chatbot_id="bot", filename="a.pdf")
+    sources.delete(made.id)
+
+    with pytest.raises(NotFound):
+        sources.mark_ready(made.id)
+    assert sources.find(made.id) is None
+
+
+def test_chunks_come_back_in_their_order(chunks: ChunkStore) -> None:
+    texts = [f"text {number}" for number in range(BATCH * 2 + 1)]
+
+    chunks.replace("source", [piece(text, page=1) for text in texts], chatbot_id="bot")
+
+    found = chunks.of_source("source")
+    assert [chunk.text for chunk in found] == texts
+    assert (found[0].metadata, found[0].tokens, found[0].chatbot_id) == ({"page": 1}, 6, "bot")
+
+
+def test_chunks_of_a_source_are_replaced_as_a_whole(chunks: ChunkStore) -> None:
+    chunks.replace("source", [piece("a"), piece("b"), piece("c")], chatbot_id="bot")
+    chunks.replace("other", [piece("x")], chatbot_id="bot")
+
+    chunks.replace("source", [piece("new")], chatbot_id="bot")
+
+    assert [chunk.text for chunk in chunks.of_source("source")] == ["new"]
+    assert (chunks.count(chatbot_id="bot"), chunks.count(source_id="other")) == (2, 1)
+
+
+def test_chunks_of_damaged_text_are_kept(chunks: ChunkStore) -> None:
+    chunks.replace("source", [piece("a\x00b\ud800c", title="t\x00\ud800")], chatbot_id="bot")
+
+    [found] = chunks.of_source("source")
+    assert found.text == "ab?c"
+    assert found.metadata == {"title": "t\x00\ud800"}
+
+
+def test_chunks_that_cannot_be_stored_leave_those_from_before(chunks: ChunkStore) -> None:
+    chunks.replace("source", [piece("old")], chatbot_id="bot")
+
+    with pytest.raises(Exception, match="JSON"):
+        chunks.replace("source", [piece("new"), piece("bad", x={1})], chatbot_id="bot")
+
+    assert [chunk.text for chunk in chunks.of_source("source")] == ["old"]
+
+
+def test_an_upload_comes_back(database: Database, tmp_path: Path) -> None:
+    uploads = UploadStore(database, ArtifactStore(MemoryStore()))
+    path = tmp_path / "upload"
+    path.write_text("content")
+
+    made = uploads.add(path, filename="../../a.txt", media_type="text/plain")
+
+    assert uploads.get(made.id) == made
+    assert (made.filename, made.size_bytes) == ("../../a.txt", 7)
+    assert uploads.fetch(made.id, tmp_path / "back").read_text() == "content"
+
+
+def test_a_deleted_upload_is_gone_with_its_bytes(database: Database, tmp_path: Path) -> None:
+    objects = ArtifactStore(MemoryStore())
+    uploads = UploadStore(database, objects)
+    path = tmp_path / "upload"
+    path.write_text("content")
+    made = uploads.add(path, filename="a.txt", media_type="text/plain")
+
+    uploads.delete(made.id)
+    uploads.delete(made.id)
+
+    assert objects.keys() == []
+    with pytest.raises(NotFound):
+        uploads.get(made.id)

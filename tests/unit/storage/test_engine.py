@@ -1,0 +1,77 @@
+"""Errors and URLs of the database."""
+
+import inspect
+
+import pytest
+from sqlalchemy import exc
+
+from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
+from app.storage import engine
+
+OURS = "a mistake in our own code"
+
+DATABASE_ERRORS = [
+    kind for _, kind in inspect.getmembers(exc, inspect.isclass) if issubclass(kind, exc.DBAPIError)
+]
+
+
+@pytest.mark.parametrize("kind", DATABASE_ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_of_a_driver_is_translated_or_a_mistake_of_ours(
+    kind: type[exc.DBAPIError],
+) -> None:
+    error = kind("SELECT secret", {"value": "secret"}, Exception("reason"))
+
+    found = engine.translate(error)
+
+    if kind in (exc.ProgrammingError, exc.NotSupportedError):
+        assert found is error
+    else:
+        assert isinstance(found, CeleriacError)
+        assert "reason" in str(found)
+        assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        (exc.IntegrityError("", {}, Exception("x")), Conflict),
+        (exc.DataError("", {}, Exception("x")), InvalidInput),
+        (exc.OperationalError("", {}, Exception("x")), StorageUnavailable),
+        (exc.InterfaceError("", {}, Exception("x")), StorageUnavailable),
+        (exc.TimeoutError(), StorageUnavailable),
+        (exc.StatementError("", "", {}, InvalidInput("x")), InvalidInput),
+    ],
+)
+def test_errors_become_what_the_caller_can_act_on(
+    error: exc.SQLAlchemyError, want: type[CeleriacError]
+) -> None:
+    assert type(engine.translate(error)) is want
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///file.db", "sqlite"),
+        ("postgresql://u:p@host/db", "postgresql+psycopg"),
+        ("postgres://host/db", "postgresql+psycopg"),
+        ("postgresql+psycopg://host/db", "postgresql+psycopg"),
+    ],
+)
+def test_a_url_gets_its_driver(url: str, driver: str) -> None:
+    assert engine.parse_url(url).drivername == driver
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "", "no url", "mongodb://host"])
+def test_a_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        engine.parse_url(url)
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, object(), b"bytes"])
+def test_what_json_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput):
+        engine.dump_json({"value": value})
+
+
+def test_json_of_equal_objects_is_equal_when_sorted() -> None:
+    assert engine.dump_json({"b": 1, "a": 2}, sort_keys=True) == '{"a":2,"b":1}'

@@ -19,6 +19,7 @@ def confined(root: Path, name: str) -> Path:
     """
     try:
         path = (root / name).resolve()
+        path.exists()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
         raise InvalidInput(f"no usable file name: {name[:100]!r}") from error
     if not path.is_relative_to(root.resolve()):

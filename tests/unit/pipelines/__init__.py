@@ -1,0 +1,1 @@
+"""The pipelines: what needs no network, no ffmpeg and no store."""

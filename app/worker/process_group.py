@@ -59,7 +59,7 @@ class ProcessGroup:
         """Run to the end; return the end of its standard error.
 
         `on_line` gets each line of its standard output without the line end; what it raises ends
-        the group and is raised. Nothing of the group is left when this returns.
+        the group and is raised. All of the group has been killed when this returns.
 
         Raises:
             ProcessFailed: exit code not 0 (negative: ended by that signal).

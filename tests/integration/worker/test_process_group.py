@@ -41,6 +41,11 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def gone(pids: list[int]) -> None:
+    """Wait until the kernel is through with them: they have been killed already."""
+    eventually(lambda: not any(is_alive(pid) for pid in pids), within_s=5, why="all are gone")
+
+
 class Pids:
     """Collects the pids that a child prints, and can do something then."""
 
@@ -132,7 +137,7 @@ def test_the_time_out_ends_the_whole_family() -> None:
         ProcessGroup(python(FAMILY)).run(on_line=pids, timeout_s=1.0)
 
     assert len(pids.found) == 2
-    assert [pid for pid in pids.found if is_alive(pid)] == []
+    gone(pids.found)
 
 
 def test_stop_from_another_thread_ends_the_whole_family() -> None:
@@ -146,7 +151,7 @@ def test_stop_from_another_thread_ends_the_whole_family() -> None:
 
         with pytest.raises(ProcessFailed):
             running.result(timeout=10)
-    assert [pid for pid in pids.found if is_alive(pid)] == []
+    gone(pids.found)
 
 
 def test_a_child_that_does_not_listen_is_killed() -> None:
@@ -162,7 +167,7 @@ def test_a_child_that_does_not_listen_is_killed() -> None:
         group.run(on_line=stop_when_up)
 
     assert time.monotonic() - began < process_group.TERM_GRACE_S + 10
-    assert not is_alive(pids.found[0])
+    gone(pids.found)
 
 
 def test_an_error_of_the_reader_ends_the_child_and_is_raised() -> None:
@@ -175,7 +180,7 @@ def test_an_error_of_the_reader_ends_the_child_and_is_raised() -> None:
     with pytest.raises(LookupError):
         ProcessGroup(python(FAMILY)).run(on_line=refuse)
 
-    assert [pid for pid in pids.found if is_alive(pid)] == []
+    gone(pids.found)
 
 
 def test_what_a_finished_child_leaves_behind_is_ended() -> None:
@@ -184,7 +189,7 @@ def test_what_a_finished_child_leaves_behind_is_ended() -> None:
 
     ProcessGroup(python(source)).run(on_line=pids)
 
-    eventually(lambda: not is_alive(pids.found[0]), within_s=5)
+    gone(pids.found)
 
 
 def test_a_group_stopped_before_it_runs_ends_at_once() -> None:
@@ -215,4 +220,4 @@ def test_kill_9_of_this_process_takes_the_family_along(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
 
-    eventually(lambda: not any(is_alive(pid) for pid in pids), within_s=5)
+    gone(pids)

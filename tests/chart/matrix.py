@@ -61,6 +61,9 @@ _POD: Values = {
 }
 
 
+_COMPONENTS = ("api", "beat", "operator", "redis", "postgresql", "tests")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One rendering that tests look at."""
@@ -139,12 +142,13 @@ CASES: dict[str, Case] = {
             "postgresql": {"persistence": {"enabled": False}},
             "files": {"keep": False},
             "operator": {"enabled": False},
+            "tests": {"enabled": False},
             "security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         }
     ),
     "additions to every pod": Case(
         values={
-            **{name: {"pod": _POD} for name in ("api", "beat", "operator", "redis", "postgresql")},
+            **{name: {"pod": _POD} for name in _COMPONENTS},
             "flower": {"enabled": True, "existingSecret": "flower", "pod": _POD},
             "workers": {"defaults": {"pod": _POD}},
             "commonLabels": {"example.com/owner": "media"},

@@ -115,15 +115,26 @@ def test_data_is_reached_by_pods_of_the_release_alone() -> None:
 
 
 def test_the_api_is_for_the_release_s_namespace_unless_told() -> None:
-    (rule,) = policy(rendering.render(), "api")["ingress"]
+    rule = policy(rendering.render(), "api")["ingress"][0]
     assert rule["from"] == [{"podSelector": {}}]
 
 
 def test_clients_of_the_api_can_be_named() -> None:
     gateway = {"namespaceSelector": {"matchLabels": {"name": "gateway"}}}
     values: Values = {"networkPolicy": {"apiClients": [gateway]}}
-    (rule,) = policy(rendering.render(values), "api")["ingress"]
-    assert rule["from"] == [gateway]
+    rules = policy(rendering.render(values), "api")["ingress"]
+    assert [rule["from"] for rule in rules] == [[gateway], [_release()]]
+
+
+def test_nobody_else_calls_the_api_where_there_is_no_test() -> None:
+    rendered = rendering.render({"tests": {"enabled": False}})
+    (rule,) = policy(rendered, "api")["ingress"]
+    assert rule["from"] == [{"podSelector": {}}]
+
+
+def _release() -> Manifest:
+    labels = {"app.kubernetes.io/name": "celeriac", "app.kubernetes.io/instance": "celeriac"}
+    return {"podSelector": {"matchLabels": labels}}
 
 
 def test_an_external_broker_can_be_named() -> None:

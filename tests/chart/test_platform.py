@@ -55,7 +55,7 @@ def test_the_definition_of_worker_pools_is_the_operator_s() -> None:
 def test_the_operator_has_exactly_its_role(values: Values, kind: str, name: str, file: str) -> None:
     want = yaml.safe_load((ROOT / "k8s/rbac" / file).read_text())
     rendered = rendering.render(values)
-    (binding,) = rendered.of_kind(f"{kind}Binding")
+    binding = rendered.get(f"{kind}Binding", name)
     role = rendered.get(kind, name)
     assert (role["rules"], binding["roleRef"]["name"]) == (want["rules"], name)
     assert [subject["name"] for subject in binding["subjects"]] == ["celeriac-operator"]

@@ -15,8 +15,9 @@ NAMESPACE = "celeriac"
 _ARGUMENTS = (
     "--set=redis.existingSecret=celeriac-redis",
     "--set=postgresql.existingSecret=celeriac-postgresql",
+    "--set=tests.enabled=false",
 )
-"""Passwords are not for files: whoever applies the base makes these Secrets first."""
+"""Passwords are not for files: who applies the base makes these Secrets first. Hooks are Helm's."""
 
 _OF_HELM = frozenset(
     {"helm.sh/chart", "helm.sh/resource-policy", "app.kubernetes.io/managed-by"},

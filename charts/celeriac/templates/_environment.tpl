@@ -74,7 +74,11 @@ STORAGE_DIR: /var/lib/celeriac/storage
 {{- with .Values.objectStore.url }}
 STORAGE_URL: {{ . | quote }}
 {{- end }}
-{{- range $name, $value := .Values.settings }}
+{{- $hosts := list .Values.settings.CELERIAC_ALLOWED_HOSTS (ternary (include "celeriac.testHost" .) "" (eq (include "celeriac.testEnabled" .) "true")) | compact }}
+{{- with $hosts }}
+CELERIAC_ALLOWED_HOSTS: {{ join "," . | quote }}
+{{- end }}
+{{- range $name, $value := omit .Values.settings "CELERIAC_ALLOWED_HOSTS" }}
 {{ $name }}: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else }}{{ $value | toJson | quote }}{{ end }}
 {{- end }}
 {{- end -}}

@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/*
 Metadata of an object. Arguments: root, component, and where needed pool, suffix (of the name),
-name (in full), namespaced (false for cluster objects), annotations.
+name (in full), namespaced (false for cluster objects), labels, annotations.
 */}}
 {{- define "celeriac.metadata" -}}
 name: {{ .name | default (printf "%s-%s" (include "celeriac.fullname" .root) (.suffix | default .component)) }}
@@ -43,6 +43,9 @@ namespace: {{ .root.Release.Namespace }}
 {{- end }}
 labels:
   {{- include "celeriac.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -120,9 +120,9 @@ class Carrying:
         tried_at_s = self._clock()
         answers = await self._workers.ask(spoken_to)
         for name in names:
-            answer = noting.joint_answer(nodes[name], answers)
-            note = replace(self._note(name), ask_tried_at_s=tried_at_s)
-            self.notes[name] = note if answer is None else replace(note, answer=answer)
+            self.notes[name] = noting.with_answers(
+                self._note(name), nodes[name], answers, queues=self._queues, tried_at_s=tried_at_s
+            )
 
     def _nodes(self, names: Collection[InstanceName]) -> Mapping[InstanceName, set[NodeName]]:
         now_s = self._clock()

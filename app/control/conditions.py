@@ -17,6 +17,8 @@ class Findings:
     has_work: bool | None = None
     draining: int = 0
     overdue: tuple[str, ...] = ()
+    other_queues: tuple[str, ...] = ()
+    """Queues that draining workers consume and that the spec does not name."""
     unheard: tuple[str, ...] = ()
     is_blocked: bool = False
     problem: PoolProblem | None = None
@@ -153,6 +155,12 @@ def _paused(found: Findings) -> _Finding:
 
 
 def _draining(found: Findings) -> _Finding:
+    if found.other_queues:
+        return _true(
+            "OtherQueues",
+            f"replicas to go also consume {', '.join(found.other_queues)}, which spec.queues does "
+            "not name: they stay until it does",
+        )
     if found.overdue:
         names = ", ".join(found.overdue[:3])
         return _true(

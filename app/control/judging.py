@@ -57,7 +57,7 @@ def judge(
     )
     judged = Judged(
         gathered=gathered,
-        findings=_findings(pool, gathered, view),
+        findings=_findings(pool, gathered, view, memory),
         plan=Plan(replicas=target.replicas),
         memory=memory,
     )
@@ -123,7 +123,13 @@ def _released(gathered: Gathered, target: Target) -> Plan:
     return Plan(replicas=target.replicas, resume=tuple(one.name for one in gathered.crew.draining))
 
 
-def _findings(pool: WorkerPool, gathered: Gathered, view: BrokerView) -> Findings:
+def _other_queues(memory: PoolMemory) -> tuple[str, ...]:
+    return tuple(sorted({queue for note in memory.notes.values() for queue in note.other_queues}))
+
+
+def _findings(
+    pool: WorkerPool, gathered: Gathered, view: BrokerView, memory: PoolMemory
+) -> Findings:
     seen = gathered.reading
     has_work = None
     if seen.ready is not None:
@@ -132,6 +138,7 @@ def _findings(pool: WorkerPool, gathered: Gathered, view: BrokerView) -> Finding
         mode=pool.spec.mode,
         has_work=has_work,
         draining=len(gathered.crew.draining),
+        other_queues=_other_queues(memory),
         unheard=gathered.unheard,
         broker_problem=view.problem,
     )

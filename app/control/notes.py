@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from app.broker.model import NodeAnswer, NodeName
 from app.control.ports import InstanceName
+from app.queues import QueueName
 from app.scaling.crew import Answer
 
 GIVEN_UP_S = 120.0
@@ -19,6 +20,8 @@ class Note:
     stopped_at_s: float | None = None
     ask_tried_at_s: float | None = None
     answer: Answer | None = None
+    other_queues: frozenset[QueueName] = frozenset()
+    """Queues that its workers consume and that the spec does not name: nobody stops those."""
     given_up_at_s: float | None = None
 
 
@@ -43,6 +46,23 @@ def with_stop(note: Note, *, tried_at_s: float, stopped_at_s: float | None) -> N
     if stopped_at_s is None:
         return replace(note, stop_tried_at_s=tried_at_s)
     return replace(note, stop_tried_at_s=tried_at_s, stopped_at_s=stopped_at_s, answer=None)
+
+
+def with_answers(
+    note: Note,
+    nodes: Collection[NodeName],
+    answers: Mapping[NodeName, NodeAnswer],
+    *,
+    queues: Collection[QueueName],
+    tried_at_s: float,
+) -> Note:
+    """After its workers were asked; `queues` are those that the pool knows of."""
+    note = replace(note, ask_tried_at_s=tried_at_s)
+    answer = joint_answer(nodes, answers)
+    if answer is None:
+        return note
+    consumed = frozenset[QueueName]().union(*(answers[node].queues for node in nodes))
+    return replace(note, answer=answer, other_queues=consumed.difference(queues))
 
 
 def joint_answer(

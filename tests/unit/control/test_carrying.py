@@ -1,0 +1,160 @@
+"""Carrying a plan out: what is done, in which order, and what is true when a step fails."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from app.broker.model import NodeName
+from app.control import hearing
+from app.control.carrying import Carrying
+from app.control.hearing import NOTHING_HEARD, Hearing
+from app.control.notes import Note, Notes
+from app.control.ports import DrainMark, InstanceName
+from app.control.reporting import Scaling
+from app.errors import BrokerUnreachable
+from app.queues import QueueName
+from app.scaling.drain import Plan
+from tests.unit.control.builders import worker_pool
+from tests.unit.control.world import Stage, World
+
+
+def stage_of(count: int) -> Stage:
+    stage = Stage(World(replicas=count), worker_pool())
+    stage.world.settle()
+    return stage
+
+
+def carry(
+    stage: Stage, plan: Plan, *, notes: Notes | None = None, heard: Hearing | None = None
+) -> Carrying:
+    async def play() -> Carrying:
+        pool = worker_pool()
+        reading = await stage.queues.read([QueueName("q")])
+        carrying = Carrying(
+            pool,
+            await stage.replicas.read(pool),
+            heard if heard is not None else hearing.build_hearing(reading),
+            notes=notes if notes is not None else {},
+            replicas=stage.replicas,
+            workers=stage.workers,
+            clock=stage.world.clock,
+        )
+        with suppress(BrokerUnreachable):
+            await carrying.run(plan)
+        return carrying
+
+    return asyncio.run(play())
+
+
+def names(stage: Stage) -> list[InstanceName]:
+    return list(stage.world.pods)
+
+
+def test_a_plan_that_changes_nothing_does_nothing() -> None:
+    stage = stage_of(2)
+
+    carrying = carry(stage, Plan(replicas=2))
+
+    assert (stage.replicas.writes, stage.workers.spoken_to) == (0, [])
+    assert carrying.scaling is None
+
+
+def test_what_was_written_is_known_when_talking_fails() -> None:
+    stage = stage_of(2)
+    one, _ = names(stage)
+    heard = hearing.build_hearing(asyncio.run(stage.queues.read([])))
+
+    async def say_nothing(*_: object, **__: object) -> frozenset[NodeName]:
+        raise BrokerUnreachable(host="broker.test")
+
+    stage.workers.stop_consuming = say_nothing  # type: ignore[method-assign]  # ours to bend
+    carrying = carry(stage, Plan(replicas=3, stop=(one,)), heard=heard)
+
+    assert carrying.scaling == Scaling(was=2, now=3)
+    assert stage.world.replicas == 3
+
+
+def test_marks_are_written_before_workers_are_stopped() -> None:
+    stage = stage_of(2)
+    one, _ = names(stage)
+
+    carrying = carry(stage, Plan(replicas=2, mark=(one,), stop=(one,)))
+
+    pod = stage.world.pods[one]
+    assert (pod.mark, pod.is_consuming) == (DrainMark(since_s=stage.world.now_s), False)
+    assert carrying.notes == {
+        one: Note(stop_tried_at_s=stage.world.now_s, stopped_at_s=stage.world.now_s)
+    }
+
+
+def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
+    stage = stage_of(1)
+    (one,) = names(stage)
+    stage.world.pods[one].mark = DrainMark(since_s=1.0)
+    notes = {one: Note(stop_tried_at_s=1.0, stopped_at_s=1.0)}
+    stage.world.loses_reply = lambda: True
+
+    carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    assert (stage.world.pods[one].mark, carrying.notes) == (DrainMark(since_s=1.0), notes)
+
+    stage.world.loses_reply = lambda: False
+    carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    assert (stage.world.pods[one].mark, carrying.notes) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("is_up", "note", "listened_before", "want"),
+    [
+        pytest.param(True, Note(), True, None, id="came up unheard: nobody has stopped it"),
+        pytest.param(True, Note(), False, 1.0, id="it may have been stopped before we listened"),
+        pytest.param(True, Note(stop_tried_at_s=1.0), True, 1.0, id="we have stopped it"),
+        pytest.param(False, Note(), False, None, id="it is not up yet"),
+    ],
+)
+def test_an_unheard_replica_is_unmarked_only_if_it_was_never_stopped(
+    *, is_up: bool, note: Note, listened_before: bool, want: float | None
+) -> None:
+    stage = Stage(World(replicas=1, boot_s=2.0 if is_up else 900.0), worker_pool())
+    stage.world.advance(6.0)
+    (one,) = names(stage)
+    stage.world.pods[one].mark = DrainMark(since_s=1.0)
+    since_s = stage.world.now_s - (60.0 if listened_before else 0.0)
+
+    carry(
+        stage,
+        Plan(replicas=1, resume=(one,)),
+        notes={one: note},
+        heard=replace(NOTHING_HEARD, since_s=since_s),
+    )
+
+    mark = stage.world.pods[one].mark
+    assert (mark.since_s if mark is not None else None) == want
+
+
+def test_other_queues_of_a_worker_are_noted() -> None:
+    stage = stage_of(1)
+    (one,) = names(stage)
+    ask = stage.workers.ask
+
+    async def ask_one_with_two_queues(nodes: list[NodeName]) -> object:
+        return {
+            node: replace(answer, queues=frozenset({QueueName("q"), QueueName("mail")}))
+            for node, answer in (await ask(nodes)).items()
+        }
+
+    stage.workers.ask = ask_one_with_two_queues  # type: ignore[method-assign,assignment]  # as above
+    carrying = carry(stage, Plan(replicas=1, ask=(one,)))
+
+    assert carrying.notes[one].other_queues == {"mail"}
+
+
+def test_victims_are_remembered_as_given_up() -> None:
+    stage = stage_of(2)
+    one, two = names(stage)
+
+    carrying = carry(stage, Plan(replicas=1, victims=(one,)))
+
+    assert names(stage) == [two]
+    assert carrying.notes == {one: Note(given_up_at_s=stage.world.now_s)}

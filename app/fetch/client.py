@@ -15,6 +15,9 @@ from app.settings import FetchSettings
 
 MAX_REDIRECTS = 10
 
+MAX_CONNECTIONS = 100
+"""An answer that was not read to its end keeps its connection until it is closed."""
+
 USER_AGENT = "Mozilla/5.0 (compatible; celeriac)"
 
 
@@ -133,13 +136,18 @@ class _Transport(httpx2.BaseTransport):
         self._pool: httpcore2.ConnectionPool
         if proxy_url is None:
             backend = connection.GuardedBackend(guard, on_wait)
-            self._pool = httpcore2.ConnectionPool(network_backend=backend)
+            self._pool = httpcore2.ConnectionPool(
+                network_backend=backend, max_connections=MAX_CONNECTIONS
+            )
         else:
             trusted = connection.Guard(allow_private=True, resolve=connection.resolve)
             backend = connection.GuardedBackend(trusted, on_wait)
             proxy = httpx2.Proxy(proxy_url)
             self._pool = httpcore2.HTTPProxy(
-                proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, network_backend=backend
+                proxy_url=str(proxy.url),
+                proxy_auth=proxy.raw_auth,
+                network_backend=backend,
+                max_connections=MAX_CONNECTIONS,
             )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

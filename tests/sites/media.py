@@ -9,7 +9,7 @@ from app.pipelines.media import ffmpeg
 
 HOME = Path(__file__).parents[2] / ".cache" / "sites"
 
-EDITION = "1"
+EDITION = "2"
 """Raise it when a recipe below changes: the files are made anew."""
 
 CLIP_S = 12
@@ -31,6 +31,11 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "tone.ogg": (*_SOUND, *_LENGTH, "-c:a", "libvorbis"),
     "tone.wav": (*_SOUND, "-t", "60", "-c:a", "pcm_s16le"),
     "poster.png": (*_PICTURE, "-frames:v", "1"),
+    "locked.m3u8": (
+        *_SOUND, *_LENGTH, "-c:a", "aac", "-hls_time", "2", "-hls_playlist_type", "vod",
+        "-hls_enc", "1", "-hls_enc_key", "00112233445566778899aabbccddeeff",
+        "-hls_segment_filename", "locked%03d.ts",
+    ),
     "clip.m3u8": (
         *_PICTURE, *_SOUND, *_LENGTH, *_H264, *_AAC, "-g", "30",
         "-hls_time", "2", "-hls_playlist_type", "vod", "-hls_segment_filename", "clip%03d.ts",

@@ -23,6 +23,7 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".ts": "video/mp2t",
     ".m3u8": "application/vnd.apple.mpegurl",
+    ".key": "application/octet-stream",
 }
 
 
@@ -173,6 +174,19 @@ def _two_videos(request: _Handler) -> None:
     request.say(200, pages.TWO_VIDEOS)
 
 
+def _welcome(request: _Handler) -> None:
+    """A page that knows its visitors again."""
+    page = pages.video_of("/members/clip.mp4")
+    request.say(200, page, Set_Cookie="visitor=known; Path=/")
+
+
+def _members(request: _Handler, name: str) -> None:
+    if "visitor=known" in request.seen.headers.get("cookie", ""):
+        _send_file(request, name)
+    else:
+        request.say(403, "members only")
+
+
 def _text(request: _Handler) -> None:
     request.say(200, pages.TEXT)
 
@@ -291,6 +305,8 @@ ROUTES: tuple[tuple[str, Answer], ...] = (
     (r"/video", _video),
     (r"/video-of", _video_of),
     (r"/two-videos", _two_videos),
+    (r"/welcome", _welcome),
+    (r"/members/([\w.]+)", _members),
     (r"/text", _text),
     (r"/captions/(en|de)\.vtt", _captions),
     (r"/hls/master\.m3u8", _playlist(pages.MASTER_PLAYLIST)),

@@ -20,6 +20,8 @@ from app.pipelines.media.schema import Downloaded, MediaParams
 
 log = logging.getLogger(__name__)
 
+MAX_TEXT_LENGTH = 500
+
 COVER_LIMIT_BYTES = 10 * 1024 * 1024
 
 READ_PERCENT, MEDIA_PERCENT, COVER_PERCENT = 5.0, 95.0, 98.0
@@ -172,8 +174,9 @@ def _downloaded(
 ) -> Downloaded:
     [file] = entry["requested_downloads"]
     path = disk.confined(work.directory, Path(file["filepath"]).name)
-    page_title = _title(info, entry)
+    page_title = _short(_title(info, entry))
     artists = ", ".join(entry.get("artists") or ()) or entry.get("artist")
+    performer = artists or entry.get("uploader") or entry.get("channel")
     return Downloaded(
         source_url=failures.shown(str(params.url)),
         file=path.name,
@@ -181,8 +184,8 @@ def _downloaded(
         cover=cover,
         name=page_title or "audio",
         title=params.title or (None if entry.get("direct") else page_title),
-        artist=params.artist or artists or entry.get("uploader") or entry.get("channel"),
-        album=params.album or entry.get("album"),
+        artist=params.artist or _short(performer),
+        album=params.album or _short(entry.get("album")),
         date=_date(entry.get("release_date") or entry.get("upload_date")),
         bitrate=params.bitrate,
     )
@@ -194,6 +197,11 @@ def _title(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
     if title is None or info is not entry or not str(entry.get("id")).endswith("-1"):
         return title
     return title.removesuffix(" (1)")
+
+
+def _short(text: str | None) -> str | None:
+    """What a page says, cut to what a row should hold."""
+    return None if text is None else text[:MAX_TEXT_LENGTH]
 
 
 def _date(compact: str | None) -> str | None:

@@ -1,8 +1,11 @@
 """Downloads from a real site: what comes, what resumes, what stops, what is refused."""
 
+import contextlib
 import itertools
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,51 @@ def test_an_hls_playlist_comes_segment_by_segment(site: Site, open_desk: OpenDes
     found = fetch(site, "/hls/master.m3u8", desk)
     want = b"".join(path.read_bytes() for path in sorted(site.folder.glob("clip*.ts")))
     assert (desk.directory / found.file).read_bytes() == want
+
+
+def test_a_playlist_with_a_key_is_decrypted(site: Site, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    found = fetch(site, "/hls/locked.m3u8", desk)
+    content = (desk.directory / found.file).read_bytes()
+    assert [seen.path for seen in site.requests("/hls/locked.m3u8.key")] != []
+    assert content[::188][:50] == b"G" * 50  # every packet of a transport stream begins with it
+
+
+def test_a_page_knows_its_visitor_again(site: Site, open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    found = fetch(site, "/welcome", desk)
+    assert (desk.directory / found.file).read_bytes() == (site.folder / "clip.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path", ["/hls/master.m3u8", "/hls/locked.m3u8", "/hls/live.m3u8", "/hls/protected.m3u8"]
+)
+def test_no_program_of_the_machine_is_started(
+    site: Site,
+    open_desk: OpenDesk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    for name in ("ffmpeg", "ffprobe", "curl", "wget", "aria2c", "rtmpdump", "mplayer"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started-$(basename $0)\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    desk = open_desk()
+    with contextlib.suppress(UnsupportedFormat):
+        fetch(site, path, desk)
+    assert list(tmp_path.glob("started-*")) == []
+
+
+def test_several_downloads_run_at_once_in_one_process(site: Site, open_desk: OpenDesk) -> None:
+    desks = [replace(open_desk(), key=f"desk-{number}") for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda desk: fetch(site, "/video", desk), desks))
+    want = (site.folder / "clip.mp4").read_bytes()
+    pairs = zip(desks, found, strict=True)
+    assert all((desk.directory / one.file).read_bytes() == want for desk, one in pairs)
 
 
 @pytest.mark.parametrize("path", ["/video", "/hls/master.m3u8", "/unmeasured/clip.mp4"])

@@ -84,7 +84,7 @@ def test_an_operator_of_the_whole_cluster_is_told_so() -> None:
 def test_the_database_is_upgraded_before_the_api_starts() -> None:
     pod = rendering.pod_of(rendering.render().get("Deployment", "celeriac-api"))
     (migration,) = pod["initContainers"]
-    assert migration["command"] == ["celeriac", "db", "upgrade"]
+    assert migration["command"] == ["celeriac", "db", "upgrade", "--wait=300"]
     assert migration["env"] == pod["containers"][0]["env"]
 
 

@@ -77,20 +77,36 @@ def platform() -> Iterator[Platform]:
             "TEMP_DIR": str(home / "temp"),
             "STORAGE_DIR": str(home / "storage"),
             "CELERIAC_PIPELINES": "benchmarks.rig.noop",
-            "STOCK_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1",
         }
+        # A database of its own. Not CELERY_BROKER_URL, which would win over what the peer says.
+        stock_env = {"STOCK_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1"}
         subprocess.run(
             [sys.executable, "-m", "app", "db", "upgrade"], env=os.environ | env, check=True
         )
-        os.environ["STOCK_BROKER_URL"] = env["STOCK_BROKER_URL"]  # read when the module is loaded
+        os.environ |= stock_env  # read when the module is loaded
         log = home / "log"
         stack.enter_context(process(["app", "api", "--port", str(port)], env=env, log=log))
         stack.enter_context(process(["app", "worker", "--queue", "default"], env=env, log=log))
-        stock = ["celery", "-A", "benchmarks.rig.stock", "worker", "-c", "2", "-n", "stock@bench"]
-        stack.enter_context(process(stock, env=env, log=log))
-        wait_for(lambda: _answers(f"{url}/readyz"), what="the API")
-        for database in (0, 1):
-            wait_for(partial(_consumes, valkey.port, database), what="a worker")
+        stock = [
+            "celery",
+            "-A",
+            "benchmarks.rig.stock",
+            "worker",
+            "-c",
+            "2",
+            "-n",
+            "stock@bench",
+            "-l",
+            "INFO",
+        ]
+        stack.enter_context(process(stock, env=stock_env, log=log))
+        try:
+            wait_for(lambda: _answers(f"{url}/readyz"), what="the API")
+            for database in (0, 1):
+                wait_for(partial(_consumes, valkey.port, database), what="a worker")
+        except RuntimeError:
+            print(log.read_text(), file=sys.stderr)
+            raise
         yield Platform(url=url, redis_url=redis_url, database_url=env["DATABASE_URL"])
 
 

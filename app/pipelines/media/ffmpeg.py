@@ -38,7 +38,11 @@ _PROGRESS = ("-progress", "pipe:1")
 _FAILURES: tuple[tuple[str, type[CeleriacError], str], ...] = (
     (r"No space left on device|Disk quota exceeded", StorageUnavailable, disk.FULL),
     (r"matches no streams", UnsupportedFormat, "there is no sound in the file"),
-    (r"not on whitelist", UnsupportedFormat, "neither an audio nor a video file that is read here"),
+    (
+        r"not on whitelist|Not detecting m3u8",
+        UnsupportedFormat,
+        "neither an audio nor a video file that is read here",
+    ),
     (
         r"Decoder .* not found|Decoding requested, but no decoder",
         UnsupportedFormat,

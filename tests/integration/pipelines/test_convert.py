@@ -132,7 +132,7 @@ def test_what_has_no_sound_is_refused(
         pytest.param("a.mp4", bytes(range(256)) * 400, InvalidInput, id="noise"),
         pytest.param("a.vtt", CAPTIONS, UnsupportedFormat, id="captions"),
         pytest.param("a.m3u8", PLAYLIST_OF_A_LOCAL_FILE, UnsupportedFormat, id="a playlist"),
-        pytest.param("a.mp4", PLAYLIST_OF_A_LOCAL_FILE, InvalidInput, id="a playlist in disguise"),
+        pytest.param("a.mp4", PLAYLIST_OF_A_LOCAL_FILE, UnsupportedFormat, id="in disguise"),
         pytest.param("a.mp4", CONCAT_OF_A_LOCAL_FILE, UnsupportedFormat, id="a script of files"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.broker.model import BrokerReading
+from app.broker.model import BrokerReading, NodeAnswer, NodeName
 from app.control import loop as loops
 from app.control.loop import Loop
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
@@ -15,7 +15,7 @@ from app.control.ports import Broker, BrokerKey, DrainMark, InstanceName, Target
 from app.control.problems import PoolProblem, ProblemReason
 from app.control.spec import Mode
 from app.control.status import ConditionStatus, ConditionType, PoolStatus
-from app.errors import StorageUnavailable
+from app.errors import BrokerUnreachable, StorageUnavailable
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World, WorldReports
@@ -380,3 +380,75 @@ def test_run_outlives_a_tick_that_fails(caplog: pytest.LogCaptureFixture) -> Non
 
     assert "tick failed" in caplog.text
     assert latest(stage).conditions[0].status is ConditionStatus.TRUE
+
+
+def test_workers_that_cannot_be_spoken_to_are_the_brokers_trouble() -> None:
+    """The queues were read, and the connection broke before the workers could be told."""
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    stage = Stage(World(replicas=2), worker_pool(behavior=quick, cooldownPeriodSeconds=0))
+    stage.world.settle()
+
+    async def say_nothing(*_: object, **__: object) -> frozenset[NodeName]:
+        raise BrokerUnreachable(host="broker.test")
+
+    stage.workers.stop_consuming = say_nothing  # type: ignore[method-assign]  # ours to bend
+    run(stage, 10)
+
+    assert stage.world.replicas == 2
+    assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("False", "BrokerUnreachable")
+
+
+def test_slots_that_nobody_tells_are_asked_for_again_later() -> None:
+    stage = Stage(World(replicas=1), worker_pool(concurrency=None, minReplicas=1))
+    stage.world.settle()
+    asked_at_s = []
+
+    async def ask(*_: object) -> dict[NodeName, NodeAnswer]:
+        asked_at_s.append(stage.world.now_s)
+        raise BrokerUnreachable(host="broker.test")
+
+    stage.workers.ask = ask  # type: ignore[method-assign,assignment]  # ours to bend
+    run(stage, 70)
+
+    assert [at_s - asked_at_s[0] for at_s in asked_at_s] == [0.0, 30.0, 60.0]
+    assert latest(stage).slots_per_replica is None
+
+
+def test_a_pool_that_is_deleted_in_its_turn_is_not_remembered() -> None:
+    stage = Stage(World(), worker_pool())
+    read = stage.replicas.read
+
+    async def read_and_delete(pool: WorkerPool) -> Target:
+        stage.pools.listed.clear()
+        await stage.loop.tick()
+        return await read(pool)
+
+    stage.replicas.read = read_and_delete  # type: ignore[method-assign]  # ours to bend
+    stage.loop = Loop(
+        pools=stage.pools,
+        brokers=stage.brokers,
+        replicas=stage.replicas,
+        reports=stage.reports,
+        clock=stage.world.clock,
+        patience_s=0.01,
+    )
+    run(stage, 3)
+
+    assert dict(stage.reports.latest) == {}
+
+
+def test_replicas_that_cannot_be_woken_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    stage = Stage(World(replicas=2), worker_pool(behavior=quick, cooldownPeriodSeconds=0))
+    stage.world.settle()
+
+    async def play() -> None:
+        await stage.run(3)
+        stage.pools.listed.clear()
+        stage.world.break_broker()
+        stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "gone as well")
+        await stage.run(1)
+
+    asyncio.run(play())
+
+    assert "replicas still stopped" in caplog.text

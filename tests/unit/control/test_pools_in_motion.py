@@ -211,7 +211,7 @@ def test_a_mute_worker_is_never_taken_away() -> None:
     assert stage.world.replicas == 3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_no_task_is_ever_ended_whatever_happens(data: st.DataObject) -> None:
     """Random load, lost replies, restarts and outages; at the end all work is done."""

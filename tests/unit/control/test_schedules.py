@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.control import schedules
@@ -147,6 +147,7 @@ def test_an_expression_that_cannot_be_used_is_named(expression: str) -> None:
     assert caught.value.reason is ProblemReason.INVALID_SCHEDULE
 
 
+@settings(deadline=None)
 @given(
     start=st.tuples(st.integers(0, 59), st.integers(0, 23)),
     length=st.integers(1, 23 * 60),

@@ -1,7 +1,7 @@
 """Windows and policies, against the rules of the HorizontalPodAutoscaler."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scaling import behavior
@@ -113,6 +113,7 @@ def test_recommendations_are_stabilized(
     assert stabilized_after(past, now, current) == want
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 50), min_size=1, max_size=80),
     current=st.integers(0, 50),
@@ -130,6 +131,7 @@ def test_what_is_kept_decides_as_all_recommendations_would(
     assert stabilized_after(past[:-1], past[-1], current) == want
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 10_000), max_size=400))
 def test_history_is_bounded_and_errs_to_the_careful_side(sizes: list[int]) -> None:
     long = Behavior(
@@ -154,6 +156,16 @@ def test_a_long_slope_keeps_its_ends() -> None:
 
     assert len(history.highs) == MOST_POINTS
     assert (history.highs[0].replicas, history.highs[-1].replicas) == (1000, 1)
+
+
+def test_changes_that_are_too_many_are_added_up() -> None:
+    limited = Behavior(scale_up=rules(pods(4, period_s=1800.0)))
+    history = History()
+    for at_s in range(MOST_POINTS + 9):
+        history = behavior.with_change(history, 1, behavior=limited, now_s=at_s)
+
+    assert len(history.changes) == MOST_POINTS
+    assert history.changes[0] == Point(at_s=9.0, replicas=10)
 
 
 def test_changes_are_forgotten_without_policies_and_after_their_period() -> None:

@@ -91,6 +91,7 @@ def memories(draw: st.DrawFn, wanted: Policy) -> Memory:
     return memory
 
 
+@settings(deadline=None)
 @given(data=st.data(), wanted=policies())
 def test_a_decision_is_within_its_bounds(data: st.DataObject, wanted: Policy) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
@@ -100,6 +101,7 @@ def test_a_decision_is_within_its_bounds(data: st.DataObject, wanted: Policy) ->
     assert wanted.min_replicas <= got.replicas <= wanted.max_replicas
 
 
+@settings(deadline=None)
 @given(data=st.data(), wanted=policies())
 def test_a_decision_is_not_below_the_busy(data: st.DataObject, wanted: Policy) -> None:
     """Replicas that run tasks stay, as far as the maximum allows and there are that many."""
@@ -112,6 +114,7 @@ def test_a_decision_is_not_below_the_busy(data: st.DataObject, wanted: Policy) -
     assert got.replicas >= min(busy, seen.replicas, wanted.max_replicas)
 
 
+@settings(deadline=None)
 @given(data=st.data(), wanted=policies(), more=counts)
 def test_more_depth_never_lowers(data: st.DataObject, wanted: Policy, more: int) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
@@ -127,6 +130,7 @@ def test_more_depth_never_lowers(data: st.DataObject, wanted: Policy, more: int)
     assert greater.replicas >= less.replicas
 
 
+@settings(deadline=None)
 @given(data=st.data(), wanted=policies(), failures=st.integers(0, 9))
 def test_an_error_never_lowers_a_count(data: st.DataObject, wanted: Policy, failures: int) -> None:
     memory = replace(data.draw(memories(wanted)), failures=failures)
@@ -138,6 +142,7 @@ def test_an_error_never_lowers_a_count(data: st.DataObject, wanted: Policy, fail
     assert got.reason in (Rule.BLIND, Rule.FALLBACK)
 
 
+@settings(deadline=None)
 @given(data=st.data(), wanted=policies())
 def test_decide_is_a_function(data: st.DataObject, wanted: Policy) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
@@ -147,7 +152,7 @@ def test_decide_is_a_function(data: st.DataObject, wanted: Policy) -> None:
     assert decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S) == once
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), wanted=policies())
 def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) -> None:
     """Whatever was before: after all windows have passed, a decision repeats itself."""
@@ -162,7 +167,7 @@ def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) 
     assert len(set(sizes[-20:])) == 1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=15)
 @given(data=st.data(), wanted=policies())
 def test_memory_is_bounded_json(data: st.DataObject, wanted: Policy) -> None:
     memory = data.draw(memories(wanted))

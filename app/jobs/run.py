@@ -11,7 +11,6 @@ from enum import StrEnum
 from app import queues
 from app.errors import (
     Cancelled,
-    LimitExceeded,
     PermanentError,
     StorageUnavailable,
     WorkStopped,
@@ -146,9 +145,9 @@ class _Run:
         self._stage = self._pipeline.stage(job.stage)
         self._hold = Hold(job_id=job.id, fence=job.fence)
         self._stop = Stop()
-        shown = platform.events.latest([job.id]).get(job.id)
-        floor = max(job.progress, shown.progress if shown is not None else 0.0)
-        self._meter = Meter(lambda seen: platform.events.progress(job, seen), floor=floor)
+        self._meter = Meter(
+            lambda seen: platform.events.progress(job, seen), floor=_shown(platform, job)
+        )
         self._row_shows = Periodic(every_s=ROW_INTERVAL_S)
 
     def run(self, work_on: WorkOn) -> Ending:
@@ -174,10 +173,8 @@ class _Run:
             try:
                 self._stop.check()
                 output = work_on(work)
-            except WorkStopped as stopped:
-                return self._stopped(self._stop.error or stopped)
             except Exception as error:  # noqa: BLE001  # on any failure the policy decides
-                return self._failed(error)
+                return self._ended(error)
             return self._done(output)
 
     def _show(self) -> None:
@@ -191,12 +188,15 @@ class _Run:
         """The hard limit is over: the job fails, even if its work never returns."""
         self._write_failure(time_limits.exceeded(limits), for_s=0.0)
 
-    def _stopped(self, why: Exception) -> Ending:
-        if isinstance(why, LimitExceeded):
-            return self._failed(why)
-        if not isinstance(why, Cancelled):
-            return NOT_OURS
-        return self._cancel()
+    def _ended(self, error: Exception) -> Ending:
+        """The work raised. When it was told to stop, that is the reason, whatever it raised."""
+        match self._stop.error or error:
+            case Cancelled():
+                return self._cancel()
+            case WorkStopped():
+                return NOT_OURS
+            case reason:
+                return self._failed(reason)
 
     def _cancel(self) -> Ending:
         has_finalizer = self._pipeline.finalizer is not None
@@ -283,6 +283,14 @@ class _Run:
 
     def _stored(self, write: Callable[[], Job | None]) -> Job | None:
         return patience.until_stored(write, for_s=END_PATIENCE_S)
+
+
+def _shown(platform: Platform, job: Job) -> float:
+    """The progress that clients have seen: events may be ahead of the row where a run was lost."""
+    if job.attempt == 1:
+        return job.progress
+    seen = platform.events.latest([job.id]).get(job.id)
+    return max(job.progress, seen.progress if seen is not None else 0.0)
 
 
 def _claimant(platform: Platform, worker: str) -> Claimant:

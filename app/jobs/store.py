@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVarTuple
 
-from sqlalchemy import Connection, Select, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.errors import Conflict, NotFound
@@ -109,10 +109,10 @@ class JobStore:
         self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
     ) -> Page:
         """A page of jobs, newest first."""
-        query = _filtered(select(_jobs), wanted if wanted is not None else JobFilter())
+        query, job_id = _filtered(select(_jobs), wanted if wanted is not None else JobFilter())
         if cursor is not None:
-            query = query.where(_jobs.c.id < cursor)
-        query = query.order_by(_jobs.c.id.desc()).limit(limit + 1)
+            query = query.where(job_id < cursor)
+        query = query.order_by(job_id.desc()).limit(limit + 1)
         with self._database.read() as connection:
             found = _with_artifacts(connection, connection.execute(query).all())
         page = tuple(found[:limit])
@@ -120,11 +120,12 @@ class JobStore:
 
     def counts_by_state(self, wanted: JobFilter | None = None) -> dict[JobState, int]:
         """How many jobs there are in each state; every state has its number."""
-        query = _filtered(
+        query, _ = _filtered(
             select(_jobs.c.state, func.count()), wanted if wanted is not None else JobFilter()
-        ).group_by(_jobs.c.state)
+        )
         with self._database.read() as connection:
-            counted = {row[0]: row[1] for row in connection.execute(query)}
+            found = connection.execute(query.group_by(_jobs.c.state))
+            counted = {row[0]: row[1] for row in found}
         return {state: counted.get(state.value, 0) for state in JobState}
 
     def runs(self, job_id: JobId) -> tuple[Run, ...]:
@@ -215,31 +216,36 @@ def _with_artifacts(connection: Connection, found: Sequence[rows.AnyRow]) -> lis
     return [rows.parse_job(row, by_job[row.id]) for row in found]
 
 
-def _filtered(query: Select[*Columns], wanted: JobFilter) -> Select[*Columns]:
-    if wanted.pipeline is not None:
-        query = query.where(_jobs.c.pipeline == wanted.pipeline)
-    if wanted.states:
-        query = query.where(_jobs.c.state.in_(sorted(wanted.states)))
-    if wanted.parent_id is not None:
-        query = query.where(_jobs.c.parent_id == wanted.parent_id)
-    if wanted.is_dead_lettered is not None:
-        is_alive = _jobs.c.dead_lettered_at.is_(None)
-        query = query.where(~is_alive if wanted.is_dead_lettered else is_alive)
-    for key, value in wanted.labels.items():
-        query = query.where(
-            exists().where(
-                _labels.c.job_id == _jobs.c.id, _labels.c.key == key, _labels.c.value == value
-            )
-        )
-    return _created_within(query, wanted.created_from, wanted.created_before)
+def _filtered(
+    query: Select[*Columns], wanted: JobFilter
+) -> tuple[Select[*Columns], ColumnElement[str]]:
+    """The query with its conditions, and the column of the job's id to go through in order."""
+    query, job_id = _labelled(query, wanted.labels)
+    conditions = (
+        (wanted.pipeline is not None, _jobs.c.pipeline == wanted.pipeline),
+        (bool(wanted.states), _jobs.c.state.in_(sorted(wanted.states))),
+        (wanted.parent_id is not None, _jobs.c.parent_id == wanted.parent_id),
+        (wanted.is_dead_lettered is True, _jobs.c.dead_lettered_at.is_not(None)),
+        (wanted.is_dead_lettered is False, _jobs.c.dead_lettered_at.is_(None)),
+    )
+    query = query.where(*(condition for is_wanted, condition in conditions if is_wanted))
+    # Ids sort by time, so a range of time is a range of them.
+    if wanted.created_from is not None:
+        query = query.where(job_id >= rows.first_id_at(wanted.created_from))
+    if wanted.created_before is not None:
+        query = query.where(job_id < rows.first_id_at(wanted.created_before))
+    return query, job_id
 
 
-def _created_within(
-    query: Select[*Columns], start: datetime | None, end: datetime | None
-) -> Select[*Columns]:
-    """Ids sort by time, so a range of time is a range of the primary key."""
-    if start is not None:
-        query = query.where(_jobs.c.id >= rows.first_id_at(start))
-    if end is not None:
-        query = query.where(_jobs.c.id < rows.first_id_at(end))
-    return query
+def _labelled(
+    query: Select[*Columns], labels: Mapping[str, str]
+) -> tuple[Select[*Columns], ColumnElement[str]]:
+    """Joined with each label; the first one's index gives the jobs in order, however few or many
+    have it."""
+    job_id: ColumnElement[str] = _jobs.c.id
+    for number, (key, value) in enumerate(labels.items()):
+        label = _labels.alias()
+        query = query.join(label, label.c.job_id == _jobs.c.id)
+        query = query.where(label.c.key == key, label.c.value == value)
+        job_id = label.c.job_id if number == 0 else job_id
+    return query, job_id

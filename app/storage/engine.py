@@ -17,6 +17,9 @@ BUSY_TIMEOUT_S = 30.0
 
 CONNECT_TIMEOUT_S = 5
 
+UNDEFINED = frozenset({"42P01", "42703"})
+"""PostgreSQL's codes for a table and for a column that is not there (its Appendix A)."""
+
 
 class Database:
     """Transactions on one database, safe to use from many threads.
@@ -73,6 +76,8 @@ def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError
     cause = getattr(error, "orig", None)
     if isinstance(cause, CeleriacError):
         return cause
+    if _lacks_tables(cause):
+        return StorageUnavailable("the database lacks our tables: run `celeriac db upgrade`")
     original = str(cause if cause is not None else type(error).__name__).strip()
     match error:
         case exc.IntegrityError():
@@ -85,6 +90,12 @@ def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError
             return StorageUnavailable(f"the database did not answer: {original}")
         case _:
             return error
+
+
+def _lacks_tables(cause: object) -> bool:
+    if isinstance(cause, sqlite3.OperationalError):
+        return str(cause).startswith(("no such table", "no such column"))
+    return getattr(cause, "sqlstate", None) in UNDEFINED
 
 
 def build_engine(url: str, *, pool_size: int = 5) -> Engine:

@@ -70,7 +70,7 @@ def _create_jobs() -> None:
     op.create_index(
         "ix_jobs_dead",
         "jobs",
-        ["dead_lettered_at", "id"],
+        ["id"],
         unique=False,
         sqlite_where=sa.text("dead_lettered_at IS NOT NULL"),
         postgresql_where=sa.text("dead_lettered_at IS NOT NULL"),
@@ -94,22 +94,14 @@ def _create_jobs() -> None:
     op.create_index("ix_jobs_pipeline_id", "jobs", ["pipeline", "id"], unique=False)
     op.create_index("ix_jobs_pipeline_state_id", "jobs", ["pipeline", "state", "id"], unique=False)
     op.create_index(
-        "ix_jobs_published",
+        "ix_jobs_queued",
         "jobs",
-        ["published_at"],
+        ["state", "published_at", "id"],
         unique=False,
-        sqlite_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
-        postgresql_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index("ix_jobs_state_id", "jobs", ["state", "id"], unique=False)
-    op.create_index(
-        "ix_jobs_unpublished",
-        "jobs",
-        ["not_before"],
-        unique=False,
-        sqlite_where=sa.text("state = 'queued' AND published_at IS NULL"),
-        postgresql_where=sa.text("state = 'queued' AND published_at IS NULL"),
-    )
 
 
 def _create_job_labels() -> None:

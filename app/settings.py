@@ -39,7 +39,12 @@ class BrokerSettings(_Group):
         validation_alias="CELERY_RESULT_BACKEND",
         description="Results of plain tasks; the broker's own server when not set.",
     )
-    result_expires_s: int = Field(3600, validation_alias="CELERY_RESULT_EXPIRES", gt=0)
+    result_expires_s: int = Field(
+        3600,
+        validation_alias="CELERY_RESULT_EXPIRES",
+        description="Results of plain tasks are kept for this long, in seconds.",
+        gt=0,
+    )
     visibility_timeout_s: int = Field(
         3600,
         validation_alias="CELERY_VISIBILITY_TIMEOUT",
@@ -62,7 +67,12 @@ class DatabaseSettings(_Group):
         validation_alias="DATABASE_URL",
         description="An SQLAlchemy URL; `sqlite:///` (WAL) or `postgresql://` (psycopg 3).",
     )
-    pool_size: int = Field(5, validation_alias="DATABASE_POOL_SIZE", ge=1)
+    pool_size: int = Field(
+        5,
+        validation_alias="DATABASE_POOL_SIZE",
+        description="Connections that one process keeps to PostgreSQL.",
+        ge=1,
+    )
 
 
 class FileSettings(_Group):
@@ -84,10 +94,16 @@ class FileSettings(_Group):
         description="An object store (`s3://bucket/prefix`, `gs://`, `az://`) instead.",
     )
     upload_limit_bytes: int = Field(
-        512 * MEBIBYTE, validation_alias="CELERIAC_UPLOAD_LIMIT_BYTES", gt=0
+        512 * MEBIBYTE,
+        validation_alias="CELERIAC_UPLOAD_LIMIT_BYTES",
+        description="A larger upload is refused.",
+        gt=0,
     )
     download_limit_bytes: int = Field(
-        4096 * MEBIBYTE, validation_alias="CELERIAC_DOWNLOAD_LIMIT_BYTES", gt=0
+        4096 * MEBIBYTE,
+        validation_alias="CELERIAC_DOWNLOAD_LIMIT_BYTES",
+        description="A larger download ends its job.",
+        gt=0,
     )
 
 
@@ -111,8 +127,17 @@ class FetchSettings(_Group):
         description="Host names, separated by commas, that jobs may reach whatever their address "
         "is. Whoever can say where such a name leads decides where jobs may go.",
     )
-    timeout_s: float = Field(30.0, validation_alias="CELERIAC_FETCH_TIMEOUT_S", gt=0)
-    proxy_url: str | None = Field(None, validation_alias="CELERIAC_FETCH_PROXY_URL")
+    timeout_s: float = Field(
+        30.0,
+        validation_alias="CELERIAC_FETCH_TIMEOUT_S",
+        description="The other side may be silent for this long, in seconds.",
+        gt=0,
+    )
+    proxy_url: str | None = Field(
+        None,
+        validation_alias="CELERIAC_FETCH_PROXY_URL",
+        description="An HTTP proxy that all fetching goes through.",
+    )
 
     @field_validator("allowed_networks", "allowed_hosts", mode="before")
     @classmethod
@@ -145,8 +170,18 @@ class DocumentSettings(_Group):
     time_limit_s: int = Field(
         600, validation_alias="CELERIAC_DOCUMENT_TIME_S", gt=0, description="Of that child."
     )
-    page_limit: int = Field(5000, validation_alias="CELERIAC_DOCUMENT_PAGES", gt=0)
-    character_limit: int = Field(50_000_000, validation_alias="CELERIAC_DOCUMENT_CHARACTERS", gt=0)
+    page_limit: int = Field(
+        5000,
+        validation_alias="CELERIAC_DOCUMENT_PAGES",
+        description="A document with more pages is refused.",
+        gt=0,
+    )
+    character_limit: int = Field(
+        50_000_000,
+        validation_alias="CELERIAC_DOCUMENT_CHARACTERS",
+        description="A document with more text is refused.",
+        gt=0,
+    )
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
@@ -174,9 +209,24 @@ class JobSettings(_Group):
         ge=1,
         description="A stage whose worker died this often is poison and goes to the dead letters.",
     )
-    retry_base_s: float = Field(60.0, validation_alias="CELERIAC_RETRY_BASE_S", ge=0)
-    retry_max_s: float = Field(3600.0, validation_alias="CELERIAC_RETRY_MAX_S", ge=0)
-    reconcile_interval_s: float = Field(1.0, validation_alias="CELERIAC_RECONCILE_S", gt=0)
+    retry_base_s: float = Field(
+        60.0,
+        validation_alias="CELERIAC_RETRY_BASE_S",
+        description="Pause before the first retry, in seconds. It doubles with each one.",
+        ge=0,
+    )
+    retry_max_s: float = Field(
+        3600.0,
+        validation_alias="CELERIAC_RETRY_MAX_S",
+        description="Longest pause before a retry, in seconds.",
+        ge=0,
+    )
+    reconcile_interval_s: float = Field(
+        1.0,
+        validation_alias="CELERIAC_RECONCILE_S",
+        description="Pause between two rounds of the reconciler, in seconds.",
+        gt=0,
+    )
     publish_grace_s: float = Field(
         30.0,
         validation_alias="CELERIAC_PUBLISH_GRACE_S",
@@ -184,8 +234,18 @@ class JobSettings(_Group):
         description="A queued job older than this is looked for in Redis and published again "
         "when it is not there.",
     )
-    events_expire_s: int = Field(24 * 3600, validation_alias="CELERIAC_EVENTS_EXPIRE_S", gt=0)
-    events_length: int = Field(1000, validation_alias="CELERIAC_EVENTS_LENGTH", gt=0)
+    events_expire_s: int = Field(
+        24 * 3600,
+        validation_alias="CELERIAC_EVENTS_EXPIRE_S",
+        description="The events of a job are kept for this long after the last one.",
+        gt=0,
+    )
+    events_length: int = Field(
+        1000,
+        validation_alias="CELERIAC_EVENTS_LENGTH",
+        description="Most events that are kept of one job.",
+        gt=0,
+    )
 
 
 class WorkerSettings(_Group):
@@ -241,8 +301,12 @@ class WorkerSettings(_Group):
 class ApiSettings(_Group):
     """Where the API listens, and where its clients find it."""
 
-    host: str = Field("127.0.0.1", validation_alias="CELERIAC_HOST")
-    port: int = Field(8000, validation_alias="CELERIAC_PORT", ge=0, le=65535)
+    host: str = Field(
+        "127.0.0.1", validation_alias="CELERIAC_HOST", description="Address to listen on."
+    )
+    port: int = Field(
+        8000, validation_alias="CELERIAC_PORT", description="Port to listen on.", ge=0, le=65535
+    )
     url: str = Field(
         "http://127.0.0.1:8000",
         validation_alias="CELERIAC_URL",

@@ -141,8 +141,9 @@ def _setting(schema: Node, field: str) -> Node:
     plain = {key: value for key, value in schema.items() if key in _SCALAR_WORDS}
     if plain.get("type") not in ("integer", "number", "boolean"):
         plain["type"] = "string"
-    described = str(schema.get("description", field.replace("_", " ").capitalize() + "."))
-    return {**plain, "description": described}
+    if "description" not in schema:
+        raise KeyError(f"app/settings.py does not say what {field} is")
+    return {**plain, "description": schema["description"]}
 
 
 _SCALAR_WORDS = (

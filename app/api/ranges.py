@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from app.jobs.model import Artifact
 
-_SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
+_SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
+"""No file has more bytes than 18 digits say, and Python refuses to read thousands of them."""
 
 _UNSAFE_IN_QUOTES = re.compile(r"[^A-Za-z0-9 !#$&+.^_`{}~()\[\],;=@-]")
 

@@ -25,6 +25,7 @@ def part(start: int, end: int) -> ByteRange:
         pytest.param("bytes=5-99", part(5, 10), id="an end past the file is cut"),
         pytest.param("BYTES = 1-2", part(1, 3), id="the unit knows no case, spaces do no harm"),
         pytest.param("bytes=5-2", None, id="a range that runs backwards is ignored"),
+        pytest.param(f"bytes={'9' * 5000}-", None, id="more digits than an integer may have"),
         pytest.param("bytes=0-1,4-5", None, id="several ranges are answered with the whole"),
         pytest.param("bytes=-", None, id="a range without numbers is ignored"),
         pytest.param("lines=1-2", None, id="another unit is ignored"),

@@ -97,7 +97,7 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one with a number that no date can hold
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

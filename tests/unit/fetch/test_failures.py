@@ -64,6 +64,8 @@ def test_a_pause_that_the_server_names_is_kept() -> None:
         ("Mon, 04 May 2026 11:00:00 GMT", 0.0),
         ("Mon, 04 May 2026 12:01:00 -0000", 60.0),
         ("soon", None),
+        ("Mon, 04 May 99999999999 12:01:00 GMT", None),
+        ("Mon, 04 May 2026 12:01:00 +99999999999999", None),
         ("-5", None),
         ("", None),
     ],

@@ -20,6 +20,11 @@ TERM_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
 
 POLL_S = 0.1
+
+LEFTOVER_S = 1.0
+"""How long the rest of the output may be silent: a process that left the group, which we cannot
+end, may hold the pipes open for ever."""
+
 OUTPUT_END_BYTES = 16 * 1024
 LINE_LIMIT_BYTES = 1024 * 1024
 """A longer line is handed over in pieces: no output fills our memory."""
@@ -112,8 +117,8 @@ class ProcessGroup:
                     self.stop()
                 self._kill_if_stubborn()
             self._kill()  # what it started and left behind holds the other ends of the pipes
-            while streams.get_map():
-                output.take(streams.select(None))
+            while streams.get_map() and (ready := streams.select(LEFTOVER_S)):
+                output.take(ready)
         return has_timed_out
 
     def _kill_if_stubborn(self) -> None:

@@ -192,6 +192,20 @@ def test_what_a_finished_child_leaves_behind_is_ended() -> None:
     gone(pids.found)
 
 
+def test_a_process_that_left_the_group_holds_nobody_up() -> None:
+    pids = Pids()
+    source = (
+        "import subprocess\n"
+        "print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid, flush=True)"
+    )
+
+    began = time.monotonic()
+    ProcessGroup(python(source)).run(on_line=pids)
+
+    assert time.monotonic() - began < 30
+    os.kill(pids.found[0], signal.SIGKILL)
+
+
 def test_a_group_stopped_before_it_runs_ends_at_once() -> None:
     group = ProcessGroup(["sleep", "1000"])
     group.stop()

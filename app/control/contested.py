@@ -1,4 +1,4 @@
-"""Two pools on one target: each would undo what the other does, so only the older one works."""
+"""Which pool works on which target: of two on one, which would undo each other, the older one."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,6 +18,13 @@ def problems(pools: Iterable[WorkerPool | UnreadablePool]) -> Mapping[PoolKey, P
         if holder is not pool:
             refused[pool.key] = _problem(pool, holder)
     return refused
+
+
+def has_moved(before: WorkerPool | UnreadablePool, now: WorkerPool | UnreadablePool) -> bool:
+    """Whether a pool's spec names another target than before. One that cannot be read does not."""
+    if isinstance(before, UnreadablePool) or isinstance(now, UnreadablePool):
+        return False
+    return _target_key(before) != _target_key(now)
 
 
 def _target_key(pool: WorkerPool) -> _TargetKey:

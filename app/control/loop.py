@@ -109,10 +109,12 @@ class Loop:
         return min(max(pause_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
 
     def _relist(self) -> None:
-        """Notice pools that have come and gone; what drains for a gone one is woken."""
+        """Notice pools that are gone or have another target: what drains for them is woken."""
         listed = {pool.key: pool for pool in self._pools.current()}
-        for key in self._listed.keys() - listed.keys():
-            pool, memory = self._listed[key], self._memories.pop(key, FRESH)
+        for key, pool in self._listed.items():
+            if key in listed and not contested.has_moved(pool, listed[key]):
+                continue
+            memory = self._memories.pop(key, FRESH)
             self._due_at_s.pop(key, None)
             if isinstance(pool, WorkerPool) and memory.has_draining:
                 self._spawn(self._let_go(pool, memory), name=f"let go of {key}")
@@ -172,7 +174,7 @@ class Loop:
             self._turning.discard(key)
 
     def _remember(self, key: PoolKey, memory: PoolMemory) -> None:
-        if key not in self._listed:
+        if key not in self._due_at_s:
             return
         self._memories[key] = memory
         if memory.has_draining:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.control.spec import Mode
+from app.control.spec import Mode, ScaleTargetRef
 from app.scaling.crew import Removal
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
@@ -172,6 +172,23 @@ def test_a_stopped_replica_is_woken_when_its_pool_is_deleted() -> None:
         assert any(not pod.is_consuming for pod in stage.world.pods.values())
         stage.pools.listed.clear()
         await stage.run(2)
+
+    asyncio.run(play())
+
+    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+
+
+def test_a_stopped_replica_is_woken_when_its_pool_goes_to_another_target() -> None:
+    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+
+    async def play() -> None:
+        stage.world.settle()
+        stage.world.publish(60.0)
+        await stage.run(3)
+        assert any(not pod.is_consuming for pod in stage.world.pods.values())
+        stage.change(scale_target_ref=ScaleTargetRef(name="another"))
+        stage.annotate(paused="an error, so that the pool itself does nothing")
+        await stage.loop.tick()
 
     asyncio.run(play())
 

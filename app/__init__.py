@@ -2,5 +2,6 @@
 
 One package holds every role. Imports point one way (`pyproject.toml`, import-linter):
 composition (`main`, `celery_app`) -> `cli` -> `api`, `operator`, `local` -> `pipelines` ->
-`jobs` -> `control` -> `storage`, `worker`, `broker`, `scaling` -> `settings`, `queues` -> `errors`.
+`jobs` -> `control` -> `storage`, `worker`, `broker`, `scaling`, `fetch`, `documents` -> `settings`,
+`queues` -> `errors`.
 """

@@ -162,6 +162,13 @@ def test_another_attempt_goes_on_where_the_cancelled_one_was(
     assert (second.directory / found.file).read_bytes() == (site.folder / "clip.mp4").read_bytes()
 
 
+def test_another_attempt_keeps_a_file_that_is_complete(site: Site, open_desk: OpenDesk) -> None:
+    first = fetch(site, "/video", open_desk())
+    before = len(site.requests("/media/clip.mp4"))
+    assert fetch(site, "/video", open_desk()) == first
+    assert len(site.requests("/media/clip.mp4")) == before
+
+
 @pytest.mark.parametrize("path", ["/silence", "/slow/2000/clip.mp4", "/endless/file"])
 def test_cancel_ends_a_download_within_two_seconds(
     site: Site, open_desk: OpenDesk, path: str

@@ -5,6 +5,7 @@ the very address that was judged (no second look-up that could answer differentl
 As every request passes here, so does every redirect. TLS still checks the certificate by name.
 """
 
+import errno
 import os
 import select
 import socket
@@ -182,9 +183,10 @@ def _connected(
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(0)
-        connection.connect_ex((str(address), port))
-        _patiently(lambda: _wait_writable(connection), timeout_s=timeout_s, on_wait=on_wait)
-        failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        failure = connection.connect_ex((str(address), port))
+        if failure == errno.EINPROGRESS:
+            _patiently(lambda: _wait_writable(connection), timeout_s=timeout_s, on_wait=on_wait)
+            failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, os.strerror(failure))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -99,11 +99,12 @@ def test_of_mixed_addresses_only_the_allowed_are_used(site: Site) -> None:
     assert content == pages.TEXT.encode()
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(site: Site) -> None:
+@pytest.mark.parametrize("first", ["127.0.0.2", "255.255.255.255"], ids=["refuses", "unreachable"])
+def test_the_next_address_is_tried_when_one_does_not_answer(site: Site, first: str) -> None:
     def two(host: str, port: int) -> Sequence[Address]:
-        return [ip_address("127.0.0.2"), ip_address("127.0.0.1")]
+        return [ip_address(first), ip_address("127.0.0.1")]
 
-    both = settings(allowed_networks="127.0.0.0/8")
+    both = settings(allowed_networks="127.0.0.0/8,255.255.255.255/32")
     with Fetcher(both, resolve=two) as fetcher:
         content = fetcher.read(f"http://two.example:{site.port}/text", limit_bytes=LIMIT_BYTES)
     assert content == pages.TEXT.encode()

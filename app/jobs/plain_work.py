@@ -73,7 +73,7 @@ class PlainWork:
         return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
-        key = f"plain/{self._key}/{workspace.checked_name(name)}"
+        key = f"plain/{workspace.folder_name(self._key)}/{workspace.checked_name(name)}"
         stored = self._platform.artifacts.save(path, key=key)
         return Artifact(
             name=name,

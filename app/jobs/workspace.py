@@ -1,5 +1,7 @@
 """Where work leaves its files and how it runs its processes, whether a job's or not."""
 
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,15 +9,25 @@ from app.errors import InvalidInput, ProcessFailed, StorageUnavailable
 from app.jobs.stop import Stop
 from app.worker import process_group
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
 
 def folder(temp_dir: Path, key: str) -> Path:
     """The folder of one piece of work, made when it is not there."""
-    path = temp_dir.resolve() / key
+    path = temp_dir.resolve() / folder_name(key)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageUnavailable(f"no folder for temporary files: {error.strerror}") from error
     return path
+
+
+def folder_name(key: str) -> str:
+    """The key, when it can name a folder, as ids of jobs and Celery's own can; else its digest.
+
+    Clients of Celery may call their tasks what they like, `../..` too.
+    """
+    return key if _PLAIN_NAME.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def checked_name(name: str) -> str:

@@ -26,6 +26,14 @@ def test_folder_is_made_and_kept(tmp_path: Path) -> None:
     assert list(workspace.folder(tmp_path / "temp", "key").iterdir()) == [first / "file"]
 
 
+@pytest.mark.parametrize("key", ["..", ".", "../other", "/etc", "a/b", "", "a\x00", "x" * 300])
+def test_no_key_leads_out_of_the_folder_for_temporary_files(tmp_path: Path, key: str) -> None:
+    found = workspace.folder(tmp_path / "temp", key)
+
+    assert found.parent == tmp_path / "temp"
+    assert found == workspace.folder(tmp_path / "temp", key)
+
+
 def test_a_folder_that_cannot_be_made_may_be_later(tmp_path: Path) -> None:
     (tmp_path / "temp").write_text("a file in its place")
 

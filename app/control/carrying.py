@@ -58,8 +58,11 @@ class Carrying:
         if plan.replicas == was:
             return
         victims = _instance_names(plan.victims)
-        await self._replicas.scale_to(self._pool, was=was, replicas=plan.replicas, victims=victims)
-        self.scaling = Scaling(was=was, now=plan.replicas)
+        size = await self._replicas.scale_to(
+            self._pool, was=was, replicas=plan.replicas, victims=victims
+        )
+        if size != was:
+            self.scaling = Scaling(was=was, now=size)
         now_s = self._clock()
         for name in victims:
             self.notes[name] = replace(self._note(name), given_up_at_s=now_s)

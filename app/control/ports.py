@@ -127,8 +127,10 @@ class Replicas(Protocol):
 
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
-    ) -> None:
+    ) -> int:
         """Set the target's replicas in one write; when it shrinks, these instances go.
+
+        Returns what it is set to now, where a limit of the machine allows no more than that.
 
         Victims hold no task and take none (or their drain was given up). The adapter makes sure
         that they are the ones to go (`pod-deletion-cost`) before it writes the scale.

@@ -106,7 +106,7 @@ class Fleet:
 
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
-    ) -> None:
+    ) -> int:
         """Start workers, or end the victims (SIGTERM: they finish what they run).
 
         Fewer are started where this machine has as many workers as it may.
@@ -129,6 +129,7 @@ class Fleet:
         for worker in surplus:
             self._end(worker)
         self._fill(crew)
+        return crew.wanted
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
         """Remember the marks; workers that are gone are ignored."""

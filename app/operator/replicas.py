@@ -4,7 +4,7 @@ Reads come from watches; writes are one patch of `/scale` and the marks on pods.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.control.pool import WorkerPool
@@ -18,10 +18,15 @@ from app.operator.autoscalers import AutoscalerStore
 from app.operator.kinds import Kinds
 from app.operator.pods import Pod, PodStore
 from app.operator.scale import Scale, ScaleStore, TargetKey
+from app.operator.selectors import Selector
 from app.operator.watch import Watch
 
+ECHO_S = 2.0
+"""How long the watch may take to tell of our own patch of a pod."""
 STALE_S = 60.0
 """After so long without word from the API server the last known state is not acted upon."""
+
+Names = Collection[InstanceName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +69,26 @@ class PodReplicas:
 
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
-    ) -> None:
+    ) -> int:
         """Write the scale, the costs of the victims before it. Raises `PoolProblem`."""
         key = _key(pool)
         found = await self._scale(pool, key)
         own = self._watched.pods.matching(key.namespace, found.selector)
         if replicas < was and pods.removal_of(own, kind=key.kind) is Removal.CHOSEN:
             _raise_if_others_go_first(own, victims)
-            await self._price(own, victims)
+            await self._price(key, found.selector, victims)
         path = await self._path(pool, subresource="scale")
         patch = scale.scale_patch(was=was, replicas=replicas)
         try:
             answer = await self._server.patch(path, patch, kind=Patch.JSON)
         except CeleriacError as error:
             raise _problem(error, key, what=f"set to {replicas} replicas") from error
-        self._remember(key, scale.of_scale(answer))
+        written = scale.of_scale(answer)
+        self._remember(key, written)
+        return written.replicas
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
-        """Label the pods that drain, and give them the cost that lets them go first."""
+        """Label the pods that drain; take label, moment and price off those that do not."""
         await asyncio.gather(
             *(
                 self._patch_pod(pool.key.namespace, name, pods.mark_patch(mark, pool=pool.key.name))
@@ -138,13 +145,29 @@ class PodReplicas:
         )
         return f"{object_path}/{subresource}"
 
-    async def _price(self, own: Iterable[Pod], victims: Sequence[InstanceName]) -> None:
-        """Marked pods have their cost already; this is for those that never drained."""
-        unpriced = [pod for pod in own if pod.instance.name in victims and not pod.is_first_to_go]
-        patch: Document = {"metadata": {"annotations": {names.DELETION_COST: names.FIRST_TO_GO}}}
-        await asyncio.gather(
-            *(self._patch_pod(pod.namespace, pod.instance.name, patch) for pod in unpriced)
-        )
+    async def _price(self, key: TargetKey, selector: Selector, victims: Names) -> None:
+        """Let exactly the victims go first, and be sure that the controllers have heard of it.
+
+        Pods that still drain are marked but not priced: a ReplicaSet would choose among equals. The
+        controllers learn of a price as we do, by a watch, so its echo is waited for.
+        """
+        own = self._watched.pods.matching(key.namespace, selector)
+        wrong = [pod for pod in own if pod.is_first_to_go != (pod.instance.name in victims)]
+        await asyncio.gather(*(self._patch_price(pod, victims) for pod in wrong))
+        try:
+            async with asyncio.timeout(ECHO_S):
+                for pod in wrong:
+                    is_victim = pod.instance.name in victims
+                    await self._watched.pods.priced(pod.uid, is_first_to_go=is_victim)
+        except TimeoutError:
+            raise PoolProblem(
+                ProblemReason.SCALE_CONFLICT, f"the pods of {key} are not seen to be priced yet"
+            ) from None
+
+    async def _patch_price(self, pod: Pod, victims: Names) -> None:
+        cost = names.FIRST_TO_GO if pod.instance.name in victims else None
+        patch: Document = {"metadata": {"annotations": {names.DELETION_COST: cost}}}
+        await self._patch_pod(pod.namespace, pod.instance.name, patch)
 
     async def _patch_pod(self, namespace: str, name: InstanceName, patch: Document) -> None:
         path = kinds.path("v1", "pods", namespace=namespace, name=name)

@@ -190,8 +190,8 @@ class OneFails:
             raise ZeroDivisionError
         return await self.stage.replicas.read(pool)
 
-    async def scale_to(self, pool: WorkerPool, **asked: object) -> None:
-        await self.stage.replicas.scale_to(pool, **asked)  # type: ignore[arg-type]  # handed on
+    async def scale_to(self, pool: WorkerPool, **asked: object) -> int:
+        return await self.stage.replicas.scale_to(pool, **asked)  # type: ignore[arg-type]  # handed on
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
         raise NotImplementedError
@@ -268,7 +268,7 @@ def test_a_write_that_lost_a_race_is_no_trouble() -> None:
     stage.world.publish(60.0)
     lost = PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
 
-    async def scale_to(*_: object, **__: object) -> None:
+    async def scale_to(*_: object, **__: object) -> int:
         raise lost
 
     stage.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
@@ -329,6 +329,18 @@ def test_annotations_hold_a_pool(annotations: dict[str, str], want: int, reason:
 
     assert stage.world.replicas == want
     assert shown(latest(stage), ConditionType.PAUSED)[1] == reason
+
+
+def test_a_machine_that_is_full_is_no_news() -> None:
+    stage = Stage(World(), worker_pool())
+    stage.replicas.limit = 3
+    stage.world.publish(*[60.0] * 9)
+
+    run(stage, 30)
+
+    assert (latest(stage).replicas, latest(stage).desired_replicas) == (3, 9)
+    assert stage.reports.reasons == ["ScaledUp"]
+    assert len(stage.reports.statuses) <= 5
 
 
 def test_events_tell_each_change_with_its_inputs() -> None:

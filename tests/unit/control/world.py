@@ -253,6 +253,8 @@ class WorldWorkers:
 class WorldReplicas:
     world: World
     problem: PoolProblem | None = None
+    limit: int = 1000
+    """Of the machine, whatever is asked for."""
     writes: int = 0
 
     async def read(self, pool: WorkerPool) -> Target:
@@ -282,14 +284,16 @@ class WorldReplicas:
 
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
-    ) -> None:
+    ) -> int:
         world = self.world
         if was != world.replicas:
             raise PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
         self.writes += 1
+        replicas = min(replicas, self.limit)
         world.sizes.append((world.now_s, replicas))
         world.replicas = replicas
         world.remove(len(world.pods) - replicas, victims=victims)
+        return replicas
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
         self.writes += 1

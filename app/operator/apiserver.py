@@ -31,8 +31,8 @@ CONNECTIONS = 64
 """At most so many requests at a time; the API server shares its own limits fairly from there."""
 PAGE_ITEMS = 500
 
-WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=75.0)
-"""The API server sends a bookmark every minute: longer silence is a dead connection."""
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=60.0)
+"""Longer silence than a watch was asked to last is a dead connection."""
 
 METADATA_ONLY = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"

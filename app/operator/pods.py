@@ -1,5 +1,6 @@
 """Pods as replicas: what the loop wants to know of each, found by the selector of a target."""
 
+import asyncio
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,13 +22,14 @@ class Pod:
     """What is kept of a pod."""
 
     namespace: str
+    uid: Uid
     labels: Mapping[str, str]
     owner_kind: str
     """Kind of its controller; empty where it has none."""
     owner_uid: str
     instance: Instance
     is_first_to_go: bool = False
-    """It carries our deletion cost: a ReplicaSet that shrinks takes it before its ready peers."""
+    """It has our price: a ReplicaSet that shrinks takes it before its ready peers."""
 
 
 def parse_pod(document: Document) -> Pod | None:
@@ -42,6 +44,7 @@ def parse_pod(document: Document) -> Pod | None:
     labels = meta.get("labels") or {}
     return Pod(
         namespace=sys.intern(meta["namespace"]),
+        uid=meta.get("uid", ""),
         labels={sys.intern(key): sys.intern(value) for key, value in labels.items()},
         owner_kind=owner.get("kind", ""),
         owner_uid=owner.get("uid", ""),
@@ -93,18 +96,14 @@ def _mark(annotations: Mapping[str, str]) -> DrainMark | None:
 
 def mark_patch(mark: DrainMark | None, *, pool: str) -> Document:
     """A merge patch of a pod (RFC 7386) that sets our mark, or takes it off."""
-    since = None
-    if mark is not None:
-        since = datetime.fromtimestamp(mark.since_s, tz=UTC).isoformat(timespec="milliseconds")
-    return {
-        "metadata": {
-            "labels": {names.DRAINING: pool[:63].rstrip("-.") if mark is not None else None},
-            "annotations": {
-                names.DRAINING_SINCE: since,
-                names.DELETION_COST: names.FIRST_TO_GO if mark is not None else None,
-            },
-        }
-    }
+    annotations: dict[str, str | None]
+    if mark is None:
+        annotations = {names.DRAINING_SINCE: None, names.DELETION_COST: None}
+    else:
+        since = datetime.fromtimestamp(mark.since_s, tz=UTC)
+        annotations = {names.DRAINING_SINCE: since.isoformat(timespec="milliseconds")}
+    label = pool[:63].rstrip("-.") if mark is not None else None
+    return {"metadata": {"labels": {names.DRAINING: label}, "annotations": annotations}}
 
 
 def _moment(text: object) -> float | None:
@@ -140,6 +139,7 @@ class PodStore:
         self._pods: dict[Uid, Pod] = {}
         self._by_pair: dict[_Pair, dict[Uid, Pod]] = {}
         self._by_namespace: defaultdict[str, dict[Uid, Pod]] = defaultdict(dict)
+        self._news = asyncio.Event()
 
     def put(self, uid: Uid, document: Document) -> None:
         self.remove(uid)
@@ -147,6 +147,7 @@ class PodStore:
         if pod is None:
             return
         self._pods[uid] = pod
+        self._news.set()
         self._by_namespace[pod.namespace][uid] = pod
         for pair in self._known_pairs(pod):
             self._by_pair[pair][uid] = pod
@@ -155,6 +156,7 @@ class PodStore:
         pod = self._pods.pop(uid, None)
         if pod is None:
             return
+        self._news.set()
         del self._by_namespace[pod.namespace][uid]
         for pair in self._known_pairs(pod):
             del self._by_pair[pair][uid]
@@ -166,15 +168,11 @@ class PodStore:
         found = (pod for pod in smallest.values() if selector.matches(pod.labels))
         return tuple(sorted(found, key=lambda pod: pod.instance.name))
 
-    def find(self, namespace: str, name: InstanceName) -> Pod | None:
-        return next(
-            (
-                pod
-                for pod in self._by_namespace.get(namespace, {}).values()
-                if pod.instance.name == name
-            ),
-            None,
-        )
+    async def priced(self, uid: Uid, *, is_first_to_go: bool) -> None:
+        """Return when the pod is known to have our price (or not to have it), or is gone."""
+        while (pod := self._pods.get(uid)) and pod.is_first_to_go != is_first_to_go:
+            self._news.clear()
+            await self._news.wait()
 
     def _known_pairs(self, pod: Pod) -> list[_Pair]:
         pairs = ((pod.namespace, key, value) for key, value in pod.labels.items())

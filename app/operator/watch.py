@@ -23,8 +23,9 @@ DENIED_RETRY_S = 2.0
 some seconds, until it has read the Roles."""
 PAUSE_S = 0.2
 """Between two watches, should a proxy end each of them at once."""
-SERVER_LIMIT_S = 290
-"""After this the server ends a watch, so that watches spread over a fleet of API servers."""
+SERVER_LIMIT_S = 50
+"""The server ends a watch after this, and it goes on with a new request: where nothing happens the
+server may be silent for long (bookmarks are a courtesy), and a dead connection shows only so."""
 
 Uid = str
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import pytest
 
 from tests import waiting
-from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import manifests, runs
 from tests.cluster.pools.conftest import Site
 
@@ -48,17 +47,21 @@ def deploy(site: Site, name: str, *, replicas: int, concurrency: int = 1) -> Non
     )
 
 
-def status(site: Site, name: str) -> Manifest:
-    found: Manifest = site.pool(name).get("status", {})
-    return found
+def await_consuming(site: Site, name: str, *, replicas: int) -> None:
+    """Wait until each replica asks Redis for work, which a pod that is ready need not do yet."""
 
+    def consuming() -> bool:
+        pods = site.kubectl.items("pods", selector=f"app={name}")
+        addresses = {pod["status"].get("podIP") for pod in pods}
+        with site.broker.client() as client:
+            asking = {
+                each["addr"].rpartition(":")[0]
+                for each in client.client_list()
+                if each["cmd"] == "brpop"
+            }
+        return len(addresses & asking) == replicas
 
-def await_ready(site: Site, name: str, *, replicas: int) -> None:
-    waiting.eventually(
-        lambda: status(site, name).get("readyReplicas") == replicas,
-        within_s=180,
-        why=f"{name}: all replicas are ready",
-    )
+    waiting.eventually(consuming, within_s=180, why=f"{name}: all replicas ask for work")
 
 
 def let_go(site: Site, name: str) -> None:
@@ -92,7 +95,7 @@ def draining(site: Site, name: str) -> list[str]:
 def spread_long_tasks(site: Site, name: str) -> list[str]:
     """One long task on each of the workers, which have room for two."""
     deploy(site, name, replicas=PAIRS, concurrency=2)
-    await_ready(site, name, replicas=PAIRS)
+    await_consuming(site, name, replicas=PAIRS)
     tasks = site.broker.send_work([LONG_S] * PAIRS, queue=name)
     await_started(site, tasks, within_s=60)
     hosts = {run.hosts[0] for run in runs.read(site.broker, tasks).values()}
@@ -102,7 +105,7 @@ def spread_long_tasks(site: Site, name: str) -> list[str]:
 
 def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
     deploy(site, "mixed", replicas=REPLICAS)
-    await_ready(site, "mixed", replicas=REPLICAS)
+    await_consuming(site, "mixed", replicas=REPLICAS)
     durations = mixed(seed=1)
     with site.history("mixed") as history:
         published_at_s = time.time()
@@ -125,7 +128,7 @@ def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
 
 def test_idle_replicas_go_while_others_are_busy(site: Site) -> None:
     deploy(site, "idle", replicas=REPLICAS)
-    await_ready(site, "idle", replicas=REPLICAS)
+    await_consuming(site, "idle", replicas=REPLICAS)
     tasks = site.broker.send_work([LONG_S] * 3, queue="idle")
     await_started(site, tasks, within_s=30)
     with site.history("idle") as history:

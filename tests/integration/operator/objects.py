@@ -1,5 +1,6 @@
 """Objects by path, as an API server would hold them, and what was asked of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ class Objects:
     failing: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     written: list[tuple[str, Any]] = field(default_factory=list)
+    on_patch: Callable[[str, Any], None] = lambda path, patch: None
+    """Told of each patch, as a watch would."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix(PREFIX)
@@ -24,6 +27,7 @@ class Objects:
             return web.json_response({"message": "no"}, status=self.failing[request.method])
         if request.method in ("PATCH", "POST"):
             self.written.append((path, await request.json()))
+            self.on_patch(*self.written[-1])
             return web.json_response(self.documents.get(path, {}))
         if path not in self.documents:
             return web.json_response({"message": "not found"}, status=404)

@@ -11,7 +11,7 @@ from app.control import pool as pools
 from app.control.pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, InstanceName, Removal
 from app.control.problems import PoolProblem, ProblemReason
-from app.operator import names
+from app.operator import names, replicas
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.pods import PodStore
 from app.operator.replicas import PodReplicas, Watched
@@ -39,12 +39,24 @@ class Scene:
         self.autoscalers = AutoscalerStore()
         scales = ScaleStore(group="apps", kind="Deployment")
         scales.put("w", workload())
-        self.pods.put("1", pod("worker-a"))
-        self.pods.put("2", pod("worker-b"))
+        self.pods.put("1", pod("worker-a", uid="1"))
+        self.pods.put("2", pod("worker-b", uid="2"))
         watched = Watched(
             pods=self.pods, scales=(scales,), autoscalers=self.autoscalers, watches=()
         )
         self.replicas = PodReplicas(server, watched, clock=lambda: 0.0)
+
+    def echo(self) -> None:
+        """Let the watch tell of patched pods."""
+
+        def tell(path: str, patch: Any) -> None:
+            name = path.rpartition("/")[2]
+            if path.startswith(PODS):
+                uid = {"worker-a": "1", "worker-b": "2"}[name]
+                annotations = {k: v for k, v in patch["metadata"]["annotations"].items() if v}
+                self.pods.put(uid, pod(name, uid=uid, annotations=annotations))
+
+        self.objects.on_patch = tell
 
 
 def workload() -> dict[str, Any]:
@@ -91,33 +103,78 @@ def test_a_target_is_read_without_a_request(account: Path) -> None:
     play(account, act)
 
 
+def price(cost: str | None) -> dict[str, Any]:
+    return {"metadata": {"annotations": {names.DELETION_COST: cost}}}
+
+
+SHRINK = [
+    {"op": "test", "path": "/spec/replicas", "value": 2},
+    {"op": "add", "path": "/spec/replicas", "value": 1},
+]
+
+
 def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.documents[SCALE] = scale_document(1)
+        scene.echo()
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
-        cost = {"metadata": {"annotations": {names.DELETION_COST: names.FIRST_TO_GO}}}
-        write = [
-            {"op": "test", "path": "/spec/replicas", "value": 2},
-            {"op": "add", "path": "/spec/replicas", "value": 1},
+        assert scene.objects.written == [
+            (f"{PODS}/worker-b", price(names.FIRST_TO_GO)),
+            (SCALE, SHRINK),
         ]
-        assert scene.objects.written == [(f"{PODS}/worker-b", cost), (SCALE, write)]
         assert (await scene.replicas.read(pool())).replicas == 1
 
     play(account, act)
 
 
-def test_a_marked_victim_has_its_price_already(account: Path) -> None:
+def test_a_pod_that_still_drains_is_not_priced_with_the_victims(account: Path) -> None:
     async def act(scene: Scene) -> None:
-        await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
-        [(path, patch)] = scene.objects.written
-        assert path == f"{PODS}/worker-b"
-        scene.pods.put("2", pod("worker-b", annotations=patch["metadata"]["annotations"]))
-        scene.objects.written.clear()
         scene.objects.documents[SCALE] = scale_document(1)
+        scene.echo()
+        earlier = {names.DELETION_COST: names.FIRST_TO_GO}
+        scene.pods.put("1", pod("worker-a", uid="1", annotations=earlier))
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
-        assert [path for path, _ in scene.objects.written] == [SCALE]
+        assert dict(scene.objects.written) == {
+            f"{PODS}/worker-a": price(None),
+            f"{PODS}/worker-b": price(names.FIRST_TO_GO),
+            SCALE: SHRINK,
+        }
+        assert scene.objects.written[-1][0] == SCALE
+
+    play(account, act)
+
+
+def test_a_price_that_nobody_has_heard_of_holds_the_write_back(
+    account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "ECHO_S", 0.05)
+
+    async def act(scene: Scene) -> None:
+        victims = (InstanceName("worker-b"),)
+        try:
+            await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
+        finally:
+            assert [path for path, _ in scene.objects.written] == [f"{PODS}/worker-b"]
+
+    assert problem_of(account, act).reason is ProblemReason.SCALE_CONFLICT
+
+
+def test_a_mark_leaves_the_price_alone(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
+        assert scene.objects.written == [
+            (
+                f"{PODS}/worker-b",
+                {
+                    "metadata": {
+                        "labels": {names.DRAINING: "mail"},
+                        "annotations": {names.DRAINING_SINCE: "1970-01-01T00:00:05.000+00:00"},
+                    }
+                },
+            )
+        ]
 
     play(account, act)
 

@@ -42,7 +42,7 @@ def test_the_mark_of_a_drain_is_read_back_as_written() -> None:
     written = pods.mark_patch(mark, pool="documents")["metadata"]
     read = pods.parse_pod(pod(annotations=written["annotations"]))
     assert read is not None
-    assert (read.instance.mark, read.is_first_to_go) == (mark, True)
+    assert (read.instance.mark, read.is_first_to_go) == (mark, False)
     assert written["labels"] == {names.DRAINING: "documents"}
 
 

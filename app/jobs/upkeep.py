@@ -127,10 +127,12 @@ class UpkeepStore:
 
     def give_back(self, job_id: JobId, fence: int, *, error: JobError, now: datetime) -> Job | None:
         """Queue a job again whose worker ends before the work does. It is nobody's fault: neither
-        an attempt nor a delivery is counted."""
+        an attempt nor a delivery is counted. One whose cancel is asked for waits for its lease:
+        then it is cancelled."""
+        where = (*changes.claimed_by(job_id, fence), ~_jobs.c.cancel_requested)
         values = {**changes.queued(published_at=None), "attempt": _jobs.c.attempt - 1}
         with self._database.write() as connection:
-            changed = changes.apply(connection, changes.claimed_by(job_id, fence), values)
+            changed = changes.apply(connection, where, values)
             if changed is not None:
                 self._end_run(connection, changed, RunOutcome.LOST, error, now)
         return changed

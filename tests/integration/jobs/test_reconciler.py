@@ -213,6 +213,18 @@ def test_the_lease_of_a_cancelled_job_ends_it(
     assert platform.jobs.get(lost.id).state is JobState.CANCELLED
 
 
+def test_a_cancelled_job_that_its_worker_gives_back_is_not_queued_again(
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, lost: Job
+) -> None:
+    jobs.cancel(lost.id)
+
+    given = platform.upkeep.give_back(lost.id, lost.fence, error=ERROR, now=datetime.now(UTC))
+    reconciler.tick()
+
+    assert given is None
+    assert platform.jobs.get(lost.id).state is JobState.CANCELLED
+
+
 def test_a_stage_that_killed_too_many_workers_is_poison(
     platform: Platform, reconciler: Reconciler, lost: Job, clock: Clock
 ) -> None:

@@ -95,9 +95,7 @@ NOT_OF_THE_NETWORK = {
     httpx2.RequestNotRead,
 }
 
-FOREIGN = sorted(
-    {*_errors_of(httpcore2), *_errors_of(httpx2)} - NOT_OF_THE_NETWORK, key=lambda e: e.__name__
-)
+FOREIGN = sorted({*_errors_of(httpcore2), *_errors_of(httpx2)} - NOT_OF_THE_NETWORK, key=repr)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_cover_that_is_no_picture_is_left_out(
 
 def test_a_cover_of_too_many_pixels_is_left_out(files: Path, open_desk: OpenDesk) -> None:
     desk = open_desk()
-    Image.new("1", (20_000, 20_000)).save(desk.directory / "cover", "PNG")
+    Image.new("1", (7_000, 7_000)).save(desk.directory / "cover", "PNG")
     found = downloaded(desk, (files / "tone.ogg").read_bytes(), cover="cover")
     assert not convert.convert(found, desk).has_cover
 
@@ -170,8 +170,8 @@ def test_progress_rises_and_tells_speed_and_time_left(files: Path, open_desk: Op
 
 def test_cancel_kills_ffmpeg_at_once(tmp_path: Path, open_desk: OpenDesk) -> None:
     long = tmp_path / "long.wav"
-    two_hours = ["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "7200", "-c:a", "pcm_u8"]
-    subprocess.run([ffmpeg.executable(), "-v", "error", *two_hours, str(long)], check=True)
+    one_hour = ["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "3600", "-c:a", "pcm_u8"]
+    subprocess.run([ffmpeg.executable(), "-v", "error", *one_hour, str(long)], check=True)
     desk = open_desk()
     found = downloaded(desk, long.read_bytes())
     raised: list[BaseException] = []

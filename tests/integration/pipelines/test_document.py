@@ -150,7 +150,7 @@ def test_each_limit_holds(
 
 def test_progress_rises_page_by_page(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    processed(desk, papers.pdf_of(200), "a.pdf")
+    processed(desk, papers.pdf_of(60), "a.pdf")
     assert desk.percents == sorted(desk.percents)
     assert (desk.percents[0], desk.percents[-1]) == (0, 100)
     assert any(said.message.startswith("reading page ") for said in desk.said)

@@ -139,6 +139,7 @@ def _workers(worker: WorkerSettings) -> Conf:
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,  # a message that no slot is free for stays in the queue
         "worker_eta_task_limit": worker.eta_task_limit,
+        "worker_consumer": "app.jobs.consumer:Consumer",
         "worker_soft_shutdown_timeout": worker.soft_shutdown_s,
         "worker_max_memory_per_child": worker.child_memory_limit_bytes // KIBIBYTE,
         # False: a job's fence keeps a second run out, so that an outage of Redis need not end

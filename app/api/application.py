@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import handlers, openapi
-from app.api.context import BodyLimit, BodyRule, RequestContext
+from app.api.context import BodyLimit, BodyRule, CrossSiteGuard, RequestContext
 from app.api.drain import Drain
 from app.api.links import PREFIX
 from app.api.openapi import Responses
@@ -29,7 +29,7 @@ from app.api.services import Services
 from app.broker import address
 from app.broker.connection import Connection
 from app.broker.keys import Keys
-from app.jobs import events
+from app.jobs import redis_clients
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.settings import MEBIBYTE
@@ -69,6 +69,7 @@ def create_app(platform: Platform) -> FastAPI:
         BodyRule(path_end="/jobs:batch", limit_bytes=BATCH_LIMIT_BYTES),
     ]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
+    app.add_middleware(CrossSiteGuard)
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.include_router(_versioned(platform), prefix=PREFIX)
@@ -95,7 +96,7 @@ def _operation_id(route: APIRoute) -> str:
 async def _services(platform: Platform) -> AsyncIterator[Services]:
     url = platform.settings.broker.broker_url.get_secret_value()
     place = address.parse_address(url)
-    reader, broker = events.open_reader(url), Connection(place)
+    reader, broker = redis_clients.open_reader(url), Connection(place)
     try:
         yield Services(
             platform=platform,

@@ -15,9 +15,7 @@ from typing import Any
 
 import redis
 from redis import asyncio as redis_asyncio
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from app.jobs.model import Job, JobId, JsonObject
 
@@ -32,6 +30,9 @@ FIRST_ID = "0-0"
 LOOK_S = 5.0
 """A follower without news looks at the row this often."""
 
+
+ANSWER_S = 5.0
+"""An answer that is so much overdue does not come any more."""
 
 READ_COUNT = 200
 """Events that one answer brings at most."""
@@ -170,29 +171,6 @@ class EventWriter:
             self._be_quiet(error)
 
 
-def open_client(url: str, *, answer_timeout_s: float = 2.0) -> "redis.Redis":
-    """A client for the writer. It gives up soon: news may be lost, time may not."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=answer_timeout_s,
-        socket_timeout=answer_timeout_s,
-        socket_keepalive=True,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),  # a pooled connection may be of a server that is gone
-    )
-
-
-def open_reader(url: str) -> "redis_asyncio.Redis":
-    """A client for `follow`, which waits for news for `LOOK_S`. Close it with `aclose`."""
-    return redis_asyncio.Redis.from_url(
-        url,
-        socket_connect_timeout=2.0,
-        socket_timeout=2 * LOOK_S,
-        socket_keepalive=True,
-        max_connections=10_000,
-    )
-
-
 async def follow(
     client: "redis_asyncio.Redis",
     job_id: JobId,
@@ -240,7 +218,9 @@ async def _read(
     started_at = time.monotonic()
     key = stream_key(job_id)
     try:
-        answer: Any = await client.xread({key: after}, count=READ_COUNT, block=int(block_s * 1000))
+        async with asyncio.timeout(block_s + ANSWER_S):
+            block = int(block_s * 1000)
+            answer: Any = await client.xread({key: after}, count=READ_COUNT, block=block)
     except (RedisError, OSError) as error:
         logger.warning("events are not read", extra={"job_id": job_id, "reason": str(error)})
         await asyncio.sleep(max(0.0, started_at + block_s - time.monotonic()))

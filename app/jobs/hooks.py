@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.worker import state as worker_state
 
-from app.errors import StorageUnavailable
+from app.errors import StorageUnavailable, Superseded
 from app.jobs import ticket
 from app.jobs.model import JobError
 from app.jobs.platform import Platform
@@ -42,6 +42,7 @@ def connect(celery: Celery, platform: Platform) -> None:
 
 def give_back(platform: Platform) -> None:
     """Queue the jobs again that this worker leaves unfinished, so that none waits for its lease."""
+    platform.keeper.let_go(Superseded("the worker is stopping"))
     for request in tuple(worker_state.active_requests):
         found = ticket.parse_task_id(request.id)
         if found is None:

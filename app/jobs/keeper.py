@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from app.errors import Cancelled, StorageUnavailable, Superseded
+from app.errors import Cancelled, CeleriacError, StorageUnavailable, Superseded
 from app.jobs import time_limits
 from app.jobs.claims import ClaimStore, Hold
 from app.jobs.stop import Stop
@@ -62,6 +62,13 @@ class LeaseKeeper:
         finally:
             with self._changed:
                 self._kept.discard(kept)
+
+    def let_go(self, error: CeleriacError) -> None:
+        """Tell the work of every claim to stop."""
+        with self._changed:
+            kept = tuple(self._kept)
+        for one in kept:
+            one.stop.request(error)
 
     def close(self) -> None:
         """End the thread."""

@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from app.errors import CeleriacError
-from app.jobs import events, retry
+from app.jobs import redis_clients, retry
 from app.jobs.claims import ClaimStore
 from app.jobs.events import EventWriter
 from app.jobs.keeper import LeaseKeeper
@@ -97,7 +97,7 @@ class Platform:
     def redis(self) -> "redis.Redis":
         """The broker's server, for what is not a message."""
         url = self.settings.broker.broker_url.get_secret_value()
-        return self.once(redis.Redis, lambda: events.open_client(url))
+        return self.once(redis.Redis, lambda: redis_clients.open_client(url))
 
     @property
     def events(self) -> EventWriter:

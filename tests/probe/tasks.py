@@ -82,6 +82,14 @@ def _spin(work: Work, argument: str) -> None:
         time.sleep(0.01)
 
 
+def _spin_once(work: Work, argument: str) -> None:
+    """Spins in the first run that gets here, whatever its attempt is called."""
+    marker = work.directory / "been-here"
+    if not marker.exists():
+        marker.touch()
+        _spin(work, argument)
+
+
 def _retryable(work: Work, argument: str) -> None:
     raise RetryableError("try again")
 
@@ -123,6 +131,7 @@ ACTS: dict[str, Callable[[Work, str], None]] = {
     "ok": _ok,
     "sleep": _sleep,
     "spin": _spin,
+    "spin_once": _spin_once,
     "stubborn": _stubborn,
     "retryable": _retryable,
     "limited": _limited,

@@ -35,10 +35,11 @@ TEXT = """<!DOCTYPE html>
 """
 
 
-def video_of(source: str) -> str:
-    """A page whose one video lies at `source`."""
+def video_of(source: str, *, cover: str = "") -> str:
+    """A page whose one video lies at `source`, and its picture at `cover`."""
     return (
-        "<!DOCTYPE html><html><head><title>One video</title></head><body>"
+        "<!DOCTYPE html><html><head><title>One video</title>"
+        f'<meta property="og:image" content="{cover}"></head><body>'
         f'<video controls><source src="{source}" type="video/mp4"></video></body></html>'
     )
 

@@ -167,7 +167,7 @@ def _video(request: _Handler) -> None:
 
 
 def _video_of(request: _Handler) -> None:
-    request.say(200, pages.video_of(request.query["source"]))
+    request.say(200, pages.video_of(request.query["source"], cover=request.query.get("cover", "")))
 
 
 def _two_videos(request: _Handler) -> None:

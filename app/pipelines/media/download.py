@@ -149,7 +149,7 @@ def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | N
             picture = b"".join(client.capped(blocks, limit_bytes=COVER_LIMIT_BYTES, url=url))
     except WorkStopped:
         raise
-    except (CeleriacError, RequestError) as error:
+    except (CeleriacError, RequestError, ValueError) as error:  # ValueError: it is no URL at all
         _raise_if_stopped(error)
         log.info("no cover", extra={"reason": str(error)})
         return None

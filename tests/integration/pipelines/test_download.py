@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -62,6 +63,17 @@ def test_a_page_gives_title_and_cover(site: Site, open_desk: OpenDesk) -> None:
     want = (pages.VIDEO_TITLE, "cover", f"{site.url}/video")
     assert (found.title, found.cover, found.source_url) == want
     assert (desk.directory / "cover").read_bytes() == (site.folder / "poster.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "cover", ["http://[bad", "http://host:port/a.png", "file:///etc/passwd", "/status/404"]
+)
+def test_a_cover_that_cannot_be_had_is_left_out(
+    site: Site, open_desk: OpenDesk, cover: str
+) -> None:
+    query = urlencode({"source": "/media/clip.mp4", "cover": cover})
+    found = fetch(site, f"/video-of?{query}", open_desk())
+    assert found.cover is None
 
 
 def test_what_is_asked_for_wins_over_the_page(site: Site, open_desk: OpenDesk) -> None:

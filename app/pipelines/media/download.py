@@ -8,6 +8,7 @@ from typing import Any
 
 import yt_dlp.globals
 from yt_dlp.networking.exceptions import RequestError
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from app.errors import CeleriacError, UnsupportedFormat, WorkStopped
 from app.fetch import client, failures
@@ -58,6 +59,7 @@ def download(params: MediaParams, work: Work) -> Downloaded:
 
 def _options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
     yt_dlp.globals.plugin_dirs.value = []  # no code from configuration folders
+    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for those who ask without our options
     return {
         "format": FORMAT,
         "outtmpl": {"default": "source-%(format_id)s.%(ext)s"},

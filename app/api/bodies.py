@@ -1,5 +1,6 @@
 """What clients send: checked once, here, and handed on as our own values."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
@@ -7,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -25,32 +27,33 @@ MAX_ATTEMPTS_LIMIT = 100
 
 LABEL_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
 
+WITHOUT_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no other text."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def _usable(moment: datetime) -> datetime:
-    """In UTC, and within what databases and ids can hold."""
-    if not EARLIEST <= moment <= LATEST:
-        raise ValueError(f"must be between the years {EARLIEST.year} and {LATEST.year}")
-    return moment.astimezone(UTC)
+    """In UTC. What no clock will show here becomes the first or last moment that ids can hold."""
+    return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
 
 
-def _kept(text: str) -> str:
-    reason = plain.why_unfit(text)
-    if reason is not None:
-        raise ValueError(reason)
-    return text
+def _written_out(given: object) -> object:
+    """Not a number of seconds, which pydantic would take as well."""
+    if not isinstance(given, str) or not _DATE.match(given):
+        raise ValueError("must be a moment as ISO 8601 has it, like 2026-01-31T12:00:00Z")
+    return given
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_usable)]
-Text = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_kept)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_usable)]
+Text = Annotated[str, StringConstraints(max_length=1024, pattern=WITHOUT_NUL)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
-LabelValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_kept)]
+LabelValue = Annotated[str, StringConstraints(max_length=256, pattern=WITHOUT_NUL)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
-IdempotencyKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=255), AfterValidator(_kept)
-]
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
 
 
 class Body(BaseModel):

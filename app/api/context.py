@@ -73,6 +73,31 @@ class RequestContext:
             await answer(scope, receive, send_with_id)
 
 
+class CrossSiteGuard:
+    """Refuses what a browser sends in the name of a foreign page.
+
+    Such a page may post forms and files without being asked, also to a server on the user's own
+    machine, which has no key. Browsers say so in `Sec-Fetch-Site` (W3C Fetch Metadata), and pages
+    can not forge it; other clients do not send it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _is_foreign(scope):
+            await self._app(scope, receive, send)
+            return
+        refusal = problem.of_status(403, "a page of another site may not change anything here")
+        answer = problem.response(refusal, request_id=request_id(scope))
+        await answer(scope, receive, send)
+
+
+def _is_foreign(scope: Scope) -> bool:
+    is_safe = scope["method"] in ("GET", "HEAD", "OPTIONS")
+    return not is_safe and Headers(scope=scope).get("sec-fetch-site") == "cross-site"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyRule:
     """How large the body may be of a request whose path ends so."""

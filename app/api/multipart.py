@@ -189,8 +189,8 @@ class _Receiver:
         self._file = (_text(options[b"filename"]), _media_type(kind))
 
     def _begin_field(self, name: str) -> None:
-        if not name or len(self._fields) >= FIELD_LIMIT:
-            raise InvalidInput(f"a form has named fields, {FIELD_LIMIT} at most")
+        if len(self._fields) >= FIELD_LIMIT:
+            raise InvalidInput(f"a form has {FIELD_LIMIT} fields at most")
         self._field_name = name
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:

@@ -4,9 +4,13 @@ JSON as Python reads it has more: NUL characters (PostgreSQL refuses them), halv
 pairs (no UTF-8) and `NaN` (no JSON).
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from app.jobs.model import Json
 
@@ -33,6 +37,22 @@ class _Place:
             steps.append(place.step)
             place = place.parent
         return tuple(reversed(steps))
+
+
+def shown(value: Json) -> Json:
+    """The value as an answer can hold it: with "?" for halves of surrogate pairs. Work may find
+    some in damaged files and pages, and rows keep them.
+
+    >>> shown({"title": "half \\ud800"})
+    {'title': 'half ?'}
+    """
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return value if whole == text else json.loads(whole)
+
+
+ShownText = Annotated[str, BeforeValidator(shown)]
+ShownJson = Annotated[Json, BeforeValidator(shown)]
 
 
 def find_unfit(value: Json) -> Unfit | None:

@@ -3,7 +3,7 @@
 import uuid
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.bodies import Moment, Text
 from app.jobs.model import JobId, JobState
@@ -12,14 +12,7 @@ from app.jobs.store import JobFilter
 PAGE_LIMIT = 200
 
 
-def _is_pair(text: str) -> str:
-    key, separator, _ = text.partition("=")
-    if not key or not separator:
-        raise ValueError("must be of the form key=value")
-    return text
-
-
-LabelPair = Annotated[Text, AfterValidator(_is_pair)]
+LabelPair = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^=\x00]+=[^\x00]*$")]
 
 
 class JobQuery(BaseModel):

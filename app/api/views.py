@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.api import plain
 from app.api.links import Links
+from app.api.plain import ShownJson, ShownText
 from app.broker.model import QueueReading
 from app.control.status import PoolStatus
 from app.jobs.events import Seen
-from app.jobs.model import Artifact, Job, JobError, JobState, Json, JsonObject, Run, RunOutcome
+from app.jobs.model import Artifact, Job, JobError, JobState, JsonObject, Run, RunOutcome
 from app.jobs.pipeline import Pipeline
 from app.queues import PoolKind, Queue
 from app.storage.uploads import Upload
@@ -34,7 +36,7 @@ class ErrorView(View):
     """Why a job, or a run of one, failed."""
 
     type: str = Field(description="For programs, like `NotFound`.")
-    message: str = Field(description="For people.")
+    message: ShownText = Field(description="For people.")
     retryable: bool = Field(description="Whether it can heal by itself.")
     attempt: int
 
@@ -68,19 +70,19 @@ class JobView(View):
 
     id: str
     pipeline: str
-    params: dict[str, Any]  # what the pipeline's schema says
+    params: Annotated[dict[str, Any], BeforeValidator(plain.shown)]  # as the pipeline's schema says
     state: JobState
     done: bool = Field(description="Whether the state is final.")
     stage: str = Field(description="The task that runs, or comes next, or was the last one.")
     progress: Annotated[float, Field(ge=0, le=100)]
-    message: str
+    message: ShownText
     speed: str | None
     eta_seconds: float | None
     attempt: int = Field(description="Runs of the present stage so far.")
     max_attempts: int
     priority: int = Field(description="0 is served first, 9 last.")
     not_before: datetime | None
-    result: Json = Field(description="What the last stage returned.")
+    result: ShownJson = Field(description="What the last stage returned.")
     artifacts: tuple[ArtifactView, ...]
     error: ErrorView | None
     parent_id: str | None

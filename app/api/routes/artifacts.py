@@ -23,9 +23,11 @@ RESPONSES: Responses = {
 
 
 @router.head(
-    "/jobs/{job_id}/artifacts/{name:path}", response_class=Response, include_in_schema=False
+    "/jobs/{job_id:uuid}/artifacts/{name:path}", response_class=Response, include_in_schema=False
 )
-@router.get("/jobs/{job_id}/artifacts/{name:path}", response_class=Response, responses=RESPONSES)
+@router.get(
+    "/jobs/{job_id:uuid}/artifacts/{name:path}", response_class=Response, responses=RESPONSES
+)
 def get_artifact(
     job_id: JobIdParam, name: str, request: Request, services: ServicesParam
 ) -> Response:

@@ -13,7 +13,7 @@ from app.api.openapi import Responses
 from app.api.routes.jobs import JobIdParam, id_of, row_reader
 from app.api.services import Services, ServicesParam
 from app.jobs import events
-from app.jobs.events import Event
+from app.jobs.events import Event, EventKind
 from app.jobs.model import Job
 
 router = APIRouter(tags=["jobs"])
@@ -33,10 +33,20 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would hold events back until a buffer is full
 }
 
+_EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": list(EventKind)},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+
 EVENT_STREAM: Responses = {
     200: {
         "description": "Events `state`, `progress` and, as the last one, `end`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": _EVENT_SCHEMA}},
     }
 }
 
@@ -45,7 +55,7 @@ LastEventId = Annotated[
 ]
 
 
-@router.get("/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENT_STREAM)
+@router.get("/jobs/{job_id:uuid}/events", response_class=StreamingResponse, responses=EVENT_STREAM)
 async def stream_events(
     job_id: JobIdParam, services: ServicesParam, last_event_id: LastEventId = None
 ) -> StreamingResponse:

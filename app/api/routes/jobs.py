@@ -38,7 +38,7 @@ def list_jobs(
     return Listing(items=views(services, links, page.jobs), next_cursor=page.next_cursor)
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id:uuid}")
 async def get_job(
     job_id: JobIdParam, services: ServicesParam, links: LinksParam, wait: WaitParam = 0.0
 ) -> JobView:
@@ -50,7 +50,7 @@ async def get_job(
     return await run_in_threadpool(view, services, links, job)
 
 
-@router.get("/jobs/{job_id}/runs")
+@router.get("/jobs/{job_id:uuid}/runs")
 def list_runs(job_id: JobIdParam, services: ServicesParam) -> Listing[RunView]:
     """The job's history: each run of a stage by a worker, oldest first."""
     jobs = services.jobs
@@ -58,7 +58,7 @@ def list_runs(job_id: JobIdParam, services: ServicesParam) -> Listing[RunView]:
     return Listing(items=tuple(RunView.of(run) for run in jobs.runs(job.id)))
 
 
-@router.get("/jobs/{job_id}/artifacts", tags=["artifacts"])
+@router.get("/jobs/{job_id:uuid}/artifacts", tags=["artifacts"])
 def list_artifacts(
     job_id: JobIdParam, services: ServicesParam, links: LinksParam
 ) -> Listing[ArtifactView]:
@@ -67,14 +67,14 @@ def list_artifacts(
     return Listing(items=tuple(ArtifactView.of(found, job, links) for found in job.artifacts))
 
 
-@router.post("/jobs/{job_id}:cancel")
+@router.post("/jobs/{job_id:uuid}:cancel")
 def cancel_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
     """Cancel a job: a queued one at once, a running one as soon as its work has stopped. Nothing
     happens to one that is over."""
     return view(services, links, services.jobs.cancel(id_of(job_id)))
 
 
-@router.post("/jobs/{job_id}:retry", status_code=202)
+@router.post("/jobs/{job_id:uuid}:retry", status_code=202)
 def retry_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
     """Queue a failed or cancelled job again, from the stage where it ended."""
     return view(services, links, services.jobs.retry(id_of(job_id)))

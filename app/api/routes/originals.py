@@ -10,10 +10,11 @@ from app.api import celery_status
 from app.api.bodies import VideoBatch
 from app.api.celery_status import TaskStatus
 from app.api.multipart import Form
+from app.api.plain import ShownJson, ShownText
 from app.api.routes import uploads
 from app.api.routes.submit import parse_params
 from app.api.services import Services, ServicesParam
-from app.jobs.model import Job, JobId, JobRequest, Json
+from app.jobs.model import Job, JobId, JobRequest
 
 router = APIRouter(tags=["original routes"])
 
@@ -38,8 +39,8 @@ class Status(BaseModel):
 
     task_id: str
     status: str
-    result: Json = None
-    error: str | None = None
+    result: ShownJson = None
+    error: ShownText | None = None
 
 
 class Done(BaseModel):
@@ -48,8 +49,8 @@ class Done(BaseModel):
     task_id: str
     status: str
     done: bool
-    result: Json = None
-    error: str | None = None
+    result: ShownJson = None
+    error: ShownText | None = None
 
 
 @router.post("/upload-document", openapi_extra=uploads.form_schema("chatbot_id"))

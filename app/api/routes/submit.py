@@ -1,13 +1,16 @@
 """Jobs to be done: a route for each kind, so that the documentation shows its real parameters."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.convertors import UUIDConvertor
+from starlette.exceptions import HTTPException
 
 from app.api.bodies import Batch, IdempotencyKey, Submission
 from app.api.links import Links
@@ -35,6 +38,11 @@ ACCEPTED: Responses = {
     }
 }
 
+_JOB = re.compile(UUIDConvertor.regex)
+_ACTION = re.compile(f"({UUIDConvertor.regex}):(cancel|retry)")
+
+EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
 IdempotencyKeyHeader = Annotated[
     IdempotencyKey | None,
     Header(
@@ -59,7 +67,7 @@ def routes(registry: Registry) -> APIRouter:
             summary=pipeline.summary,
             operation_id=f"submit_{pipeline.kind.replace('-', '_')}",
         )
-    router.add_api_route("/jobs/{kind}", refuse_kind, methods=["POST"], include_in_schema=False)
+    router.add_api_route("/jobs/{name}", refuse, methods=EVERY_METHOD, include_in_schema=False)
     return router
 
 
@@ -90,8 +98,22 @@ def poll_after_s(job: Job, *, now: datetime) -> int:
     return min(max(POLL_S, math.ceil(until_s)), LONGEST_POLL_S)
 
 
-def refuse_kind(kind: str, services: ServicesParam) -> None:
-    raise unknown_kind(kind, services.platform.registry)
+def refuse(name: str, request: Request, services: ServicesParam) -> None:
+    """Answer for what no other route takes: a wrong method, an unknown kind, what is no id."""
+    registry = services.platform.registry
+    allowed = allowed_method(name, registry)
+    if allowed is not None and allowed != request.method:
+        raise HTTPException(405, headers={"Allow": allowed})
+    if request.method == "POST":
+        raise unknown_kind(name, registry)
+    raise NotFound(f"no job {name!r}")
+
+
+def allowed_method(name: str, registry: Registry) -> str | None:
+    """How `/jobs/{name}` is asked; None when there is nothing of this name."""
+    if _JOB.fullmatch(name):
+        return "GET"
+    return "POST" if name in registry or _ACTION.fullmatch(name) else None
 
 
 def unknown_kind(kind: str, registry: Registry) -> NotFound:

@@ -19,7 +19,7 @@ FORM_OVERHEAD_BYTES = 256 * 1024
 def form_schema(*fields: str) -> dict[str, object]:
     """OpenAPI of a form with a file and these text fields: the body is read as it comes, so
     nothing else tells of it."""
-    texts = {name: {"type": "string"} for name in fields}
+    texts = {name: {"type": "string", "pattern": r"\S"} for name in fields}
     file = {"type": "string", "format": "binary"}
     schema = {
         "type": "object",

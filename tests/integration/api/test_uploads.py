@@ -104,6 +104,19 @@ def test_what_is_no_file_is_refused(
     assert asking.problem(answer)["status"] == want
 
 
+@pytest.mark.parametrize(
+    ("site", "want"),
+    [
+        pytest.param("cross-site", 403, id="a foreign page"),
+        pytest.param("same-origin", 201, id="our own page"),
+        pytest.param("none", 201, id="the user"),
+    ],
+)
+def test_foreign_pages_can_not_send_files(shared: httpx2.Client, site: str, want: int) -> None:
+    answer = shared.post(UPLOADS, files={"file": b"x"}, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == want
+
+
 def test_odd_names_and_types_are_kept_as_text(shared: httpx2.Client) -> None:
     answer = shared.post(UPLOADS, files={"file": ('../../é".pdf', b"x", "odd/ty\u00fcpe")})
     assert answer.status_code == 201, answer.text

@@ -96,9 +96,10 @@ def _able_to_scale(found: Findings) -> _Finding:
     if found.problem is not None:
         return _false(found.problem.reason, str(found.problem))
     if found.is_blocked:
-        return _false(
-            "VictimsUnknown",
-            "nobody can tell which replica this target would remove, so it shrinks to zero only; "
+        return _true(
+            "ShrinksToZeroOnly",
+            "nobody can tell which replica the target would remove now (it is no Deployment or "
+            "StatefulSet, or it is being rolled out), so it is not made smaller, but for zero; "
             "drain.policy None shrinks it regardless of running tasks",
         )
     return _true("ReadyForNewScale", "the target can be scaled")

@@ -135,7 +135,11 @@ class Loop:
                 workable.append(pool)
                 interval_s = float(pool.spec.polling_interval_seconds)
             self._due_at_s[key] = now_s + interval_s
-        for group in await views.grouped(workable, self._brokers):
+        groups, failed = await views.grouped(workable, self._brokers)
+        for pool, error in failed:
+            logger.error("broker not found", extra={"pool": str(pool.key)}, exc_info=error)
+            self._failed.add(pool.key)
+        for group in groups:
             self._turning.update(pool.key for pool in group.pools)
             self._spawn(self._serve(group), name=f"serve {len(group.pools)} pools")
 
@@ -183,7 +187,8 @@ class Loop:
     async def _let_go(self, pool: WorkerPool, memory: PoolMemory) -> None:
         """Wake what drains for a pool that is gone: nobody else would."""
         try:
-            for group in await views.grouped([pool], self._brokers):
+            groups, _ = await views.grouped([pool], self._brokers)
+            for group in groups:
                 await self._turns.let_go(pool, await views.look(group), memory)
         except Exception:
             logger.exception("replicas still stopped", extra={"pool": str(pool.key)})

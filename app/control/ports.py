@@ -69,6 +69,8 @@ class Brokers(Protocol):
     async def find(self, pool: WorkerPool) -> Broker:
         """The broker that the pool's spec names; connects lazily, keeps the connection.
 
+        Asked once for all pools of a namespace whose `spec.broker` is the same.
+
         Raises:
             PoolProblem: no URL can be found (`BROKER_UNKNOWN`).
         """

@@ -1,5 +1,7 @@
 """Pools sorted by broker, and one reading of each broker for all of its pools."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +10,7 @@ from app.control.judging import BrokerView
 from app.control.pool import WorkerPool
 from app.control.ports import Broker, BrokerKey, Brokers
 from app.control.problems import PoolProblem
+from app.control.spec import BrokerSpec
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
 
@@ -21,19 +24,28 @@ class Group:
     problem: PoolProblem | None = None
 
 
-async def grouped(pools: Iterable[WorkerPool], brokers: Brokers) -> Sequence[Group]:
-    """Find the broker of each pool."""
-    found: dict[BrokerKey, tuple[Broker, list[WorkerPool]]] = {}
-    lost = []
+async def grouped(
+    pools: Iterable[WorkerPool], brokers: Brokers
+) -> tuple[Sequence[Group], Sequence[tuple[WorkerPool, BaseException]]]:
+    """Find the broker of each pool; second, the pools at which that has failed unexpectedly."""
+    alike: dict[tuple[str, BrokerSpec], list[WorkerPool]] = defaultdict(list)
     for pool in pools:
-        try:
-            broker = await brokers.find(pool)
-        except PoolProblem as problem:
-            lost.append(Group(broker=None, pools=(pool,), problem=problem))
-        else:
-            found.setdefault(broker.key, (broker, []))[1].append(pool)
-    groups = (Group(broker=broker, pools=tuple(those)) for broker, those in found.values())
-    return (*groups, *lost)
+        alike[pool.key.namespace, pool.spec.broker].append(pool)
+    firsts = [those[0] for those in alike.values()]
+    found = await asyncio.gather(*(brokers.find(pool) for pool in firsts), return_exceptions=True)
+    on_broker: dict[BrokerKey, tuple[Broker, list[WorkerPool]]] = {}
+    lost: list[Group] = []
+    failed: list[tuple[WorkerPool, BaseException]] = []
+    for those, broker in zip(alike.values(), found, strict=True):
+        match broker:
+            case Broker():
+                on_broker.setdefault(broker.key, (broker, []))[1].extend(those)
+            case PoolProblem():
+                lost.append(Group(broker=None, pools=tuple(those), problem=broker))
+            case error:
+                failed.extend((pool, error) for pool in those)
+    groups = (Group(broker=broker, pools=tuple(those)) for broker, those in on_broker.values())
+    return (*groups, *lost), failed
 
 
 async def look(group: Group) -> BrokerView:

@@ -73,9 +73,10 @@ class KubernetesBrokers:
     async def find(self, pool: WorkerPool) -> Broker:
         """The broker of a pool. Raises `PoolProblem` (`BROKER_UNKNOWN`)."""
         place = await self._find_place(pool)
-        connected = self._connected.get(place)
-        if connected is None:
+        if place not in self._connected:
             await self._close_unused()
+        connected = self._connected.get(place)  # now: another pool may have come first meanwhile
+        if connected is None:
             link = Link(place.address, key_prefix=place.key_prefix, clock=self._clock)
             connected = _Connected(link, self._new_key(place))
             self._connected[place] = connected

@@ -215,6 +215,32 @@ def test_an_unexpected_error_stays_with_its_pool(caplog: pytest.LogCaptureFixtur
     assert "turn failed" in caplog.text
 
 
+def test_a_broker_that_cannot_be_found_for_no_known_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = worker_pool("bad", broker={"keyPrefix": "x"})
+    stage = Stage(World(), bad, worker_pool("good"))
+
+    class BreaksForOne:
+        async def find(self, pool: WorkerPool) -> Broker:
+            if pool.key.name == "bad":
+                raise ZeroDivisionError
+            return stage.brokers.broker
+
+    stage.loop = Loop(
+        pools=stage.pools,
+        brokers=BreaksForOne(),
+        replicas=stage.replicas,
+        reports=stage.reports,
+        clock=stage.world.clock,
+    )
+    run(stage, 2)
+
+    assert [tick.failed for tick in stage.reports.ticks] == [(PoolKey("apps", "bad"),)] * 2
+    assert shown(latest(stage, "good"), ConditionType.READY) == ("True", "Reconciled")
+    assert "broker not found" in caplog.text
+
+
 class NeverReads:
     """A broker that does not even time out."""
 

@@ -23,6 +23,7 @@ from app.scaling.steps import Decision, Rule, Step
 
 NOW_S = 1_000_000.0
 SILENT = PoolProblem(ProblemReason.BROKER_UNREACHABLE, "no answer")
+FORBIDDEN = PoolProblem(ProblemReason.TARGET_FORBIDDEN, "may not patch")
 GONE = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
 
 
@@ -80,7 +81,7 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="no broker",
         ),
         pytest.param(
-            {"is_blocked": True}, {"AbleToScale": ("False", "VictimsUnknown")}, id="blocked"
+            {"is_blocked": True}, {"AbleToScale": ("True", "ShrinksToZeroOnly")}, id="blocked"
         ),
         pytest.param(
             {"decision": decided(Rule.DEMAND, Rule.MAXIMUM)},
@@ -255,8 +256,8 @@ def test_a_drain_names_a_few_of_its_replicas() -> None:
         ),
         pytest.param(
             replace(CALM, problem=GONE),
-            replace(CALM, is_blocked=True),
-            ["Warning VictimsUnknown"],
+            replace(CALM, problem=FORBIDDEN),
+            ["Warning TargetForbidden"],
             id="another trouble",
         ),
         pytest.param(

@@ -1,0 +1,44 @@
+"""The whole way on PostgreSQL, with real workers."""
+
+import pytest
+
+from app.jobs.model import JobState, RunOutcome
+from app.jobs.store import JobFilter
+from tests.integration.jobs import acts
+from tests.integration.jobs.conftest import Site
+from tests.waiting import eventually
+
+STAGES = ["probe_first", "probe_second", "probe_last"]
+
+
+@pytest.fixture
+def sqlite_url(postgres_url: str) -> str:
+    """Here the platform's database is PostgreSQL."""
+    return postgres_url
+
+
+def test_two_hundred_jobs_run_each_stage_once(site: Site) -> None:
+    site.worker(concurrency=4)
+    site.worker(pool="prefork", concurrency=2)
+    site.beat()
+
+    made = site.jobs.submit_many([acts.request() for _ in range(200)])
+
+    done = JobFilter(states=frozenset({JobState.SUCCEEDED}))
+    eventually(lambda: site.jobs.counts_by_state(done)[JobState.SUCCEEDED] == 200, within_s=120)
+    counted = {job.id: [run.stage for run in site.jobs.runs(job.id)] for job in made}
+    assert counted == {job.id: STAGES for job in made}
+
+
+def test_a_killed_worker_is_followed_by_another(site: Site) -> None:
+    site.beat()
+    first = site.worker(pool="prefork", concurrency=1)
+    job = site.jobs.submit(acts.request({"first": ["sleep:60", "ok"]}))
+    site.running(job.id, stage="probe_first")
+
+    first.kill()
+    site.worker()
+
+    assert site.ended(job.id).state is JobState.SUCCEEDED
+    outcomes = [run.outcome for run in site.jobs.runs(job.id)]
+    assert outcomes[:2] == [RunOutcome.LOST, RunOutcome.SUCCEEDED]

@@ -18,12 +18,22 @@ class Outputs:
         self._data_dir = data_dir
         self._console = console
         self._files: dict[str, LogFile] = {}
+        self._pipes: list[OutputPipe] = []
 
     def open(self, name: str) -> OutputPipe:
         """A pipe into the log file of this name."""
         if name not in self._files:
             self._files[name] = LogFile(self._data_dir.log(name))
-        return OutputPipe(self._files[name], on_line=self._reader(name))
+        pipe = OutputPipe(self._files[name], on_line=self._reader(name))
+        self._pipes = [one for one in self._pipes if one.is_open] + [pipe]
+        return pipe
+
+    def close(self) -> None:
+        """Close what is left; the children have ended."""
+        for pipe in self._pipes:
+            pipe.close()
+        for file in self._files.values():
+            file.close()
 
     def _reader(self, name: str) -> Callable[[str], None]:
         def read(line: str) -> None:

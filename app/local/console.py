@@ -3,6 +3,7 @@
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from app.local.pools import LocalPool
 _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0
 """So many lines of errors in so many seconds; the log files have them all."""
+
+_EMPTY_LINE = Text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Console:
 
     def banner(self, places: Places, pools: Sequence[LocalPool]) -> None:
         """The start, once everything that is needed for work is there."""
-        show = self._terminal.print
+        show = self._print
         show()
         show(Text.assemble(("celeriac", "bold green"), " is up"))
         for name, value in (
@@ -48,7 +51,7 @@ class Console:
             ("data, logs", str(places.data_dir)),
         ):
             if value:
-                show(Text.assemble((f"  {name:<12}", "bold"), value), soft_wrap=True)
+                show(Text.assemble((f"  {name:<12}", "bold"), value))
         if pools:
             show()
             show(_pools_table(pools))
@@ -58,9 +61,8 @@ class Console:
 
     def line(self, subject: str, text: str, *, style: str = "") -> None:
         """Something happened."""
-        self._terminal.print(
-            Text.assemble((self._now(), "dim"), "  ", (f"{subject:<14}", "bold"), (text, style)),
-            soft_wrap=True,
+        self._print(
+            Text.assemble((self._now(), "dim"), "  ", (f"{subject:<14}", "bold"), (text, style))
         )
 
     def problem(self, subject: str, text: str) -> None:
@@ -77,6 +79,10 @@ class Console:
         self.problem(subject, text)
         if len(self._errors) == _ERROR_LINES and now_s - self._errors[0] < _ERROR_PERIOD_S:
             self.problem(subject, "… more of these in the log files")
+
+    def _print(self, shown: Text | Table = _EMPTY_LINE) -> None:
+        with suppress(OSError):  # the terminal is gone; the platform goes on to its end
+            self._terminal.print(shown, soft_wrap=True)
 
 
 def ending(exit_code: int) -> str:

@@ -46,23 +46,36 @@ class OutputPipe:
         self._log = log
         self._on_line = on_line
         self._begun_line = b""
-        self._read_fd, self.write_fd = os.pipe()
-        os.set_blocking(self._read_fd, False)
+        read_fd, self.write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        self._read_fd: int | None = read_fd
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_fd, self._read)
+        self._loop.add_reader(read_fd, self._read)
 
     def close_write_end(self) -> None:
         """The child has it now. The pipe ends by itself when the last process closes it."""
         os.close(self.write_fd)
 
+    @property
+    def is_open(self) -> bool:
+        return self._read_fd is not None
+
+    def close(self) -> None:
+        """Read no more; safe to call twice."""
+        if self._read_fd is not None:
+            self._loop.remove_reader(self._read_fd)
+            os.close(self._read_fd)
+            self._read_fd = None
+
     def _read(self) -> None:
+        if self._read_fd is None:
+            return
         try:
             data = os.read(self._read_fd, _CHUNK_BYTES)
         except BlockingIOError:
             return
         if not data:
-            self._loop.remove_reader(self._read_fd)
-            os.close(self._read_fd)
+            self.close()
             return
         self._log.write(data)
         *lines, rest = (self._begun_line + data).split(b"\n")

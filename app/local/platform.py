@@ -67,9 +67,7 @@ class Platform:
         Raises:
             CeleriacError: it cannot start.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal)
+        self._catch_signals()
         starting = asyncio.create_task(self._start(), name="start")
         stopped = asyncio.create_task(self._stopped(), name="stop")
         try:
@@ -122,8 +120,6 @@ class Platform:
         # Imported here: another's application has no tables of ours.
         from app.storage import migrate
 
-        await asyncio.to_thread(migrate.upgrade, self._plan.environment["DATABASE_URL"])
-
         async def start() -> Process:
             return servers.start_api(
                 self._plan, api, outputs=self._outputs, log_level=self._options.log_level
@@ -131,6 +127,8 @@ class Platform:
 
         service = self._service(servers.API_LOG, start)
         self._services.append(service)
+        # While the API imports what it needs. Nobody knows of it before the banner.
+        await asyncio.to_thread(migrate.upgrade, self._plan.environment["DATABASE_URL"])
         await self._ready(service, lambda: servers.listens(api))
 
     async def _start_workers(self, celery: CeleryProcesses) -> None:
@@ -173,6 +171,7 @@ class Platform:
             await self._celery.close()
         if self._broker is not None:
             await self._broker.stop(grace_s=BROKER_GRACE_S, hurry=asyncio.Event())
+        self._outputs.close()
 
     async def _end_workers(self) -> None:
         if self._supervisor is None:
@@ -205,6 +204,12 @@ class Platform:
             database=environment.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
             data_dir=plan.data_dir.path,
         )
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's `&`
+                loop.add_signal_handler(number, self._on_signal)
 
     def _on_signal(self) -> None:
         if self._stop.is_set():

@@ -13,6 +13,7 @@ from app.errors import BrokerUnreachable
 from app.local.console import Console
 
 POST_S = 1.0
+SAME_S = 5.0
 
 SHOWN_AS_SIZES = frozenset({"ScaledUp", "ScaledDown", "DrainStarted"})
 """Events that `write_status` shows in fewer words."""
@@ -29,6 +30,7 @@ class LocalReports:
         self._clock = clock
         self._sizes: dict[PoolKey, int] = {}
         self._statuses: Mapping[PoolKey, PoolStatus] = {}
+        self._said = ("", 0.0)
 
     async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
         """Show a change of size, and why."""
@@ -42,6 +44,11 @@ class LocalReports:
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
         """Show what is not a change of size."""
         if event.reason in SHOWN_AS_SIZES:
+            return
+        # What is the same for all pools, such as the broker's absence, is said once.
+        last, at_s = self._said
+        self._said = (event.message, event.at_s)
+        if event.message == last and event.at_s - at_s < SAME_S:
             return
         show = self._console.problem if event.type is EventType.WARNING else self._console.line
         show(pool.key.name, event.message)

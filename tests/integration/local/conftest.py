@@ -1,0 +1,170 @@
+"""A real `celeriac up` in a folder of the test, ended with all of its children."""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx2
+import pytest
+import redis
+
+from app.control import board
+from app.control.status import PoolStatus
+from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.local import processes_of
+from tests.integration.local.processes_of import Birth
+from tests.integration.processes import Process
+from tests.waiting import eventually
+
+Json = Any  # an answer of the API
+
+STARTS_WITHIN_S = 60.0
+
+
+class Up:
+    """One run."""
+
+    def __init__(self, process: Process, data_dir: Path) -> None:
+        self.process = process
+        self.data_dir = data_dir
+
+    @property
+    def output(self) -> str:
+        return self.process.log
+
+    @cached_property
+    def api(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self._named("API").removesuffix("/docs"), timeout=30.0)
+
+    @cached_property
+    def broker_url(self) -> str:
+        return f"redis://{self._named('broker')}/0"
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.broker_url)
+
+    def wait_until_up(self) -> None:
+        self.process.wait_for("Ctrl-C ends everything", within_s=STARTS_WITHIN_S)
+
+    def pools(self) -> dict[str, PoolStatus]:
+        """What it posts on the board."""
+        text = self.redis.get(board.KEY)
+        return dict(board.parse_text(text).pools) if isinstance(text, bytes) else {}
+
+    def replicas(self, pool: str) -> int | None:
+        status = self.pools().get(pool)
+        return status.replicas if status is not None else None
+
+    def workers(self) -> set[int]:
+        """Pids of the workers' main processes."""
+        return {
+            pid
+            for pid, _ in self.children()
+            if processes_of.command_of(pid) == "celery worker"
+            and processes_of.command_of(_parent(pid)) != "celery worker"
+        }
+
+    def children(self) -> set[Birth]:
+        return processes_of.descendants(self.process.pid)
+
+    def submit(self, kind: str, **params: object) -> str:
+        answer = self.api.post(f"/api/v1/jobs/{kind}", json={"params": params})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def job(self, job_id: str) -> Json:
+        return self.api.get(f"/api/v1/jobs/{job_id}").json()
+
+    def wait_for_message(self, job_id: str, message: str) -> None:
+        eventually(lambda: self.job(job_id)["message"] == message, why=f"job says {message!r}")
+
+    def finished(self, job_id: str, *, within_s: float = 60.0) -> Json:
+        """The job, once it has ended."""
+
+        def ended() -> Json:
+            job = self.job(job_id)
+            return job if job["finished_at"] is not None else None
+
+        return eventually(ended, within_s=within_s, why=f"job {job_id} ends")
+
+    def stop(self) -> int:
+        """Ctrl-C; returns the exit code."""
+        self.process.signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self, *, within_s: float = 40.0) -> int:
+        code = eventually(
+            lambda: None if self.process.is_running else (self.process.exit_code,),
+            within_s=within_s,
+            why="the platform ends",
+        )
+        return -1 if code is None or code[0] is None else code[0]
+
+    def close(self) -> None:
+        """End all of it at once, and the connections to it."""
+        sys.stdout.write(f"--- {self.data_dir.name} ---\n{self.output}\n")
+        children = self.children()
+        self.process.kill()
+        eventually(lambda: not processes_of.alive(children), why="no process is left")
+        for client in (self.__dict__.get("api"), self.__dict__.get("redis")):
+            if client is not None:
+                client.close()
+
+    def _named(self, name: str) -> str:
+        found = re.search(rf"^  {name} +(\S+)$", self.output, re.MULTILINE)
+        assert found is not None, self.output
+        return found.group(1)
+
+
+class StartUp(Protocol):
+    """Start a platform; options are those of `UpOptions`."""
+
+    def __call__(
+        self, *, name: str = "data", env: dict[str, str] | None = None, **options: object
+    ) -> Up: ...
+
+
+@pytest.fixture
+def start_up(tmp_path: Path) -> Iterator[StartUp]:
+    """`start_up(stop_grace_s=1)` -> a platform that is starting; `name` is its data folder's."""
+    numbers = itertools.count(1)
+    with contextlib.ExitStack() as ending:
+
+        def start(
+            *, name: str = "data", env: dict[str, str] | None = None, **options: object
+        ) -> Up:
+            given = {"data_dir": str(tmp_path / name), "port": 0, "cooldown_s": 2, **options}
+            process = Process(
+                [sys.executable, "-m", "tests.integration.local.run_up", json.dumps(given)],
+                environment={**os.environ, **TEST_SETTINGS, **(env or {})},
+                log=tmp_path / f"{name}-{next(numbers)}.out",
+            )
+            up = Up(process, tmp_path / name)
+            ending.callback(up.close)
+            return up
+
+        yield start
+
+
+@pytest.fixture
+def up(start_up: StartUp) -> Up:
+    """A platform with everything in it, ready for work."""
+    found = start_up()
+    found.wait_until_up()
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

@@ -1,0 +1,137 @@
+"""Pools of a foreign Celery application, from a WorkerPool manifest, in motion."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from tests.integration.local.conftest import StartUp, Up
+from tests.waiting import eventually
+
+MANIFEST = """
+apiVersion: celeriac.dev/v1alpha1
+kind: WorkerPool
+metadata:
+  name: naps
+  annotations: {celeriac.dev/celery-pool: POOL}
+spec:
+  scaleTargetRef: {name: somewhere-else}
+  queues: [naps]
+  concurrency: 1
+  maxReplicas: 4
+  pollingIntervalSeconds: 1
+  cooldownPeriodSeconds: 2
+  behavior: {scaleDown: {stabilizationWindowSeconds: 1}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nap:
+    """A line that a task has written."""
+
+    what: str
+    number: int
+    at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """Somebody's application on a platform of ours."""
+
+    up: Up
+    celery: Celery
+    folder: Path
+
+    def nap(self, *numbers: int, seconds: float) -> None:
+        for number in numbers:
+            self.celery.send_task("nap", args=(number, seconds), queue="naps")
+
+    def hold(self, *numbers: int) -> None:
+        """Tasks that go on until `release`."""
+        self._held.touch()
+        for number in numbers:
+            self.celery.send_task("hold", args=(number, str(self._held)), queue="naps")
+
+    def release(self) -> None:
+        self._held.unlink()
+
+    @property
+    def _held(self) -> Path:
+        return self.folder / "held"
+
+    def naps(self, what: str) -> list[Nap]:
+        path = self.folder / "records"
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = [line.split() for line in lines]
+        return [
+            Nap(what=kind, number=int(number), at_s=float(at))
+            for kind, number, at, _ in found
+            if kind == what
+        ]
+
+    def wait_for_ends(self, count: int, *, within_s: float = 60.0) -> None:
+        eventually(lambda: len(self.naps("end")) >= count, within_s=within_s, why="all tasks end")
+
+    def wait_for_replicas(self, *wanted: int, within_s: float = 60.0) -> None:
+        eventually(
+            lambda: self.up.replicas("naps") in wanted,
+            within_s=within_s,
+            why=f"{wanted} replicas",
+        )
+
+
+@pytest.fixture(params=["threads", "prefork"])
+def shop(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> Shop:
+    manifest = tmp_path / "pools.yaml"
+    manifest.write_text(MANIFEST.replace("POOL", request.param))
+    up = start_up(
+        env={"STOCK_RECORDS": str(tmp_path)},
+        celery_app="tests.integration.local.stock",
+        pool_files=[str(manifest)],
+    )
+    up.wait_until_up()
+    return Shop(up=up, celery=Celery(broker=up.broker_url), folder=tmp_path)
+
+
+def test_a_pool_goes_from_zero_to_many_and_back(shop: Shop) -> None:
+    published_at_s = time.time()
+    shop.nap(*range(12), seconds=2)
+
+    shop.wait_for_ends(12)
+
+    begun_within_s = [nap.at_s - published_at_s for nap in shop.naps("begin")]
+    assert sorted(begun_within_s)[3] < 8  # all four workers; 3 s on a machine that is not loaded
+    assert sorted(nap.number for nap in shop.naps("begin")) == list(range(12))
+    shop.wait_for_replicas(0)
+    eventually(lambda: shop.up.workers() == set(), why="the processes have ended")
+
+
+def test_no_busy_worker_is_ended_while_idle_ones_go(shop: Shop) -> None:
+    shop.hold(100, 101)
+    shop.nap(*range(8), seconds=0.5)
+
+    shop.wait_for_replicas(4)
+    shop.wait_for_replicas(2)
+    assert len(shop.naps("end")) == 8  # those that are held still run
+
+    shop.release()
+    shop.wait_for_ends(10)
+    assert sorted(nap.number for nap in shop.naps("begin")) == [*range(8), 100, 101]
+    shop.wait_for_replicas(0)
+
+
+def test_load_that_returns_while_workers_drain_is_served(shop: Shop) -> None:
+    shop.hold(100)
+    shop.nap(*range(6), seconds=0.2)
+    shop.wait_for_replicas(4)
+    shop.wait_for_replicas(1, 2, 3)
+
+    shop.nap(*range(10, 20), seconds=0.5)
+
+    shop.wait_for_ends(16)
+    shop.release()
+    shop.wait_for_ends(17)
+    begun = sorted(nap.number for nap in shop.naps("begin"))
+    assert begun == [*range(6), *range(10, 20), 100]

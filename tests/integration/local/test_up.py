@@ -1,0 +1,175 @@
+"""`celeriac up` from its start to its end, with real jobs."""
+
+import os
+import signal
+import socket
+import time
+
+from tests.integration.local import processes_of
+from tests.integration.local.conftest import StartUp, Up
+from tests.waiting import eventually
+
+
+def assert_gone(children: set[processes_of.Birth]) -> None:
+    eventually(lambda: not processes_of.alive(children), within_s=10, why="no process is left")
+
+
+def test_a_job_runs_end_to_end_and_ctrl_c_leaves_no_process(up: Up) -> None:
+    job = up.finished(up.submit("probe", plan={"second": ["sleep:3"]}))
+
+    assert job["state"] == "succeeded"
+    assert "0 -> 1" in up.output
+    children = up.children()
+    assert len(children) > 5
+    assert up.stop() == 0
+    assert_gone(children)
+
+
+def test_a_killed_platform_leaves_no_process_and_its_jobs_go_on_in_the_next(
+    start_up: StartUp,
+) -> None:
+    first = start_up()
+    first.wait_until_up()
+    done = first.submit("probe")
+    first.finished(done)
+    begun = first.submit("probe", plan={"second": ["sleep:1000", "ok"]})
+    first.wait_for_message(begun, "second begins")
+    children = first.children()
+
+    os.kill(first.process.pid, signal.SIGKILL)
+
+    assert_gone(children)
+    second = start_up()
+    second.wait_until_up()
+    assert second.job(done)["state"] == "succeeded"
+    job = second.finished(begun)
+    assert [job["state"], job["result"]["trail"]] == [
+        "succeeded",
+        ["first:ok", "second:ok", "last:ok"],
+    ]
+
+
+def test_a_task_may_finish_after_ctrl_c(start_up: StartUp) -> None:
+    first = start_up()
+    first.wait_until_up()
+    begun = first.submit("probe", plan={"first": ["sleep:4", "permanent"]})
+    first.wait_for_message(begun, "first begins")
+
+    assert first.stop() == 0
+
+    second = start_up()
+    second.wait_until_up()
+    assert second.finished(begun)["state"] == "succeeded"
+
+
+def test_a_task_that_takes_too_long_to_end_goes_on_in_the_next_run(start_up: StartUp) -> None:
+    first = start_up(stop_grace_s=1)
+    first.wait_until_up()
+    begun = first.submit("probe", plan={"second": ["sleep:15"]})
+    first.wait_for_message(begun, "second begins")
+    children = first.children()
+    asked_at_s = time.monotonic()
+
+    assert first.stop() == 0
+
+    assert time.monotonic() - asked_at_s < 12
+    assert_gone(children)
+    second = start_up()
+    second.wait_until_up()
+    assert second.finished(begun)["state"] == "succeeded"
+
+
+def test_a_second_ctrl_c_ends_it_at_once(start_up: StartUp) -> None:
+    up = start_up(stop_grace_s=1000)
+    up.wait_until_up()
+    begun = up.submit("probe", plan={"first": ["stubborn:1000"]})
+    up.wait_for_message(begun, "first begins")
+    children = up.children()
+
+    up.process.signal(signal.SIGINT)
+    up.process.wait_for("once more ends it at once")
+    up.process.signal(signal.SIGINT)
+
+    assert up.wait(within_s=20) == 0
+    assert_gone(children)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_job_done_by_another(up: Up) -> None:
+    begun = up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
+    up.wait_for_message(begun, "second begins")
+
+    for pid in up.workers():
+        os.kill(pid, signal.SIGKILL)
+
+    assert up.finished(begun)["state"] == "succeeded"
+    up.process.wait_for("signal SIGKILL")
+
+
+def test_a_zygote_that_is_killed_is_replaced_with_all_of_its_workers(up: Up) -> None:
+    begun = up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
+    up.wait_for_message(begun, "second begins")
+    (zygote,) = {_parent_of(pid) for pid in up.workers()}
+
+    os.kill(zygote, signal.SIGKILL)
+
+    assert up.finished(begun)["state"] == "succeeded"
+
+
+def _parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rpartition(")")[2].split()[1])
+
+
+def test_a_second_up_in_the_same_folder_says_who_holds_it(up: Up, start_up: StartUp) -> None:
+    second = start_up()
+
+    assert second.wait() == 1
+    assert f"(pid {up.process.pid}) already runs in {up.data_dir}" in second.output
+
+
+def test_two_platforms_run_side_by_side(up: Up, start_up: StartUp) -> None:
+    other = start_up(name="other")
+    other.wait_until_up()
+
+    assert other.broker_url != up.broker_url
+    assert other.finished(other.submit("probe"))["state"] == "succeeded"
+
+
+def test_a_taken_port_is_one_clear_sentence(start_up: StartUp) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        up = start_up(port=port)
+
+        assert up.wait() == 1
+    assert up.output.strip() == (
+        f"error: port {port} on 127.0.0.1 is taken: stop what listens there, "
+        "or choose another one with --port"
+    )
+
+
+def test_api_only_starts_no_worker(start_up: StartUp) -> None:
+    up = start_up(is_api_only=True)
+    up.wait_until_up()
+
+    job = up.job(up.submit("probe"))
+
+    assert job["state"] == "queued"
+    assert up.workers() == set()
+    assert not (up.data_dir / "logs" / "beat.log").exists()
+
+
+def test_an_api_that_cannot_start_shows_the_end_of_its_log(start_up: StartUp) -> None:
+    up = start_up(env={"CELERIAC_PIPELINES": "no.such.module"})
+
+    assert up.wait() == 1
+    assert "the api does not start" in up.output
+    assert "no module 'no.such.module'" in up.output
+
+
+def test_a_given_broker_is_used_and_none_started(start_up: StartUp, redis_url: str) -> None:
+    up = start_up(env={"CELERY_BROKER_URL": redis_url})
+    up.wait_until_up()
+
+    assert up.broker_url == redis_url
+    assert not (up.data_dir / "broker").exists()
+    assert up.finished(up.submit("probe"))["state"] == "succeeded"

@@ -49,38 +49,45 @@ def download(params: MediaParams, work: Work) -> Downloaded:
     url = str(params.url)
     work.progress(0, "reading the page")
     network = Network(work.platform.settings.fetch, on_wait=work.check)
-    with _told(network, url), disk.watched(), Downloader(_options(work), network) as downloader:
+    with told(network, url), disk.watched(), Downloader(_options(work), network) as downloader:
         info = downloader.extract_info(url)
-        entry = _only_entry(info)
+        entry = only_entry(info)
         cover = _cover(downloader, entry, work)
     work.progress(100, "downloaded")
     return _downloaded(params, info, entry, cover=cover, work=work)
 
 
 def _options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
-    yt_dlp.globals.plugin_dirs.value = []  # no code from configuration folders
-    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for those who ask without our options
     return {
+        **guarded_options(work),
         "format": FORMAT,
         "outtmpl": {"default": "source-%(format_id)s.%(ext)s"},
         "paths": {"home": str(work.directory)},
         "restrictfilenames": True,
         "trim_file_name": 80,
+        "progress_hooks": [_hook(work)],
+        "fragment_retries": RETRIES,
+        "skip_unavailable_fragments": False,
+        "hls_prefer_native": True,
+        "fixup": "never",
+        "updatetime": False,
+    }
+
+
+def guarded_options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
+    """What every use of yt-dlp needs: one video a page, our network, no program of the machine."""
+    yt_dlp.globals.plugin_dirs.value = []  # no code from configuration folders
+    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for those who ask without our options
+    return {
         "noplaylist": True,
         "playlist_items": "1",
         "match_filter": _refuse_live,
-        "progress_hooks": [_hook(work)],
         "ignoreerrors": False,
         "retries": RETRIES,
-        "fragment_retries": RETRIES,
-        "skip_unavailable_fragments": False,
         "socket_timeout": work.platform.settings.fetch.timeout_s,
         "proxy": "",
         "external_downloader": "native",
-        "hls_prefer_native": True,
         "ffmpeg_location": NO_PROGRAM,
-        "fixup": "never",
-        "updatetime": False,
         "cachedir": False,
         "quiet": True,
         "noprogress": True,
@@ -118,8 +125,8 @@ def _hook(work: Work) -> Any:  # a function that yt-dlp calls
 
 
 @contextmanager
-def _told(network: Network, url: str) -> Iterator[None]:
-    """Raise the true cause of what yt-dlp raises."""
+def told(network: Network, url: str) -> Iterator[None]:
+    """Raise the true cause of what yt-dlp raises within the block."""
     try:
         yield
     except Exception as error:
@@ -129,14 +136,14 @@ def _told(network: Network, url: str) -> Iterator[None]:
         raise cause from error
 
 
-def _only_entry(info: dict[str, Any]) -> dict[str, Any]:
+def only_entry(info: dict[str, Any]) -> dict[str, Any]:
     """The media itself: a page can be a playlist of what is on it."""
     if info.get("_type") != "playlist":
         return info
     entries = [entry for entry in info.get("entries") or () if entry is not None]
     if not entries:
         raise UnsupportedFormat("there is no audio or video that can be fetched")
-    return _only_entry(entries[0])
+    return only_entry(entries[0])
 
 
 def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | None:
@@ -176,7 +183,7 @@ def _downloaded(
 ) -> Downloaded:
     [file] = entry["requested_downloads"]
     path = disk.confined(work.directory, Path(file["filepath"]).name)
-    page_title = _short(_title(info, entry))
+    page_title = short(title_of(info, entry))
     artists = ", ".join(entry.get("artists") or ()) or entry.get("artist")
     performer = artists or entry.get("uploader") or entry.get("channel")
     return Downloaded(
@@ -186,14 +193,14 @@ def _downloaded(
         cover=cover,
         name=page_title or "audio",
         title=params.title or (None if entry.get("direct") else page_title),
-        artist=params.artist or _short(performer),
-        album=params.album or _short(entry.get("album")),
+        artist=params.artist or short(performer),
+        album=params.album or short(entry.get("album")),
         date=_date(entry.get("release_date") or entry.get("upload_date")),
         bitrate=params.bitrate,
     )
 
 
-def _title(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
+def title_of(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
     """The media's title. yt-dlp numbers what it finds in a page, also where there is only one."""
     title: str | None = entry.get("title")
     if title is None or info is not entry or not str(entry.get("id")).endswith("-1"):
@@ -201,7 +208,7 @@ def _title(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
     return title.removesuffix(" (1)")
 
 
-def _short(text: str | None) -> str | None:
+def short(text: str | None) -> str | None:
     """What a page says, cut to what a row should hold."""
     return None if text is None else text[:MAX_TEXT_LENGTH]
 

@@ -78,7 +78,8 @@ def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError
         return cause
     if _lacks_tables(cause):
         return StorageUnavailable("the database lacks our tables: run `celeriac db upgrade`")
-    original = str(cause if cause is not None else type(error).__name__).strip()
+    # PostgreSQL tells of values, and of the whole row, from its second line on.
+    original, *_ = (str(cause).strip() if cause is not None else type(error).__name__).split("\n")
     match error:
         case exc.IntegrityError():
             return Conflict(f"the database holds this already: {original}")

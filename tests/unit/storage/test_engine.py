@@ -19,7 +19,7 @@ DATABASE_ERRORS = [
 def test_every_error_of_a_driver_is_translated_or_a_mistake_of_ours(
     kind: type[exc.DBAPIError],
 ) -> None:
-    error = kind("SELECT secret", {"value": "secret"}, Exception("reason"))
+    error = kind("SELECT secret", {"value": "secret"}, Exception("reason\nDETAIL: secret"))
 
     found = engine.translate(error)
 

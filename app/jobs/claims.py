@@ -5,7 +5,7 @@ that was presumed dead changes nothing: no row, None returned. Jobs come back wi
 artifacts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,12 +30,9 @@ class Claimant:
     worker: str
     """Celery's node name, `name@host`."""
     pid: int
-    now: datetime
     lease_s: float
-
-    @property
-    def lease_until(self) -> datetime:
-        return self.now + timedelta(seconds=self.lease_s)
+    clock: Callable[[], datetime]
+    """Asked when the write begins: it may have waited for other writers as long as a lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,36 +60,39 @@ class ClaimStore:
             _jobs.c.stage == ticket.stage,
             _jobs.c.state == JobState.QUEUED.value,
         )
-        values = {
-            **_taken(claimant),
-            "state": JobState.RUNNING.value,
-            "attempt": _jobs.c.attempt + 1,
-            "started_at": func.coalesce(_jobs.c.started_at, claimant.now),
-            "not_before": None,
-        }
         with self._database.write() as connection:
+            now = claimant.clock()
+            values = {
+                **_taken(claimant, now),
+                "state": JobState.RUNNING.value,
+                "attempt": _jobs.c.attempt + 1,
+                "started_at": func.coalesce(_jobs.c.started_at, now),
+                "not_before": None,
+            }
             job = changes.apply(connection, as_ticketed, values)
             if job is not None:
-                _begin_run(connection, job, claimant, stage=job.stage, attempt=job.attempt)
+                _begin_run(connection, job, claimant, now, stage=job.stage, attempt=job.attempt)
         return job
 
     def claim_finalizer(self, ticket: Ticket, claimant: Claimant) -> Job | None:
         """The same for the finalizer of a job that failed or was cancelled."""
-        as_ticketed = (
-            _jobs.c.id == ticket.job_id,
-            _jobs.c.fence == ticket.fence,
-            _jobs.c.finalizer_due,
-            or_(_jobs.c.lease_until.is_(None), _jobs.c.lease_until < claimant.now),
-        )
-        values = {**_taken(claimant), "finalizer_runs": _jobs.c.finalizer_runs + 1}
         with self._database.write() as connection:
+            now = claimant.clock()
+            as_ticketed = (
+                _jobs.c.id == ticket.job_id,
+                _jobs.c.fence == ticket.fence,
+                _jobs.c.finalizer_due,
+                or_(_jobs.c.lease_until.is_(None), _jobs.c.lease_until < now),
+            )
+            values = {**_taken(claimant, now), "finalizer_runs": _jobs.c.finalizer_runs + 1}
             row = connection.execute(
                 update(_jobs).where(*as_ticketed).values(**values).returning(_jobs)
             ).one_or_none()
             if row is None:
                 return None
             job = rows.parse_job(row)
-            _begin_run(connection, job, claimant, stage=ticket.stage, attempt=row.finalizer_runs)
+            runs = row.finalizer_runs
+            _begin_run(connection, job, claimant, now, stage=ticket.stage, attempt=runs)
         return job
 
     def renew(self, held: Iterable[Hold], *, until: datetime) -> set[Hold]:
@@ -272,16 +272,22 @@ class ClaimStore:
         return job
 
 
-def _taken(claimant: Claimant) -> changes.Values:
+def _taken(claimant: Claimant, now: datetime) -> changes.Values:
     return {
         "fence": _jobs.c.fence + 1,
-        "lease_until": claimant.lease_until,
+        "lease_until": now + timedelta(seconds=claimant.lease_s),
         "worker": claimant.worker,
     }
 
 
 def _begin_run(
-    connection: Connection, job: Job, claimant: Claimant, *, stage: str, attempt: int
+    connection: Connection,
+    job: Job,
+    claimant: Claimant,
+    now: datetime,
+    *,
+    stage: str,
+    attempt: int,
 ) -> None:
     changes.begin_run(
         connection,
@@ -292,7 +298,7 @@ def _begin_run(
             fence=job.fence,
             worker=claimant.worker,
             pid=claimant.pid,
-            started_at=claimant.now,
+            started_at=now,
             ended_at=None,
             outcome=None,
             error=None,

@@ -295,7 +295,11 @@ def _shown(platform: Platform, job: Job) -> float:
 
 def _claimant(platform: Platform, worker: str) -> Claimant:
     lease_s = platform.settings.jobs.lease_s
-    return Claimant(worker=worker, pid=os.getpid(), now=datetime.now(UTC), lease_s=lease_s)
+    return Claimant(worker=worker, pid=os.getpid(), lease_s=lease_s, clock=_now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _untold(_seen: Seen) -> None:

@@ -18,7 +18,7 @@ def request(plan: dict[str, list[str]] | None = None, **fields: Any) -> JobReque
 
 
 def claimant(now: datetime = NOW, *, worker: str = "w1@here", lease_s: float = 30.0) -> Claimant:
-    return Claimant(worker=worker, pid=1, now=now, lease_s=lease_s)
+    return Claimant(worker=worker, pid=1, lease_s=lease_s, clock=lambda: now)
 
 
 def claimed(platform: Platform, job: Job, now: datetime = NOW) -> Job:

@@ -1,15 +1,19 @@
 """Claims: one winner, and a fence that keeps the others out."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app.jobs import ticket
 from app.jobs.claims import Hold
 from app.jobs.model import Artifact, Job, JobError, JobState, RunOutcome
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
+from app.storage import schema
 from tests.integration.jobs import acts
 from tests.integration.jobs.acts import NOW
 
@@ -52,6 +56,23 @@ def test_claim_needs_the_row_as_the_ticket_says(
     values = {"job_id": job.id, "stage": job.stage, "fence": job.fence, **change}
 
     assert platform.claims.claim(ticket.Ticket(**values), acts.claimant()) is None  # type: ignore[arg-type]  # a table of cases
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_lease_begins_when_the_writers_before_are_through(platform: Platform, job: Job) -> None:
+    asked = threading.Event()
+
+    def clock() -> datetime:
+        asked.set()
+        return NOW
+
+    claimant = replace(acts.claimant(), clock=clock)
+    with ThreadPoolExecutor(1) as threads:
+        with platform.database.write() as connection:
+            connection.execute(update(schema.jobs).values(message="a writer before"))
+            claiming = threads.submit(platform.claims.claim, ticket.stage_ticket(job), claimant)
+            assert not asked.wait(0.5)
+        assert claiming.result() is not None
 
 
 def test_second_delivery_claims_nothing(platform: Platform, job: Job) -> None:

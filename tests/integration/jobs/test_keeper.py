@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.errors import Cancelled, CeleriacError, LimitExceeded, StorageUnavailable, Superseded
 from app.jobs import ticket
-from app.jobs.claims import Claimant, ClaimStore, Hold
+from app.jobs.claims import ClaimStore, Hold
 from app.jobs.keeper import Kept, LeaseKeeper
 from app.jobs.model import Job
 from app.jobs.platform import Platform
@@ -68,7 +68,7 @@ def keeper(outage: Outage) -> Iterator[LeaseKeeper]:
 def held(platform: Platform, jobs: Jobs) -> Job:
     """A job that was claimed just now."""
     job = jobs.submit(acts.request())
-    claimant = Claimant(worker="w@h", pid=1, now=datetime.now(UTC), lease_s=LEASE_S)
+    claimant = acts.claimant(datetime.now(UTC), lease_s=LEASE_S)
     claimed = platform.claims.claim(ticket.stage_ticket(job), claimant)
     assert claimed is not None
     return claimed

@@ -1,0 +1,17 @@
+"""What is said in videos, as chunks that a bot can find."""
+
+from app import queues
+from app.jobs.pipeline import Pipeline, Stage
+from app.pipelines.video_batch.schema import VideoBatchParams
+
+_QUEUE = queues.BY_NAME["youtube"].name
+
+PIPELINE = Pipeline(
+    kind="video-batch",
+    summary="The captions of videos as chunks for retrieval",
+    params=VideoBatchParams,
+    stages=(Stage(task="process_youtube_videos", queue=_QUEUE),),
+    tasks_module="app.pipelines.video_batch.tasks",
+)
+
+__all__ = ["PIPELINE"]

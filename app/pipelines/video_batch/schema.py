@@ -1,0 +1,70 @@
+"""What a batch of videos is asked for, and what it answers."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.pipelines.media.schema import WebAddress
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+VIDEO_LIMIT = 100
+"""Videos of one batch: one task works through them within its queue's time limit."""
+
+
+class VideoBatchParams(BaseModel):
+    """Which videos a bot should know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bot_id: Id = Field(description="The bot that will know what is said in them.")
+    video_urls: tuple[WebAddress, ...] = Field(
+        min_length=1, max_length=VIDEO_LIMIT, description="Pages with a video each."
+    )
+
+
+class VideoStatus(StrEnum):
+    """How it went with one video."""
+
+    READY = "ready"
+    FAILED = "failed"
+
+
+class VideoError(BaseModel):
+    """Why a video could not be worked on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    message: str
+    retryable: bool
+
+
+class Video(BaseModel):
+    """What became of one video. It fails alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    status: VideoStatus
+    source_id: str | None = None
+    """Under which the bot knows it; the same each time for the same bot and page."""
+    title: str | None = None
+    language: str | None = None
+    is_automatic: bool | None = None
+    """Whether the captions were recognised by a machine."""
+    chunks: int = 0
+    characters: int = 0
+    error: VideoError | None = None
+
+
+class Batch(BaseModel):
+    """The job's result: every video in the order asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bot_id: str
+    ready: int
+    failed: int
+    videos: tuple[Video, ...]

@@ -1,0 +1,19 @@
+"""The batch of videos as Celery tasks."""
+
+from celery import shared_task
+
+from app.jobs.model import JsonObject
+from app.jobs.task import JobTask
+from app.pipelines import arguments
+from app.pipelines.video_batch.schema import VideoBatchParams
+
+
+@shared_task(name="process_youtube_videos", base=JobTask, bind=True)
+def process_youtube_videos(
+    self: JobTask, bot_id: str | None = None, video_urls: list[str] | None = None
+) -> JsonObject:
+    """Make a bot know what is said in videos; takes the fields of `VideoBatchParams`."""
+    from app.pipelines.video_batch import process  # yt-dlp takes a second to import
+
+    params = arguments.parsed(VideoBatchParams, {"bot_id": bot_id, "video_urls": video_urls})
+    return process.process(params, self.work).model_dump(mode="json")

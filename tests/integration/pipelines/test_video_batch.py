@@ -1,0 +1,115 @@
+"""Videos of a real page with captions, and pages that have none."""
+
+import httpx2
+import pytest
+
+from app.errors import AddressRefused, Cancelled, NotFound, RetryableError, UnsupportedFormat
+from app.pipelines.video_batch import process
+from app.pipelines.video_batch.schema import Batch, Video, VideoBatchParams, VideoStatus
+from app.storage.sources import SourceStatus
+from tests.integration import serving
+from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.processes import StartWorker
+from tests.sites import pages
+from tests.sites.server import Site
+
+
+def batch(*urls: str, bot: str = "bot 1") -> VideoBatchParams:
+    return VideoBatchParams.model_validate({"bot_id": bot, "video_urls": urls})
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Desk:
+    return open_desk()
+
+
+def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
+    url = f"{site.url}/video"
+    found = process.process(batch(url), desk)
+    source_id = process.source_id("bot 1", url)
+    video = Video(
+        url=url,
+        status=VideoStatus.READY,
+        source_id=source_id,
+        title=pages.VIDEO_TITLE,
+        language="en",
+        is_automatic=False,
+        chunks=1,
+        characters=len("A tone.\nIt rises."),
+    )
+    assert found == Batch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
+    [chunk] = desk.platform.chunks.of_source(source_id)
+    assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
+    assert chunk.metadata == {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
+    source = desk.platform.sources.get(source_id)
+    assert (source.status, source.filename) == (SourceStatus.READY, pages.VIDEO_TITLE)
+    assert desk.percents == sorted(desk.percents)
+
+
+def test_processing_again_replaces(desk: Desk, site: Site) -> None:
+    params = batch(f"{site.url}/video")
+    assert process.process(params, desk) == process.process(params, desk)
+    assert desk.platform.chunks.count(chatbot_id="bot 1") == 1
+
+
+def test_a_video_that_fails_fails_alone(desk: Desk, site: Site) -> None:
+    urls = [f"{site.url}/status/404", f"{site.url}/video", f"{site.url}/media/clip.mp4"]
+    found = process.process(batch(*urls), desk)
+    assert (found.ready, found.failed) == (1, 2)
+    assert [video.url for video in found.videos] == urls
+    errors = [video.error.type if video.error else None for video in found.videos]
+    assert errors == ["NotFound", None, "UnsupportedFormat"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "want"),
+    [
+        pytest.param(["/status/404"], NotFound, id="no such page"),
+        pytest.param(["/text"], UnsupportedFormat, id="a page without a video"),
+        pytest.param(["/media/clip.mp4"], UnsupportedFormat, id="a video without captions"),
+        pytest.param(["/status/404", "/status/503"], RetryableError, id="one that may heal"),
+    ],
+)
+def test_a_batch_without_any_video_fails(
+    desk: Desk, site: Site, paths: list[str], want: type[Exception]
+) -> None:
+    with pytest.raises(want):
+        process.process(batch(*(site.url + path for path in paths)), desk)
+
+
+def test_private_addresses_are_refused(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
+    with pytest.raises(AddressRefused):
+        process.process(batch(f"{site.url}/video"), desk)
+    assert site.seen == []
+
+
+def test_a_cancelled_batch_stops(desk: Desk, site: Site) -> None:
+    desk.stop_when = lambda said: said.message == "video 2 of 3"
+    with pytest.raises(Cancelled):
+        process.process(batch(*[f"{site.url}/video"] * 3), desk)
+    assert len(site.requests("/video")) == 1
+
+
+def test_the_original_route_makes_a_bot_know_videos(
+    environment: dict[str, str], start_worker: StartWorker, site: Site
+) -> None:
+    start_worker(["youtube"])
+    with serving.serve(serving.platform_from_environment()) as server:
+        body = {"bot_id": "bot 1", "video_urls": [f"{site.url}/video", f"{site.url}/status/404"]}
+        answer = server.http.post("/process-videos", json=body)
+        assert (answer.status_code, list(answer.json())) == (200, ["task_id"])
+        task_id = answer.json()["task_id"]
+        job = server.http.get(f"/api/v1/jobs/{task_id}", params={"wait": 30}).json()
+        assert job["state"] == "succeeded", job
+        told = server.http.get(f"/task/{task_id}").json()
+        assert (told["status"], told["done"]) == ("SUCCESS", True)
+        assert [video["status"] for video in told["result"]["videos"]] == ["ready", "failed"]
+        assert server.platform.chunks.count(chatbot_id="bot 1") == 1
+
+
+def test_a_batch_of_no_videos_is_refused(environment: dict[str, str]) -> None:
+    with serving.serve(serving.platform_from_environment()) as server:
+        for body in ({"bot_id": "b", "video_urls": []}, {"bot_id": "b", "video_urls": ["no URL"]}):
+            answer: httpx2.Response = server.http.post("/process-videos", json=body)
+            assert answer.status_code == 422

@@ -22,7 +22,7 @@ class Board:
     """What a loop has posted last."""
 
     posted_at_s: float
-    """In seconds since the epoch."""
+    """In seconds since the epoch. What has not changed is not posted again."""
     pools: Mapping[str, PoolStatus]
     """By the pool's name."""
 

@@ -19,6 +19,8 @@ class Outputs:
         self._console = console
         self._files: dict[str, LogFile] = {}
         self._pipes: list[OutputPipe] = []
+        self.is_quiet = False
+        """Show no errors: processes that are made to end complain."""
 
     def open(self, name: str) -> OutputPipe:
         """A pipe into the log file of this name."""
@@ -37,7 +39,7 @@ class Outputs:
 
     def _reader(self, name: str) -> Callable[[str], None]:
         def read(line: str) -> None:
-            if any(mark in line for mark in _ERROR_MARKS):
+            if not self.is_quiet and any(mark in line for mark in _ERROR_MARKS):
                 self._console.error_of(name, line)
 
         return read

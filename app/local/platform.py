@@ -157,6 +157,7 @@ class Platform:
 
     async def _end(self) -> None:
         """End everything in order: nobody loses what it needs to finish."""
+        self._outputs.is_quiet = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

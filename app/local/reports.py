@@ -12,7 +12,7 @@ from app.control.status import EventType, PoolEvent, PoolStatus
 from app.errors import BrokerUnreachable
 from app.local.console import Console
 
-POST_S = 1.0
+POST_S = 2.0
 SAME_S = 5.0
 
 SHOWN_AS_SIZES = frozenset({"ScaledUp", "ScaledDown", "DrainStarted"})
@@ -60,12 +60,20 @@ class LocalReports:
 
     async def post(self) -> None:
         """Post the pools on the board until cancelled."""
+        posted: Mapping[str, PoolStatus] | None = None
         while True:
             pools = {key.name: status for key, status in self._statuses.items()}
-            text = board.build_text(Board(posted_at_s=self._clock(), pools=pools))
             try:
-                async with self._connection.asking() as client:
-                    await client.set(board.KEY, text, ex=board.LIFETIME_S)
+                await self._post(pools, is_news=pools != posted)
+                posted = pools
             except BrokerUnreachable:
-                pass  # the loop reports it for each pool, and the key expires
+                posted = None  # the loop reports it for each pool, and the key expires
             await asyncio.sleep(POST_S)
+
+    async def _post(self, pools: Mapping[str, PoolStatus], *, is_news: bool) -> None:
+        """What has not changed only lives on: each write is kept in the append-only file."""
+        async with self._connection.asking() as client:
+            is_there = await client.expire(board.KEY, board.LIFETIME_S)
+            if is_news or not is_there:
+                text = board.build_text(Board(posted_at_s=self._clock(), pools=pools))
+                await client.set(board.KEY, text, ex=board.LIFETIME_S)

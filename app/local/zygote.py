@@ -10,7 +10,8 @@ of ours, since somebody's application may be called like us.
 
 Protocol, a JSON object a line over the socket. Requests: `{"id", "arguments"}` with the file
 descriptor for output as ancillary data starts `celery ARGUMENTS`; `{"signal", "pid"}`.
-Answers: `{"ready": true, "is_warm"}` once, `{"id", "pid"}`, `{"exited": pid, "code"}`.
+Answers: once `{"ready": true, "is_warm"}` or `{"failed": reason}`, then `{"id", "pid"}` for each
+start and `{"exited": pid, "code"}` for each end.
 """
 
 import ctypes
@@ -66,7 +67,11 @@ def main(socket_fd: int, celery_app: str, modules: Sequence[str]) -> None:
     die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=socket_fd)
-    preload(celery_app, modules)
+    try:
+        preload(celery_app, modules)
+    except BaseException as error:
+        send(link, {"failed": f"{type(error).__name__}: {error}"})
+        raise
     is_warm = sys.platform == "linux" and threading.active_count() == 1
     gc.collect()
     gc.freeze()  # the collector would write to, and so copy, every page that children share
@@ -99,6 +104,10 @@ def preload(celery_app: str, modules: Sequence[str]) -> None:
     application.loader.import_default_modules()
 
 
+def send(link: socket.socket, message: dict[str, Any]) -> None:  # JSON
+    link.sendall(json.dumps(message).encode() + b"\n")
+
+
 class Zygote:
     """Serves one socket; forks when asked, reaps what has ended."""
 
@@ -116,7 +125,7 @@ class Zygote:
             end.settimeout(0)
         signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        self._send({"ready": True, "is_warm": self._is_warm})
+        send(self._link, {"ready": True, "is_warm": self._is_warm})
         with selectors.DefaultSelector() as selector:
             selector.register(self._link, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
@@ -160,7 +169,7 @@ class Zygote:
             return lambda: become_celery(request, zygote_pid=zygote_pid, is_warm=self._is_warm)
         os.close(request.output_fd)
         self._children.add(pid)
-        self._send({"id": request.id, "pid": pid})
+        send(self._link, {"id": request.id, "pid": pid})
         return None
 
     def _signal(self, pid: int, number: int) -> None:
@@ -173,10 +182,7 @@ class Zygote:
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
                 self._children.discard(pid)
-                self._send({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
-
-    def _send(self, message: dict[str, Any]) -> None:  # JSON
-        self._link.sendall(json.dumps(message).encode() + b"\n")
+                send(self._link, {"exited": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
 def become_celery(request: Request, *, zygote_pid: int, is_warm: bool) -> NoReturn:

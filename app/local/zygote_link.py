@@ -23,7 +23,7 @@ SESSION_LOST = -signal.SIGKILL
 
 
 class NotImportable(CeleriacError):
-    """The Celery application could not be imported; the output of the zygote says why."""
+    """The Celery application could not be imported; the message says why."""
 
 
 class ZygoteGone(CeleriacError):
@@ -144,6 +144,8 @@ class ZygoteLink:
     def _take(self, message: dict[str, Any]) -> None:  # JSON
         if "ready" in message:
             self._ready.set_result(message["is_warm"])
+        elif "failed" in message:
+            self._ready.set_exception(self._not_importable(message["failed"]))
         elif "exited" in message:
             self._running.pop(message["exited"]).exited.set_result(message["code"])
         else:
@@ -151,12 +153,16 @@ class ZygoteLink:
             self._running[process.pid] = process
             self._starting.pop(message["id"]).set_result(process)
 
+    def _not_importable(self, reason: str) -> NotImportable:
+        return NotImportable(
+            f"the Celery application {self.celery_app!r} cannot be imported: {reason}"
+        )
+
     def _lost(self) -> None:
         asyncio.get_running_loop().remove_reader(self._link)
         self._link.close()
         if not self._ready.done():
-            unknown = f"the Celery application {self.celery_app!r} cannot be imported"
-            self._ready.set_exception(NotImportable(unknown))
+            self._ready.set_exception(self._not_importable("its process died"))
         for waiting in self._starting.values():
             waiting.set_exception(ZygoteGone("the process that starts workers has ended"))
         self._starting.clear()

@@ -18,6 +18,7 @@ import redis
 
 from app.control import board
 from app.control.status import PoolStatus
+from tests.conftest import OURS
 from tests.integration.conftest import TEST_SETTINGS
 from tests.integration.local import processes_of
 from tests.integration.local.processes_of import Birth
@@ -51,6 +52,10 @@ class Up:
     @cached_property
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.broker_url)
+
+    def log(self, name: str) -> str:
+        """What one kind of its processes has printed."""
+        return (self.data_dir / "logs" / f"{name}.log").read_text(errors="replace")
 
     def wait_until_up(self) -> None:
         self.process.wait_for("Ctrl-C ends everything", within_s=STARTS_WITHIN_S)
@@ -133,22 +138,22 @@ class StartUp(Protocol):
     ) -> Up: ...
 
 
-@pytest.fixture
-def start_up(tmp_path: Path) -> Iterator[StartUp]:
-    """`start_up(stop_grace_s=1)` -> a platform that is starting; `name` is its data folder's."""
+@contextlib.contextmanager
+def starting(folder: Path) -> Iterator[StartUp]:
+    """Start platforms in folders below this one, and end them all."""
     numbers = itertools.count(1)
     with contextlib.ExitStack() as ending:
 
         def start(
             *, name: str = "data", env: dict[str, str] | None = None, **options: object
         ) -> Up:
-            given = {"data_dir": str(tmp_path / name), "port": 0, "cooldown_s": 2, **options}
+            given = {"data_dir": str(folder / name), "port": 0, "cooldown_s": 2, **options}
             process = Process(
                 [sys.executable, "-m", "tests.integration.local.run_up", json.dumps(given)],
-                environment={**os.environ, **TEST_SETTINGS, **(env or {})},
-                log=tmp_path / f"{name}-{next(numbers)}.out",
+                environment={**_clean_environment(), **TEST_SETTINGS, **(env or {})},
+                log=folder / f"{name}-{next(numbers)}.out",
             )
-            up = Up(process, tmp_path / name)
+            up = Up(process, Path(str(given["data_dir"])))
             ending.callback(up.close)
             return up
 
@@ -156,11 +161,32 @@ def start_up(tmp_path: Path) -> Iterator[StartUp]:
 
 
 @pytest.fixture
+def start_up(tmp_path: Path) -> Iterator[StartUp]:
+    """`start_up(stop_grace_s=1)` -> a platform that is starting."""
+    with starting(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
 def up(start_up: StartUp) -> Up:
-    """A platform with everything in it, ready for work."""
+    """A platform of this test, ready for work."""
     found = start_up()
     found.wait_until_up()
     return found
+
+
+@pytest.fixture(scope="module")
+def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A platform of several tests, for those that leave it as it was."""
+    with starting(tmp_path_factory.mktemp("shared")) as start:
+        found = start()
+        found.wait_until_up()
+        yield found
+
+
+def _clean_environment() -> dict[str, str]:
+    """Without the developer's own settings, for which a fixture of the module's is too early."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
 
 def _parent(pid: int) -> int:

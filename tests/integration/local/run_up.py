@@ -1,6 +1,7 @@
 """`celeriac up` as a program of its own. Its options come as JSON: no command line is tested."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app.local.options import UpOptions
 
 def main(options: str) -> int:
     given = json.loads(options)
+    os.chdir(given.pop("working_dir", "."))
     given["data_dir"] = Path(given["data_dir"])
     given["pool_files"] = tuple(Path(path) for path in given.get("pool_files", ()))
     try:

@@ -82,14 +82,18 @@ class Shop:
         )
 
 
-@pytest.fixture(params=["threads", "prefork"])
+def manifest_of(folder: Path, celery_pool: str) -> str:
+    path = folder / "pools.yaml"
+    path.write_text(MANIFEST.replace("POOL", celery_pool))
+    return str(path)
+
+
+@pytest.fixture(params=["threads"])
 def shop(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> Shop:
-    manifest = tmp_path / "pools.yaml"
-    manifest.write_text(MANIFEST.replace("POOL", request.param))
     up = start_up(
         env={"STOCK_RECORDS": str(tmp_path)},
         celery_app="tests.integration.local.stock",
-        pool_files=[str(manifest)],
+        pool_files=[manifest_of(tmp_path, request.param)],
     )
     up.wait_until_up()
     return Shop(up=up, celery=Celery(broker=up.broker_url), folder=tmp_path)
@@ -108,6 +112,7 @@ def test_a_pool_goes_from_zero_to_many_and_back(shop: Shop) -> None:
     eventually(lambda: shop.up.workers() == set(), why="the processes have ended")
 
 
+@pytest.mark.parametrize("shop", ["threads", "prefork"], indirect=True)
 def test_no_busy_worker_is_ended_while_idle_ones_go(shop: Shop) -> None:
     shop.hold(100, 101)
     shop.nap(*range(8), seconds=0.5)
@@ -135,3 +140,49 @@ def test_load_that_returns_while_workers_drain_is_served(shop: Shop) -> None:
     shop.wait_for_ends(17)
     begun = sorted(nap.number for nap in shop.naps("begin"))
     assert begun == [*range(6), *range(10, 20), 100]
+
+
+def test_changed_code_of_a_package_called_app_is_run_by_the_next_worker(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    code = (
+        "from pathlib import Path\nfrom celery import Celery\napp = Celery()\n"
+        '@app.task(name="tell")\n'
+        'def tell(path):\n    Path(path).write_text("VERSION")\n'
+    )
+    package = tmp_path / "project" / "app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "worker.py").write_text(code.replace("VERSION", "old"))
+    up = start_up(
+        celery_app="app.worker",
+        working_dir=str(package.parent),
+        pool_files=[manifest_of(tmp_path, "threads")],
+        is_reloading=True,
+    )
+    up.wait_until_up()
+    told = tmp_path / "told"
+
+    def tell() -> str:
+        told.unlink(missing_ok=True)
+        celery.send_task("tell", args=(str(told),), queue="naps")
+        eventually(told.exists, why="the task has run")
+        return eventually(told.read_text)
+
+    with Celery(broker=up.broker_url) as celery:
+        assert tell() == "old"
+        (package / "worker.py").write_text(code.replace("VERSION", "new"))
+        up.process.wait_for("code has changed")
+        eventually(lambda: tell() == "new", why="the new code runs")
+
+
+def test_an_application_that_cannot_be_imported_is_one_sentence(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    up = start_up(celery_app="no_such_shop", pool_files=[manifest_of(tmp_path, "threads")])
+
+    assert up.wait() == 1
+    assert up.output.strip() == (
+        "error: the Celery application 'no_such_shop' cannot be imported: "
+        "ModuleNotFoundError: No module named 'no_such_shop'"
+    )

@@ -50,16 +50,14 @@ def test_a_killed_platform_leaves_no_process_and_its_jobs_go_on_in_the_next(
 
 
 def test_a_task_may_finish_after_ctrl_c(start_up: StartUp) -> None:
-    first = start_up()
-    first.wait_until_up()
-    begun = first.submit("probe", plan={"first": ["sleep:4", "permanent"]})
-    first.wait_for_message(begun, "first begins")
+    up = start_up()
+    up.wait_until_up()
+    begun = up.submit("probe", plan={"first": ["sleep:4"]})
+    up.wait_for_message(begun, "first begins")
 
-    assert first.stop() == 0
+    assert up.stop() == 0
 
-    second = start_up()
-    second.wait_until_up()
-    assert second.finished(begun)["state"] == "succeeded"
+    assert f"Task probe_first[{begun}.0] succeeded" in up.log("default")
 
 
 def test_a_task_that_takes_too_long_to_end_goes_on_in_the_next_run(start_up: StartUp) -> None:
@@ -94,25 +92,25 @@ def test_a_second_ctrl_c_ends_it_at_once(start_up: StartUp) -> None:
     assert_gone(children)
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_job_done_by_another(up: Up) -> None:
-    begun = up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
-    up.wait_for_message(begun, "second begins")
+def test_a_worker_that_is_killed_is_replaced_and_its_job_done_by_another(shared_up: Up) -> None:
+    begun = shared_up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
+    shared_up.wait_for_message(begun, "second begins")
 
-    for pid in up.workers():
+    for pid in shared_up.workers():
         os.kill(pid, signal.SIGKILL)
 
-    assert up.finished(begun)["state"] == "succeeded"
-    up.process.wait_for("signal SIGKILL")
+    assert shared_up.finished(begun)["state"] == "succeeded"
+    shared_up.process.wait_for("signal SIGKILL")
 
 
-def test_a_zygote_that_is_killed_is_replaced_with_all_of_its_workers(up: Up) -> None:
-    begun = up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
-    up.wait_for_message(begun, "second begins")
-    (zygote,) = {_parent_of(pid) for pid in up.workers()}
+def test_a_zygote_that_is_killed_is_replaced_with_all_of_its_workers(shared_up: Up) -> None:
+    begun = shared_up.submit("probe", plan={"second": ["sleep:1000", "ok"]})
+    shared_up.wait_for_message(begun, "second begins")
+    (zygote,) = {_parent_of(pid) for pid in shared_up.workers()}
 
     os.kill(zygote, signal.SIGKILL)
 
-    assert up.finished(begun)["state"] == "succeeded"
+    assert shared_up.finished(begun)["state"] == "succeeded"
 
 
 def _parent_of(pid: int) -> int:
@@ -120,19 +118,12 @@ def _parent_of(pid: int) -> int:
         return int(stat.read().rpartition(")")[2].split()[1])
 
 
-def test_a_second_up_in_the_same_folder_says_who_holds_it(up: Up, start_up: StartUp) -> None:
-    second = start_up()
+def test_a_second_up_in_the_same_folder_says_who_holds_it(shared_up: Up, start_up: StartUp) -> None:
+    second = start_up(data_dir=str(shared_up.data_dir))
 
     assert second.wait() == 1
-    assert f"(pid {up.process.pid}) already runs in {up.data_dir}" in second.output
-
-
-def test_two_platforms_run_side_by_side(up: Up, start_up: StartUp) -> None:
-    other = start_up(name="other")
-    other.wait_until_up()
-
-    assert other.broker_url != up.broker_url
-    assert other.finished(other.submit("probe"))["state"] == "succeeded"
+    owner = shared_up.process.pid
+    assert f"(pid {owner}) already runs in {shared_up.data_dir}" in second.output
 
 
 def test_a_taken_port_is_one_clear_sentence(start_up: StartUp) -> None:
@@ -166,9 +157,13 @@ def test_an_api_that_cannot_start_shows_the_end_of_its_log(start_up: StartUp) ->
     assert "no module 'no.such.module'" in up.output
 
 
-def test_a_given_broker_is_used_and_none_started(start_up: StartUp, redis_url: str) -> None:
+def test_a_given_broker_is_used_beside_another_platform(
+    shared_up: Up, start_up: StartUp, redis_url: str
+) -> None:
     up = start_up(env={"CELERY_BROKER_URL": redis_url})
     up.wait_until_up()
+
+    assert up.broker_url != shared_up.broker_url
 
     assert up.broker_url == redis_url
     assert not (up.data_dir / "broker").exists()

@@ -23,11 +23,14 @@ def kept_for_next_stage(work: Work) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if work.job_id is None and _is_last_attempt(work, error):
+        if is_last_attempt(work, error):
             remove(work)
         raise
 
 
-def _is_last_attempt(work: Work, error: Exception) -> bool:
+def is_last_attempt(work: Work, error: Exception) -> bool:
+    """Whether plain Celery will not try again after this error. A job has its finalizer."""
+    if work.job_id is not None:
+        return False
     most = work.platform.settings.jobs.max_attempts
     return not isinstance(error, RetryableError) or work.attempt >= most

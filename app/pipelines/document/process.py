@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from app.errors import InvalidInput, PermanentError
+from app.errors import InvalidInput, PermanentError, WorkStopped
 from app.jobs.model import Job
 from app.jobs.work import Work
-from app.pipelines import disk
+from app.pipelines import disk, workroom
 from app.pipelines.document import reading
 from app.pipelines.document.reading import Read
 from app.pipelines.document.schema import DocumentParams, Processed
@@ -20,14 +20,17 @@ def process(params: DocumentParams, work: Work) -> Processed:
 
     Doing it again gives the same chunks under the same ids. Raises NotFound (no such file),
     InvalidInput, PasswordNeeded, UnsupportedFormat, LimitExceeded, StorageUnavailable, and what the
-    work raises to stop. What will not heal marks the source failed.
+    work raises to stop. What will not heal, or is not tried again, marks the source failed.
     """
     source_id = _begun_source(params, work)
     try:
         with disk.watched():
             return _processed(params, source_id, work)
-    except PermanentError as error:
-        work.platform.sources.mark_failed(source_id, error=str(error))
+    except WorkStopped:
+        raise
+    except Exception as error:
+        if isinstance(error, PermanentError) or workroom.is_last_attempt(work, error):
+            work.platform.sources.mark_failed(source_id, error=str(error))
         raise
 
 

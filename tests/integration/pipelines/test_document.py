@@ -1,6 +1,7 @@
 """Documents of every kind, good and bad, through the real reader in its child process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from app.errors import (
     InvalidInput,
     LimitExceeded,
     NotFound,
+    StorageUnavailable,
 )
 from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams, Processed
@@ -164,6 +166,19 @@ def test_cancel_leaves_the_chunks_from_before(open_desk: OpenDesk) -> None:
         processed(desk, papers.pdf_of(20), "a.pdf")
     assert texts(desk) == "the first edition"
     assert desk.platform.sources.get("s").status is SourceStatus.PROCESSING
+
+
+@pytest.mark.parametrize(
+    ("attempt", "want"), [(1, SourceStatus.PROCESSING), (4, SourceStatus.FAILED)]
+)
+def test_the_last_attempt_of_a_plain_call_marks_the_source(
+    open_desk: OpenDesk, attempt: int, want: SourceStatus
+) -> None:
+    desk = replace(open_desk(), attempt=attempt)
+    (desk.directory / "chunks.jsonl").symlink_to("/dev/full")
+    with pytest.raises(StorageUnavailable):
+        processed(desk, papers.pdf_of(20), "a.pdf")
+    assert desk.platform.sources.get("s").status is want
 
 
 def test_doing_it_again_keeps_the_ids(open_desk: OpenDesk) -> None:

@@ -35,10 +35,13 @@ def process(params: DocumentParams, work: Work) -> Processed:
 
 
 def abandon(job: Job, work: Work) -> None:
-    """Mark the source of a job failed that ended without result, unless it says so already."""
+    """Mark the source of a job failed that ended without result, unless it says so already, or
+    another job has it by now."""
     source_id = job.params.get("source_id") or job.id
     source = work.platform.sources.find(source_id)
     if source is None or source.status is not SourceStatus.PROCESSING:
+        return
+    if source.job_id not in (None, job.id):
         return
     reason = job.error.message if job.error is not None else "the job was cancelled"
     work.platform.sources.mark_failed(source_id, error=reason)

@@ -20,6 +20,7 @@ from app.storage.sources import SourceStatus
 from tests import papers
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.papers import Bad
+from tests.unit.jobs import build
 
 
 def processed(desk: Desk, content: bytes, name: str, **params: str) -> Processed:
@@ -178,6 +179,23 @@ def test_the_last_attempt_of_a_plain_call_marks_the_source(
     (desk.directory / "chunks.jsonl").symlink_to("/dev/full")
     with pytest.raises(StorageUnavailable):
         processed(desk, papers.pdf_of(20), "a.pdf")
+    assert desk.platform.sources.get("s").status is want
+
+
+@pytest.mark.parametrize(
+    ("owner", "want"),
+    [
+        pytest.param("another", SourceStatus.PROCESSING, id="another job has it by now"),
+        pytest.param("own", SourceStatus.FAILED, id="its own"),
+        pytest.param(None, SourceStatus.FAILED, id="nobody has noted whose it is"),
+    ],
+)
+def test_an_abandoned_job_marks_its_own_source(
+    open_desk: OpenDesk, owner: str | None, want: SourceStatus
+) -> None:
+    desk = open_desk()
+    desk.platform.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
+    process.abandon(build.job(id="own", params={"source_id": "s"}), desk)
     assert desk.platform.sources.get("s").status is want
 
 

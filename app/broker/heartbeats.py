@@ -1,4 +1,5 @@
-"""The heartbeats that every Celery worker sends (every 2 s, without any setting), as they come in.
+"""The heartbeats that every Celery worker sends (every 2 s, without any setting), as they come in;
+with them, for those who want them, the events of tasks.
 
 They are broadcast: nobody is asked, and nothing waits for a worker that is busy. An event carries
 the worker's node name, how many tasks it runs and how many it has accepted since it started
@@ -10,10 +11,11 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
-from app.broker import envelope
+from app.broker import envelope, task_events
 from app.broker.connection import Connection
 from app.broker.keys import Keys
 from app.broker.model import Heartbeat, NodeName
+from app.broker.task_events import TaskEvent
 from app.errors import BrokerUnreachable, InvalidInput
 
 NODE_LIMIT = 10_000
@@ -26,12 +28,24 @@ logger = logging.getLogger(__name__)
 class Heartbeats:
     """Keeps the last heartbeat of each worker of one application."""
 
-    def __init__(self, connection: Connection, layout: Keys, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        layout: Keys,
+        *,
+        clock: Callable[[], float],
+        on_task: Callable[[TaskEvent], None] | None = None,
+    ) -> None:
+        """`on_task` is called with each event of a task; without it none is subscribed to."""
         self._connection = connection
+        self._on_task = on_task
         self._channels = {
             layout.event_channel(f"worker.{kind}"): kind
             for kind in ("online", "heartbeat", "offline")
         }
+        self._task_channels = frozenset(
+            layout.event_channel(key) for key in task_events.ROUTING_KEYS if on_task is not None
+        )
         self._clock = clock
         self._last: dict[NodeName, Heartbeat] = {}
         self.listening_since_s: float | None = None
@@ -53,12 +67,25 @@ class Heartbeats:
             await asyncio.sleep(RETRY_S)
 
     async def _receive(self) -> None:
-        async with aclosing(self._connection.subscribe(tuple(self._channels))) as published:
+        channels = (*self._channels, *self._task_channels)
+        async with aclosing(self._connection.subscribe(channels)) as published:
             async for message in published:
                 if message.data is None:
                     self.listening_since_s = self._clock()
+                elif message.channel in self._task_channels:
+                    self._pass_on(message.data)
                 else:
                     self._note(message.data, kind=self._channels[message.channel])
+
+    def _pass_on(self, data: bytes) -> None:
+        try:
+            events = task_events.parse_events(data)
+        except InvalidInput:
+            logger.debug("not a task event")
+            return
+        if self._on_task is not None:
+            for event in events:
+                self._on_task(event)
 
     def _note(self, data: bytes, *, kind: str) -> None:
         try:

@@ -10,18 +10,24 @@ from app.broker.heartbeats import Heartbeats
 from app.broker.keys import Keys
 from app.broker.queues import BrokerQueues
 from app.broker.remote_control import RemoteControl
+from app.broker.task_events import TaskEvent
 
 
 class Link:
     """Holds what belongs together, and the task that receives heartbeats."""
 
     def __init__(
-        self, address: Address, *, key_prefix: str = "", clock: Callable[[], float]
+        self,
+        address: Address,
+        *,
+        key_prefix: str = "",
+        clock: Callable[[], float],
+        on_task: Callable[[TaskEvent], None] | None = None,
     ) -> None:
         layout = Keys(db=address.db, prefix=key_prefix)
         self.address = address
         self.connection = Connection(address)
-        self._heartbeats = Heartbeats(self.connection, layout, clock=clock)
+        self._heartbeats = Heartbeats(self.connection, layout, clock=clock, on_task=on_task)
         self.queues = BrokerQueues(self.connection, layout, self._heartbeats, clock=clock)
         self.workers = RemoteControl(self.connection, layout, clock=clock)
         self._listening: asyncio.Task[None] | None = None

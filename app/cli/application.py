@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, jobs, operator, output, pools, queues, serve, up
+from app.cli import db, exporter, jobs, operator, output, pools, queues, serve, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -34,6 +34,7 @@ application.command("api")(serve.api)
 application.command("worker", context_settings=serve.PASSED_ON)(serve.worker)
 application.command("beat", context_settings=serve.PASSED_ON)(serve.beat)
 application.command("operator")(operator.operator)
+application.command("exporter")(exporter.exporter)
 application.add_typer(jobs.application, name="jobs")
 application.add_typer(queues.application, name="queues")
 application.add_typer(pools.application, name="pools")

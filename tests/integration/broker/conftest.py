@@ -47,6 +47,7 @@ class Shop:
         concurrency: int = 1,
         prefetch: int = 1,
         acks: str = "late",
+        arguments: Sequence[str] = (),
     ) -> Process:
         """A ready worker, whose node is `name@shop`."""
         return self.started.worker(
@@ -54,7 +55,7 @@ class Shop:
             pool=pool,
             concurrency=concurrency,
             app="tests.integration.broker.stock",
-            arguments=("--hostname", f"{name}@shop"),
+            arguments=("--hostname", f"{name}@shop", *arguments),
             env=self.environment(STOCK_PREFETCH=str(prefetch), STOCK_ACKS=acks),
         )
 

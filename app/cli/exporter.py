@@ -1,0 +1,45 @@
+"""`celeriac exporter`: metrics of any Celery application on Redis."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from app.telemetry import logs
+from app.telemetry.logs import LogFormat
+
+PORT = 9808
+"""Celery-exporter's own."""
+
+
+def exporter(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = PORT,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option("--queue", "-q", help="Known from the start; others are found. Repeatable."),
+    ] = None,
+    key_prefix: Annotated[
+        str, typer.Option(help="`global_keyprefix` of the application's transport options.")
+    ] = "",
+    master_name: Annotated[str, typer.Option(help="Of a sentinel:// broker.")] = "",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
+) -> None:
+    """Serve the metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
+    logs.configure(log_level, log_format=log_format)
+    from app.broker import address
+    from app.exporter import process
+    from app.exporter.exporter import Exporter
+    from app.settings import BrokerSettings
+
+    url = BrokerSettings().broker_url.get_secret_value()
+    place = address.parse_address(url, master_name=master_name)
+
+    async def run() -> None:
+        found = Exporter(place, key_prefix=key_prefix, queues=queue or (), clock=time.time)
+        await process.run(found, host=host, port=port)
+
+    asyncio.run(run())

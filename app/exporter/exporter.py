@@ -1,0 +1,125 @@
+"""Listens to one application, and answers scrapes with one round trip to its broker."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from prometheus_client.core import Metric
+
+from app.broker.address import Address
+from app.broker.link import Link
+from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName
+from app.broker.task_events import TaskEvent
+from app.errors import BrokerUnreachable
+from app.exporter import families, workers
+from app.exporter.tally import TaskTally
+from app.exporter.workers import Host
+from app.queues import QueueName
+
+logger = logging.getLogger(__name__)
+
+ASK_S = 60.0
+"""So often workers are asked what they consume."""
+ASK_NEW_S = 5.0
+"""So soon a worker that was not heard before is asked."""
+NODES_AT_ONCE = 100
+"""Workers that are asked with one question."""
+QUEUE_LIMIT = 1_000
+"""Queues with series; the first ones stay."""
+
+
+class Exporter:
+    """What is known of one application. Everything happens in the event loop that opened it."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        key_prefix: str = "",
+        queues: Iterable[str] = (),
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._link = Link(address, key_prefix=key_prefix, clock=clock, on_task=self._note)
+        self._tally = TaskTally()
+        # A dictionary for its order.
+        self._queues: dict[QueueName, None] = {QueueName(name): None for name in queues}
+        self._hosts: Mapping[str, Host] = {}
+        self._answers: dict[NodeName, NodeAnswer] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to listen, also when the broker is away now."""
+        self._link.open()
+        self._asking = asyncio.create_task(self._keep_asking(), name="who consumes what")
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._asking is not None:
+            self._asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._asking
+        await self._link.close()
+
+    async def collect(self) -> list[Metric]:
+        """Every metric, as it is now. A broker that is away is a metric too, and no error."""
+        self._learn(self._tally.queues())
+        try:
+            reading = await self._link.queues.read(list(self._queues))
+        except BrokerUnreachable as error:
+            logger.warning("no depths in this scrape", extra={"reason": str(error)})
+            return [families.of_broker(is_up=False), *families.of_tasks(self._tally.counts)]
+        return [families.of_broker(is_up=True), *self._families(reading)]
+
+    def _families(self, reading: BrokerReading) -> Iterator[Metric]:
+        now_s = reading.read_at_s
+        self._hosts = workers.hosts_after(self._hosts, reading.heartbeats, now_s=now_s)
+        self._tally.forget_hosts(
+            silent_since_s=now_s - workers.FORGOTTEN_S, but=frozenset(self._hosts)
+        )
+        awake = _awake(reading.heartbeats, now_s=now_s)
+        answers = [answer for node, answer in self._answers.items() if node in awake]
+        yield from families.of_queues(reading.queues.values())
+        yield from families.of_workers(self._hosts)
+        yield from families.of_consumers(answers, self._queues)
+        yield from families.of_tasks(self._tally.counts)
+
+    def _note(self, event: TaskEvent) -> None:
+        self._tally.note(event, now_s=self._clock())
+
+    def _learn(self, queues: Iterable[str]) -> None:
+        for queue in queues:
+            if len(self._queues) < QUEUE_LIMIT:
+                self._queues.setdefault(QueueName(queue))
+
+    async def _keep_asking(self) -> None:
+        """Ask all workers now and then, new ones soon: what they consume, and with how many slots.
+        Each is asked by its name, and no scrape waits for it."""
+        loop = asyncio.get_running_loop()
+        everybody_at_s = 0.0
+        while True:
+            is_everybody = loop.time() >= everybody_at_s
+            if is_everybody:
+                everybody_at_s = loop.time() + ASK_S
+            try:
+                await self._ask(is_everybody=is_everybody)
+            except BrokerUnreachable as error:
+                logger.info("workers could not be asked", extra={"reason": str(error)})
+            await asyncio.sleep(ASK_NEW_S)
+
+    async def _ask(self, *, is_everybody: bool) -> None:
+        heartbeats = (await self._link.queues.read(())).heartbeats
+        awake = _awake(heartbeats, now_s=self._clock())
+        self._answers = {node: a for node, a in self._answers.items() if node in awake}
+        asked = [node for node in awake if is_everybody or node not in self._answers]
+        for start in range(0, len(asked), NODES_AT_ONCE):
+            self._answers |= await self._link.workers.ask(asked[start : start + NODES_AT_ONCE])
+        for answer in self._answers.values():
+            self._learn(answer.queues)
+
+
+def _awake(heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float) -> list[NodeName]:
+    """The workers that are heard now."""
+    silent_s = workers.SILENT_S
+    return [node for node, each in heartbeats.items() if now_s - each.seen_at_s < silent_s]

@@ -1,0 +1,143 @@
+"""Counts what events tell of tasks. However long it runs and whatever it hears, its memory and the
+number of its series are bounded."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from app.broker import model
+from app.broker.task_events import TaskEvent, TaskEventKind
+from app.exporter.histogram import Histogram
+
+OTHER = "(other)"
+"""Stands for all label values past a limit."""
+UNKNOWN = "(unknown)"
+"""The name of a task whose beginning was not heard."""
+DEFAULT_QUEUE = "celery"
+"""What celery-exporter calls the queue of a task whose sending was not heard."""
+
+SERIES_LIMIT = 2_000
+"""Combinations of task, host and queue; each has at most some sixty series."""
+EXCEPTION_LIMIT = 20
+"""Classes of exceptions that one combination tells apart."""
+OPEN_TASKS_LIMIT = 50_000
+"""Tasks that have begun and not ended, whose names are remembered."""
+
+_ENDS = (TaskEventKind.SUCCEEDED, TaskEventKind.FAILED, TaskEventKind.REVOKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a series is of."""
+
+    name: str
+    hostname: str
+    queue: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has happened to the tasks of one combination."""
+
+    is_of_worker: bool = False
+    """A client only ever sends."""
+    by_kind: dict[TaskEventKind, int] = field(default_factory=dict)
+    by_exception: dict[str, int] = field(default_factory=dict)
+    runtime: Histogram = field(default_factory=Histogram)
+    queue_wait: Histogram = field(default_factory=Histogram)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """What earlier events of a task have told."""
+
+    name: str = UNKNOWN
+    queue: str = DEFAULT_QUEUE
+    waits_since_s: float | None = None
+    """When it was sent, else received. Not known of a task with an ETA: that wait is wanted."""
+
+
+class TaskTally:
+    """The counters of one application."""
+
+    def __init__(self, *, series_limit: int = SERIES_LIMIT) -> None:
+        self._series_limit = series_limit
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._counts: dict[Labels, Counts] = {}
+        self._heard_at_s: dict[str, float] = {}
+
+    @property
+    def counts(self) -> Mapping[Labels, Counts]:
+        """Everything that was counted of hosts that are not forgotten."""
+        return self._counts
+
+    def queues(self) -> Iterator[str]:
+        """The queues that tasks were sent to."""
+        return (labels.queue for labels in self._counts if labels.queue not in (OTHER, "celery"))
+
+    def note(self, event: TaskEvent, *, now_s: float) -> None:
+        """Count an event."""
+        known = self._told_by(event)
+        labels = self._labels(event, known)
+        counts = self._counts.setdefault(labels, Counts())
+        counts.is_of_worker |= event.kind is not TaskEventKind.SENT
+        counts.by_kind[event.kind] = counts.by_kind.get(event.kind, 0) + 1
+        self._heard_at_s[labels.hostname] = now_s
+        if event.kind is TaskEventKind.FAILED:
+            _count_exception(counts, event.exception or "")
+        if event.runtime_s is not None:
+            counts.runtime.add(event.runtime_s)
+        if event.kind is TaskEventKind.STARTED and known.waits_since_s is not None:
+            # Sender and worker have clocks of their own.
+            counts.queue_wait.add(max(0.0, event.at_s - known.waits_since_s))
+
+    def forget_hosts(self, *, silent_since_s: float, but: frozenset[str] = frozenset()) -> None:
+        """Drop the series of hosts that were last heard before that, and are not in `but`."""
+        gone = {
+            host
+            for host, heard_at_s in self._heard_at_s.items()
+            if heard_at_s < silent_since_s and host not in but
+        }
+        self._counts = {
+            labels: counts for labels, counts in self._counts.items() if labels.hostname not in gone
+        }
+        for host in gone:
+            del self._heard_at_s[host]
+
+    def _told_by(self, event: TaskEvent) -> _Open:
+        """What is known of the task by now."""
+        known = self._open.pop(event.task_id, _Open())
+        known = replace(
+            known,
+            name=event.name or known.name,
+            queue=event.queue or known.queue,
+            waits_since_s=_waits_since_s(known, event),
+        )
+        if event.kind not in _ENDS:
+            self._open[event.task_id] = known
+        while len(self._open) > OPEN_TASKS_LIMIT:
+            self._open.popitem(last=False)
+        return known
+
+    def _labels(self, event: TaskEvent, known: _Open) -> Labels:
+        labels = Labels(known.name, model.host_of(event.node), known.queue)
+        if labels in self._counts or len(self._counts) < self._series_limit:
+            return labels
+        return Labels(OTHER, OTHER, OTHER)
+
+
+def _waits_since_s(known: _Open, event: TaskEvent) -> float | None:
+    if event.has_eta or event.kind is TaskEventKind.RETRIED:
+        return None
+    if event.kind is TaskEventKind.SENT:
+        return event.at_s
+    if event.kind is TaskEventKind.RECEIVED and known.waits_since_s is None:
+        return event.at_s
+    return known.waits_since_s
+
+
+def _count_exception(counts: Counts, exception: str) -> None:
+    is_new = exception not in counts.by_exception
+    if is_new and len(counts.by_exception) >= EXCEPTION_LIMIT:
+        exception = OTHER
+    counts.by_exception[exception] = counts.by_exception.get(exception, 0) + 1

@@ -1,0 +1,56 @@
+"""What a scrape reads."""
+
+from collections.abc import Iterable
+
+from prometheus_client.core import Metric
+
+from app.broker.model import NodeAnswer, NodeName, QueueReading
+from app.exporter import families
+from app.queues import QueueName
+
+MAIL = QueueName("mail")
+
+
+def values(found: Iterable[Metric]) -> dict[tuple[str, ...], float]:
+    return {
+        (each.name, *each.labels.values()): each.value
+        for family in found
+        for each in family.samples
+    }
+
+
+def test_the_states_of_a_queue_are_disjoint() -> None:
+    reading = QueueReading(name=MAIL, ready=5, unacked=4, scheduled=3, oldest_age_s=7.5)
+    assert values(families.of_queues([reading])) == {
+        ("celery_queue_length", "mail"): 5,
+        ("celery_queue_messages", "mail", "ready"): 5,
+        ("celery_queue_messages", "mail", "unacked"): 1,
+        ("celery_queue_messages", "mail", "scheduled"): 3,
+        ("celery_queue_oldest_message_age_seconds", "mail"): 7.5,
+    }
+
+
+def test_what_is_not_known_of_a_queue_has_no_sample() -> None:
+    found = values(families.of_queues([QueueReading(name=MAIL, ready=5)]))
+    assert set(found) == {
+        ("celery_queue_length", "mail"),
+        ("celery_queue_messages", "mail", "ready"),
+    }
+
+
+def test_a_queue_that_nobody_consumes_has_no_workers() -> None:
+    answer = NodeAnswer(
+        node=NodeName("a@pod"),
+        answered_at_s=0.0,
+        active=0,
+        reserved=0,
+        scheduled=0,
+        queues=frozenset({MAIL}),
+        slots=4,
+    )
+    assert values(families.of_consumers([answer], ["mail", "news"])) == {
+        ("celery_active_worker_count", "mail"): 1,
+        ("celery_active_worker_count", "news"): 0,
+        ("celery_active_process_count", "mail"): 4,
+        ("celery_active_process_count", "news"): 0,
+    }

@@ -46,6 +46,7 @@ class Reconciler:
         self._clock = clock
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._ticked_at = self._judge_from = clock()
         self._search_from = clock()
         self._search_after: PublishedAt | None = None
 
@@ -62,7 +63,8 @@ class Reconciler:
 
     def tick(self) -> None:
         """Look once at every job that may need it. Raises StorageUnavailable."""
-        self._expire_leases()
+        if self._may_judge_leases():
+            self._expire_leases()
         if self._is_broker_there():
             self._publish_due()
             self._publish_finalizers()
@@ -87,6 +89,16 @@ class Reconciler:
     def _is_broker_there(self) -> bool:
         """Jobs are not marked as published for a broker that will not take them."""
         return self._platform.events.is_answered()
+
+    def _may_judge_leases(self) -> bool:
+        """Not right after a pause of our own: where the machine slept, or its clock was set, live
+        workers need a moment to renew their leases."""
+        now = self._clock()
+        lease = timedelta(seconds=self._platform.settings.jobs.lease_s)
+        if now - self._ticked_at > lease / 2:
+            self._judge_from = now + lease
+        self._ticked_at = now
+        return now >= self._judge_from
 
     def _expire_leases(self) -> None:
         now = self._clock()

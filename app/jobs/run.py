@@ -1,23 +1,15 @@
 """One run of one stage of a job: claim it, work, write the end that fits."""
 
 import logging
-import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from app import queues
-from app.errors import (
-    Cancelled,
-    PermanentError,
-    StorageUnavailable,
-    WorkStopped,
-)
-from app.jobs import delivery, patience, retry, ticket, time_limits
-from app.jobs.claims import Claimant, Hold
-from app.jobs.events import Seen
+from app.errors import Cancelled, PermanentError, StorageUnavailable, WorkStopped
+from app.jobs import delivery, patience, retry, terms, ticket, time_limits
+from app.jobs.claims import Hold
+from app.jobs.ending import NOT_OURS, Ending, EndKind
 from app.jobs.job_work import JobWork
 from app.jobs.keeper import Kept
 from app.jobs.model import Job, Json
@@ -26,53 +18,22 @@ from app.jobs.platform import Platform
 from app.jobs.progress import Meter, Periodic
 from app.jobs.retry import Next, Verdict
 from app.jobs.stop import Stop
+from app.jobs.terms import WorkOn
 from app.jobs.ticket import Ticket
 from app.jobs.time_limits import TimeLimits
-from app.jobs.work import Work
 
 logger = logging.getLogger(__name__)
-
-CLAIM_PATIENCE_S = 10.0
-"""A claim waits so long for the database, then leaves the job to the reconciler."""
-
-END_PATIENCE_S = 600.0
-"""The end of a run is worth waiting for; it is fenced, so it cannot come too late."""
 
 ROW_INTERVAL_S = 5.0
 """How old the progress in the row may be. Events have it at once; the row outlives Redis."""
 
-WorkOn = Callable[[Work], Json]
-
-
-class EndKind(StrEnum):
-    """How it went, for whoever called."""
-
-    NOT_OURS = "not_ours"
-    """A second delivery, or somebody else owns the job by now: nothing counts."""
-    DONE = "done"
-    RETRIED = "retried"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How one run ended."""
-
-    kind: EndKind
-    output: Json = None
-    error: BaseException | None = None
-
-
-NOT_OURS = Ending(kind=EndKind.NOT_OURS)
-
 
 def run_stage(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) -> Ending:
     """Claim the ticket's job, do the work, write its end and publish what follows."""
-    claimant = _claimant(platform, worker)
     try:
         job = patience.until_stored(
-            lambda: platform.claims.claim(own, claimant), for_s=CLAIM_PATIENCE_S
+            lambda: platform.claims.claim(own, terms.claimant(platform, worker)),
+            for_s=terms.CLAIM_PATIENCE_S,
         )
     except StorageUnavailable as error:
         reason = {"job_id": own.job_id, "reason": str(error)}
@@ -83,56 +44,23 @@ def run_stage(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) 
     return _Run(platform, job).run(work_on)
 
 
-def run_finalizer(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) -> Ending:
-    """Clean up after a job that failed or was cancelled. Nothing of it shows in the job."""
-    job = platform.claims.claim_finalizer(own, _claimant(platform, worker))
-    if job is None:
-        return NOT_OURS
-    hold = Hold(job_id=job.id, fence=job.fence)
-    stop = Stop()
-    finalizer = platform.registry[job.pipeline].finalizer
-    limits = _limits(platform, finalizer)
-    work = JobWork(
-        platform, job, stop=stop, meter=Meter(_untold, floor=0.0), share=(0.0, 100.0), attempt=1
-    )
-    failure: Exception | None = None
-    kept = Kept(hold=hold, stop=stop, limits=limits, on_look=_nothing, on_hard_limit=_nothing)
-    with platform.keeper.keeping(kept):
-        try:
-            work_on(work)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the finalizer is due again
-            failure = error
-        what = None if failure is None else retry.job_error(failure, attempt=1)
-        patience.until_stored(
-            lambda: platform.claims.end_finalizer(hold, error=what, now=datetime.now(UTC)),
-            for_s=END_PATIENCE_S,
-        )
-    if failure is not None:
-        return Ending(kind=EndKind.FAILED, error=failure)
-    return Ending(kind=EndKind.DONE)
-
-
 def fail_killed(platform: Platform, task_id: str) -> None:
     """The run of this message was killed at the hard time limit: its job failed."""
     found = ticket.parse_task_id(task_id)
     job = platform.jobs.find(found[0]) if found is not None else None
-    if found is None or job is None:
+    pipeline = platform.registry.get(job.pipeline) if job is not None else None
+    if found is None or job is None or pipeline is None:
         return
-    stage = platform.registry[job.pipeline].stage(job.stage)
+    error = time_limits.exceeded(terms.limits(platform, pipeline.stage(job.stage)))
     killed = platform.claims.fail(
         Hold(job_id=job.id, fence=found[1] + 1),
-        error=retry.job_error(time_limits.exceeded(_limits(platform, stage)), attempt=job.attempt),
+        error=retry.job_error(error, attempt=job.attempt),
         is_dead_lettered=False,
-        has_finalizer=delivery.has_finalizer(platform, job),
+        has_finalizer=pipeline.finalizer is not None,
         now=datetime.now(UTC),
     )
     if killed is not None:
         delivery.tell_end(platform, killed)
-
-
-def _limits(platform: Platform, stage: Stage | None) -> TimeLimits:
-    queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name
-    return time_limits.of_queue(queue, settings=platform.settings.worker.time_limits)
 
 
 class _Run:
@@ -161,7 +89,7 @@ class _Run:
             share=self._stage.progress,
             attempt=self._job.attempt,
         )
-        limits = _limits(self._platform, self._stage)
+        limits = terms.limits(self._platform, self._stage)
         kept = Kept(
             hold=self._hold,
             stop=self._stop,
@@ -241,7 +169,7 @@ class _Run:
 
     def _failed(self, error: Exception) -> Ending:
         self._meter.flush()
-        job = self._write_failure(error, for_s=END_PATIENCE_S)
+        job = self._write_failure(error, for_s=terms.END_PATIENCE_S)
         if job is None:
             return self._cancel()
         if job.state.is_final:
@@ -282,7 +210,7 @@ class _Run:
         )
 
     def _stored(self, write: Callable[[], Job | None]) -> Job | None:
-        return patience.until_stored(write, for_s=END_PATIENCE_S)
+        return patience.until_stored(write, for_s=terms.END_PATIENCE_S)
 
 
 def _shown(platform: Platform, job: Job) -> float:
@@ -291,20 +219,3 @@ def _shown(platform: Platform, job: Job) -> float:
         return job.progress
     seen = platform.events.latest([job.id]).get(job.id)
     return max(job.progress, seen.progress if seen is not None else 0.0)
-
-
-def _claimant(platform: Platform, worker: str) -> Claimant:
-    lease_s = platform.settings.jobs.lease_s
-    return Claimant(worker=worker, pid=os.getpid(), lease_s=lease_s, clock=_now)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _untold(_seen: Seen) -> None:
-    """The progress of a finalizer is nobody's news."""
-
-
-def _nothing() -> None:
-    """A finalizer has nothing to show."""

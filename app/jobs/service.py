@@ -91,8 +91,12 @@ class Jobs:
         if job.state not in delivery.CLEANED_UP_AFTER:
             raise Conflict(f"the job is {job.state}: only a failed or cancelled one is taken up")
         pipeline = self._pipeline(job.pipeline)
+        stages = [stage.task for stage in pipeline.stages]
         queued = self._platform.upkeep.take_up_again(
-            job, first_stage=pipeline.stages[0].task, now=datetime.now(UTC)
+            job,
+            stage=job.stage if job.stage in stages else stages[0],
+            first_stage=stages[0],
+            now=datetime.now(UTC),
         )
         if queued is None:
             raise Conflict("the job has moved on, or is being cleaned up: try again in a moment")

@@ -7,11 +7,11 @@ from celery import Task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded, TimeLimitExceeded
 
 from app.errors import CeleriacError, LimitExceeded, PermanentError, RateLimited, RetryableError
-from app.jobs import platform, retry, run, ticket
+from app.jobs import finalize, platform, retry, run, ticket
+from app.jobs.ending import Ending, EndKind
 from app.jobs.model import Json, JsonObject
 from app.jobs.plain_work import PlainWork
 from app.jobs.platform import Platform
-from app.jobs.run import Ending, EndKind
 from app.jobs.ticket import Ticket
 from app.jobs.work import Work
 
@@ -57,7 +57,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
 
     def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> Ending:
         home = self.platform
-        run_it = run.run_finalizer if own.is_finalizer else run.run_stage
+        run_it = finalize.run_finalizer if own.is_finalizer else run.run_stage
         worker = self.request.hostname or "local"
         return run_it(home, own, lambda work: self._call(work, args, kwargs), worker=worker)
 

@@ -60,9 +60,9 @@ class UpkeepStore:
         where = (_jobs.c.id == job_id, _jobs.c.state == JobState.RUNNING.value)
         return self._change(where, {"cancel_requested": True})
 
-    def take_up_again(self, job: Job, *, first_stage: str, now: datetime) -> Job | None:
+    def take_up_again(self, job: Job, *, stage: str, first_stage: str, now: datetime) -> Job | None:
         """Queue a job anew that failed or was cancelled; `job` is as it was read. It goes on in
-        its present stage, or in the first one when its files were cleaned up.
+        this stage, or in the first one when its files were cleaned up.
 
         None when it is not so any more, and while its finalizer runs. The caller publishes it.
         """
@@ -75,7 +75,7 @@ class UpkeepStore:
         is_clean = _jobs.c.finalized_at.is_not(None)
         values = {
             **changes.queued(published_at=now),
-            "stage": case((is_clean, first_stage), else_=_jobs.c.stage),
+            "stage": case((is_clean, first_stage), else_=stage),
             "progress": case((is_clean, 0.0), else_=_jobs.c.progress),
             "fence": _jobs.c.fence + 1,
             "attempt": 0,

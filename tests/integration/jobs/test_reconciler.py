@@ -203,6 +203,25 @@ def test_a_lease_that_was_renewed_meanwhile_is_left_alone(
     assert platform.jobs.get(lost.id).state is JobState.RUNNING
 
 
+def test_after_a_sleep_of_the_machine_workers_may_renew_their_leases(
+    platform: Platform, reconciler: Reconciler, lost: Job, clock: Clock
+) -> None:
+    clock.turn(3600)
+
+    reconciler.tick()
+    assert platform.jobs.get(lost.id).state is JobState.RUNNING
+
+    clock.turn(1)
+    reconciler.tick()
+    clock.turn(1)
+    reconciler.tick()
+    assert platform.jobs.get(lost.id).state is JobState.RUNNING
+
+    clock.turn(1)
+    reconciler.tick()
+    assert platform.jobs.get(lost.id).state is JobState.QUEUED
+
+
 def test_the_lease_of_a_cancelled_job_ends_it(
     platform: Platform, jobs: Jobs, reconciler: Reconciler, lost: Job
 ) -> None:

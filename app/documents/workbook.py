@@ -11,6 +11,11 @@ from app.documents.limits import Limits
 from app.documents.table import Rows
 from app.errors import InvalidInput, PasswordNeeded
 
+MAX_NAME_LENGTH = 100
+"""Of a sheet, which every chunk of it tells. Excel allows 31 characters; a file can hold any."""
+
+MAX_NAMES = 1000
+
 
 def read(path: Path, limits: Limits) -> Iterator[Item]:
     """The rows of every sheet as lines of text."""
@@ -36,12 +41,12 @@ def _read(path: Path) -> Iterator[Item]:
             sheet = workbook.get_sheet_by_name(name)
             # Later sheets are not measured before they are read: they count as this one does.
             yield Extent(total=rows_before + sheet.total_height * (len(names) - index))
-            rows = Rows(sheet=name)
+            rows = Rows(sheet=name[:MAX_NAME_LENGTH])
             for number, row in enumerate(sheet.iter_rows(), start=1):
                 for block in rows.read(row, number=number):
                     yield block
                     row_count += 1
                 yield Position(done=rows_before + number)
             rows_before += sheet.total_height
-    yield Fact(name="sheets", value=names)
+    yield Fact(name="sheets", value=[name[:MAX_NAME_LENGTH] for name in names[:MAX_NAMES]])
     yield Fact(name="rows", value=row_count)

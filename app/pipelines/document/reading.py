@@ -65,7 +65,7 @@ def read(path: Path, *, name: str, spool: Path, work: Work) -> Read:
                 on_line=listener.hear,
                 run=work.run_process,
             )
-        except ProcessFailed as error:
+        except (ProcessFailed, json.JSONDecodeError) as error:
             raise InvalidInput("the document is damaged: its reader broke down on it") from error
         return listener.finish()
 

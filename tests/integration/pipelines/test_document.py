@@ -1,5 +1,9 @@
 """Documents of every kind, good and bad, through the real reader in its child process."""
 
+import io
+import random
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +201,25 @@ def test_an_abandoned_job_marks_its_own_source(
     desk.platform.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
     process.abandon(build.job(id="own", params={"source_id": "s"}), desk)
     assert desk.platform.sources.get("s").status is want
+
+
+def test_a_sheet_with_an_endless_name_does_not_fill_the_store(
+    open_desk: OpenDesk, tmp_path: Path
+) -> None:
+    desk = open_desk()
+    name = random.Random(1).randbytes(1_000_000).hex()  # nothing that looks like a ZIP bomb
+    renamed = tmp_path / "renamed.xlsx"
+    with (
+        zipfile.ZipFile(io.BytesIO(papers.xlsx_of(5))) as book,
+        zipfile.ZipFile(renamed, "w", zipfile.ZIP_DEFLATED) as changed,
+    ):
+        for part in book.namelist():
+            content = re.sub(
+                rb'(<sheet [^>]*name=")[^"]*', rb"\g<1>" + name.encode(), book.read(part)
+            )
+            changed.writestr(part, content)
+    processed(desk, renamed.read_bytes(), "a.xlsx")
+    assert {len(chunk.metadata["sheet"]) for chunk in desk.platform.chunks.of_source("s")} == {100}
 
 
 def test_doing_it_again_keeps_the_ids(open_desk: OpenDesk) -> None:

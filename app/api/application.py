@@ -1,6 +1,7 @@
 """The ASGI application: routes, middleware and handlers put together around one platform."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from importlib import metadata
 
@@ -11,6 +12,7 @@ from app.api import handlers, openapi
 from app.api.context import BodyLimit, BodyRule, CrossSiteGuard, RequestContext
 from app.api.drain import Drain
 from app.api.links import PREFIX
+from app.api.metrics import ApiMetrics, CountedJobs, JobCounts, Measured
 from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
@@ -25,13 +27,13 @@ from app.api.routes import (
     uploads,
 )
 from app.api.routes import events as event_routes
+from app.api.routes import metrics as metric_routes
 from app.api.services import Services
 from app.broker import address
 from app.broker.connection import Connection
 from app.broker.keys import Keys
 from app.jobs import redis_clients
 from app.jobs.platform import Platform
-from app.jobs.service import Jobs
 from app.settings import MEBIBYTE
 
 BODY_LIMIT_BYTES = MEBIBYTE
@@ -46,9 +48,11 @@ def create_app(platform: Platform) -> FastAPI:
     """The API of one platform. Connections are made when the first request needs them, and closed
     when the application ends."""
 
+    counters = ApiMetrics()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _services(platform) as services:
+        async with _services(platform, counters) as services:
             app.state.services = services
             yield
 
@@ -72,9 +76,11 @@ def create_app(platform: Platform) -> FastAPI:
     app.add_middleware(CrossSiteGuard)
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
+    app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)
     app.include_router(_versioned(platform), prefix=PREFIX)
     app.include_router(originals.router)
     app.include_router(health.router)
+    app.include_router(metric_routes.router)
     openapi.describe_problems(app)
     return app
 
@@ -93,14 +99,16 @@ def _operation_id(route: APIRoute) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _services(platform: Platform) -> AsyncIterator[Services]:
+async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
     url = platform.settings.broker.broker_url.get_secret_value()
     place = address.parse_address(url)
     reader, broker = redis_clients.open_reader(url), Connection(place)
     try:
         yield Services(
             platform=platform,
-            jobs=Jobs(platform),
+            jobs=CountedJobs(platform, counters),
+            metrics=counters,
+            job_counts=JobCounts(platform),
             events=reader,
             broker=broker,
             layout=Keys(db=place.db),

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from redis import asyncio as redis
 
 from app.api.links import Links
+from app.api.metrics import ApiMetrics, JobCounts
 from app.broker.connection import Connection
 from app.broker.keys import Keys
 from app.jobs.platform import Platform
@@ -25,6 +26,8 @@ class Services:
     """Reads queues."""
     layout: Keys
     """The names of those queues in the broker."""
+    metrics: ApiMetrics
+    job_counts: JobCounts
 
 
 async def of(request: Request) -> Services:

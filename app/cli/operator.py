@@ -34,6 +34,10 @@ def operator(
         str | None,
         typer.Option("--liveness", help="Serve liveness here: http://0.0.0.0:8080/healthz."),
     ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Where metrics are served.")] = "127.0.0.1",
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve metrics on this port.")
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
 ) -> None:
@@ -54,6 +58,8 @@ def operator(
         is_dry_run=dry_run,
         broker_url=broker.broker_url if "broker_url" in broker.model_fields_set else None,
         liveness_url=liveness_url,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
         instance=socket.gethostname(),
     )
     asyncio.run(process.run(settings, found))

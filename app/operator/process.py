@@ -18,6 +18,7 @@ from app.operator.apiserver import ApiServer
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.brokers import KubernetesBrokers
 from app.operator.login import Login
+from app.operator.metrics import OperatorMetrics
 from app.operator.pods import PodStore
 from app.operator.replicas import PodReplicas, Watched
 from app.operator.reports import KubernetesReports
@@ -45,6 +46,7 @@ class _Parts:
     watched: Watched
     roster: Roster
     reports: KubernetesReports
+    metrics: OperatorMetrics
     brokers: KubernetesBrokers
     loop: Loop
 
@@ -88,14 +90,15 @@ async def run(settings: OperatorSettings, login: Login) -> None:
         parts = build_parts(settings, server, clock=clock)
         liveness = Liveness(parts.reports, clock=clock)
         registry = build_registry(login, parts.roster, liveness)
-        async with asyncio.TaskGroup() as group:
-            kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
-            group.create_task(kopf_runs, name="kopf")
-            work = group.create_task(_work(parts), name="work")
-            await stop.wait()
-            work.cancel()
-            await asyncio.wait({work})
-            kopf_stop.set()
+        with parts.metrics.serving(host=settings.metrics_host, port=settings.metrics_port):
+            async with asyncio.TaskGroup() as group:
+                kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
+                group.create_task(kopf_runs, name="kopf")
+                work = group.create_task(_work(parts), name="work")
+                await stop.wait()
+                work.cancel()
+                await asyncio.wait({work})
+                kopf_stop.set()
 
 
 def build_registry(login: Login, pools: Roster, liveness: Liveness) -> kopf.OperatorRegistry:
@@ -123,12 +126,20 @@ def build_parts(
     """Put the adapters together; nothing is opened or started."""
     watched = build_watched(settings, server, clock=clock)
     pools = Roster(server, namespaces=settings.scopes, is_dry_run=settings.is_dry_run)
-    reports = KubernetesReports(server, pools, instance=settings.instance)
+    metrics = OperatorMetrics()
+    reports = KubernetesReports(server, pools, instance=settings.instance, metrics=metrics)
     secrets = Secrets(server, clock=clock)
     brokers = KubernetesBrokers(secrets, own_url=settings.broker_url, clock=clock)
     replicas = PodReplicas(server, watched, clock=clock)
     loop = Loop(pools=pools, brokers=brokers, replicas=replicas, reports=reports, clock=clock)
-    return _Parts(watched=watched, roster=pools, reports=reports, brokers=brokers, loop=loop)
+    return _Parts(
+        watched=watched,
+        roster=pools,
+        reports=reports,
+        metrics=metrics,
+        brokers=brokers,
+        loop=loop,
+    )
 
 
 def build_watched(

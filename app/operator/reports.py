@@ -20,6 +20,7 @@ from app.control.status import PoolEvent, PoolStatus
 from app.errors import CeleriacError, NotFound, RetryableError
 from app.operator import kinds, names
 from app.operator.apiserver import ApiServer, Document
+from app.operator.metrics import OperatorMetrics
 from app.operator.roster import Roster
 from app.operator.status import WorkerPoolStatus
 from app.operator.watch import Uid
@@ -50,8 +51,16 @@ class Last:
 class KubernetesReports:
     """The `Reports` of the loop."""
 
-    def __init__(self, server: ApiServer, roster: Roster, *, instance: str) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        roster: Roster,
+        *,
+        instance: str,
+        metrics: OperatorMetrics | None = None,
+    ) -> None:
         self._server = server
+        self._metrics = metrics
         self._roster = roster
         self._instance = instance
         self._waiting: dict[Uid, tuple[AnyPool, WorkerPoolStatus]] = {}
@@ -78,6 +87,8 @@ class KubernetesReports:
         """Remember the turn, for liveness and metrics."""
         self.last = Last(tick=tick, statuses=statuses)
         self._durations_s.append(tick.duration_s)
+        if self._metrics is not None:
+            self._metrics.observe(tick, statuses)
         if len(self._written) > 2 * tick.pools + WRITERS:
             known = {pool.uid for pool in self._roster.current()}
             self._written = {uid: each for uid, each in self._written.items() if uid in known}

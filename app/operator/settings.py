@@ -17,6 +17,9 @@ class OperatorSettings:
     """For pools without `spec.broker.secretKeyRef`."""
     liveness_url: str | None = None
     """Where liveness is served, `http://0.0.0.0:8080/healthz`."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """Where metrics are served, if anywhere."""
     instance: str = "operator"
     """Who reports an Event: the operator's pod."""
 

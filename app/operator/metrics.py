@@ -1,0 +1,73 @@
+"""The operator's own metrics: its loop, and the pools as they were at the last turn."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import Metric
+
+from app.control import metrics
+from app.control.pool import PoolKey
+from app.control.ports import Tick
+from app.control.status import PoolStatus
+from app.telemetry import scraping
+
+TICK_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class OperatorMetrics:
+    """Fed by the loop, scraped by a thread of its own."""
+
+    def __init__(self) -> None:
+        self._statuses: Mapping[PoolKey, PoolStatus] = {}
+        self.registry = CollectorRegistry()
+        self._ticks = Histogram(
+            "celeriac_operator_tick_duration_seconds",
+            "How long a turn of the loop took.",
+            buckets=TICK_BOUNDS_S,
+            registry=self.registry,
+        )
+        self._last_tick = Gauge(
+            "celeriac_operator_last_tick_timestamp_seconds",
+            "When the last turn of the loop ended.",
+            registry=self.registry,
+        )
+        self._pools = Gauge("celeriac_operator_pools", "Pools there are.", registry=self.registry)
+        self._failures = Counter(
+            "celeriac_operator_pool_failures",
+            "Looks at a pool that ended in an unexpected error.",
+            registry=self.registry,
+        )
+        self._unreachable = Gauge(
+            "celeriac_operator_unreachable_brokers",
+            "Brokers that did not answer in the last turn.",
+            registry=self.registry,
+        )
+        self.registry.register(scraping.Collected(self._of_pools))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        """Take in one turn of the loop."""
+        self._statuses = dict(statuses)
+        self._ticks.observe(tick.duration_s)
+        self._last_tick.set(tick.ended_at_s)
+        self._pools.set(tick.pools)
+        self._failures.inc(len(tick.failed))
+        self._unreachable.set(len(tick.unreachable))
+
+    def serving(self, *, host: str, port: int | None) -> AbstractContextManager[int | None]:
+        """Serve while the block lasts; with no port, serve nothing. Raises InvalidInput."""
+        return (
+            nullcontext() if port is None else scraping.serving(self.registry, host=host, port=port)
+        )
+
+    def _of_pools(self) -> Iterable[Metric]:
+        return metrics.of_pools(self._statuses.items())

@@ -1,0 +1,82 @@
+"""The operator's metrics, fed as its loop feeds them and scraped over HTTP."""
+
+import pytest
+
+from app.control.pool import PoolKey
+from app.control.ports import BrokerKey, Tick
+from app.control.status import Condition, ConditionStatus, ConditionType, PoolStatus
+from app.errors import InvalidInput
+from app.operator.metrics import OperatorMetrics
+from tests.integration.telemetry import scrape
+from tests.integration.telemetry.scrape import key
+
+SHOP = PoolKey(namespace="shop", name="orders")
+
+STATUS = PoolStatus(
+    observed_generation=1,
+    mode="Auto",
+    replicas=2,
+    ready_replicas=1,
+    desired_replicas=3,
+    draining_replicas=0,
+    selector="",
+    last_scale_at_s=None,
+    queues=(),
+    backlog=7,
+    active_tasks=None,
+    arrival_rate=0.5,
+    mean_runtime_s=None,
+    queue_wait_s=4.0,
+    slots_per_replica=2,
+    explanation=(),
+    conditions=(
+        Condition(
+            type=ConditionType.SCALING_LIMITED,
+            status=ConditionStatus.TRUE,
+            reason="TooManyReplicas",
+            message="",
+            last_transition_at_s=0.0,
+        ),
+    ),
+)
+
+TICK = Tick(
+    ended_at_s=1000.0,
+    duration_s=0.02,
+    pools=1,
+    looked_at=1,
+    failed=(SHOP,),
+    unreachable=(BrokerKey("redis:6379/0"),),
+)
+
+
+def test_a_scrape_tells_of_the_loop_and_of_every_pool() -> None:
+    metrics = OperatorMetrics()
+    metrics.observe(TICK, {SHOP: STATUS})
+    metrics.observe(TICK, {SHOP: STATUS})
+    with metrics.serving(host="127.0.0.1", port=0) as port:
+        found = scrape.samples(f"http://127.0.0.1:{port}/metrics")
+    pool = {"namespace": "shop", "pool": "orders"}
+    want = {
+        key("celeriac_operator_tick_duration_seconds_count"): 2,
+        key("celeriac_operator_last_tick_timestamp_seconds"): 1000,
+        key("celeriac_operator_pool_failures_total"): 2,
+        key("celeriac_operator_unreachable_brokers"): 1,
+        key("celeriac_pool_replicas", **pool): 2,
+        key("celeriac_pool_ready_replicas", **pool): 1,
+        key("celeriac_pool_desired_replicas", **pool): 3,
+        key("celeriac_pool_backlog", **pool): 7,
+        key("celeriac_pool_condition", type="ScalingLimited", reason="TooManyReplicas", **pool): 1,
+    }
+    assert {name: found.get(name) for name in want} == want
+    assert key("celeriac_pool_active_tasks", **pool) not in found  # not known is not zero
+
+
+def test_a_port_that_is_taken_is_refused_in_a_sentence() -> None:
+    metrics = OperatorMetrics()
+    with (
+        metrics.serving(host="127.0.0.1", port=0) as port,
+        pytest.raises(InvalidInput, match=f"cannot listen on 127.0.0.1:{port}"),
+        metrics.serving(host="127.0.0.1", port=port),
+    ):
+        pass

@@ -134,12 +134,10 @@ def test_a_failed_job_is_cleaned_up_and_starts_over(standing_site: Site) -> None
     plan = {"first": ["ok"], "second": ["permanent"]}
     job = site.ended(site.jobs.submit(acts.request(plan)).id)
     marker = site.platform.settings.files.temp_dir / f"finalized-{job.id}"
-    eventually(marker.exists, why="the finalizer has run")
-    eventually(lambda: [r.ended_at for r in site.jobs.runs(job.id) if r.stage == "probe_finalizer"])
+    eventually(lambda: marker.exists() and site.jobs.runs(job.id)[-1].ended_at is not None)
 
-    again = site.jobs.retry(job.id)
+    site.jobs.retry(job.id)
 
-    assert again.stage == "probe_first"
     site.ended(job.id)
     stages = [run.stage for run in site.jobs.runs(job.id)]
     assert stages[:5] == [

@@ -1,7 +1,6 @@
 """What our processes do at the turning points of Celery's own."""
 
 import logging
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,16 +15,8 @@ from app.jobs.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
 
-PUBLISHED_AT_HEADER = "celeriac_published_at"
-"""When a message was published, in seconds since the epoch: how long a queue's oldest one waits."""
-
-
 def connect(celery: Celery, platform: Platform) -> None:
     """Hang the platform into the application's signals."""
-
-    def on_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
-        if headers is not None:
-            headers[PUBLISHED_AT_HEADER] = round(time.time(), 3)
 
     def on_beat(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
@@ -35,7 +26,6 @@ def connect(celery: Celery, platform: Platform) -> None:
         if sender.app is celery:
             give_back(platform)
 
-    signals.before_task_publish.connect(on_publish, weak=False)
     signals.beat_init.connect(on_beat, weak=False)
     signals.worker_shutdown.connect(on_worker_end, weak=False)
 

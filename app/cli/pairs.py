@@ -1,7 +1,7 @@
 """`key=value` on the command line."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from app.errors import InvalidInput
@@ -14,9 +14,12 @@ def parse(given: Iterable[str]) -> dict[str, str]:
     return dict(_split(pair) for pair in given)
 
 
-def parse_json_values(given: Iterable[str]) -> dict[str, Json]:
-    """A value that reads as JSON is that (`3`, `true`, `["a"]`); any other is text."""
-    return {key: _json_or_text(value) for key, value in parse(given).items()}
+def parse_typed(given: Iterable[str], *, texts: Collection[str] = ()) -> dict[str, Json]:
+    """A value that reads as JSON is that (`3`, `true`, `["a"]`), unless its key is one of `texts`;
+    any other is text."""
+    return {
+        key: value if key in texts else _json_or_text(value) for key, value in parse(given).items()
+    }
 
 
 def shown(values: Mapping[str, Json]) -> str:

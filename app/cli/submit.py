@@ -28,6 +28,10 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="A parameter by name; its value may be JSON."),
 ]
+PairArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Parameters by name, as with --param."),
+]
 JsonOption = Annotated[str | None, typer.Option(help="All parameters as one JSON object.")]
 FileOption = Annotated[
     Path | None,
@@ -58,6 +62,12 @@ class Kind:
     name: str
     summary: str
     parameters: tuple[Parameter, ...]
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Parameters whose values are text, whatever they look like."""
+        found = (one.name for one in self.parameters if one.value_type is ValueType.TEXT)
+        return frozenset(found)
 
 
 def known_kinds(context: typer.Context) -> dict[str, Kind]:
@@ -115,6 +125,7 @@ def _group() -> None:
 
 def submit(  # the options that every kind has
     context: typer.Context,
+    named: PairArgument = None,
     *,
     param: ParamOption = None,
     json: JsonOption = None,
@@ -126,11 +137,13 @@ def submit(  # the options that every kind has
     idempotency_key: IdempotencyKeyOption = None,
     wait: WaitOption = False,
     output_format: FormatOption = Format.TABLE,
+    kind: Kind,
     params: Mapping[str, Json],
 ) -> None:
-    """Submit one job of the kind that the command is named for."""
+    """Submit one job of the kind; `params` are those that were given by options of their own."""
+    by_name = pairs.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
     body: dict[str, Json] = {
-        "params": {**_json_object(json), **pairs.parse_json_values(param or ()), **params},
+        "params": {**_json_object(json), **by_name, **params},
         "priority": priority,
         "not_before": not_before,
         "max_attempts": max_attempts,
@@ -141,7 +154,7 @@ def submit(  # the options that every kind has
         if file is not None:
             body["params"][UPLOAD_PARAMETER] = api.upload("/uploads", file)["id"]
         given = {key: value for key, value in body.items() if value is not None}
-        job = api.post(f"/jobs/{context.info_name}", body=given, headers=headers)
+        job = api.post(f"/jobs/{kind.name}", body=given, headers=headers)
         _report(api, job, wait=wait, shown=output_format)
 
 
@@ -171,7 +184,7 @@ def _command(kind: Kind) -> "Command":
     shared = [
         parameter
         for name, parameter in inspect.signature(submit).parameters.items()
-        if name != "params"
+        if name not in ("kind", "params")
     ]
     taken = {parameter.name for parameter in shared}
     own = [parameter for parameter in kind.parameters if parameter.name not in taken]
@@ -179,10 +192,10 @@ def _command(kind: Kind) -> "Command":
     def run(**values: Json) -> None:
         params = {found.name: _value(found, values.pop(found.name)) for found in own}
         given = {name: value for name, value in params.items() if value is not None}
-        submit(**values, params=given)
+        submit(**values, kind=kind, params=given)
 
-    context, *options = shared
-    signature = inspect.Signature([context, *map(_option, own), *options])
+    context, named, *options = shared
+    signature = inspect.Signature([context, named, *map(_option, own), *options])
     run.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for
     run.__annotations__ = {name: found.annotation for name, found in signature.parameters.items()}
     single = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
 from tests.integration.cli.conftest import CommandLine
@@ -25,10 +27,19 @@ def test_submit_tells_the_id_and_sends_every_option(celeriac: CommandLine, serve
     assert {name: job[name] for name in want} == want
 
 
-def test_parameters_can_be_given_by_name_or_as_json(celeriac: CommandLine) -> None:
-    given = ("--json", '{"name": "a"}', "--param", 'plan={"last": ["ok"]}', "-o", "json")
-    job = json.loads(celeriac.output("jobs", "submit", "probe", *given))
-    assert job["params"] == {"name": "a", "plan": {"last": ["ok"]}}
+PLAN = 'plan={"last": ["ok"]}'
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(["name=1984", PLAN], id="by name"),
+        pytest.param(["--json", '{"name": "1984"}', "--param", PLAN], id="as JSON and by option"),
+    ],
+)
+def test_parameters_can_be_given_in_several_ways(celeriac: CommandLine, given: list[str]) -> None:
+    job = json.loads(celeriac.output("jobs", "submit", "probe", *given, "-o", "json"))
+    assert job["params"] == {"name": "1984", "plan": {"last": ["ok"]}}
 
 
 def test_help_of_a_kind_shows_its_parameters(celeriac: CommandLine) -> None:

@@ -17,7 +17,11 @@ def test_what_is_no_pair_is_refused(given: str) -> None:
 def test_values_may_be_json() -> None:
     given = ["n=3", "yes=true", 'list=["a"]', "text=three", 'quoted="3"']
     want = {"n": 3, "yes": True, "list": ["a"], "text": "three", "quoted": "3"}
-    assert pairs.parse_json_values(given) == want
+    assert pairs.parse_typed(given) == want
+
+
+def test_what_is_text_stays_text() -> None:
+    assert pairs.parse_typed(["title=1984", "n=3"], texts={"title"}) == {"title": "1984", "n": 3}
 
 
 def test_shown_in_one_line() -> None:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 POLL_S = 0.02
 
 
-def eventually(probe: Callable[[], T], *, within_s: float = 30.0, why: str = "") -> T:
+def eventually(probe: Callable[[], T], *, within_s: float = 90.0, why: str = "") -> T:
     """Call `probe` until it returns something true, and return that; else AssertionError."""
     deadline = time.monotonic() + within_s
     while not (found := probe()):
@@ -20,7 +20,7 @@ def eventually(probe: Callable[[], T], *, within_s: float = 30.0, why: str = "")
     return found
 
 
-async def eventually_async(probe: Callable[[], T], *, within_s: float = 30.0, why: str = "") -> T:
+async def eventually_async(probe: Callable[[], T], *, within_s: float = 90.0, why: str = "") -> T:
     """The same inside a running event loop, which goes on meanwhile."""
     deadline = time.monotonic() + within_s
     while not (found := probe()):

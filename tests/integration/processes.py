@@ -66,7 +66,7 @@ class Process:
             found += [int(pid) for pid in listing.read_text().split()]
         return found
 
-    def wait_for(self, text: str, *, within_s: float = 30.0) -> None:
+    def wait_for(self, text: str, *, within_s: float = 90.0) -> None:
         """Wait until its output holds `text`."""
 
         def seen() -> bool:
@@ -85,7 +85,7 @@ class Process:
                 os.killpg(self.pid, signal.SIGKILL)
             self._popen.wait()
 
-    def stop(self, *, within_s: float = 30.0) -> int:
+    def stop(self, *, within_s: float = 90.0) -> int:
         """SIGTERM (Celery's warm shutdown); return the exit code."""
         self.signal(signal.SIGTERM)
         eventually(lambda: not self.is_running, within_s=within_s, why="it ends")

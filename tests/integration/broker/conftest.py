@@ -89,7 +89,7 @@ def node(name: str) -> NodeName:
 
 
 async def until(
-    probe: Callable[[], Awaitable[T]], accept: Callable[[T], bool], *, within_s: float = 20.0
+    probe: Callable[[], Awaitable[T]], accept: Callable[[T], bool], *, within_s: float = 90.0
 ) -> T:
     """Ask again and again until the answer is accepted; return it."""
     deadline = time.monotonic() + within_s

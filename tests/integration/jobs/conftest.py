@@ -68,7 +68,7 @@ class Site:
     def beat(self) -> Process:
         return self.start_beat(app=PROBE)
 
-    def ended(self, job_id: JobId, *, within_s: float = 60.0) -> Job:
+    def ended(self, job_id: JobId, *, within_s: float = 120.0) -> Job:
         """The job, once it is over."""
 
         def over() -> Job | None:

@@ -58,7 +58,7 @@ def test_a_running_job_is_told_to_stop(standing_site: Site) -> None:
     answer = site.jobs.cancel(job.id)
 
     assert answer.cancel_requested or answer.state is JobState.CANCELLED
-    ended = site.ended(job.id, within_s=10)
+    ended = site.ended(job.id, within_s=60)
     assert ended.state is JobState.CANCELLED
     run = next(run for run in site.jobs.runs(job.id) if run.stage == "probe_second")
     assert run.outcome is RunOutcome.CANCELLED
@@ -74,8 +74,8 @@ def test_a_cancel_ends_the_processes_of_the_work(site: Site, pool: str) -> None:
 
     site.jobs.cancel(job.id)
 
-    assert site.ended(job.id, within_s=10).state is JobState.CANCELLED
-    eventually(lambda: not processes_in(folder), within_s=10, why="no process is left")
+    assert site.ended(job.id, within_s=60).state is JobState.CANCELLED
+    eventually(lambda: not processes_in(folder), within_s=60, why="no process is left")
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
@@ -88,7 +88,7 @@ def test_a_killed_worker_takes_the_processes_of_its_work_along(site: Site, pool:
 
     worker.kill()
 
-    eventually(lambda: not processes_in(folder), within_s=10, why="no process is left")
+    eventually(lambda: not processes_in(folder), within_s=60, why="no process is left")
 
 
 def test_a_cancel_outlives_the_worker_that_should_see_it(site: Site) -> None:

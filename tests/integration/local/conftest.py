@@ -92,7 +92,7 @@ class Up:
     def wait_for_message(self, job_id: str, message: str) -> None:
         eventually(lambda: self.job(job_id)["message"] == message, why=f"job says {message!r}")
 
-    def finished(self, job_id: str, *, within_s: float = 60.0) -> Json:
+    def finished(self, job_id: str, *, within_s: float = 120.0) -> Json:
         """The job, once it has ended."""
 
         def ended() -> Json:
@@ -106,7 +106,7 @@ class Up:
         self.process.signal(signal.SIGINT)
         return self.wait()
 
-    def wait(self, *, within_s: float = 40.0) -> int:
+    def wait(self, *, within_s: float = 90.0) -> int:
         code = eventually(
             lambda: None if self.process.is_running else (self.process.exit_code,),
             within_s=within_s,

@@ -71,10 +71,10 @@ class Shop:
             if kind == what
         ]
 
-    def wait_for_ends(self, count: int, *, within_s: float = 60.0) -> None:
+    def wait_for_ends(self, count: int, *, within_s: float = 120.0) -> None:
         eventually(lambda: len(self.naps("end")) >= count, within_s=within_s, why="all tasks end")
 
-    def wait_for_replicas(self, *wanted: int, within_s: float = 60.0) -> None:
+    def wait_for_replicas(self, *wanted: int, within_s: float = 120.0) -> None:
         eventually(
             lambda: self.up.replicas("naps") in wanted,
             within_s=within_s,

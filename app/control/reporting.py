@@ -94,7 +94,7 @@ def events(
         yield _normal(reason, f"{scaling.was} -> {scaling.now} replicas: {why}", now_s)
     if marked:
         names = ", ".join(marked[:5]) + (", …" if len(marked) > 5 else "")
-        yield _normal("DrainStarted", f"{len(marked)} replicas to go ({names}): {why}", now_s)
+        yield _normal("DrainStarted", f"draining {len(marked)} ({names}): {why}", now_s)
     known = {condition.type: condition for condition in before}
     for condition in after:
         event = _of_condition(known.get(condition.type), condition, now_s=now_s)

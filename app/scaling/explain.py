@@ -20,8 +20,8 @@ _TEXTS: dict[Rule, str] = {
     Rule.SHRINKING_PAUSED: "shrinking is paused: stays at {replicas}, {wanted} wanted",
     Rule.PAUSED: "paused at {replicas} replicas",
     Rule.FIXED: "fixed at {replicas} replicas by hand",
-    Rule.BLIND: "no answer from the broker ({failures} readings in a row): held at {replicas}",
-    Rule.FALLBACK: "no answer from the broker ({failures} readings in a row): fallback "
+    Rule.BLIND: "no answer from the broker (time {failures} in a row): held at {replicas}",
+    Rule.FALLBACK: "no answer from the broker (time {failures} in a row): fallback "
     "{behavior} gives {replicas}",
 }
 
@@ -53,9 +53,13 @@ def _demand(replicas: int, figures: dict[str, Figure]) -> str:
         parts.append("run time not known yet")
     else:
         parts.append("{arrival_rate}/s arriving, {runtime_s} each")
-    each = "slot" if figures["slots_per_replica"] == 1 else "slots"
-    parts[-1] += ": {slots} slots, {replicas} replicas of {slots_per_replica} " + each
-    return ", ".join(parts).format(replicas=replicas, **shown)
+    work = ", ".join(parts).format(**shown)
+    slots, size = _counted(shown["slots"], "slot"), _counted(str(replicas), "replica")
+    return f"{work}: {slots}, {size} of {_counted(shown['slots_per_replica'], 'slot')}"
+
+
+def _counted(number: str, noun: str) -> str:
+    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
 
 
 def _bound(step: Step, figures: dict[str, Figure]) -> str:

@@ -235,7 +235,7 @@ def test_a_drain_names_a_few_of_its_replicas() -> None:
     assert told == [
         (
             "Normal",
-            "DrainStarted: 6 replicas to go (a, b, c, d, e, …): 3 waiting; maxReplicas is 3",
+            "DrainStarted: draining 6 (a, b, c, d, e, …): 3 waiting; maxReplicas is 3",
         )
     ]
 

@@ -35,8 +35,8 @@ ONE_A_MINUTE = Behavior(
             reading(replicas=6, active=1, unacked=3),
             policy(behavior=WINDOW, slots_per_replica=2),
             (
-                "0 waiting, 1 running, 2 held by workers, 0.25/s arriving, 2 s each: 1 slots, "
-                "1 replicas of 2 slots",
+                "0 waiting, 1 running, 2 held by workers, 0.25/s arriving, 2 s each: 1 slot, "
+                "1 replica of 2 slots",
                 "stabilized at 6, the highest of the last 30 s (1 wanted now)",
             ),
             id="with held messages",
@@ -44,7 +44,7 @@ ONE_A_MINUTE = Behavior(
         pytest.param(
             reading(ready=None),
             policy(fallback=Fallback(failure_threshold=1)),
-            ("no answer from the broker (1 readings in a row): fallback currentReplicas gives 0",),
+            ("no answer from the broker (time 1 in a row): fallback currentReplicas gives 0",),
             id="fallback",
         ),
         pytest.param(

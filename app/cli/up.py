@@ -8,7 +8,12 @@ import typer
 from app.cli import serve
 
 DataDirOption = Annotated[
-    Path, typer.Option(file_okay=False, help="What outlives a run: broker, database, files, logs.")
+    Path,
+    typer.Option(
+        file_okay=False,
+        envvar="CELERIAC_DATA_DIR",
+        help="What outlives a run: broker, database, files, logs.",
+    ),
 ]
 ApiOnlyOption = Annotated[
     bool, typer.Option("--api-only", help="Broker, database and API; no scheduler and no pools.")

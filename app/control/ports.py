@@ -97,7 +97,7 @@ class Instance:
     """Its process runs. A pending pod's does not, so it can hold no task."""
     started_at_s: float | None = None
     ordinal: int | None = None
-    """In a StatefulSet."""
+    """In a StatefulSet, counted from 0 (also where `spec.ordinals.start` is another number)."""
     mark: DrainMark | None = None
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""

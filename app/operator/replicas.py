@@ -5,10 +5,10 @@ Reads come from watches; writes are one patch of `/scale` and the marks on pods.
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.control.pool import WorkerPool
-from app.control.ports import DrainMark, InstanceName, Removal, Target
+from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.control.problems import PoolProblem, ProblemReason
 from app.control.spec import Mode
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
@@ -58,7 +58,7 @@ class PodReplicas:
         self._raise_if_shared(pool, key)
         found = await self._scale(pool, key)
         replicas = self._watched.pods.matching(key.namespace, found.selector)
-        instances = tuple(pod.instance for pod in replicas)
+        instances = tuple(_counted(pod.instance, found.first_ordinal) for pod in replicas)
         return Target(
             replicas=found.replicas,
             ready_replicas=sum(each.is_ready and not each.is_ending for each in instances),
@@ -182,6 +182,13 @@ class PodReplicas:
         for store in self._watched.scales:
             if (store.group, store.kind) == (key.group, key.kind):
                 store.written(key, answer)
+
+
+def _counted(instance: Instance, first_ordinal: int) -> Instance:
+    """With an ordinal that counts from 0, as the size of a StatefulSet does."""
+    if instance.ordinal is None or first_ordinal == 0:
+        return instance
+    return replace(instance, ordinal=instance.ordinal - first_ordinal)
 
 
 def _raise_if_others_go_first(own: Iterable[Pod], victims: Sequence[InstanceName]) -> None:

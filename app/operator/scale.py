@@ -1,6 +1,6 @@
 """The `/scale` of a target: what is read of it, and the one write that changes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.operator import selectors
 from app.operator.apiserver import Document
@@ -35,6 +35,8 @@ class Scale:
     version: str = ""
     """The object's resourceVersion."""
     is_ending: bool = False
+    first_ordinal: int = 0
+    """Of a StatefulSet: where its pods are counted from (`spec.ordinals.start`)."""
 
 
 def of_workload(document: Document) -> Scale:
@@ -45,6 +47,7 @@ def of_workload(document: Document) -> Scale:
         selector=selectors.of_document(spec.get("selector") or {}),
         version=document["metadata"]["resourceVersion"],
         is_ending=bool(document["metadata"].get("deletionTimestamp")),
+        first_ordinal=(spec.get("ordinals") or {}).get("start", 0),
     )
 
 
@@ -99,8 +102,9 @@ class ScaleStore:
 
     def written(self, key: TargetKey, scale: Scale) -> None:
         """Remember a write's answer: the watch may be some milliseconds behind it."""
-        if key in self._scales:
-            self._keep(key, scale)
+        known = self._scales.get(key)
+        if known is not None:
+            self._keep(key, replace(scale, first_ordinal=known.first_ordinal))
 
     def _keep(self, key: TargetKey, scale: Scale) -> None:
         known = self._scales.get(key)

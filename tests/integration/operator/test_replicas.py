@@ -39,10 +39,11 @@ class Scene:
         self.autoscalers = AutoscalerStore()
         scales = ScaleStore(group="apps", kind="Deployment")
         scales.put("w", workload())
+        self.sets = ScaleStore(group="apps", kind="StatefulSet")
         self.pods.put("1", pod("worker-a", uid="1"))
         self.pods.put("2", pod("worker-b", uid="2"))
         watched = Watched(
-            pods=self.pods, scales=(scales,), autoscalers=self.autoscalers, watches=()
+            pods=self.pods, scales=(scales, self.sets), autoscalers=self.autoscalers, watches=()
         )
         self.replicas = PodReplicas(server, watched, clock=lambda: 0.0)
 
@@ -299,3 +300,22 @@ def test_a_kind_that_cannot_be_scaled_says_so_and_is_not_asked_for_each_time(
     assert problem.reason is ProblemReason.TARGET_NOT_SCALABLE
     assert want in str(problem)
     assert counted == [1]
+
+
+def test_ordinals_count_from_zero_wherever_they_start(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        document = workload()
+        document["spec"]["ordinals"] = {"start": 5}
+        scene.sets.put("s", document)
+        owner = ("StatefulSet", "s")
+        scene.pods.remove("1")
+        scene.pods.remove("2")
+        scene.pods.put("5", pod("worker-5", uid="5", owner=owner))
+        scene.pods.put("6", pod("worker-6", uid="6", owner=owner))
+
+        target = await scene.replicas.read(pool(kind="StatefulSet"))
+
+        assert target.removal is Removal.HIGHEST_ORDINAL
+        assert [each.ordinal for each in target.instances] == [0, 1]
+
+    play(account, act)

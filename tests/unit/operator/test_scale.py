@@ -75,3 +75,16 @@ def test_a_target_made_anew_survives_the_end_of_the_old_one() -> None:
     assert scales.find(KEY) == want(1, version="20")
     scales.remove("new")
     assert scales.find(KEY) is None
+
+
+def test_where_ordinals_start_is_remembered_over_our_own_write() -> None:
+    document = deployment(replicas=3, version="10")
+    document["spec"]["ordinals"] = {"start": 5}
+    scales = store()
+    scales.put("u", document)
+    scales.written(KEY, want(8, version="12"))
+
+    found = scales.find(KEY)
+
+    assert found is not None
+    assert (found.replicas, found.first_ordinal) == (8, 5)

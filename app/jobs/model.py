@@ -88,8 +88,8 @@ class Job:
     stage: str
     """The task name of the stage that runs or comes next; of the last one when the job ended."""
     fence: int
-    """Rises with every claim and every new publish of the row; a writer that presents an older
-    number is refused (fencing token)."""
+    """Rises with every claim, and when a job is taken up again; a writer or a message that presents
+    an older number is refused (fencing token)."""
     attempt: int
     """Runs of the present stage so far."""
     max_attempts: int

@@ -13,7 +13,9 @@ from tests.chart.rendering import Manifest
 OLDEST, NEWEST = "1.28", "1.36"
 """The Kubernetes versions that the chart is for: `kubeVersion` of Chart.yaml and the latest one."""
 
-_FOREIGN_GROUPS = ("celeriac.dev/", "keda.sh/", "gateway.networking.k8s.io/")
+_FOREIGN_GROUPS = (
+    *("celeriac.dev/", "keda.sh/", "gateway.networking.k8s.io/", "monitoring.coreos.com/"),
+)
 
 
 def is_kubernetes_own(manifest: Manifest) -> bool:

@@ -61,7 +61,7 @@ _POD: Values = {
 }
 
 
-_COMPONENTS = ("api", "beat", "operator", "redis", "postgresql", "tests")
+_COMPONENTS = ("api", "beat", "exporter", "operator", "redis", "postgresql", "tests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ CASES: dict[str, Case] = {
             "settings": {"CELERIAC_MAX_ATTEMPTS": 2, "CELERIAC_UPLOAD_LIMIT_BYTES": 2147483648},
             "networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}]}]},
         },
-        apis=[rendering.GATEWAY],
+        apis=[rendering.GATEWAY, *rendering.MONITORING],
     ),
     "every switch off": Case(
         values={
@@ -142,6 +142,8 @@ CASES: dict[str, Case] = {
             "postgresql": {"persistence": {"enabled": False}},
             "files": {"keep": False},
             "operator": {"enabled": False},
+            "exporter": {"enabled": False},
+            "monitoring": {"monitors": False, "rules": False, "dashboards": False},
             "tests": {"enabled": False},
             "security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         }

@@ -24,6 +24,10 @@ Values = Mapping[str, Any]
 
 KEDA = "keda.sh/v1alpha1/ScaledObject"
 GATEWAY = "gateway.networking.k8s.io/v1/HTTPRoute"
+MONITORING = tuple(
+    f"monitoring.coreos.com/v1/{kind}"
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+)
 
 _POD_TEMPLATES = ("Deployment", "StatefulSet", "Job")
 

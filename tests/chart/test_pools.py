@@ -157,10 +157,11 @@ def test_workers_of_another_application_get_the_broker_and_nothing_of_ours() -> 
     )
 
 
-def test_another_application_brings_nothing_of_ours_but_the_operator() -> None:
+def test_another_application_brings_nothing_of_ours_but_operator_and_exporter() -> None:
     rendered = rendering.render(matrix.SHOP)
     names = {each["metadata"]["name"] for each in rendered.of_kind("Deployment")}
-    assert names == {"celeriac-operator", "celeriac-worker-orders", "celeriac-worker-mail"}
+    workers = {"celeriac-worker-orders", "celeriac-worker-mail"}
+    assert names == {"celeriac-operator", "celeriac-exporter", *workers}
     assert rendered.kinds() & {"StatefulSet", "PersistentVolumeClaim", "Secret"} == set()
 
 

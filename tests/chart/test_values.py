@@ -173,7 +173,9 @@ def test_every_text_and_number_is_read_by_a_template() -> None:
     for fixed, skipped in SETS.values():
         sentinels = Sentinels(SCHEMA, frozenset(skipped | UNREAD))
         values = _merged(UNBOUND, sentinels.values(), fixed)
-        text = rendering.render(values, apis=[rendering.KEDA, rendering.GATEWAY]).text
+        text = rendering.render(
+            values, apis=[rendering.KEDA, rendering.GATEWAY, *rendering.MONITORING]
+        ).text
         asked |= set(sentinels.marks)
         seen |= {path for path, mark in sentinels.marks.items() if mark in text}
     assert sorted(asked - seen) == []
@@ -184,6 +186,7 @@ ALL_ON: Values = {
     "redis": {"existingSecret": "redis"},
     "postgresql": {"existingSecret": "postgresql"},
     "operator": {"image": {"repository": "celeriac-operator"}},
+    "exporter": {"image": {"repository": "celeriac-operator"}},
     "api": {
         **matrix.CASES["every switch on"].values["api"],
         "image": {"repository": "celeriac-api"},
@@ -226,7 +229,7 @@ def test_every_switch_makes_a_difference(path: str) -> None:
     before = _merged(ALL_ON, *(v for start, v in CONTEXT.items() if path.startswith(start)))
     change = _nested(path, _other(node, _at(before, path)))
     after = _merged(before, change, COMPANIONS.get(path, {}))
-    apis = [rendering.KEDA, rendering.GATEWAY]
+    apis = [rendering.KEDA, rendering.GATEWAY, *rendering.MONITORING]
     assert rendering.render(before, apis=apis).text != rendering.render(after, apis=apis).text
 
 

@@ -85,7 +85,7 @@ CELERIAC_ALLOWED_HOSTS: {{ join "," . | quote }}
 
 {{/* The environment variables that users add, by the path of their `pod`, as YAML. */}}
 {{- define "celeriac.userEnvironments" -}}
-{{- $given := dict "api.pod" .Values.api.pod.env "beat.pod" .Values.beat.pod.env "operator.pod" .Values.operator.pod.env "flower.pod" .Values.flower.pod.env -}}
+{{- $given := dict "api.pod" .Values.api.pod.env "beat.pod" .Values.beat.pod.env "operator.pod" .Values.operator.pod.env "flower.pod" .Values.flower.pod.env "exporter.pod" .Values.exporter.pod.env -}}
 {{- range $name, $pool := include "celeriac.pools" . | fromYaml }}{{ $_ := set $given (printf "pool %s: pod" $name) $pool.pod.env }}{{ end -}}
 {{- range $path, $env := $given }}{{ if not $env }}{{ $_ := unset $given $path }}{{ end }}{{ end -}}
 {{- toYaml $given -}}

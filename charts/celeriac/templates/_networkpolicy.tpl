@@ -86,6 +86,15 @@ ports:
   {{- include "celeriac.networkPolicyPorts" (list .port) | nindent 2 }}
 {{- end -}}
 
+{{/* Ingress rule from those that may scrape. Argument: dict of root, port. */}}
+{{- define "celeriac.ingressFromMetricsClients" -}}
+- {{- with .root.Values.networkPolicy.metricsClients }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- include "celeriac.networkPolicyPorts" (list .port) | nindent 2 }}
+{{- end -}}
+
 {{/* Ingress rule from the release's own pods. Arguments: root, port. */}}
 {{- define "celeriac.ingressFromRelease" -}}
 - from:

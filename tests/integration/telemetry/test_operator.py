@@ -1,14 +1,23 @@
 """The operator's metrics, fed as its loop feeds them and scraped over HTTP."""
 
+import asyncio
+import os
+import sys
+from pathlib import Path
+
 import pytest
+from aiohttp import web
 
 from app.control.pool import PoolKey
 from app.control.ports import BrokerKey, Tick
 from app.control.status import Condition, ConditionStatus, ConditionType, PoolStatus
 from app.errors import InvalidInput
 from app.operator.metrics import OperatorMetrics
+from tests.integration.operator import serving
+from tests.integration.processes import Process
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
+from tests.ports import free_port
 
 SHOP = PoolKey(namespace="shop", name="orders")
 
@@ -80,3 +89,49 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence() -> None:
         metrics.serving(host="127.0.0.1", port=port),
     ):
         pass
+
+
+async def empty_cluster(request: web.Request) -> web.StreamResponse:
+    """A cluster with a WorkerPool kind and no object at all; its watches stay open."""
+    if "watch" in request.query:
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        await asyncio.sleep(3600)  # the client, or the end of the server, cuts it
+        return stream
+    listing = {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": []}
+    return web.json_response({**listing, "groups": [], "resources": [POOLS], "versions": []})
+
+
+POOLS = {
+    "name": "workerpools",
+    "singularName": "workerpool",
+    "kind": "WorkerPool",
+    "namespaced": True,
+    "verbs": ["get", "list", "watch", "patch"],
+}
+
+
+def test_the_operator_serves_its_metrics_as_it_runs(tmp_path: Path) -> None:
+    port = free_port()
+    tick = key("celeriac_operator_tick_duration_seconds_count")
+    (tmp_path / "token").write_text("none")
+
+    async def scenario() -> None:
+        async with serving.serving(empty_cluster, tmp_path):
+            process = Process(
+                [
+                    *(sys.executable, "-m", "app", "operator", "--namespace", "shop"),
+                    *("--metrics-port", str(port), "--log-format", "text"),
+                ],
+                environment={**os.environ, "KUBECONFIG": str(tmp_path / "config")},
+                log=tmp_path / "operator.log",
+            )
+            try:
+                await asyncio.to_thread(process.wait_for, "operator runs")
+                url = f"http://127.0.0.1:{port}/metrics"
+                await asyncio.to_thread(scrape.eventually, url, lambda found: found[tick] > 2)
+                assert await asyncio.to_thread(process.stop) == 0
+            finally:
+                process.kill()
+
+    asyncio.run(scenario())

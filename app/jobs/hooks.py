@@ -15,6 +15,7 @@ from app.jobs.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
 
+
 def connect(celery: Celery, platform: Platform) -> None:
     """Hang the platform into the application's signals."""
 

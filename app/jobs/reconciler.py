@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 """Jobs in one transaction."""
 
-SEARCH_BATCH = 10_000
+SEARCH_BATCH = 5_000
 """Queued jobs that are looked for in the broker at once."""
 
 SEARCH_SHARE = 0.05
@@ -170,19 +170,22 @@ class Reconciler:
         )
         self._search_after = waiting[-1] if len(waiting) == SEARCH_BATCH else None
         began_at = time.monotonic()
-        if waiting:
-            known = held.task_ids(
-                self._platform.redis, self._queues(), fetched_after_s=moment.timestamp()
-            )
-            self._publish_again(lost(waiting, known), now=now)
+        missing = lost(waiting, self._held(since=moment)) if waiting else []
         pause_s = max(grace_s / 4, (time.monotonic() - began_at) / SEARCH_SHARE)
-        self._search_from = now + timedelta(seconds=pause_s)
+        if missing:
+            self._publish_again(missing, now=now)
+        else:  # where some were lost there may be more: the next tick goes on
+            self._search_from = now + timedelta(seconds=pause_s)
+
+    def _held(self, *, since: datetime) -> frozenset[str]:
+        return held.task_ids(
+            self._platform.redis, self._queues(), fetched_after_s=since.timestamp()
+        )
 
     def _publish_again(self, missing: Sequence[PublishedAt], *, now: datetime) -> None:
+        logger.warning("the broker has lost messages", extra={"jobs": len(missing)})
         for start in range(0, len(missing), BATCH):
-            taken = self._platform.upkeep.take_lost(missing[start : start + BATCH], now=now)
-            logger.warning("the broker has lost messages", extra={"jobs": len(taken)})
-            self._publish(taken)
+            self._publish(self._platform.upkeep.take_lost(missing[start : start + BATCH], now=now))
 
     def _queues(self) -> list[QueueName]:
         pipelines = self._platform.registry.values()

@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException
 from app.api.bodies import Batch, IdempotencyKey, Submission
 from app.api.links import Links
 from app.api.openapi import Responses
-from app.api.routes.jobs import view, views
-from app.api.services import LinksParam, Services, ServicesParam
+from app.api.services import LinksParam, ServicesParam
 from app.api.views import JobView, Listing
 from app.errors import NotFound
 from app.jobs.model import Job, JobRequest, JsonObject
@@ -80,16 +79,17 @@ def _endpoint(pipeline: Pipeline) -> Callable[..., JobView]:
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> JobView:
         request = body.request(pipeline.kind, body.params, idempotency_key=idempotency_key)
-        return _accepted(services.jobs.submit(request), response, services, links)
+        return _accepted(services.jobs.submit(request), response, links)
 
     submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # known at run time
     return submit
 
 
-def _accepted(job: Job, response: Response, services: Services, links: Links) -> JobView:
+def _accepted(job: Job, response: Response, links: Links) -> JobView:
+    """There is no news of it yet: the row tells all."""
     response.headers["Location"] = links.job(job.id)
     response.headers["Retry-After"] = str(poll_after_s(job, now=datetime.now(UTC)))
-    return view(services, links, job)
+    return JobView.of(job, links=links)
 
 
 def poll_after_s(job: Job, *, now: datetime) -> int:
@@ -123,7 +123,8 @@ def unknown_kind(kind: str, registry: Registry) -> NotFound:
 def submit_batch(body: Batch, services: ServicesParam, links: LinksParam) -> Listing[JobView]:
     """Submit many jobs: all are accepted, or none is."""
     requests = parse_batch(body, services.platform.registry)
-    return Listing(items=views(services, links, services.jobs.submit_many(requests)))
+    jobs = services.jobs.submit_many(requests)
+    return Listing(items=tuple(JobView.of(job, links=links) for job in jobs))
 
 
 def parse_batch(batch: Batch, registry: Registry) -> list[JobRequest]:

@@ -10,4 +10,5 @@ def test_a_job_runs_inside_the_request(eager: Server) -> None:
 
 def test_a_failure_is_a_failed_job_and_no_failed_request(eager: Server) -> None:
     job = asking.submit(eager.http, plan={"first": ["permanent"]})
-    assert (job["state"], job["error"]["type"]) == ("failed", "PermanentError")
+    want = {"type": "PermanentError", "message": "never", "retryable": False, "attempt": 1}
+    assert (job["state"], job["stage"], job["error"]) == ("failed", "probe_first", want)

@@ -1,6 +1,7 @@
 import time
 
 import httpx2
+import pytest
 
 from app.jobs import events as job_events
 from tests.integration.api import asking
@@ -10,10 +11,9 @@ from tests.integration.serving import Server
 from tests.waiting import eventually
 
 
-def test_events_tell_the_whole_story(http: httpx2.Client, start_worker: StartWorker) -> None:
-    start_worker(ALL_QUEUES, app=asking.PROBE_APP)
-    job_id = asking.submit(http)["id"]
-    found = list(asking.events(http, job_id))
+def test_events_tell_the_whole_story(eager: Server) -> None:
+    job_id = asking.submit(eager.http)["id"]
+    found = list(asking.events(eager.http, job_id))
     assert [event.id for event in found] == sorted(event.id for event in found)
     assert (found[0].name, found[0].data["state"]) == ("state", "queued")
     assert [event.name for event in found].count("end") == 1
@@ -23,13 +23,25 @@ def test_events_tell_the_whole_story(http: httpx2.Client, start_worker: StartWor
     assert {event.data["stage"] for event in found} == {"probe_first", "probe_second", "probe_last"}
 
 
-def test_a_client_goes_on_where_it_was_cut(http: httpx2.Client, start_worker: StartWorker) -> None:
+@pytest.mark.parametrize("seen", [1, 3, 6])
+def test_a_client_goes_on_where_it_was_cut(eager: Server, seen: int) -> None:
+    job_id = asking.submit(eager.http)["id"]
+    whole = list(asking.events(eager.http, job_id))
+    assert len(whole) > 7
+    rest = list(asking.events(eager.http, job_id, after=whole[seen - 1].id))
+    assert rest == whole[seen:]
+
+
+def test_events_come_as_they_happen(http: httpx2.Client, start_worker: StartWorker) -> None:
     start_worker(ALL_QUEUES, app=asking.PROBE_APP)
-    job_id = asking.submit(http)["id"]
-    whole = list(asking.events(http, job_id))
-    for number, event in enumerate(whole[:-1]):
-        rest = list(asking.events(http, job_id, after=event.id))
-        assert rest == whole[number + 1 :]
+    job = asking.submit(http, plan={"first": ["spin:60"]})
+    following = asking.events(http, job["id"])
+    assert next(following).data["state"] == "queued"
+    assert next(following).data["state"] == "running"
+    assert next(following).data["message"] == "first begins"
+    http.post(f"{JOBS}/{job['id']}:cancel")
+    assert [event.name for event in following][-1] == "end"
+    assert http.get(f"{JOBS}/{job['id']}").json()["state"] == "cancelled"
 
 
 def test_an_id_of_somebody_else_begins_anew(http: httpx2.Client) -> None:

@@ -4,12 +4,9 @@ import time
 import httpx2
 import pytest
 
-from app.jobs.model import JobError, JobId
 from tests.integration.api import asking
 from tests.integration.api.asking import ALL_QUEUES, JOBS, NO_JOB
-from tests.integration.jobs import acts
 from tests.integration.processes import StartWorker
-from tests.integration.serving import Server
 
 
 def names(answer: httpx2.Response) -> list[str]:
@@ -119,42 +116,6 @@ def test_a_job_runs_to_its_end(http: httpx2.Client, start_worker: StartWorker) -
         ("probe_second", "succeeded"),
         ("probe_last", "succeeded"),
     ]
-
-
-def test_a_failed_job_tells_why(http: httpx2.Client, start_worker: StartWorker) -> None:
-    start_worker(ALL_QUEUES, app=asking.PROBE_APP)
-    submitted = asking.submit(http, plan={"second": ["permanent"]})
-    job = asking.finished(http, submitted["id"])
-    assert (job["state"], job["stage"]) == ("failed", "probe_second")
-    want = {"type": "PermanentError", "message": "never", "retryable": False, "attempt": 1}
-    assert job["error"] == want
-
-
-def test_a_running_job_stops_when_it_is_cancelled(
-    http: httpx2.Client, start_worker: StartWorker
-) -> None:
-    start_worker(ALL_QUEUES, app=asking.PROBE_APP)
-    job = asking.submit(http, plan={"first": ["spin:60"]})
-    for event in asking.events(http, job["id"]):
-        if event.name == "progress":
-            http.post(f"{JOBS}/{job['id']}:cancel")
-            break
-    assert asking.finished(http, job["id"])["state"] == "cancelled"
-
-
-def test_text_that_is_no_unicode_can_be_shown(server: Server) -> None:
-    jobs = server.platform.jobs
-    job_id = JobId(asking.submit(server.http)["id"])
-    job = acts.claimed(server.platform, jobs.get(job_id))
-    error = JobError(type="X", message="half \udce9", retryable=False, attempt=1)
-    server.platform.claims.fail(
-        acts.hold(job), error=error, is_dead_lettered=False, has_finalizer=False, now=acts.NOW
-    )
-
-    assert server.http.get(f"{JOBS}/{job_id}").json()["error"]["message"] == "half ?"
-    assert server.http.get(JOBS).status_code == 200
-    assert server.http.get(f"{JOBS}/{job_id}/runs").status_code == 200
-    assert server.http.get(f"/task/{job_id}").json()["error"] == "X: half ?"
 
 
 def test_waiting_ends_with_its_time(http: httpx2.Client) -> None:

@@ -199,7 +199,8 @@ def become_celery(request: Request, *, zygote_pid: int, is_warm: bool) -> NoRetu
     os.close(request.output_fd)
     if not is_warm:
         os.execv(sys.executable, [sys.executable, "-m", "celery", *request.arguments])
-    _rename("celery worker")
+    _, _, command, *_ = request.arguments  # -A APPLICATION COMMAND
+    _rename(f"celery {command}")
     sys.argv = ["celery", *request.arguments]
     gc.unfreeze()
     from celery.__main__ import main as celery

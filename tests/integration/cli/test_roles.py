@@ -1,0 +1,65 @@
+"""The roles as processes, started as an operator of a platform starts them."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.integration.cli.conftest import CommandLine
+from tests.integration.processes import Process
+from tests.ports import free_port
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """`start("api", "--port", "8000")` -> the process of that command."""
+    started: list[Process] = []
+
+    def begin(*arguments: str) -> Process:
+        process = Process(
+            [sys.executable, "-m", "app", *arguments],
+            environment={**os.environ, **environment},
+            log=tmp_path / f"{arguments[0]}.log",
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        print(process.log)  # noqa: T201  # pytest shows it when a test fails
+
+
+def test_api_and_worker_do_a_job(start: Start) -> None:
+    port = free_port()
+    queues = [part for name in ("default", "download", "cleanup") for part in ("--queue", name)]
+    api = start("api", "--port", str(port))
+    worker = start("worker", *queues, "--pool", "threads", "--without-gossip")
+    api.wait_for("Uvicorn running", within_s=60)
+    worker.wait_for(" ready.", within_s=60)
+    celeriac = CommandLine(f"http://127.0.0.1:{port}")
+    assert celeriac.output("jobs", "submit", "probe", "--wait").endswith(" succeeded\n")
+    assert worker.stop() == 0
+
+
+def test_the_api_ends_although_somebody_follows_a_job(start: Start) -> None:
+    port = free_port()
+    api = start("api", "--port", str(port))
+    api.wait_for("Uvicorn running", within_s=60)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as http:
+        job = http.post("/jobs/probe", json={"params": {}}).json()
+        with http.stream("GET", f"/jobs/{job['id']}/events") as answer:
+            next(answer.iter_text())
+            api.stop(within_s=15)
+    assert not api.is_running
+
+
+def test_beat_runs(start: Start, tmp_path: Path) -> None:
+    beat = start("beat", "--schedule", str(tmp_path / "schedule"), "--pidfile", "")
+    beat.wait_for("beat: Starting", within_s=60)
+    assert beat.stop() == 0

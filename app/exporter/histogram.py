@@ -37,7 +37,7 @@ class Histogram:
         >>> found.add(0.2)
         >>> found.add(10_000)
         >>> [count for bound, count in found.buckets() if bound in ("0.1", "0.25", "+Inf")]
-        [0, 1, 2]
+        [0.0, 1.0, 2.0]
         """
         self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
         self.sum_s += duration_s

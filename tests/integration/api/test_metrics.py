@@ -1,14 +1,22 @@
 """GET /metrics: requests by route, jobs by state, pools of this machine."""
 
+import time
 import uuid
+from pathlib import Path
 
 import httpx2
+import pytest
+import redis
 
+from app.control import board
+from app.control.board import Board
+from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
 from tests.integration.serving import Server
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
+from tests.integration.telemetry.test_operator import STATUS
 
 
 def test_requests_count_under_the_template_of_their_route(http: httpx2.Client) -> None:
@@ -50,3 +58,28 @@ def test_jobs_are_counted_by_state(server: Server) -> None:
         key("celeriac_dead_letters", pipeline="probe"): 0,
     }
     assert {name: found.get(name) for name in want} == want
+
+
+def test_pools_of_this_machine_are_told_as_their_loop_has_posted_them(
+    server: Server, redis_client: redis.Redis
+) -> None:
+    posted = Board(posted_at_s=time.time(), pools={"orders": STATUS})
+    redis_client.set(board.KEY, board.build_text(posted))
+    found = scrape.samples(f"{server.url}/metrics")
+    pool = {"namespace": "local", "pool": "orders"}
+    want = {
+        key("celeriac_pool_desired_replicas", **pool): STATUS.desired_replicas,
+        key("celeriac_pool_backlog", **pool): STATUS.backlog,
+    }
+    assert {name: found.get(name) for name in want} == want
+
+
+def test_what_cannot_be_read_is_left_out_and_the_rest_is_told(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+    with serving.serve(serving.platform_from_environment()) as server:
+        server.http.get("/healthz")
+        names = {name for name, _ in scrape.samples(f"{server.url}/metrics")}
+    assert "celeriac_http_requests_total" in names
+    assert "celeriac_jobs" not in names

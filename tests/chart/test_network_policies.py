@@ -35,6 +35,7 @@ def test_every_pod_is_denied_what_no_policy_allows() -> None:
         ("beat", {("redis", 6379), ("postgresql", 5432)}),
         ("worker-pdf", {("redis", 6379), ("postgresql", 5432)}),
         ("operator", {("redis", 6379)}),
+        ("exporter", {("redis", 6379)}),
     ],
 )
 def test_a_component_reaches_what_it_needs(component: str, want: set[tuple[str, int]]) -> None:

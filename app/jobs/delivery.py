@@ -45,19 +45,22 @@ def _publisher(platform: Platform, job: Job) -> Callable[[], None]:
 
 
 def _try(platform: Platform, jobs: Sequence[Job], publish: Callable[[], None]) -> bool:
+    if platform.events.is_quiet and not platform.publisher.is_eager:
+        # The same server did not answer a moment ago: nobody waits for another time-out.
+        _leave(platform, jobs, reason="no answer a moment ago")
+        return False
     try:
         publish()
     except BrokerUnreachable as error:
-        reason = {"jobs": len(jobs), "first_job_id": jobs[0].id, "reason": str(error)}
-        logger.warning(
-            "jobs are left to the reconciler: the broker did not take them", extra=reason
-        )
-        _unpublish(platform, jobs)
+        _leave(platform, jobs, reason=str(error))
         return False
     return True
 
 
-def _unpublish(platform: Platform, jobs: Sequence[Job]) -> None:
+def _leave(platform: Platform, jobs: Sequence[Job], *, reason: str) -> None:
+    """Leave the jobs to the reconciler."""
+    about = {"jobs": len(jobs), "first_job_id": jobs[0].id, "reason": reason}
+    logger.warning("jobs are published later: the broker did not take them", extra=about)
     try:
         platform.upkeep.unpublish(jobs)
     except StorageUnavailable as error:

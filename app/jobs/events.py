@@ -128,7 +128,7 @@ class EventWriter:
     def latest(self, job_ids: Sequence[JobId]) -> dict[JobId, Seen]:
         """How far each job is by its last event. Jobs without news, and all of them when Redis is
         away, are missing."""
-        if not job_ids or self._is_quiet:
+        if not job_ids or self.is_quiet:
             return {}
         try:
             pipeline = self._client.pipeline(transaction=False)
@@ -142,14 +142,17 @@ class EventWriter:
         return {job_id: _seen(entries[0][1]) for job_id, entries in found if entries}
 
     def is_answered(self) -> bool:
-        """Whether Redis is there right now."""
+        """Whether Redis is there right now. When it is, events are written again at once."""
         try:
-            return bool(self._client.ping())
+            self._client.ping()
         except (RedisError, OSError):
             return False
+        self._quiet_until = 0.0
+        return True
 
     @property
-    def _is_quiet(self) -> bool:
+    def is_quiet(self) -> bool:
+        """Whether Redis failed a moment ago, so that nothing is asked of it for now."""
         return self._monotonic() < self._quiet_until
 
     def _be_quiet(self, error: Exception) -> None:
@@ -157,7 +160,7 @@ class EventWriter:
         logger.warning("events are not written", extra={"reason": str(error), "pause_s": PAUSE_S})
 
     def _write(self, news: Sequence[tuple[JobId, EventKind, JsonObject]]) -> None:
-        if not news or self._is_quiet:
+        if not news or self.is_quiet:
             return
         try:
             pipeline = self._client.pipeline(transaction=False)

@@ -4,6 +4,7 @@ from typing import Any
 
 import redis
 from redis import asyncio as redis_asyncio
+from redis import exceptions
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -25,7 +26,8 @@ def open_client(url: str) -> "redis.Redis":
         **_place(url),
         socket_timeout=TIMEOUT_S,
         health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),  # a pooled connection may be of a server that is gone
+        # A pooled connection may be of a server that is gone. A time-out is not waited for twice.
+        retry=Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,)),
     )
 
 

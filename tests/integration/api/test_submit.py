@@ -67,6 +67,15 @@ def test_wrong_input_is_pointed_at(shared: httpx2.Client, body: Json, pointer: s
 
 
 @pytest.mark.parametrize(
+    "url",
+    ["ftp://example.org/a", "file:///etc/passwd", "javascript:alert(1)", "example.org", "", "//x"],
+)
+def test_a_url_that_is_not_http_is_refused(shared: httpx2.Client, url: str) -> None:
+    found = asking.problem(shared.post(f"{JOBS}/media", json={"params": {"url": url}}))
+    assert (found["status"], found["errors"][0]["pointer"]) == (422, "#/params/url")
+
+
+@pytest.mark.parametrize(
     ("content", "want"),
     [
         pytest.param(b"{", 400, id="half an object"),

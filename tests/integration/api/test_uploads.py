@@ -1,5 +1,6 @@
 import hashlib
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,34 @@ def test_a_sender_that_goes_away_leaves_nothing(small: Server, environment: dict
         eventually(lambda: partial_files(environment), why="the upload has begun")
     eventually(lambda: not partial_files(environment), why="the partial file is gone")
     assert stored_files(environment) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"needs the right to mount a tmpfs: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("setting", ["TEMP_DIR", "STORAGE_DIR"])
+def test_a_full_disk_is_told(
+    environment: dict[str, str], small_disk: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv(setting, str(small_disk))
+    with serving.serve(serving.platform_from_environment()) as server:
+        answer = server.http.post(UPLOADS, files={"file": b"x" * 2_500_000})
+        found = asking.problem(answer)
+        assert (found["status"], found["type"]) == (503, "urn:celeriac:problem:storage-unavailable")
+        assert answer.headers["Retry-After"] == "5"
+        assert server.http.post(UPLOADS, files={"file": b"x"}).status_code == 201
+    assert partial_files(environment) == []
+    assert list(small_disk.rglob("*.part")) == []
 
 
 @pytest.mark.parametrize(

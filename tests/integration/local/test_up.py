@@ -113,6 +113,18 @@ def test_a_zygote_that_is_killed_is_replaced_with_all_of_its_workers(shared_up: 
     assert shared_up.finished(begun)["state"] == "succeeded"
 
 
+def test_a_broker_that_is_killed_comes_back_with_its_messages(shared_up: Up) -> None:
+    begun = shared_up.submit("probe", plan={"second": ["sleep:2"]})
+    (broker,) = {
+        pid for pid, _ in shared_up.children() if processes_of.command_of(pid) == "valkey-server"
+    }
+
+    os.kill(broker, signal.SIGKILL)
+
+    shared_up.process.wait_for("ended with signal SIGKILL; starting again")
+    assert shared_up.finished(begun)["state"] == "succeeded"
+
+
 def _parent_of(pid: int) -> int:
     with open(f"/proc/{pid}/stat") as stat:
         return int(stat.read().rpartition(")")[2].split()[1])

@@ -1,0 +1,144 @@
+"""The process that makes workers: what it carries into a fork, and what becomes of its children."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from app.local.output_log import LogFile, OutputPipe
+from app.local.zygote_link import ForkedProcess, NotImportable, ZygoteLink
+from tests.waiting import eventually_async
+
+WORKER = ("worker", "--pool", "threads", "--concurrency", "1", "--loglevel", "INFO")
+STOCK = "tests.integration.local.stock"
+
+
+class Scene:
+    """A zygote, and the output of all that it makes."""
+
+    def __init__(self, link: ZygoteLink, log: LogFile) -> None:
+        self.link = link
+        self._log = log
+
+    @property
+    def output(self) -> str:
+        return self._log.path.read_text(errors="replace")
+
+    async def ready_worker(self) -> ForkedProcess:
+        pipe = OutputPipe(self._log, on_line=lambda line: None)
+        worker = await self.link.start(WORKER, output_fd=pipe.write_fd)
+        pipe.close_write_end()
+        await eventually_async(lambda: " ready." in self.output, why="the worker is ready")
+        return worker
+
+
+@asynccontextmanager
+async def zygote(
+    celery_app: str, environment: dict[str, str], folder: Path, *, modules: Sequence[str] = ()
+) -> AsyncIterator[Scene]:
+    log = LogFile(folder / "output.log")
+    pipe = OutputPipe(log, on_line=lambda line: None)
+    link = ZygoteLink(
+        celery_app,
+        modules=modules,
+        environment={**os.environ, **environment},
+        output_fd=pipe.write_fd,
+    )
+    pipe.close_write_end()
+    try:
+        yield Scene(link, log)
+    finally:
+        await link.close()
+        log.close()
+
+
+def zygote_of(worker: ForkedProcess) -> int:
+    return int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def threads_of(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def shown_by_proc(worker: ForkedProcess, name: str) -> bytes:
+    return Path(f"/proc/{worker.pid}/{name}").read_bytes()
+
+
+def sockets_of(pid: int) -> int:
+    folder = Path(f"/proc/{pid}/fd")
+    return sum(os.readlink(entry).startswith("socket:") for entry in folder.iterdir())
+
+
+def test_our_own_application_brings_no_thread_and_no_connection_into_a_fork(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        own = zygote("app.celery_app", environment, tmp_path, modules=["app.celery_app"])
+        async with own as scene:
+            assert await scene.link.is_warm()
+            parent = zygote_of(await scene.ready_worker())
+            assert threads_of(parent) == 1
+            assert sockets_of(parent) == 3  # the link to us, and its own pair for signals
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_is_a_process_of_its_own_that_ends_when_it_is_told(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async def scenario() -> int:
+        async with zygote(STOCK, {"CELERY_BROKER_URL": redis_url}, tmp_path) as scene:
+            worker = await scene.ready_worker()
+            assert os.getsid(worker.pid) == worker.pid
+            assert shown_by_proc(worker, "comm") == b"celery worker\n"
+            worker.signal(signal.SIGTERM)
+            return await worker.wait()
+
+    assert asyncio.run(scenario()) == 0
+
+
+def test_an_application_that_starts_a_thread_is_not_forked(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "threaded.py").write_text(
+        "import threading, time\nfrom celery import Celery\n"
+        "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\napp = Celery()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario() -> bytes:
+        async with zygote("threaded", {"CELERY_BROKER_URL": redis_url}, tmp_path) as scene:
+            assert not await scene.link.is_warm()
+            worker = await scene.ready_worker()
+            return shown_by_proc(worker, "cmdline")
+
+    assert b"-m\0celery\0-A\0threaded\0worker" in asyncio.run(scenario())
+
+
+def test_an_import_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no luck')")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario() -> None:
+        async with zygote("broken", {}, tmp_path) as scene:
+            await scene.link.is_warm()
+
+    with pytest.raises(NotImportable, match="'broken' cannot be imported: RuntimeError: no luck"):
+        asyncio.run(scenario())
+
+
+def test_the_children_of_a_zygote_end_with_it(redis_url: str, tmp_path: Path) -> None:
+    async def scenario() -> int:
+        async with zygote(STOCK, {"CELERY_BROKER_URL": redis_url}, tmp_path) as scene:
+            worker = await scene.ready_worker()
+            os.kill(zygote_of(worker), signal.SIGKILL)
+            code = await worker.wait()
+            gone = Path(f"/proc/{worker.pid}")
+            await eventually_async(lambda: not gone.exists(), why="the kernel has ended it")
+            return code
+
+    assert asyncio.run(scenario()) == -signal.SIGKILL

@@ -213,6 +213,8 @@ async def _run_kopf(
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=configured,
+        # kopf would ask for the name of our user, whom a container need not know.
+        identity=settings.instance,  # type: ignore[arg-type]  # a type that kopf keeps to itself
         namespaces=settings.namespaces,
         clusterwide=not settings.namespaces,
         liveness_endpoint=settings.liveness_url,

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.cluster.boot.images import Recipe
 
 _HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
 
 TEST_APP = Recipe(
     name="localhost/celeriac-test-app",
@@ -13,4 +14,11 @@ TEST_APP = Recipe(
 )
 TEST_REDIS = Recipe(
     name="localhost/celeriac-test-redis", context=_HERE / "redis", sources=("serve",)
+)
+OPERATOR = Recipe(
+    name="localhost/celeriac-operator",
+    context=_ROOT,
+    sources=("requirements", "pyproject.toml", "README.md", "LICENSE", "app"),
+    containerfile="Dockerfile",
+    target="operator",
 )

@@ -42,6 +42,8 @@ class Recipe:
     context: Path
     sources: tuple[str, ...]
     containerfile: str = "Containerfile"
+    target: str | None = None
+    """The stage to build; the last one when not given."""
     arguments: tuple[tuple[str, str], ...] = ()
 
 
@@ -63,6 +65,7 @@ def build(layout: Layout, recipe: Recipe) -> str:
             *(layout, "build", "--layers", "--tag", reference),
             *(word for item in arguments.items() for word in ("--build-arg", "=".join(item))),
             *("--volume", f"{pip_cache}:/root/.cache/pip"),
+            *(() if recipe.target is None else ("--target", recipe.target)),
             *("--file", context / recipe.containerfile, context),
         )
     _save(layout, reference)
@@ -148,7 +151,9 @@ def _empty(folder: Path) -> None:
 
 
 def _recipe_key(recipe: Recipe, base: str) -> str:
-    digest = hashlib.sha256(repr((base, recipe.containerfile, recipe.arguments)).encode())
+    digest = hashlib.sha256(
+        repr((base, recipe.containerfile, recipe.target, recipe.arguments)).encode()
+    )
     for path in _files(recipe):
         digest.update(f"{path.relative_to(recipe.context)} {path.stat().st_mode}".encode())
         digest.update(path.read_bytes())

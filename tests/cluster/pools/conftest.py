@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import waiting
-from tests.cluster import workloads
+from tests.cluster import recipes, workloads
 from tests.cluster.broker import Broker
 from tests.cluster.kubectl import Kubectl, Manifest
 from tests.cluster.live import Cluster
@@ -101,6 +101,12 @@ class Site:
 
         why = f"{name} becomes {kind}={is_so} {reason}"
         return waiting.eventually(found, within_s=within_s, why=why)
+
+
+@pytest.fixture(scope="session")
+def operator_image(cluster: Cluster) -> str:
+    """The operator as it is shipped."""
+    return cluster.image(recipes.OPERATOR)
 
 
 @pytest.fixture(scope="module")

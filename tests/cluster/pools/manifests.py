@@ -43,6 +43,41 @@ def build_pool(
     }
 
 
+def build_operator(image: str, *, account: str, namespace: str) -> Manifest:
+    """The operator in a pod of the restricted Pod Security Standard, with its shipped account."""
+    labels = {"app": "operator"}
+    container = {
+        "name": "operator",
+        "image": image,
+        "command": ["celeriac", "operator", f"--namespace={namespace}"],
+        "args": ["--liveness=http://0.0.0.0:8080/healthz"],
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "resources": {"limits": {"memory": "300Mi"}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "operator"},
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"serviceAccountName": account, "containers": [container]},
+            },
+        },
+    }
+
+
 def condition(pool: Manifest, kind: str) -> Manifest:
     """A condition of a pool; empty where it has none of that type."""
     conditions = pool.get("status", {}).get("conditions", ())

@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -16,12 +17,15 @@ from tests.cluster.pools import manifests, runs
 from tests.cluster.pools.conftest import Site
 
 IS_FULL = os.environ.get("CELERIAC_FULL_LENGTH") == "1"
-SHORT_S, LONG_S = (10.0, 240.0) if IS_FULL else (2.0, 40.0)
+SHORT_S, LONG_S = (10.0, 240.0) if IS_FULL else (6.0, 25.0)
 PATIENCE_S = 3 * LONG_S + 60
 REPLICAS = 10
 PAIRS = 4
+"""Replicas with room for two tasks each."""
+SINGLES = ("mixed", "idle")
+DOUBLES = ("woken", "restarted", "deleted")
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.timeout(3 * PATIENCE_S), pytest.mark.usefixtures("_crews")]
 
 
 def mixed(seed: int) -> list[float]:
@@ -32,8 +36,22 @@ def mixed(seed: int) -> list[float]:
     return [*durations, LONG_S]
 
 
-def deploy(site: Site, name: str, *, replicas: int, concurrency: int = 1) -> None:
-    """A pool of a fixed size for now, that is in a hurry to shrink once it is let go."""
+@pytest.fixture(scope="module")
+def _crews(site: Site) -> None:
+    """A pool for each test, of a fixed size for now and all of its workers waiting for work."""
+    sizes = {**dict.fromkeys(SINGLES, (REPLICAS, 1)), **dict.fromkeys(DOUBLES, (PAIRS, 2))}
+    for name, (replicas, concurrency) in sizes.items():
+        deploy(site, name, replicas=replicas, concurrency=concurrency)
+    for name, (replicas, _) in sizes.items():
+        waiting.eventually(
+            partial(is_consuming, site, name, replicas=replicas),
+            within_s=240,
+            why=f"{name}: all replicas ask for work",
+        )
+
+
+def deploy(site: Site, name: str, *, replicas: int, concurrency: int) -> None:
+    """A pool that is in a hurry to shrink once it is let go."""
     site.deploy_workers(name, concurrency=concurrency)
     site.kubectl.apply(
         manifests.build_pool(
@@ -47,21 +65,17 @@ def deploy(site: Site, name: str, *, replicas: int, concurrency: int = 1) -> Non
     )
 
 
-def await_consuming(site: Site, name: str, *, replicas: int) -> None:
-    """Wait until each replica asks Redis for work, which a pod that is ready need not do yet."""
-
-    def consuming() -> bool:
-        pods = site.kubectl.items("pods", selector=f"app={name}")
-        addresses = {pod["status"].get("podIP") for pod in pods}
-        with site.broker.client() as client:
-            asking = {
-                each["addr"].rpartition(":")[0]
-                for each in client.client_list()
-                if each["cmd"] == "brpop"
-            }
-        return len(addresses & asking) == replicas
-
-    waiting.eventually(consuming, within_s=180, why=f"{name}: all replicas ask for work")
+def is_consuming(site: Site, name: str, *, replicas: int) -> bool:
+    """Whether each replica asks Redis for work, which a pod that is ready need not do yet."""
+    pods = site.kubectl.items("pods", selector=f"app={name}")
+    addresses = {pod["status"].get("podIP") for pod in pods}
+    with site.broker.client() as client:
+        asking = {
+            each["addr"].rpartition(":")[0]
+            for each in client.client_list()
+            if each["cmd"] == "brpop"
+        }
+    return len(addresses & asking) == replicas
 
 
 def let_go(site: Site, name: str) -> None:
@@ -94,8 +108,6 @@ def draining(site: Site, name: str) -> list[str]:
 
 def spread_long_tasks(site: Site, name: str) -> list[str]:
     """One long task on each of the workers, which have room for two."""
-    deploy(site, name, replicas=PAIRS, concurrency=2)
-    await_consuming(site, name, replicas=PAIRS)
     tasks = site.broker.send_work([LONG_S] * PAIRS, queue=name)
     await_started(site, tasks, within_s=60)
     hosts = {run.hosts[0] for run in runs.read(site.broker, tasks).values()}
@@ -104,8 +116,6 @@ def spread_long_tasks(site: Site, name: str) -> list[str]:
 
 
 def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
-    deploy(site, "mixed", replicas=REPLICAS)
-    await_consuming(site, "mixed", replicas=REPLICAS)
     durations = mixed(seed=1)
     with site.history("mixed") as history:
         published_at_s = time.time()
@@ -127,13 +137,11 @@ def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
 
 
 def test_idle_replicas_go_while_others_are_busy(site: Site) -> None:
-    deploy(site, "idle", replicas=REPLICAS)
-    await_consuming(site, "idle", replicas=REPLICAS)
     tasks = site.broker.send_work([LONG_S] * 3, queue="idle")
     await_started(site, tasks, within_s=30)
     with site.history("idle") as history:
         let_go(site, "idle")
-        waiting.eventually(lambda: history.now == 3, within_s=LONG_S / 2, why="seven are idle")
+        waiting.eventually(lambda: history.now == 3, within_s=LONG_S * 0.9, why="seven idle go")
         assert runs.ended(site.broker, tasks) == 0
     await_ended(site, tasks)
     assert_ran_once_each(site, tasks)

@@ -80,7 +80,7 @@ def test_kubectl_scale_fixes_the_size_until_it_is_taken_back(site: Site) -> None
         site.await_condition("fixed", "Paused", is_so="True", reason="FixedSize")
         site.kubectl.patch("wp/fixed", {"spec": {"replicas": None}})
         waiting.eventually(lambda: history.now == 0, within_s=60, why="no work, no replica")
-    assert history.replicas == [0, 2, 0]
+    assert history.replicas[:2] == [0, 2]
 
 
 def test_kubectl_waits_for_a_ready_pool(site: Site) -> None:

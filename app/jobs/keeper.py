@@ -71,10 +71,12 @@ class LeaseKeeper:
             one.stop.request(error)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, after what it is doing now."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
 
     def _start(self) -> None:
         if self._thread is None:

@@ -132,7 +132,8 @@ class Platform:
         """Close what was opened. It opens again when it is used again."""
         with self._lock:
             opened, self._opened = self._opened, {}
-        for part in opened.values():
+        # Those that were opened last use those from before.
+        for part in reversed(opened.values()):
             if isinstance(part, LeaseKeeper | Database | redis.Redis):
                 part.close()
 

@@ -49,8 +49,9 @@ def start_api(plan: Plan, api: Api, *, outputs: Outputs, log_level: str) -> Leas
     try:
         return LeashedProcess(
             [
-                # -P and the folder: the working directory may hold another package called `app`.
-                *(sys.executable, "-P", "-m", "uvicorn", "app.main:app"),
+                # Our folder before the working directory, which may hold another package `app`,
+                # but also the modules of CELERIAC_PIPELINES.
+                *(sys.executable, "-m", "uvicorn", "app.main:app"),
                 *("--app-dir", str(environment.ROOT)),
                 *("--host", api.host, "--port", str(api.port)),
                 *("--log-level", log_level),

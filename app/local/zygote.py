@@ -92,11 +92,12 @@ def die_with(parent_pid: int) -> None:
 def preload(celery_app: str, modules: Sequence[str]) -> None:
     """Import the modules, Celery, the application and its tasks.
 
-    The modules come first, from where Python's own path leads. The application is looked for as
-    `celery -A` does: in the working directory before anywhere else.
+    The modules come first, from where Python's own path leads. Then the working directory comes
+    before everything else, as with `python -m celery`.
     """
     for name in (*modules, *_PRELOADED):
         importlib.import_module(name)
+    sys.path.insert(0, os.getcwd())
     from celery.app.utils import find_app
 
     application = find_app(celery_app)

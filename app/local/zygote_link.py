@@ -83,8 +83,11 @@ class ZygoteLink:
         Raises:
             NotImportable: its import failed.
         """
-        async with asyncio.timeout(IMPORT_LIMIT_S):
-            return await asyncio.shield(self._ready)
+        try:
+            async with asyncio.timeout(IMPORT_LIMIT_S):
+                return await asyncio.shield(self._ready)
+        except TimeoutError as exc:
+            raise self._not_importable(f"it takes more than {IMPORT_LIMIT_S:g} s") from exc
 
     async def start(self, arguments: Sequence[str], *, output_fd: int) -> ForkedProcess:
         """Start `celery -A <application> ARGUMENTS`.
@@ -100,8 +103,11 @@ class ZygoteLink:
         self._starting[number] = started
         request = {"id": number, "arguments": ["-A", self.celery_app, *arguments]}
         self._send(request, [output_fd])
-        async with asyncio.timeout(START_LIMIT_S):
-            return await started
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                return await started
+        except TimeoutError as exc:
+            raise ZygoteGone("the process that starts workers does not answer") from exc
 
     @property
     def is_open(self) -> bool:
@@ -116,6 +122,8 @@ class ZygoteLink:
         """End the zygote, and with it every process that it has made."""
         self._zygote.signal(signal.SIGKILL)
         await self._zygote.wait()
+        if self.is_open:
+            self._lost()
 
     def _send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:  # JSON
         try:
@@ -151,7 +159,11 @@ class ZygoteLink:
         else:
             process = ForkedProcess(message["pid"], send_signal=self._signal)
             self._running[process.pid] = process
-            self._starting.pop(message["id"]).set_result(process)
+            started = self._starting.pop(message["id"])
+            if started.done():  # nobody waits for it any more
+                process.signal(signal.SIGKILL)
+            else:
+                started.set_result(process)
 
     def _not_importable(self, reason: str) -> NotImportable:
         return NotImportable(
@@ -163,8 +175,10 @@ class ZygoteLink:
         self._link.close()
         if not self._ready.done():
             self._ready.set_exception(self._not_importable("its process died"))
+            self._ready.exception()  # nobody has to ask for it
         for waiting in self._starting.values():
-            waiting.set_exception(ZygoteGone("the process that starts workers has ended"))
+            if not waiting.done():
+                waiting.set_exception(ZygoteGone("the process that starts workers has ended"))
         self._starting.clear()
         for process in self._running.values():
             process.exited.set_result(SESSION_LOST)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 from tests.integration.local import processes_of
 from tests.integration.local.conftest import StartUp, Up
@@ -148,6 +149,19 @@ def test_a_taken_port_is_one_clear_sentence(start_up: StartUp) -> None:
         f"error: port {port} on 127.0.0.1 is taken: stop what listens there, "
         "or choose another one with --port"
     )
+
+
+def test_pipelines_of_the_working_directory_are_found_beside_a_package_called_app(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / "app").mkdir(parents=True)
+    (project / "app" / "__init__.py").write_text("raise RuntimeError('not the one')")
+    (project / "shop_probe.py").write_text("from tests.probe import PIPELINE\n")
+    up = start_up(working_dir=str(project), env={"CELERIAC_PIPELINES": "shop_probe"})
+    up.wait_until_up()
+
+    assert up.finished(up.submit("probe"))["state"] == "succeeded"
 
 
 def test_api_only_starts_no_worker(start_up: StartUp) -> None:

@@ -35,10 +35,12 @@ class Heartbeats:
         *,
         clock: Callable[[], float],
         on_task: Callable[[TaskEvent], None] | None = None,
+        node_limit: int = NODE_LIMIT,
     ) -> None:
         """`on_task` is called with each event of a task; without it none is subscribed to."""
         self._connection = connection
         self._on_task = on_task
+        self._node_limit = node_limit
         self._channels = {
             layout.event_channel(f"worker.{kind}"): kind
             for kind in ("online", "heartbeat", "offline")
@@ -62,6 +64,8 @@ class Heartbeats:
                 await self._receive()
             except BrokerUnreachable as exc:
                 logger.warning("heartbeats interrupted", extra={"reason": str(exc)})
+            except Exception:
+                logger.exception("heartbeats failed")
             finally:
                 self.listening_since_s = None
             await asyncio.sleep(RETRY_S)
@@ -97,7 +101,7 @@ class Heartbeats:
         self._last.pop(heartbeat.node, None)
         if kind != "offline":
             self._last[heartbeat.node] = heartbeat
-        while len(self._last) > NODE_LIMIT:
+        while len(self._last) > self._node_limit:
             del self._last[next(iter(self._last))]
 
 

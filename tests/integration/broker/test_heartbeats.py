@@ -1,13 +1,21 @@
 """Heartbeats of stock workers, as they come over the wire."""
 
 import asyncio
+import time
 
 import pytest
+import redis
 
+from app.broker import envelope
+from app.broker.address import parse_address
+from app.broker.connection import Connection
+from app.broker.heartbeats import Heartbeats
+from app.broker.keys import Keys
 from app.broker.link import Link
 from app.broker.model import Heartbeat
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
+from tests.waiting import eventually_async
 
 PLAIN = QueueName("plain")
 ONE, TWO = node("one"), node("two")
@@ -69,3 +77,31 @@ def test_workers_of_another_application_are_not_heard(shop: Shop, prefixed_shop:
             return bool((await theirs.queues.read([PLAIN])).heartbeats)
 
     assert asyncio.run(scenario()) is False
+
+
+def test_no_more_workers_are_remembered_than_there_may_be(
+    redis_url: str, redis_client: redis.Redis
+) -> None:
+    layout = Keys()
+
+    def publish(name: str) -> None:
+        body = {"hostname": node(name), "active": 0, "processed": 0}
+        channel = layout.event_channel("worker.heartbeat")
+        message = envelope.build_message(body, exchange="celeryev", headers={})
+        redis_client.publish(channel, message)
+
+    async def scenario() -> list[str]:
+        connection = Connection(parse_address(redis_url))
+        heartbeats = Heartbeats(connection, layout, clock=time.time, node_limit=2)
+        listening = asyncio.create_task(heartbeats.listen())
+        await eventually_async(lambda: heartbeats.listening_since_s is not None)
+        redis_client.publish(layout.event_channel("worker.heartbeat"), "not an event")
+        for name in ("a", "b", "a", "c"):
+            publish(name)
+        await eventually_async(lambda: node("c") in heartbeats.current())
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await connection.close()
+        return list(heartbeats.current())
+
+    assert asyncio.run(scenario()) == [node("a"), node("c")]

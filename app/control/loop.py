@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 
-from app.control import contested, views
+from app.control import contested, settling, views
 from app.control.memory import FRESH, PoolMemory
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import BrokerKey, Brokers, Pools, Replicas, Reports, Tick
@@ -183,6 +183,8 @@ class Loop:
         self._memories[key] = memory
         if memory.has_draining:
             self._due_at_s[key] = min(self._due_at_s[key], self._clock() + DRAIN_POLL_S)
+        if memory.settling is not None:
+            self._due_at_s[key] = self._clock() + settling.LOOK_AGAIN_S
 
     async def _let_go(self, pool: WorkerPool, memory: PoolMemory) -> None:
         """Wake what drains for a pool that is gone: nobody else would."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from app.control.notes import Notes
 from app.control.reporting import Tellings
+from app.control.settling import Settling
 from app.control.status import PoolStatus
 from app.scaling.memory import Memory
 
@@ -17,6 +18,7 @@ class PoolMemory:
     slots_per_replica: int | None = None
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None
+    settling: Settling | None = None
     last_scale_at_s: float | None = None
     status: PoolStatus | None = None
     written: PoolStatus | None = None

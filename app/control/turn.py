@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.control import conditions, judging, reporting, statuses
+from app.control import conditions, judging, reporting, settling, statuses
 from app.control.carrying import Carrying
 from app.control.conditions import Findings
 from app.control.judging import BrokerView, Judged
@@ -17,6 +17,7 @@ from app.control.spec import Mode
 from app.control.status import PoolEvent, PoolStatus
 from app.control.statuses import Course
 from app.errors import BrokerUnreachable, CeleriacError
+from app.scaling.drain import Plan
 
 ASK_SLOTS_AGAIN_S = 30.0
 SLOTS_HOLD_S = 600.0
@@ -41,6 +42,7 @@ class Turns:
             return await self.refuse(pool, problem, memory)
         memory = await self._with_slots(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
+        judged = _settled(judged, target, now_s=self._clock())
         carrying = self._carrying(pool, target, judged, view)
         findings = await self._carried_out(carrying, judged)
         memory = replace(judged.memory, notes=carrying.notes)
@@ -158,3 +160,18 @@ class Turns:
         for event in events:
             await self._reports.write_event(pool, event)
         return memory
+
+
+def _settled(judged: Judged, target: Target, *, now_s: float) -> Judged:
+    """The same, with its plan held back while a burst still comes in to a pool at zero."""
+    held = settling.settling(
+        judged.memory.settling,
+        replicas=target.replicas,
+        planned=judged.plan.replicas,
+        ready=judged.gathered.reading.ready,
+        now_s=now_s,
+    )
+    memory = replace(judged.memory, settling=held)
+    if held is None:
+        return replace(judged, memory=memory)
+    return replace(judged, memory=memory, plan=Plan(replicas=target.replicas))

@@ -17,7 +17,7 @@ from tests.cluster.pools import manifests, runs
 from tests.cluster.pools.conftest import Site
 
 IS_FULL = os.environ.get("CELERIAC_FULL_LENGTH") == "1"
-SHORT_S, LONG_S = (10.0, 240.0) if IS_FULL else (6.0, 25.0)
+SHORT_S, LONG_S = (10.0, 240.0) if IS_FULL else (2.4, 30.0)
 PATIENCE_S = 3 * LONG_S + 60
 REPLICAS = 10
 PAIRS = 4

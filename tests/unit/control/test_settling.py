@@ -1,0 +1,53 @@
+"""A pool at zero waits for the rest of a burst, and not for long."""
+
+import asyncio
+
+import pytest
+
+from app.control import settling
+from app.control.settling import Settling
+from tests.unit.control.builders import worker_pool
+from tests.unit.control.world import Stage, World
+
+HELD = Settling(since_s=10.0, ready=11)
+
+
+@pytest.mark.parametrize(
+    ("before", "replicas", "ready", "now_s", "want"),
+    [
+        pytest.param(None, 0, 11, 10.0, HELD, id="the first look holds the write back"),
+        pytest.param(HELD, 0, 40, 10.2, Settling(since_s=10.0, ready=40), id="more has come in"),
+        pytest.param(HELD, 0, 11, 10.2, None, id="no more has come in"),
+        pytest.param(HELD, 0, 5, 10.2, None, id="somebody takes it away"),
+        pytest.param(HELD, 0, 99, 11.0, None, id="it grows for ever"),
+        pytest.param(None, 1, 11, 10.0, None, id="a pool that has replicas answers at once"),
+        pytest.param(None, 0, 0, 10.0, None, id="replicas are wanted for another reason"),
+        pytest.param(None, 0, None, 10.0, None, id="nothing is known of the queue"),
+    ],
+)
+def test_a_write_is_held_back_while_a_burst_comes_in(
+    before: Settling | None, replicas: int, ready: int | None, now_s: float, want: Settling | None
+) -> None:
+    got = settling.settling(before, replicas=replicas, planned=32, ready=ready, now_s=now_s)
+    assert got == want
+
+
+def test_a_pool_that_shall_stay_at_zero_holds_nothing_back() -> None:
+    assert settling.settling(None, replicas=0, planned=0, ready=3, now_s=10.0) is None
+
+
+def test_a_burst_that_is_seen_half_way_is_answered_in_one_write() -> None:
+    stage = Stage(World(), worker_pool(maxReplicas=32, pollingIntervalSeconds=1))
+
+    async def play() -> None:
+        await stage.run(3)
+        stage.world.publish(*[60.0] * 11)
+        await stage.loop.tick()
+        stage.world.publish(*[60.0] * 29)
+        for _ in range(3):
+            stage.world.advance(settling.LOOK_AGAIN_S)
+            await stage.loop.tick()
+
+    asyncio.run(play())
+
+    assert [size for _, size in stage.world.sizes] == [32]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console as Terminal
+import rich.console
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +28,13 @@ class Places:
     broker: str
     database: str | None
     data_dir: Path
+
+
+class Terminal(rich.console.Console):
+    """Where lines go. One that is gone is written to no more; the platform goes on to its end."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Console:
@@ -81,7 +88,7 @@ class Console:
             self.problem(subject, "… more of these in the log files")
 
     def _print(self, shown: Text | Table = _EMPTY_LINE) -> None:
-        with suppress(OSError):  # the terminal is gone; the platform goes on to its end
+        with suppress(OSError):  # a terminal that hung up
             self._terminal.print(shown, soft_wrap=True)
 
 

@@ -6,13 +6,11 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-from rich.console import Console as Terminal
-
 from app.broker import address as addresses
 from app.broker.connection import Connection
 from app.local import code_watch, environment, logs, plan, servers, valkey
 from app.local.celery_processes import CeleryProcesses, Outputs
-from app.local.console import Console, Places
+from app.local.console import Console, Places, Terminal
 from app.local.data_dir import DataDir
 from app.local.options import UpOptions
 from app.local.plan import Api, Embedded, Plan

@@ -54,7 +54,9 @@ def build_redis(name: str, *, image: str, append_only: bool) -> list[Manifest]:
         "readinessProbe": {
             "tcpSocket": {"port": REDIS_PORT},
             "periodSeconds": 1,
-            "failureThreshold": 1,
+            # One probe that is late on a busy machine would take it from its Service.
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
         },
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         "securityContext": _restricted(),

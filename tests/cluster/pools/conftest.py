@@ -25,12 +25,15 @@ CRD_NAME = "crd/workerpools.celeriac.dev"
 
 @pytest.fixture(scope="session", autouse=True)
 def _definition(cluster: Cluster) -> Iterator[None]:
-    """The WorkerPool kind; a cluster that had none is left without it."""
-    had_one = cluster.kubectl.find(CRD_NAME) is not None
+    """The WorkerPool kind; a cluster of others that had none is left without it.
+
+    Our own may be gone by the end of the session: `test_down.py` takes it down.
+    """
+    is_left = cluster.layout is not None or cluster.kubectl.find(CRD_NAME) is not None
     cluster.kubectl.apply_file(CRD)
     cluster.kubectl.wait(CRD_NAME, "Established")
     yield
-    if not had_one:
+    if not is_left:
         cluster.kubectl.delete(CRD_NAME)
 
 

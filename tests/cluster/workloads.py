@@ -6,6 +6,9 @@ from tests.cluster.kubectl import Manifest
 
 REDIS_PORT = 6379
 _USER = 65532
+# Without requests a pod gets next to nothing of a busy machine, and Redis seems to be away.
+_REDIS_CPU = "200m"
+_WORKER_CPU = "10m"
 
 
 def build_worker(
@@ -34,6 +37,7 @@ def build_worker(
         "image": image,
         "command": ["celery", "--app=tasks", "worker", "--loglevel=INFO", *options],
         "env": [{"name": key, "value": value} for key, value in settings.items()],
+        "resources": {"requests": {"cpu": _WORKER_CPU}},
         "securityContext": _restricted(),
     }
     spec = _replicated(
@@ -51,6 +55,7 @@ def build_redis(name: str, *, image: str, append_only: bool) -> list[Manifest]:
         "image": image,
         "command": ["serve", "--appendonly", "yes" if append_only else "no"],
         "ports": [{"containerPort": REDIS_PORT}],
+        "resources": {"requests": {"cpu": _REDIS_CPU}},
         "readinessProbe": {
             "tcpSocket": {"port": REDIS_PORT},
             "periodSeconds": 1,

@@ -4,7 +4,10 @@ import os
 
 import pytest
 
-OURS = ("CELERIAC_", "CELERY_", "DATABASE_", "REDIS_", "STORAGE_", "TEMP_DIR", "MONGODB_", "OTEL_")
+OURS = (
+    *("CELERIAC_", "CELERY_", "DATABASE_", "REDIS_", "STORAGE_", "TEMP_DIR", "MONGODB_", "OTEL_"),
+    *("NOTIFY_", "SMTP_"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from app.api.routes import (
     artifacts,
     health,
     jobs,
+    notifications,
     originals,
     pipelines,
     pools,
@@ -89,8 +90,10 @@ def _versioned(platform: Platform) -> APIRouter:
     router = APIRouter()
     for part in (jobs, event_routes, artifacts, uploads, queues, pools):
         router.include_router(part.router)
-    router.include_router(pipelines.routes(platform.registry))
-    router.include_router(submit.routes(platform.registry))  # last: it answers for unknown kinds
+    router.include_router(notifications.router)
+    kinds = platform.registry.public
+    router.include_router(pipelines.routes(kinds))
+    router.include_router(submit.routes(kinds))  # last: it answers for unknown kinds
     return router
 
 

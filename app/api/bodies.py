@@ -2,21 +2,23 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
+    AnyHttpUrl,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    UrlConstraints,
     model_validator,
 )
 
 from app.api import plain, problem
-from app.jobs.model import JobRequest, Json, JsonObject
+from app.jobs.model import FollowUp, JobRequest, Json, JsonObject
 from app.queues import DEFAULT_PRIORITY, PRIORITIES
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -52,6 +54,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 Text = Annotated[str, StringConstraints(max_length=1024, pattern=WITHOUT_NUL)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(max_length=256, pattern=WITHOUT_NUL)]
+WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
 
@@ -70,6 +73,36 @@ class Body(BaseModel):
         return given
 
 
+class FollowUpBody(Body):
+    """What is to be done when a job has ended: either another job, or a plain Celery task."""
+
+    kind: Annotated[Text, Field(min_length=1)] | None = Field(
+        None,
+        description="A kind of job. In its `params`, `{{result.title}}` stands for that part of "
+        "the job that has ended.",
+    )
+    task: Annotated[Text, Field(min_length=1)] | None = Field(
+        None,
+        description="Or a Celery task that the server allows: it gets the job as its argument and "
+        "`params` as keyword arguments.",
+    )
+    params: JsonObject = Field(default_factory=dict)
+    queue: Annotated[Text, Field(min_length=1)] | None = Field(
+        None, description="Of the task, where the server does not know it."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.kind is None) == (self.task is None):
+            raise ValueError("give either kind or task")
+        if self.kind is not None and self.queue is not None:
+            raise ValueError("a kind has queues of its own")
+        return self
+
+    def follow_up(self) -> FollowUp:
+        return FollowUp(kind=self.kind, task=self.task, params=self.params, queue=self.queue)
+
+
 class Envelope(Body):
     """How a job should be treated, whatever its kind."""
 
@@ -84,6 +117,11 @@ class Envelope(Body):
         None, ge=1, le=MAX_ATTEMPTS_LIMIT, description="Runs of each stage; else the server's own."
     )
     labels: Labels = Field(default_factory=dict, description="To find the job again.")
+    webhook_url: WebAddress | None = Field(
+        None, description="Told of the job's end by a signed webhook (Standard Webhooks)."
+    )
+    on_success: FollowUpBody | None = Field(None, description="What follows its success.")
+    on_failure: FollowUpBody | None = Field(None, description="What follows its failure.")
 
     def request(self, kind: str, params: BaseModel, *, idempotency_key: str | None) -> JobRequest:
         """The job keeps the parameters with the defaults of today."""
@@ -95,6 +133,9 @@ class Envelope(Body):
             max_attempts=self.max_attempts,
             idempotency_key=idempotency_key,
             labels=self.labels,
+            webhook_url=str(self.webhook_url) if self.webhook_url is not None else None,
+            on_success=self.on_success.follow_up() if self.on_success is not None else None,
+            on_failure=self.on_failure.follow_up() if self.on_failure is not None else None,
         )
 
 

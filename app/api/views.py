@@ -14,6 +14,7 @@ from app.jobs.events import Seen
 from app.jobs.model import Artifact, Job, JobError, JobState, JsonObject, Run, RunOutcome
 from app.jobs.pipeline import Pipeline
 from app.queues import PoolKind, Queue
+from app.storage.notifications import Channel, DeliveryState, Notification
 from app.storage.uploads import Upload
 
 Item = TypeVar("Item")
@@ -65,6 +66,15 @@ class ArtifactView(View):
         )
 
 
+class FollowUpView(View):
+    """What is to be done when a job has ended."""
+
+    kind: str | None
+    task: str | None
+    params: Annotated[dict[str, Any], BeforeValidator(plain.shown)]  # as the client gave them
+    queue: str | None
+
+
 class JobView(View):
     """One accepted request, and how far it is."""
 
@@ -88,6 +98,9 @@ class JobView(View):
     parent_id: str | None
     idempotency_key: str | None
     labels: dict[str, str]
+    webhook_url: str | None
+    on_success: FollowUpView | None
+    on_failure: FollowUpView | None
     cancel_requested: bool
     dead_lettered_at: datetime | None
     created_at: datetime
@@ -148,6 +161,44 @@ class RunView(View):
             outcome=run.outcome,
             error=ErrorView.of(run.error),
         )
+
+
+class DeliveryView(View):
+    """A notification on its way through one channel."""
+
+    channel: Channel
+    state: DeliveryState
+    attempts: int
+    error: ShownText | None = Field(description="Why the last attempt failed.")
+    updated_at: datetime
+    delivered_at: datetime | None
+
+
+class NotificationView(View):
+    """What a user was told."""
+
+    id: str
+    user_id: str
+    type: str
+    title: str
+    message: str
+    data: Annotated[dict[str, Any], BeforeValidator(plain.shown)]  # as the sender gave it
+    job_id: str | None
+    created_at: datetime
+    read_at: datetime | None = Field(description="Null while it is unread.")
+    deliveries: tuple[DeliveryView, ...]
+
+    @classmethod
+    def of(cls, notification: Notification) -> "NotificationView":
+        return cls.model_validate(notification)
+
+
+class DisabledWebhookView(View):
+    """An address that nothing is sent to."""
+
+    url: str
+    reason: str
+    disabled_at: datetime
 
 
 class UploadView(View):

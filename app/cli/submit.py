@@ -93,7 +93,7 @@ def _installed_kinds() -> list[dict[str, Json]]:
 
     return [
         {"kind": kind, "summary": found.summary, "params_schema": found.params.model_json_schema()}
-        for kind, found in registry.discover(PipelineSettings().modules).items()
+        for kind, found in registry.discover(PipelineSettings().modules).public.items()
     ]
 
 

@@ -72,6 +72,7 @@ class Fetcher:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        follow_redirects: bool = True,
     ) -> httpx2.Response:
         """Send a request, follow redirects, and return the answer of whatever status, its body
         unread. The caller closes it, and reads it within `failures.translated`.
@@ -80,7 +81,7 @@ class Fetcher:
         """
         with failures.translated(url):
             request = self._client.build_request(method, url, headers=headers, content=content)
-            return self._client.send(request, stream=True)
+            return self._client.send(request, stream=True, follow_redirects=follow_redirects)
 
     @contextmanager
     def open(

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, update
 
-from app.jobs import rows
+from app.jobs import callbacks, rows
 from app.jobs.model import Job, JobError, JobId, JobState, Run, RunOutcome
 from app.storage import schema
 
@@ -50,11 +50,17 @@ def claimed_by(job_id: JobId, fence: int) -> tuple[ColumnElement[bool], ...]:
 def apply(
     connection: Connection, where: Sequence[ColumnElement[bool]], values: Mapping[str, Any]
 ) -> Job | None:
-    """Change the row if it is as expected; None when it is not."""
+    """Change the row if it is as expected; None when it is not.
+
+    A change that ends the job records what its end sets off.
+    """
     row = connection.execute(
         update(_jobs).where(*where).values(**values).returning(_jobs)
     ).one_or_none()
-    return None if row is None else rows.parse_job(row)
+    job = None if row is None else rows.parse_job(row)
+    if job is not None and "state" in values and job.state.is_final:
+        callbacks.record(connection, job)
+    return job
 
 
 def begin_run(connection: Connection, run: Run) -> None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from app.errors import BrokerUnreachable, StorageUnavailable
+from app.jobs import callbacks
 from app.jobs.model import Job, JobState
 from app.jobs.platform import Platform
 
@@ -24,10 +25,26 @@ def deliver(platform: Platform, jobs: Sequence[Job]) -> bool:
 
 
 def tell_end(platform: Platform, job: Job) -> None:
-    """Tell that the job is over, and set off its pipeline's finalizer where it has one."""
+    """Tell that the job is over, and set off what follows: its pipeline's finalizer, callbacks."""
     platform.events.state(job)
     if job.state in CLEANED_UP_AFTER and has_finalizer(platform, job):
         publish_finalizer(platform, job)
+    publish_callbacks(platform, job)
+
+
+def publish_callbacks(platform: Platform, job: Job) -> None:
+    """Publish the callbacks that the end of the job has recorded."""
+    due = [callback.id for callback in callbacks.due(job)]
+    if not due or callbacks.KIND not in platform.registry:
+        return
+    try:
+        found = platform.jobs.find_many(due)
+    except StorageUnavailable as error:
+        logger.warning("callbacks will be looked for in the broker", extra={"reason": str(error)})
+        return
+    waiting = [one for one in found if one.state is JobState.QUEUED]
+    if waiting:
+        deliver(platform, waiting)
 
 
 def publish_finalizer(platform: Platform, job: Job) -> bool:

@@ -62,6 +62,19 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """What is to be done when a job has ended: either another job, or a plain Celery task."""
+
+    kind: str | None = None
+    """A pipeline. It gets `params`, in which `{{result.title}}` stands for a part of the job."""
+    task: str | None = None
+    """A Celery task. It gets the job as its argument, and `params` as keyword arguments."""
+    params: JsonObject = field(default_factory=dict)
+    queue: str | None = None
+    """Of the task, where the routes of this application do not know it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
     """What a client asks for. `params` fit the pipeline's schema already."""
 
@@ -74,6 +87,8 @@ class JobRequest:
     idempotency_key: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
+    on_success: FollowUp | None = None
+    on_failure: FollowUp | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +126,9 @@ class Job:
     idempotency_key: str | None
     labels: dict[str, str]
     webhook_url: str | None
+    """Told when the job ends."""
+    on_success: FollowUp | None
+    on_failure: FollowUp | None
     cancel_requested: bool
     dead_lettered_at: datetime | None
     created_at: datetime

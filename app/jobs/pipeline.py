@@ -41,6 +41,10 @@ class Pipeline:
     """The module whose import registers the tasks: workers import it, the API does not need to."""
     finalizer: Stage | None = None
     """Called as a plain task with the job's id when a job failed or was cancelled."""
+    max_attempts: int | None = None
+    """Runs of each stage where the client does not say; None is the server's own number."""
+    is_internal: bool = False
+    """Whether only the platform itself submits such jobs."""
 
     def stage(self, task: str) -> Stage:
         return self.stages[self.position(task)]
@@ -75,6 +79,11 @@ class Registry(Mapping[str, Pipeline]):
 
     def __len__(self) -> int:
         return len(self._by_kind)
+
+    @property
+    def public(self) -> "Registry":
+        """Those that clients may ask for."""
+        return Registry([pipeline for pipeline in self.values() if not pipeline.is_internal])
 
     @property
     def tasks_modules(self) -> tuple[str, ...]:

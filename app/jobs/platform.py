@@ -21,9 +21,11 @@ from app.jobs.upkeep import UpkeepStore
 from app.settings import Settings
 from app.storage.chunks import ChunkStore, SqlChunkStore
 from app.storage.engine import Database
+from app.storage.notifications import NotificationStore
 from app.storage.objects import ArtifactStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
+from app.storage.webhooks import DisabledWebhooks
 
 T = TypeVar("T")
 
@@ -92,6 +94,14 @@ class Platform:
     @property
     def uploads(self) -> UploadStore:
         return self.once(UploadStore, lambda: UploadStore(self.database, self.artifacts))
+
+    @property
+    def notifications(self) -> NotificationStore:
+        return self.once(NotificationStore, lambda: NotificationStore(self.database))
+
+    @property
+    def disabled_webhooks(self) -> DisabledWebhooks:
+        return self.once(DisabledWebhooks, lambda: DisabledWebhooks(self.database))
 
     @property
     def redis(self) -> "redis.Redis":

@@ -47,6 +47,25 @@ class Publisher:
             own = ticket.finalizer_ticket(job, task=finalizer.task)
             self._send(own, job, finalizer.queue, (job.id,), {})
 
+    def publish_task(
+        self,
+        task: str,
+        args: Sequence[Any],  # JSON values
+        kwargs: dict[str, Any],
+        *,
+        task_id: str,
+        queue: str | None,
+    ) -> None:
+        """Publish a plain Celery task, which has no row."""
+        options = {"task_id": task_id, "queue": queue, "add_to_parent": False}
+        if self.is_eager:
+            self._celery.loader.import_default_modules()
+            if task in self._celery.tasks:
+                self._celery.tasks[task].apply_async(args, kwargs, **options)
+                return
+        with self._translated():
+            self._celery.send_task(task, args, kwargs, **options)
+
     def _publish_stage(self, job: Job, *, producer: Any = None) -> None:  # a producer of kombu's
         pipeline = self._registry[job.pipeline]
         args, kwargs = call_of(job, pipeline)

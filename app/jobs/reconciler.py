@@ -141,6 +141,7 @@ class Reconciler:
             failed = self._platform.upkeep.fail_queued(job, what, now=self._clock())
             if failed is not None:
                 self._platform.events.state(failed)
+                delivery.publish_callbacks(self._platform, failed)
             return True
         return False
 

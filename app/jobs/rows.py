@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import Row
 
 from app.jobs.model import (
     Artifact,
+    FollowUp,
     Job,
     JobError,
     JobId,
@@ -47,6 +49,10 @@ def fingerprint(request: JobRequest) -> str:
         "labels": request.labels,
         "webhook_url": request.webhook_url,
     }
+    # Only where it is wished: a key of the time before this was there is still the same.
+    for name in ("on_success", "on_failure"):
+        if (follow_up := dump_follow_up(getattr(request, name))) is not None:
+            asked[name] = follow_up
     canonical = engine.dump_json({key: asked[key] for key in sorted(asked)}, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -58,6 +64,8 @@ def parse_job(row: AnyRow, artifacts: Sequence[Artifact] = ()) -> Job:
             **values,
             "state": JobState(values["state"]),
             "error": parse_error(values["error"]),
+            "on_success": parse_follow_up(values["on_success"]),
+            "on_failure": parse_follow_up(values["on_failure"]),
             "artifacts": tuple(artifacts),
         }
     )
@@ -94,3 +102,13 @@ def dump_error(error: JobError | None) -> JsonObject | None:
         "retryable": error.retryable,
         "attempt": error.attempt,
     }
+
+
+def parse_follow_up(value: JsonObject | None) -> FollowUp | None:
+    return None if value is None else FollowUp(**value)
+
+
+def dump_follow_up(follow_up: FollowUp | None) -> JsonObject | None:
+    if follow_up is None:
+        return None
+    return {name: value for name, value in asdict(follow_up).items() if value is not None}

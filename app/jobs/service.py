@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from app.errors import Conflict, NotFound
-from app.jobs import delivery
+from app.jobs import delivery, wishes
+from app.jobs.acceptance import NewJob
 from app.jobs.model import Job, JobId, JobRequest, JobState, Run
 from app.jobs.pipeline import Pipeline
 from app.jobs.platform import Platform
-from app.jobs.store import JobFilter, NewJob, Page
+from app.jobs.store import JobFilter, Page
 
 
 class Jobs:
@@ -25,7 +26,8 @@ class Jobs:
         """Accept a job: the row is committed, then the first stage is published.
 
         The same idempotency key with the same request gives the first job again. Raises NotFound
-        (no such pipeline) and IdempotencyConflict.
+        (no such pipeline), InvalidInput (something is to follow it that never can) and
+        IdempotencyConflict.
         """
         return self.submit_many([request])[0]
 
@@ -106,11 +108,13 @@ class Jobs:
 
     def _new(self, request: JobRequest, *, now: datetime) -> NewJob:
         pipeline = self._pipeline(request.pipeline)
-        asked = request.max_attempts
+        wishes.check(request, self._platform)
+        of_server = self._platform.settings.jobs.max_attempts
+        usual = of_server if pipeline.max_attempts is None else pipeline.max_attempts
         return NewJob(
             request=request,
             first_stage=pipeline.stages[0].task,
-            max_attempts=self._platform.settings.jobs.max_attempts if asked is None else asked,
+            max_attempts=usual if request.max_attempts is None else request.max_attempts,
             is_published_now=request.not_before is None or request.not_before <= now,
         )
 

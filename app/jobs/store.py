@@ -1,17 +1,17 @@
 """Jobs as clients see them: accepted, looked up, listed, counted; with their runs and artifacts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from app.errors import Conflict, NotFound
-from app.jobs import rows
-from app.jobs.model import Artifact, Job, JobId, JobRequest, JobState, JsonObject, Run
+from app.jobs import acceptance, rows
+from app.jobs.acceptance import NewJob
+from app.jobs.model import Artifact, Job, JobId, JobState, JsonObject, Run
 from app.storage import schema
 from app.storage.engine import Database
 
@@ -29,17 +29,6 @@ class IdempotencyConflict(Conflict):
     def __init__(self, key: str) -> None:
         super().__init__(f"the idempotency key {key!r} was used for another request")
         self.key = key
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A request with what its pipeline adds to it."""
-
-    request: JobRequest
-    first_stage: str
-    max_attempts: int
-    is_published_now: bool
-    """Whether the caller hands it to the broker at once, or leaves that to the reconciler."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +66,9 @@ class JobStore:
         Each comes back with whether it is new: a request whose idempotency key was used before
         for the same gives the job of then. Raises IdempotencyConflict.
         """
-        prepared = [_row(new, now=now) for new in new_jobs]
+        prepared = [acceptance.row_of(new, now=now) for new in new_jobs]
         with self._database.write() as connection:
-            added = self._insert(connection, prepared)
-            _insert_labels(connection, added.values())
+            added = acceptance.insert_jobs(connection, prepared)
             return [
                 (added[row["id"]], True)
                 if row["id"] in added
@@ -142,56 +130,6 @@ class JobStore:
         if row is None:
             raise NotFound(f"job {job_id!r} has no artifact {name!r}")
         return rows.parse_artifact(row), row.key
-
-    def _insert(self, connection: Connection, prepared: Sequence[JsonObject]) -> dict[JobId, Job]:
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
-        statement = (
-            dialect.insert(_jobs)
-            .on_conflict_do_nothing(index_elements=["idempotency_key"])
-            .returning(_jobs)
-        )
-        added = [rows.parse_job(row) for row in connection.execute(statement, list(prepared))]
-        return {job.id: job for job in added}
-
-
-def _row(new: NewJob, *, now: datetime) -> JsonObject:
-    request = new.request
-    is_keyed = request.idempotency_key is not None
-    return {
-        "id": rows.new_id(),
-        "pipeline": request.pipeline,
-        "params": request.params,
-        "state": JobState.QUEUED.value,
-        "stage": new.first_stage,
-        "fence": 0,
-        "attempt": 0,
-        "max_attempts": new.max_attempts,
-        "deliveries": 0,
-        "priority": request.priority,
-        "progress": 0.0,
-        "message": "",
-        "not_before": request.not_before,
-        "published_at": now if new.is_published_now else None,
-        "parent_id": request.parent_id,
-        "idempotency_key": request.idempotency_key,
-        "fingerprint": rows.fingerprint(request) if is_keyed else None,
-        "labels": request.labels,
-        "webhook_url": request.webhook_url,
-        "cancel_requested": False,
-        "finalizer_due": False,
-        "finalizer_runs": 0,
-        "created_at": now,
-    }
-
-
-def _insert_labels(connection: Connection, jobs: Iterable[Job]) -> None:
-    labels = [
-        {"job_id": job.id, "key": key, "value": value}
-        for job in jobs
-        for key, value in job.labels.items()
-    ]
-    if labels:
-        connection.execute(insert(_labels), labels)
 
 
 def _first_use(connection: Connection, row: JsonObject) -> Job:

@@ -56,6 +56,8 @@ jobs = Table(
     Column("fingerprint", CleanText),
     Column("labels", _json, nullable=False),
     Column("webhook_url", CleanText),
+    Column("on_success", _json),
+    Column("on_failure", _json),
     Column("cancel_requested", Boolean(create_constraint=False), nullable=False),
     Column("finalizer_due", Boolean(create_constraint=False), nullable=False),
     Column("finalizer_runs", Integer, nullable=False),
@@ -166,3 +168,56 @@ uploads = Table(
     Column("key", CleanText, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("key", CleanText, nullable=False, unique=True),
+    Column("user_id", CleanText, nullable=False),
+    Column("type", CleanText, nullable=False),
+    Column("title", CleanText, nullable=False),
+    Column("message", CleanText, nullable=False),
+    Column("data", _json, nullable=False),
+    Column("job_id", CleanText),
+    Column("created_at", Moment, nullable=False),
+    Column("read_at", Moment),
+)
+"""One row a notification. `key` names the job or task that sends it, so that doing the work again
+finds the row instead of making another."""
+
+Index("ix_notifications_user_id_id", notifications.c.user_id, notifications.c.id)
+Index(
+    "ix_notifications_unread",
+    notifications.c.user_id,
+    notifications.c.id,
+    sqlite_where=text("read_at IS NULL"),
+    postgresql_where=text("read_at IS NULL"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column(
+        "notification_id",
+        CleanText,
+        ForeignKey("notifications.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("channel", CleanText, primary_key=True),
+    Column("target", CleanText, nullable=False),
+    Column("state", CleanText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", CleanText),
+    Column("updated_at", Moment, nullable=False),
+    Column("delivered_at", Moment),
+)
+
+disabled_webhooks = Table(
+    "disabled_webhooks",
+    metadata,
+    Column("url", CleanText, primary_key=True),
+    Column("reason", CleanText, nullable=False),
+    Column("disabled_at", Moment, nullable=False),
+)
+"""Addresses that answered 410 Gone: nothing is sent there any more."""

@@ -100,7 +100,7 @@ def poll_after_s(job: Job, *, now: datetime) -> int:
 
 def refuse(name: str, request: Request, services: ServicesParam) -> None:
     """Answer for what no other route takes: a wrong method, an unknown kind, what is no id."""
-    registry = services.platform.registry
+    registry = services.platform.registry.public
     allowed = allowed_method(name, registry)
     if allowed is not None and allowed != request.method:
         raise HTTPException(405, headers={"Allow": allowed})
@@ -122,7 +122,7 @@ def unknown_kind(kind: str, registry: Registry) -> NotFound:
 
 def submit_batch(body: Batch, services: ServicesParam, links: LinksParam) -> Listing[JobView]:
     """Submit many jobs: all are accepted, or none is."""
-    requests = parse_batch(body, services.platform.registry)
+    requests = parse_batch(body, services.platform.registry.public)
     jobs = services.jobs.submit_many(requests)
     return Listing(items=tuple(JobView.of(job, links=links) for job in jobs))
 

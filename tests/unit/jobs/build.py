@@ -38,6 +38,8 @@ def job(**fields: Any) -> Job:
         "idempotency_key": None,
         "labels": {},
         "webhook_url": None,
+        "on_success": None,
+        "on_failure": None,
         "cancel_requested": False,
         "dead_lettered_at": None,
         "created_at": NOW,

@@ -1,0 +1,90 @@
+"""Fulfil what a job wished for its end."""
+
+import uuid
+from dataclasses import replace
+
+from app.errors import InvalidInput, NotFound, PermanentError
+from app.jobs import callbacks, placeholders, public, rows, wishes
+from app.jobs.callbacks import Target
+from app.jobs.model import FollowUp, Job, JobId, JobRequest, JsonObject
+from app.jobs.service import Jobs
+from app.jobs.work import Work
+from app.pipelines import arguments, webhook
+from app.pipelines.callback.schema import CallbackParams, CalledBack
+
+_TASK_IDS = uuid.UUID("5c0b3b6e-90a4-4c9b-9b5e-0d1a6c1f0a77")
+"""Of the tasks that callbacks publish: one that is published again has the same id."""
+
+
+def call(params: CallbackParams, work: Work) -> CalledBack:
+    """Send the webhook, or submit what follows.
+
+    Doing it again sends the same `webhook-id`, submits nothing twice, and gives a plain task the
+    same id. Raises NotFound (the job is not there any more), InvalidInput, and what a webhook or a
+    broker that fails raises.
+    """
+    job = work.platform.jobs.get(JobId(params.job_id))
+    ended = as_it_ended(job, params)
+    match params.target:
+        case Target.WEBHOOK:
+            return CalledBack(status=_tell(ended, work))
+        case Target.ON_SUCCESS:
+            follow_up = job.on_success
+        case Target.ON_FAILURE:
+            follow_up = job.on_failure
+    if follow_up is None:
+        raise PermanentError(f"the job {job.id} names nothing that follows")
+    view = public.job_view(ended)
+    if follow_up.task is not None:
+        return CalledBack(task_id=_publish(follow_up, follow_up.task, view, work))
+    return CalledBack(job_id=_submit(follow_up, ended, view, work))
+
+
+def as_it_ended(job: Job, params: CallbackParams) -> Job:
+    """The job as it was when this callback came to be."""
+    return replace(
+        job,
+        state=params.state,
+        attempt=params.attempt,
+        error=rows.parse_error(params.error),
+        finished_at=params.finished_at,
+    )
+
+
+def _tell(job: Job, work: Work) -> int:
+    if job.webhook_url is None or job.finished_at is None:
+        raise PermanentError(f"the job {job.id} has no webhook")
+    event = webhook.Event(
+        id=work.key,
+        type=f"job.{job.state.value}",
+        at=job.finished_at,
+        data=public.job_view(job),
+    )
+    return webhook.deliver(job.webhook_url, event, work)
+
+
+def _submit(follow_up: FollowUp, job: Job, view: JsonObject, work: Work) -> JobId:
+    pipeline = work.platform.registry.public.get(follow_up.kind or "")
+    if pipeline is None:
+        raise NotFound(f"no pipeline of kind {follow_up.kind!r}")
+    params = arguments.parsed(pipeline.params, placeholders.filled(follow_up.params, view))
+    request = JobRequest(
+        pipeline=pipeline.kind,
+        params=params.model_dump(mode="json"),
+        priority=job.priority,
+        labels={**job.labels, callbacks.LABEL: job.id},
+        idempotency_key=f"callback:{work.key}",
+    )
+    return Jobs(work.platform).submit(request).id
+
+
+def _publish(follow_up: FollowUp, task: str, view: JsonObject, work: Work) -> str:
+    wishes.check_task(task, work.platform)
+    params = placeholders.filled(follow_up.params, view)
+    if not isinstance(params, dict):
+        raise InvalidInput("the parameters of a task are an object")
+    task_id = str(uuid.uuid5(_TASK_IDS, work.key))
+    work.platform.publisher.publish_task(
+        task, (view,), params, task_id=task_id, queue=follow_up.queue
+    )
+    return task_id

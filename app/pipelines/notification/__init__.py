@@ -1,0 +1,17 @@
+"""A user is told something: stored, and delivered by webhook and e-mail."""
+
+from app import queues
+from app.jobs import callbacks
+from app.jobs.pipeline import Pipeline, Stage
+from app.pipelines.notification.schema import NotificationParams
+
+PIPELINE = Pipeline(
+    kind="notification",
+    summary="Tell a user something: in a list, by webhook and by e-mail",
+    params=NotificationParams,
+    stages=(Stage(task="send_notification", queue=queues.BY_NAME["notifications"].name),),
+    max_attempts=callbacks.ATTEMPTS,  # other people's servers, as for callbacks
+    tasks_module="app.pipelines.notification.tasks",
+)
+
+__all__ = ["PIPELINE"]

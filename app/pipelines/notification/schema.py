@@ -1,0 +1,79 @@
+"""What a notification is asked for, and what became of it."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    UrlConstraints,
+)
+
+from app.storage.notifications import Channel, DeliveryState
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Also the name of a template's file: nothing in it leads out of a folder."""
+
+WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
+
+
+def _deliverable(address: str) -> str:
+    """One mailbox, and nothing that a header or a mail server would read as more."""
+    mailbox, at, domain = address.rpartition("@")
+    if not (mailbox and at and domain) or not address.isprintable() or '"' in address:
+        raise ValueError("not an e-mail address")
+    if any(char in address for char in " ,;:<>()[]\\") or "@" in mailbox:
+        raise ValueError("one e-mail address, without a name")
+    return address
+
+
+MailAddress = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254),
+    AfterValidator(_deliverable),
+]
+
+
+class NotificationParams(BaseModel):
+    """Whom to tell what. Channels that are not named are those of the server's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_id: Id = Field(description="Whose list it appears in.")
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+    message: Annotated[str, StringConstraints(max_length=20_000)] = Field(
+        description="Plain text; e-mail shows it with its line breaks."
+    )
+    notification_type: Kind = Field(
+        "info", description="Chooses channels and templates; lists can be filtered by it."
+    )
+    channels: tuple[Channel, ...] | None = Field(
+        None, description="Instead of the server's own for this type; empty: only the list."
+    )
+    webhook_url: WebAddress | None = Field(None, description="Instead of the server's own.")
+    email: MailAddress | None = Field(None, description="Instead of the server's own.")
+    data: dict[str, Any] = Field(default_factory=dict, description="For programs: the webhook's.")
+
+
+class Carried(BaseModel):
+    """What became of it on one channel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: Channel
+    state: DeliveryState
+    attempts: int
+
+
+class Sent(BaseModel):
+    """The notification, with every channel that carried it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notification_id: str
+    deliveries: tuple[Carried, ...]

@@ -1,0 +1,253 @@
+"""Notifications: what users are told, whether they have read it, and which channels carried it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+
+from app.errors import Conflict, NotFound
+from app.storage import schema
+from app.storage.engine import Database
+
+_notifications = schema.notifications
+_deliveries = schema.deliveries
+
+
+class Channel(StrEnum):
+    """A way out of the house."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class DeliveryState(StrEnum):
+    """How far a notification got on one channel."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """For good: trying again would fail again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A notification on its way through one channel."""
+
+    channel: Channel
+    target: str
+    """A URL, or an e-mail address."""
+    state: DeliveryState
+    attempts: int
+    error: str | None
+    """Why the last attempt failed, for people."""
+    updated_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotification:
+    """What a user is to be told."""
+
+    key: str
+    """The same for every attempt to tell it."""
+    user_id: str
+    type: str
+    title: str
+    message: str
+    data: dict[str, Any]  # JSON
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What a user was told."""
+
+    id: str
+    """UUIDv7: ids sort by time."""
+    key: str
+    user_id: str
+    type: str
+    title: str
+    message: str
+    data: dict[str, Any]  # JSON
+    job_id: str | None
+    created_at: datetime
+    read_at: datetime | None
+    deliveries: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationFilter:
+    """Which notifications to list. What is None does not matter."""
+
+    user_id: str | None = None
+    type: str | None = None
+    is_read: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationPage:
+    """Notifications, newest first, and where the next page begins."""
+
+    notifications: tuple[Notification, ...]
+    next_cursor: str | None
+
+
+class NotificationStore:
+    """Notifications by id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, new: NewNotification, targets: Mapping[Channel, str]) -> Notification:
+        """The notification with this key and a delivery for each target; both made when they are
+        not there, and left as they are when they are."""
+        try:
+            return self._add(new, targets)
+        except Conflict:  # the attempt before, or somebody at the same time
+            with self._database.read() as connection:
+                return _one(connection, _notifications.c.key == new.key)
+
+    def get(self, notification_id: str) -> Notification:
+        """Raises NotFound."""
+        with self._database.read() as connection:
+            return _one(connection, _notifications.c.id == notification_id)
+
+    def list(
+        self, wanted: NotificationFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> NotificationPage:
+        """A page of notifications, newest first."""
+        where = _conditions(wanted)
+        if cursor is not None:
+            where.append(_notifications.c.id < cursor)
+        query = select(_notifications).where(*where).order_by(_notifications.c.id.desc())
+        with self._database.read() as connection:
+            found = _with_deliveries(connection, connection.execute(query.limit(limit + 1)).all())
+        page = tuple(found[:limit])
+        return NotificationPage(
+            notifications=page, next_cursor=page[-1].id if len(found) > limit else None
+        )
+
+    def mark(self, notification_id: str, *, is_read: bool) -> Notification:
+        """Note that its user has read it, or has not. One that was read already keeps its moment.
+        Raises NotFound."""
+        where = [_notifications.c.id == notification_id]
+        if is_read:
+            where.append(_notifications.c.read_at.is_(None))
+        read_at = datetime.now(UTC) if is_read else None
+        with self._database.write() as connection:
+            connection.execute(update(_notifications).where(*where).values(read_at=read_at))
+            return _one(connection, _notifications.c.id == notification_id)
+
+    def mark_all_read(self, user_id: str) -> int:
+        """Note that the user has read everything; how many were unread."""
+        where = _conditions(NotificationFilter(user_id=user_id, is_read=False))
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(_notifications).where(*where).values(read_at=datetime.now(UTC))
+            )
+            return changed.rowcount
+
+    def attempted(
+        self,
+        notification_id: str,
+        channel: Channel,
+        *,
+        state: DeliveryState,
+        error: str | None = None,
+    ) -> None:
+        """Note how an attempt on one channel ended. What was delivered stays delivered."""
+        now = datetime.now(UTC)
+        values = {
+            "state": state.value,
+            "attempts": _deliveries.c.attempts + 1,
+            "error": error,
+            "updated_at": now,
+            "delivered_at": now if state is DeliveryState.DELIVERED else None,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                update(_deliveries)
+                .where(
+                    _deliveries.c.notification_id == notification_id,
+                    _deliveries.c.channel == channel.value,
+                    _deliveries.c.state != DeliveryState.DELIVERED.value,
+                )
+                .values(values)
+            )
+
+    def _add(self, new: NewNotification, targets: Mapping[Channel, str]) -> Notification:
+        now = datetime.now(UTC)
+        own_id = str(uuid_utils.uuid7())
+        row = {
+            "id": own_id,
+            "key": new.key,
+            "user_id": new.user_id,
+            "type": new.type,
+            "title": new.title,
+            "message": new.message,
+            "data": new.data,
+            "job_id": new.job_id,
+            "created_at": now,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(_notifications).values(row))
+            if targets:
+                connection.execute(insert(_deliveries), _delivery_rows(own_id, targets, now))
+            return _one(connection, _notifications.c.id == own_id)
+
+
+def _delivery_rows(
+    notification_id: str, targets: Mapping[Channel, str], now: datetime
+) -> list[dict[str, Any]]:  # columns of several types
+    return [
+        {
+            "notification_id": notification_id,
+            "channel": channel.value,
+            "target": target,
+            "state": DeliveryState.PENDING.value,
+            "attempts": 0,
+            "updated_at": now,
+        }
+        for channel, target in targets.items()
+    ]
+
+
+def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.user_id is not None:
+        found.append(_notifications.c.user_id == wanted.user_id)
+    if wanted.type is not None:
+        found.append(_notifications.c.type == wanted.type)
+    if wanted.is_read is not None:
+        column = _notifications.c.read_at
+        found.append(column.is_not(None) if wanted.is_read else column.is_(None))
+    return found
+
+
+def _one(connection: Connection, where: ColumnElement[bool]) -> Notification:
+    found = connection.execute(select(_notifications).where(where)).all()
+    if not found:
+        raise NotFound("no such notification")
+    return _with_deliveries(connection, found)[0]
+
+
+def _with_deliveries(connection: Connection, found: Sequence[Row[Any]]) -> list[Notification]:
+    """Any: columns of several types."""
+    query = (
+        select(_deliveries)
+        .where(_deliveries.c.notification_id.in_([row.id for row in found]))
+        .order_by(_deliveries.c.channel.desc())
+    )
+    carried: dict[str, list[Delivery]] = defaultdict(list)
+    for row in connection.execute(query):
+        values = dict(row._mapping)
+        owner = values.pop("notification_id")
+        channel, state = Channel(values.pop("channel")), DeliveryState(values.pop("state"))
+        carried[owner].append(Delivery(**values, channel=channel, state=state))
+    return [Notification(**row._mapping, deliveries=tuple(carried[row.id])) for row in found]

@@ -1,0 +1,55 @@
+"""Addresses of webhooks that are gone: their servers asked not to be sent anything any more."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, insert, select
+
+from app.errors import Conflict, NotFound
+from app.storage import schema
+from app.storage.engine import Database
+
+_disabled = schema.disabled_webhooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisabledWebhook:
+    """An address that nothing is sent to."""
+
+    url: str
+    reason: str
+    disabled_at: datetime
+
+
+class DisabledWebhooks:
+    """The disabled addresses; every other one is in use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, url: str) -> DisabledWebhook | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(_disabled).where(_disabled.c.url == url)).one_or_none()
+        return None if row is None else DisabledWebhook(**row._mapping)
+
+    def list(self, *, limit: int = 1000) -> tuple[DisabledWebhook, ...]:
+        """Those that were disabled last come first."""
+        query = select(_disabled).order_by(_disabled.c.disabled_at.desc()).limit(limit)
+        with self._database.read() as connection:
+            return tuple(DisabledWebhook(**row._mapping) for row in connection.execute(query))
+
+    def disable(self, url: str, *, reason: str) -> None:
+        """Send nothing there any more."""
+        row = {"url": url, "reason": reason, "disabled_at": datetime.now(UTC)}
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(_disabled).values(row))
+        except Conflict:
+            return  # another worker heard the same
+
+    def enable(self, url: str) -> None:
+        """Send there again. Raises NotFound when it is not disabled."""
+        with self._database.write() as connection:
+            gone = connection.execute(delete(_disabled).where(_disabled.c.url == url))
+        if not gone.rowcount:
+            raise NotFound("no such disabled webhook")

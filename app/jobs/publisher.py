@@ -56,7 +56,8 @@ class Publisher:
         task_id: str,
         queue: str | None,
     ) -> None:
-        """Publish a plain Celery task, which has no row."""
+        """Publish a plain Celery task, which has no row. It has no priority, so that it is in the
+        one list of its queue that workers of any other application read too."""
         options = {"task_id": task_id, "queue": queue, "add_to_parent": False}
         if self.is_eager:
             self._celery.loader.import_default_modules()

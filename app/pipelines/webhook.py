@@ -8,7 +8,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +26,10 @@ GONE = 410
 
 SIZE_LIMIT_BYTES = 256 * 1024
 """Receivers refuse larger bodies, most of them far smaller ones."""
+
+
+ANSWER_S = 30.0
+"""A receiver that has more to do should answer first, and do it then."""
 
 
 class WebhookGone(PermanentError):
@@ -57,7 +62,7 @@ def deliver(url: str, event: Event, work: Work) -> int:
         raise WebhookGone(f"{failures.shown(url)} is disabled: {gone.reason}")
     body = _body(event)
     headers = signed_headers(event.id, body, secrets=secrets, now=datetime.now(UTC))
-    with Fetcher(platform.settings.fetch, on_wait=work.check) as fetcher:
+    with Fetcher(platform.settings.fetch, on_wait=_patience(url, work)) as fetcher:
         answer = fetcher.send(
             url, method="POST", headers=headers, content=body, follow_redirects=False
         )
@@ -68,6 +73,19 @@ def deliver(url: str, event: Event, work: Work) -> int:
         raise WebhookGone(f"{failures.shown(url)} answered {GONE}: nothing is sent there any more")
     _judge(status, url=url, retry_after=retry_after)
     return status
+
+
+def _patience(url: str, work: Work) -> Callable[[], None]:
+    """Looks whether the work should end, or the receiver has had its time: one that answers byte by
+    byte is never silent for long."""
+    until = time.monotonic() + ANSWER_S
+
+    def look() -> None:
+        work.check()
+        if time.monotonic() > until:
+            raise RetryableError(f"{failures.shown(url)} did not answer within {ANSWER_S:g} s")
+
+    return look
 
 
 def signed_headers(

@@ -1,20 +1,25 @@
 """Notifications at a real receiver and a real mail server."""
 
+import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from app.errors import AddressRefused, Cancelled, InvalidInput, RetryableError
 from app.pipelines.notification import send
 from app.pipelines.notification.post import MailRefused
-from app.pipelines.notification.schema import NotificationParams, Sent
+from app.pipelines.notification.schema import NotificationParams
 from app.pipelines.webhook import WebhookGone
 from app.storage.notifications import Channel, Delivery, DeliveryState, NotificationFilter
+from tests.integration.broker import tls
 from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.ports import free_port
 from tests.sites import mailbox as mailboxes
 from tests.sites import receiver as receivers
 from tests.sites.mailbox import Mailbox
 from tests.sites.receiver import Receiver
+from tests.waiting import eventually
 
 HOSTILE = "Ready\r\nBcc: all@example.org\r\n\r\n<script>alert(1)</script>"
 
@@ -65,7 +70,7 @@ def told(**changes: object) -> NotificationParams:
     return NotificationParams.model_validate({**values, **changes})
 
 
-def deliveries(desk: Desk, sent: Sent | None = None) -> dict[Channel, Delivery]:
+def deliveries(desk: Desk) -> dict[Channel, Delivery]:
     [found] = desk.platform.notifications.list(NotificationFilter()).notifications
     return {one.channel: one for one in found.deliveries}
 
@@ -73,9 +78,7 @@ def deliveries(desk: Desk, sent: Sent | None = None) -> dict[Channel, Delivery]:
 def test_a_notification_is_stored_and_delivered_on_both_channels(
     desk: Desk, receiver: Receiver, mailbox: Mailbox
 ) -> None:
-    params = told(
-        webhook_url=receiver.url + "/hook", email="ada@example.org", data={"pages": 3}
-    )
+    params = told(webhook_url=receiver.url + "/hook", email="ada@example.org", data={"pages": 3})
 
     sent = send.send(params, desk, key="k1")
 
@@ -108,3 +111,207 @@ def test_a_notification_is_stored_and_delivered_on_both_channels(
     assert letter.message["Message-ID"] == f"<{stored.id}@celeriac.example>"
     assert "Your file\nis ready." in letter.text
     assert "Your file<br>\nis ready." in letter.html
+
+
+def test_a_channel_that_has_carried_it_is_left_alone(
+    desk: Desk, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    mailbox.recipient_refusals += ["451 try later", "450 try later"]
+    params = told(webhook_url=receiver.url + "/hook", email="ada@example.org")
+    for desk.attempt in (1, 2):
+        with pytest.raises(RetryableError, match="try later"):
+            send.send(params, desk, key="k1")
+
+    desk.attempt = 3
+    sent = send.send(params, desk, key="k1")
+
+    assert {one.channel: one.attempts for one in sent.deliveries} == {
+        Channel.WEBHOOK: 1,
+        Channel.EMAIL: 3,
+    }
+    assert (len(receiver.at("/hook")), len(mailbox.letters)) == (1, 1)
+
+
+def test_every_attempt_has_the_same_id_and_a_signature_of_its_own(
+    desk: Desk, receiver: Receiver
+) -> None:
+    url = receiver.will_answer("/flaky", 500, (503, {"Retry-After": "7"}), 401, 302, 200)
+    params = told(webhook_url=url)
+    pauses: list[float | None] = []
+    for desk.attempt in (1, 2, 3, 4):
+        with pytest.raises(RetryableError) as raised:
+            send.send(params, desk, key="k1")
+        pauses.append(getattr(raised.value, "retry_after_s", None))
+
+    send.send(params, desk, key="k1")
+
+    hooks = receiver.at("/flaky")
+    assert len(hooks) == 5
+    assert len({hook.id for hook in hooks}) == 1
+    assert all(hook.verified_by == {receivers.SECRET} for hook in hooks)
+    assert pauses == [None, 7.0, None, None]
+
+
+def test_a_redirect_takes_no_webhook_elsewhere(desk: Desk, receiver: Receiver) -> None:
+    url = receiver.will_answer("/moved", (307, {"Location": receiver.url + "/elsewhere"}))
+
+    with pytest.raises(RetryableError, match="answered 307"):
+        send.send(told(webhook_url=url), desk, key="k1")
+
+    assert receiver.at("/elsewhere") == []
+
+
+def test_a_receiver_that_is_gone_is_asked_once(desk: Desk, receiver: Receiver) -> None:
+    url = receiver.will_answer("/gone", 410)
+    for key in ("k1", "k2"):
+        with pytest.raises(WebhookGone):
+            send.send(told(webhook_url=url), desk, key=key)
+
+    before = len(receiver.at("/gone"))
+    desk.platform.disabled_webhooks.enable(url)
+    receiver.will_answer("/gone", 200)
+    send.send(told(webhook_url=url), desk, key="k3")
+
+    assert (before, len(receiver.at("/gone"))) == (1, 2)
+
+
+def test_one_that_failed_for_good_is_tried_again_when_its_job_is_taken_up(
+    desk: Desk, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    params = told(webhook_url=receiver.url + "/hook", email="ada@example.org")
+    mailbox.recipient_refusals.append("550 no such mailbox")
+    with pytest.raises(MailRefused):
+        send.send(params, desk, key="k1")
+    desk.attempt = 2
+    with pytest.raises(Exception, match="no such mailbox"):
+        send.send(params, desk, key="k1")
+    refused = deliveries(desk)[Channel.EMAIL]
+
+    desk.attempt = 1  # taken up again
+    send.send(params, desk, key="k1")
+
+    assert (refused.state, refused.attempts) == (DeliveryState.FAILED, 1)
+    assert deliveries(desk)[Channel.EMAIL].state is DeliveryState.DELIVERED
+    assert (len(receiver.at("/hook")), len(mailbox.letters)) == (1, 1)
+
+
+def test_both_secrets_sign_while_they_are_changed(
+    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+) -> None:
+    both = f"{receivers.OTHER_SECRET},{receivers.SECRET}"
+    desk = open_desk(**{**settings, "NOTIFY_WEBHOOK_SECRETS": both})
+
+    send.send(told(webhook_url=receiver.url + "/hook"), desk, key="k1")
+
+    [hook] = receiver.at("/hook")
+    assert hook.verified_by == {receivers.SECRET, receivers.OTHER_SECRET}
+    assert len(hook.signatures) == 2
+
+
+def test_a_private_address_is_refused(
+    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+) -> None:
+    desk = open_desk(**settings, CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
+
+    with pytest.raises(AddressRefused):
+        send.send(told(webhook_url=receiver.url + "/hook"), desk, key="k1")
+
+    assert receiver.hooks == []
+    assert deliveries(desk)[Channel.WEBHOOK].state is DeliveryState.FAILED
+
+
+def test_a_cancel_ends_the_wait_for_a_silent_receiver(desk: Desk, receiver: Receiver) -> None:
+    def cancel_when_it_waits() -> None:
+        eventually(lambda: receiver.at("/silent"), why="the webhook has arrived")
+        desk.cancel()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(cancel_when_it_waits)
+        with pytest.raises(Cancelled):
+            send.send(told(webhook_url=receiver.url + "/silent"), desk, key="k1")
+
+    assert deliveries(desk)[Channel.WEBHOOK].state is DeliveryState.PENDING
+
+
+def test_what_a_stranger_writes_stays_in_its_place(
+    desk: Desk, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    params = told(title=HOSTILE, message='<img src="x">\n${title} & more', email="ada@example.org")
+
+    send.send(params, desk, key="k1")
+
+    [letter] = mailbox.letters
+    assert letter.recipients == ("ada@example.org",)
+    assert letter.message["Bcc"] is None
+    assert letter.message["Subject"] == "Ready Bcc: all@example.org <script>alert(1)</script>"
+    assert "<script>" not in letter.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in letter.html
+    assert "&lt;img src=&quot;x&quot;&gt;<br>\n${title} &amp; more" in letter.html
+    assert '<img src="x">\n${title} & more' in letter.text
+
+
+def test_an_operator_has_templates_of_his_own(
+    open_desk: OpenDesk,
+    settings: dict[str, str],
+    mailbox: Mailbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("templates")
+    (folder / "alert.subject").write_text("[$type] $title")
+    (folder / "default.txt").write_text("To $user_id: $message")
+    desk = open_desk(**settings, NOTIFY_TEMPLATES_DIR=str(folder))
+
+    for key, kind in (("k1", "alert"), ("k2", "info")):
+        params = told(notification_type=kind, email="ada@example.org")
+        send.send(params, desk, key=key)
+
+    assert [letter.message["Subject"] for letter in mailbox.letters] == ["[alert] Ready", "Ready"]
+    assert {letter.text for letter in mailbox.letters} == {"To ada: Your file\nis ready.\n"}
+
+
+def test_mail_goes_encrypted_and_logged_in(
+    open_desk: OpenDesk, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    certificate = tls.issue(tmp_path_factory.mktemp("tls"), "mail")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certfile, certificate.keyfile)
+    with mailboxes.serve(tls=context, needs_login=True) as mailbox:
+        secure = {
+            **settings,
+            "SMTP_PORT": str(mailbox.port),
+            "SMTP_SECURITY": "starttls",
+            "SMTP_USERNAME": mailboxes.USER,
+        }
+        known = {"SMTP_PASSWORD": mailboxes.PASSWORD, "SMTP_CA_FILE": str(certificate.certfile)}
+        params = told(email="ada@example.org")
+
+        with pytest.raises(RetryableError, match="certificate verify failed"):
+            send.send(params, open_desk(**secure), key="k1")
+        wrong = {**secure, **known, "SMTP_PASSWORD": "wrong"}
+        with pytest.raises(RetryableError, match="refuses the login"):
+            send.send(params, open_desk(**wrong), key="k1")
+        assert mailbox.letters == []
+        send.send(params, open_desk(**secure, **known), key="k1")
+
+    [letter] = mailbox.letters
+    assert (letter.was_encrypted, letter.was_logged_in) == (True, True)
+
+
+def test_a_mail_server_that_is_away_may_come_back(
+    open_desk: OpenDesk, settings: dict[str, str]
+) -> None:
+    desk = open_desk(**{**settings, "SMTP_PORT": str(free_port())})
+
+    with pytest.raises(RetryableError, match="mail server"):
+        send.send(told(email="ada@example.org"), desk, key="k1")
+
+
+def test_a_channel_that_is_asked_for_has_to_be_there(open_desk: OpenDesk) -> None:
+    with pytest.raises(InvalidInput, match="SMTP_HOST"):
+        send.send(told(email="ada@example.org", channels=["email"]), open_desk(), key="k1")
+
+
+def test_the_list_alone_needs_nothing(open_desk: OpenDesk) -> None:
+    sent = send.send(told(email="ada@example.org"), open_desk(), key="k1")
+
+    assert sent.deliveries == ()

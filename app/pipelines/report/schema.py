@@ -1,0 +1,177 @@
+"""Which period a report is about, and what it tells."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.storage.moments import Span
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+DAYS_LIMIT = 366
+
+_DAYS = re.compile(r"([1-9][0-9]{0,2})d")
+
+
+class ReportParams(BaseModel):
+    """Either `period`, or `date_from` with or without `date_to`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chatbot_id: Id | None = Field(None, description="Only what belongs to this bot.")
+    period: Annotated[str, StringConstraints(strip_whitespace=True, max_length=30)] | None = Field(
+        None,
+        description="`7d`, `30d`, `90d` or another number of days until now; or two dates as "
+        "`2026-01-01/2026-01-31`. 30d when nothing is given.",
+    )
+    date_from: date | None = Field(None, description="The first day (UTC).")
+    date_to: date | None = Field(None, description="The last day, included; today when not given.")
+
+    @model_validator(mode="after")
+    def _is_a_period(self) -> Self:
+        if self.period is not None and (self.date_from or self.date_to):
+            raise ValueError("give either a period or dates")
+        if self.date_to is not None and self.date_from is None:
+            raise ValueError("date_to needs a date_from")
+        self.span(datetime.now(UTC))
+        return self
+
+    def span(self, now: datetime) -> Span:
+        """The stretch of time that it is about. Raises ValueError."""
+        first, last = _dates(self.period) if self.period else (self.date_from, self.date_to)
+        if first is None:
+            days = _number_of_days(self.period or "30d")
+            return _checked(now - timedelta(days=days), now)
+        if last is None:
+            last = now.date()
+        if last == date.max:
+            raise ValueError("the last day is too late")
+        return _checked(_midnight(first), _midnight(last + timedelta(days=1)))
+
+
+def _dates(period: str) -> tuple[date | None, date | None]:
+    first, slash, last = period.partition("/")
+    if not slash:
+        return None, None
+    return date.fromisoformat(first), date.fromisoformat(last)
+
+
+def _number_of_days(period: str) -> int:
+    found = _DAYS.fullmatch(period)
+    if found is None:
+        raise ValueError("a period is a number of days like 30d, or 2026-01-01/2026-01-31")
+    return int(found[1])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def _checked(since: datetime, until: datetime) -> Span:
+    if since >= until:
+        raise ValueError("the period ends before it begins")
+    if until - since > timedelta(days=DAYS_LIMIT):
+        raise ValueError(f"a period has at most {DAYS_LIMIT} days")
+    return Span(since=since, until=until)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Times(_Part):
+    """How long something took, in seconds; percentiles are times that were (nearest rank)."""
+
+    count: int
+    mean_s: float
+    p50_s: float
+    p95_s: float
+    max_s: float
+
+
+class Kind(_Part):
+    """The jobs of one kind."""
+
+    kind: str
+    total: int
+    by_state: dict[str, int]
+    run_time: Times | None
+    """Of those that succeeded, from the first claim to the end."""
+    waiting_time: Times | None
+    """From the creation to the first claim."""
+
+
+class StageTimes(_Part):
+    """The runs of one stage that have ended."""
+
+    stage: str
+    run_time: Times
+
+
+class Failure(_Part):
+    """Failed jobs with the same type of error."""
+
+    kind: str
+    error: str
+    count: int
+
+
+class Day(_Part):
+    """The jobs that were created on one day (UTC), by the state that they are in now."""
+
+    date: str
+    by_state: dict[str, int]
+
+
+class Jobs(_Part):
+    """The jobs that were created in the period."""
+
+    total: int
+    by_state: dict[str, int]
+    kinds: tuple[Kind, ...]
+    stages: tuple[StageTimes, ...]
+    failures: tuple[Failure, ...]
+    days: tuple[Day, ...]
+
+
+class Sources(_Part):
+    """The sources that were added in the period."""
+
+    total: int
+    by_status: dict[str, int]
+
+
+class Chunks(_Part):
+    """Chunks for retrieval."""
+
+    of_new_sources: int
+    """Of the sources that were added in the period."""
+    tokens_of_new_sources: int
+    total: int
+    """Whenever they were stored."""
+
+
+class Notifications(_Part):
+    """The notifications of the period, to all users."""
+
+    total: int
+    unread: int
+    by_type: dict[str, int]
+    deliveries: dict[str, dict[str, int]]
+    """By channel and state."""
+
+
+class Report(_Part):
+    """What was done in a period."""
+
+    chatbot_id: str | None
+    since: datetime
+    until: datetime
+    jobs: Jobs
+    sources: Sources
+    chunks: Chunks
+    notifications: Notifications | None
+    """Null in the report of one bot: notifications belong to users."""
+    artifacts: tuple[str, ...]

@@ -1,5 +1,6 @@
 """A mail server that keeps what it takes."""
 
+import asyncio
 import email
 import ssl
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from tests.ports import free_port
+
+HELD_S = 600.0
 
 USER, PASSWORD = "celeriac", "test value"
 
@@ -44,6 +47,10 @@ class Mailbox:
     letters: list[Letter] = field(default_factory=list)
     recipient_refusals: list[str] = field(default_factory=list)
     data_refusals: list[str] = field(default_factory=list)
+    is_holding: bool = False
+    """Whether it answers nothing to the data that it gets."""
+    held: int = 0
+    """How many messages it has left without an answer."""
 
     async def handle_RCPT(
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -56,6 +63,10 @@ class Mailbox:
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
         """Any: aiosmtpd's server."""
+        if self.is_holding:
+            self.held += 1
+            await asyncio.sleep(HELD_S)
+            return "451 not now"
         if self.data_refusals:
             return self.data_refusals.pop(0)
         content = envelope.content

@@ -48,6 +48,7 @@ def _draw_days(axes: "Axes", report: Report) -> None:
     step = max(1, len(days) // 10)
     axes.set_xticks(places[::step], [day.date[5:] for day in days[::step]])
     axes.set_ylabel("jobs created")
+    axes.margins(y=0.2)  # room for the legend
     _say_when_empty(axes, is_empty=report.jobs.total == 0)
 
 

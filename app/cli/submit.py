@@ -50,6 +50,13 @@ LabelOption = Annotated[
 IdempotencyKeyOption = Annotated[
     str | None, typer.Option(help="Submitting again with this key gives the same job.")
 ]
+EndWebhookOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="Told of the job's end by a signed webhook.")
+]
+OnSuccessOption = Annotated[
+    str | None, typer.Option(metavar="JSON", help='What follows: `{"kind": ..., "params": ...}`.')
+]
+OnFailureOption = Annotated[str | None, typer.Option(metavar="JSON", help="The same for failure.")]
 WaitOption = Annotated[
     bool, typer.Option("--wait", "--watch", help="Follow the job until it ends.")
 ]
@@ -135,6 +142,9 @@ def submit(  # the options that every kind has
     max_attempts: MaxAttemptsOption = None,
     label: LabelOption = None,
     idempotency_key: IdempotencyKeyOption = None,
+    end_webhook: EndWebhookOption = None,
+    on_success: OnSuccessOption = None,
+    on_failure: OnFailureOption = None,
     wait: WaitOption = False,
     output_format: FormatOption = Format.TABLE,
     kind: Kind,
@@ -143,11 +153,14 @@ def submit(  # the options that every kind has
     """Submit one job of the kind; `params` are those that were given by options of their own."""
     by_name = pairs.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
     body: dict[str, Json] = {
-        "params": {**_json_object(json), **by_name, **params},
+        "params": {**(_json_object(json, option="--json") or {}), **by_name, **params},
         "priority": priority,
         "not_before": not_before,
         "max_attempts": max_attempts,
         "labels": pairs.parse(label or ()),
+        "webhook_url": end_webhook,
+        "on_success": _json_object(on_success, option="--on-success"),
+        "on_failure": _json_object(on_failure, option="--on-failure"),
     }
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     with client.connected(context) as api:
@@ -169,13 +182,15 @@ def _report(api: Api, job: Mapping[str, Json], *, wait: bool, shown: Format) -> 
         raise typer.Exit(watch.exit_code(job))
 
 
-def _json_object(text: str | None) -> dict[str, Json]:
+def _json_object(text: str | None, *, option: str) -> dict[str, Json] | None:
+    if text is None:
+        return None
     try:
-        found = json.loads(text) if text is not None else {}
+        found = json.loads(text)
     except ValueError as error:
-        raise InvalidInput(f"--json is not JSON: {error}") from error
+        raise InvalidInput(f"{option} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidInput("--json must be an object: its keys are the parameters")
+        raise InvalidInput(f"{option} must be a JSON object")
     return found
 
 

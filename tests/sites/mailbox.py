@@ -79,7 +79,7 @@ class Mailbox:
                 recipients=tuple(str(one) for one in envelope.rcpt_tos),
                 message=message,
                 was_encrypted=session.ssl is not None,
-                was_logged_in=session.authenticated,
+                was_logged_in=bool(session.authenticated),
             )
         )
         return "250 taken"

@@ -194,7 +194,7 @@ def test_what_the_broker_lost_is_published_again_and_nothing_twice(
 
 def callback_of(platform: Platform, jobs: Jobs, **wish: FollowUp) -> tuple[CallbackParams, Desk]:
     """The callback of a job that has succeeded, and the desk where it is worked on."""
-    job = acts.claimed(platform, jobs.submit(acts.request(**wish)), datetime.now(UTC))
+    job = acts.claimed(platform, jobs.submit(acts.request(None, **wish)), datetime.now(UTC))
     platform.claims.succeed(acts.hold(job), result={"pages": 3}, now=datetime.now(UTC))
     [found] = recorded(platform)
     return CallbackParams.model_validate(found.params), Desk(platform=platform, key=found.id)
@@ -264,7 +264,7 @@ def test_a_wish_that_can_never_be_fulfilled_is_refused(
     sqlite_platform: Platform, wish: dict[str, FollowUp], why: type[Exception]
 ) -> None:
     with pytest.raises(why):
-        Jobs(sqlite_platform).submit(acts.request(**wish))
+        Jobs(sqlite_platform).submit(acts.request(None, **wish))
 
 
 @pytest.fixture

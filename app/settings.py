@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -265,7 +265,7 @@ class NotifySettings(_Group):
         "webhook: put a new one first, and take the old one away when the receivers know it.",
         json_schema_extra={"writeOnly": True},
     )
-    webhook_url: str | None = Field(
+    webhook_url: AnyHttpUrl | None = Field(
         None,
         validation_alias="NOTIFY_WEBHOOK_URL",
         description="Notifications go there when they name no address of their own.",

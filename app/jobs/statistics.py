@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 
 from app.jobs.model import JobState
-from app.storage import moments, schema
+from app.storage import json_text, moments, schema
 from app.storage.engine import Database
 from app.storage.moments import Span
 
@@ -50,7 +50,8 @@ class JobStatistics:
 
     def failures(self, span: Span, *, chatbot_id: str | None) -> list[Counted]:
         """By kind and type of the error."""
-        kind = func.coalesce(_jobs.c.error["type"].as_string(), "unknown")
+        named = json_text.text_at(_jobs.c.error, "type", dialect=self._database.dialect)
+        kind = func.coalesce(named, "unknown")
         is_failed = _jobs.c.state == JobState.FAILED.value
         return self._counted(span, chatbot_id, _jobs.c.pipeline, kind, where=(is_failed,))
 
@@ -61,17 +62,17 @@ class JobStatistics:
 
     def job_times(self, span: Span, *, chatbot_id: str | None) -> list[Times]:
         """By kind: from the first claim of a job that succeeded to its end."""
-        conditions = (*_within(span, chatbot_id), _jobs.c.state == JobState.SUCCEEDED.value)
+        conditions = (*self._within(span, chatbot_id), _jobs.c.state == JobState.SUCCEEDED.value)
         return self._times(_jobs.c.pipeline, _jobs.c.started_at, _jobs.c.finished_at, conditions)
 
     def waiting_times(self, span: Span, *, chatbot_id: str | None) -> list[Times]:
         """By kind: from the creation of a job to its first claim, a wished delay included."""
-        conditions = (*_within(span, chatbot_id), _jobs.c.started_at.is_not(None))
+        conditions = (*self._within(span, chatbot_id), _jobs.c.started_at.is_not(None))
         return self._times(_jobs.c.pipeline, _jobs.c.created_at, _jobs.c.started_at, conditions)
 
     def stage_times(self, span: Span, *, chatbot_id: str | None) -> list[Times]:
         """By stage: each run that has ended, however."""
-        owned = select(_jobs.c.id).where(*_within(span, chatbot_id))
+        owned = select(_jobs.c.id).where(*self._within(span, chatbot_id))
         conditions = (_runs.c.ended_at.is_not(None), _runs.c.job_id.in_(owned))
         return self._times(_runs.c.stage, _runs.c.started_at, _runs.c.ended_at, conditions)
 
@@ -84,7 +85,7 @@ class JobStatistics:
     ) -> list[Counted]:
         query = (
             select(*names, func.count())
-            .where(*_within(span, chatbot_id), *where)
+            .where(*self._within(span, chatbot_id), *where)
             .group_by(*names)
             .order_by(*names)
         )
@@ -130,6 +131,17 @@ class JobStatistics:
         with self._database.read() as connection:
             return [_times(*row) for row in connection.execute(query)]
 
+    def _within(self, span: Span, chatbot_id: str | None) -> tuple[ColumnElement[bool], ...]:
+        within = span.holds(_jobs.c.created_at)
+        if chatbot_id is None:
+            return (within,)
+        dialect = self._database.dialect
+        named = [
+            json_text.text_at(_jobs.c.params, field, dialect=dialect) == chatbot_id
+            for field in BOT_FIELDS
+        ]
+        return (within, or_(*named))
+
 
 def _times(name: str, count: int, mean_s: float, p50_s: float, p95_s: float, max_s: float) -> Times:
     return Times(
@@ -140,11 +152,3 @@ def _times(name: str, count: int, mean_s: float, p50_s: float, p95_s: float, max
         p95_s=round(float(p95_s), 3),
         max_s=round(float(max_s), 3),
     )
-
-
-def _within(span: Span, chatbot_id: str | None) -> tuple[ColumnElement[bool], ...]:
-    within = span.holds(_jobs.c.created_at)
-    if chatbot_id is None:
-        return (within,)
-    named = [_jobs.c.params[field].as_string() == chatbot_id for field in BOT_FIELDS]
-    return (within, or_(*named))

@@ -15,7 +15,7 @@ from app.storage import schema
 from app.storage.engine import Database
 
 _notifications = schema.notifications
-_deliveries = schema.deliveries
+_deliveries = schema.notification_deliveries
 
 
 class Channel(StrEnum):
@@ -105,12 +105,17 @@ class NotificationStore:
         self._database = database
 
     def ensure(self, new: NewNotification, targets: Mapping[Channel, str]) -> Notification:
-        """The notification with this key and a delivery for each target; both made when they are
-        not there, and left as they are when they are."""
+        """The notification with this key and a delivery for each target.
+
+        One that is there already stays as it is, and so does what was delivered; what was not goes
+        to the present target, which somebody may have mended since.
+        """
         try:
             return self._add(new, targets)
         except Conflict:  # the attempt before, or somebody at the same time
-            with self._database.read() as connection:
+            with self._database.write() as connection:
+                known = _one(connection, _notifications.c.key == new.key)
+                _aim(connection, known, targets)
                 return _one(connection, _notifications.c.key == new.key)
 
     def get(self, notification_id: str) -> Notification:
@@ -200,6 +205,27 @@ class NotificationStore:
             if targets:
                 connection.execute(insert(_deliveries), _delivery_rows(own_id, targets, now))
             return _one(connection, _notifications.c.id == own_id)
+
+
+def _aim(connection: Connection, known: Notification, targets: Mapping[Channel, str]) -> None:
+    """Make the deliveries that are not done yet those of the targets."""
+    there = {delivery.channel for delivery in known.deliveries}
+    missing = {channel: target for channel, target in targets.items() if channel not in there}
+    if missing:
+        connection.execute(
+            insert(_deliveries), _delivery_rows(known.id, missing, datetime.now(UTC))
+        )
+    for channel, target in targets.items():
+        connection.execute(
+            update(_deliveries)
+            .where(
+                _deliveries.c.notification_id == known.id,
+                _deliveries.c.channel == channel.value,
+                _deliveries.c.target != target,
+                _deliveries.c.state != DeliveryState.DELIVERED.value,
+            )
+            .values(target=target)
+        )
 
 
 def _delivery_rows(

@@ -195,8 +195,8 @@ Index(
     postgresql_where=text("read_at IS NULL"),
 )
 
-deliveries = Table(
-    "deliveries",
+notification_deliveries = Table(
+    "notification_deliveries",
     metadata,
     Column(
         "notification_id",

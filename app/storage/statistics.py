@@ -11,7 +11,7 @@ from app.storage.moments import Span
 _sources = schema.sources
 _chunks = schema.chunks
 _notifications = schema.notifications
-_deliveries = schema.deliveries
+_deliveries = schema.notification_deliveries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

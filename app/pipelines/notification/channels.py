@@ -29,10 +29,10 @@ def targets(params: NotificationParams, settings: NotifySettings) -> dict[Channe
 
 def addresses(params: NotificationParams, settings: NotifySettings) -> dict[Channel, str]:
     """Where each channel would lead; one that is not configured is left out."""
-    url = str(params.webhook_url) if params.webhook_url is not None else settings.webhook_url
+    url = params.webhook_url if params.webhook_url is not None else settings.webhook_url
     mailbox = params.email if params.email is not None else settings.email_to
     found = {
-        Channel.WEBHOOK: url if settings.webhook_secrets else None,
+        Channel.WEBHOOK: str(url) if url is not None and settings.webhook_secrets else None,
         Channel.EMAIL: mailbox if settings.smtp_host is not None else None,
     }
     return {channel: address for channel, address in found.items() if address is not None}

@@ -6,18 +6,21 @@ import pytest
 
 from app.errors import InvalidInput, NotFound
 from app.jobs import rows
-from app.jobs.model import Job, JobId, JobRequest, JobState
+from app.jobs.model import FollowUp, Job, JobId, JobRequest, JobState
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.jobs.store import IdempotencyConflict, JobFilter
 from tests.integration.jobs import acts
+from tests.sites import receiver as receivers
 
 
 def submit(jobs: Jobs, count: int) -> list[Job]:
     return list(jobs.submit_many([acts.request() for _ in range(count)]))
 
 
-def test_submit_keeps_every_field(jobs: Jobs) -> None:
+def test_submit_keeps_every_field(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_WEBHOOK_SECRETS", receivers.SECRET)
+    follow_up = FollowUp(kind="probe", params={"name": "{{id}}"})
     later = datetime.now(UTC) + timedelta(hours=1)
 
     job = jobs.submit(
@@ -29,6 +32,7 @@ def test_submit_keeps_every_field(jobs: Jobs) -> None:
             idempotency_key="key",
             labels={"team": "blue", "tier": "1"},
             webhook_url="https://example.com/hook",
+            on_success=follow_up,
         )
     )
 
@@ -39,6 +43,7 @@ def test_submit_keeps_every_field(jobs: Jobs) -> None:
     assert (found.priority, found.not_before, found.max_attempts) == (2, later, 7)
     assert found.labels == {"team": "blue", "tier": "1"}
     assert found.webhook_url == "https://example.com/hook"
+    assert (found.on_success, found.on_failure) == (follow_up, None)
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,21 @@ def test_one_that_failed_for_good_is_tried_again_when_its_job_is_taken_up(
     assert (len(receiver.at("/hook")), len(mailbox.letters)) == (1, 1)
 
 
+def test_what_was_not_delivered_goes_to_the_address_that_was_mended(
+    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+) -> None:
+    wrong = receiver.will_answer("/wrong", 500)
+    with pytest.raises(RetryableError):
+        send.send(told(), open_desk(**settings, NOTIFY_WEBHOOK_URL=wrong), key="k1")
+
+    mended = open_desk(**settings, NOTIFY_WEBHOOK_URL=receiver.url + "/right")
+    send.send(told(email="ada@example.org"), mended, key="k1")
+
+    assert (len(receiver.at("/wrong")), len(receiver.at("/right"))) == (1, 1)
+    assert deliveries(mended)[Channel.WEBHOOK].target == receiver.url + "/right"
+    assert deliveries(mended)[Channel.EMAIL].state is DeliveryState.DELIVERED
+
+
 def test_both_secrets_sign_while_they_are_changed(
     open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
 ) -> None:

@@ -214,6 +214,18 @@ def test_a_report_of_one_bot_leaves_the_others_out(desk: Desk) -> None:
     assert report.notifications is None
 
 
+def test_texts_that_a_database_cannot_read_are_no_obstacle(desk: Desk) -> None:
+    odd = "NUL \x00, half \ud800, both \U0001f600\x00\\\x00, text \\u0000 and \\"
+    bot = {"chatbot_id": "bot", "odd": odd, odd: 1}
+    failure = {**error("NotFound"), "message": odd}
+    job(desk.platform, "media", STATE.FAILED, FIRST, ran_s=1, params=bot, error=failure)
+    params = ReportParams.model_validate({"period": "2026-03-01/2026-03-03", "chatbot_id": "bot"})
+
+    report = generate.generate(params, desk)
+
+    assert report.jobs.failures == (Failure(kind="media", error="NotFound", count=1),)
+
+
 def test_the_artifacts_say_the_same(open_desk: OpenDesk) -> None:
     desk = open_desk()
     fill(desk.platform)

@@ -52,7 +52,7 @@ def _create_notifications() -> None:
 
 def _create_deliveries() -> None:
     op.create_table(
-        "deliveries",
+        "notification_deliveries",
         sa.Column("notification_id", CleanText(), nullable=False),
         sa.Column("channel", CleanText(), nullable=False),
         sa.Column("target", CleanText(), nullable=False),
@@ -64,8 +64,10 @@ def _create_deliveries() -> None:
         sa.ForeignKeyConstraint(
             ["notification_id"],
             ["notifications.id"],
-            name=op.f("fk_deliveries_notification_id_notifications"),
+            name=op.f("fk_notification_deliveries_notification_id_notifications"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("notification_id", "channel", name=op.f("pk_deliveries")),
+        sa.PrimaryKeyConstraint(
+            "notification_id", "channel", name=op.f("pk_notification_deliveries")
+        ),
     )

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, ColumnElement, Text, cast, func
 
 _UNREADABLE = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
-r"""Escapes that PostgreSQL keeps and cannot read: NUL, and surrogates, those of pairs as well. After
-an escaped backslash it is none: `\\u0000` is a backslash and more."""
+r"""Escapes that PostgreSQL keeps and cannot read: NUL, and surrogates, those of pairs as well.
+After an escaped backslash it is none: `\\u0000` is a backslash and more."""
 
 
 def text_at(column: Column[Any], key: str, *, dialect: str) -> ColumnElement[str]:

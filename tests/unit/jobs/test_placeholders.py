@@ -1,0 +1,42 @@
+"""Parts of a job in what follows it."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import InvalidInput
+from app.jobs import placeholders
+
+VIEW = {
+    "id": "j1",
+    "error": None,
+    "result": {"pages": 3, "title": "{{id}}", "files": [{"name": "a.mp3"}], "a-b": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        pytest.param("{{result.pages}}", 3, id="a text that is one becomes the value"),
+        pytest.param("{{ result.files }}", [{"name": "a.mp3"}], id="whatever value that is"),
+        pytest.param("{{error}}", None, id="also nothing"),
+        pytest.param("{{id}}: {{result.a-b}}", "j1: true", id="inside of text it becomes text"),
+        pytest.param("{{result.files.0.name}}", "a.mp3", id="lists count from 0"),
+        pytest.param("{{result.title}}", "{{id}}", id="what is put in is not looked at again"),
+        pytest.param([{"a": "{{id}}"}, 1, None], [{"a": "j1"}, 1, None], id="in all depths"),
+        pytest.param("{id} {{}} {{a b}}", "{id} {{}} {{a b}}", id="other braces stay"),
+    ],
+)
+def test_parts_are_put_in(given: Any, want: Any) -> None:
+    assert placeholders.filled(given, VIEW) == want
+
+
+@pytest.mark.parametrize("path", ["nothing", "result.nothing", "result.files.1", "id.0", "error.a"])
+def test_a_part_that_is_not_there_is_named(path: str) -> None:
+    with pytest.raises(InvalidInput, match=path):
+        placeholders.filled({"a": f"see {{{{{path}}}}}"}, VIEW)
+
+
+def test_values_are_searched_for_placeholders() -> None:
+    assert placeholders.has_any({"a": ["x", {"b": "{{id}}"}]})
+    assert not placeholders.has_any({"{{id}}": 1, "b": "{id}"})

@@ -12,6 +12,8 @@ After an escaped backslash it is none: `\\u0000` is a backslash and more."""
 def text_at(column: Column[Any], key: str, *, dialect: str) -> ColumnElement[str]:
     """The text under a key of a JSON object, with "?" for what PostgreSQL cannot read."""
     if dialect == "sqlite":
-        return column[key].as_string()
+        plain: ColumnElement[str] = column[key].as_string()
+        return plain
     readable = func.regexp_replace(cast(column, Text), _UNREADABLE, r"\1?", "g")
-    return cast(readable, JSON)[key].as_string()
+    found: ColumnElement[str] = cast(readable, JSON)[key].as_string()
+    return found

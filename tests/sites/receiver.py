@@ -32,7 +32,8 @@ class Hook:
 @dataclass(kw_only=True)
 class Receiver:
     """A running receiver. Every path answers 204, but for those with answers of their own: a
-    status with headers each, the last one stays. `/silent` answers when the receiver ends."""
+    status with headers each, the last one stays. `/silent` answers when the receiver ends,
+    `/dripping` sends headers until then."""
 
     url: str
     answers: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
@@ -71,12 +72,21 @@ class _Handler(BaseHTTPRequestHandler):
         receiver.hooks.append(_hook(self.path, dict(self.headers.items()), body))
         if self.path == "/silent":
             receiver.ended.wait()
+        if self.path == "/dripping":
+            self._drip()
+            return
         status, headers = receiver.answer(self.path)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _drip(self) -> None:
+        """An answer that never ends, and is never silent for long."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.server.receiver.ended.wait(0.1):
+            self.wfile.write(b"X: y\r\n")
 
     def do_GET(self) -> None:
         """Nobody fetches from here: one that follows a redirect would."""

@@ -3,10 +3,12 @@
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from app.errors import AddressRefused, Cancelled, InvalidInput, RetryableError
+from app.pipelines import webhook
 from app.pipelines.notification import send
 from app.pipelines.notification.post import MailRefused
 from app.pipelines.notification.schema import NotificationParams
@@ -246,6 +248,30 @@ def test_a_cancel_ends_the_wait_for_a_silent_receiver(desk: Desk, receiver: Rece
             send.send(told(webhook_url=receiver.url + "/silent"), desk, key="k1")
 
     assert deliveries(desk)[Channel.WEBHOOK].state is DeliveryState.PENDING
+
+
+def test_a_receiver_that_drips_has_its_time(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "ANSWER_S", 1.0)
+
+    with pytest.raises(RetryableError, match="did not answer within 1 s"):
+        send.send(told(webhook_url=receiver.url + "/dripping"), desk, key="k1")
+
+
+def test_a_webhook_that_is_too_large_is_shortened(desk: Desk, receiver: Receiver) -> None:
+    def event(**data: object) -> webhook.Event:
+        now = datetime.now(UTC)
+        return webhook.Event(id="e1", type="job.succeeded", at=now, data={"id": "j1", **data})
+
+    large = "x" * webhook.SIZE_LIMIT_BYTES
+    webhook.deliver(receiver.url + "/hook", event(result=large, params={"a": 1}), desk)
+    with pytest.raises(InvalidInput, match="too large"):
+        webhook.deliver(receiver.url + "/hook", event(message=large), desk)
+
+    [hook] = receiver.at("/hook")
+    assert hook.verified_by == {receivers.SECRET}
+    assert hook.body["data"] == {"id": "j1", "result": None, "params": None, "is_shortened": True}
 
 
 def test_what_a_stranger_writes_stays_in_its_place(

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.errors import Conflict, NotFound
 from app.jobs import rows
@@ -70,6 +71,7 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._insert_new = _insert_statement(database.dialect)
 
     def add(self, new_jobs: Sequence[NewJob], *, now: datetime) -> list[tuple[Job, bool]]:
         """Accept jobs, all or none, in one transaction.
@@ -144,14 +146,17 @@ class JobStore:
         return rows.parse_artifact(row), row.key
 
     def _insert(self, connection: Connection, prepared: Sequence[JsonObject]) -> dict[JobId, Job]:
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
-        statement = (
-            dialect.insert(_jobs)
-            .on_conflict_do_nothing(index_elements=["idempotency_key"])
-            .returning(_jobs)
-        )
-        added = [rows.parse_job(row) for row in connection.execute(statement, list(prepared))]
+        # A list, also of one, takes the library's longer way for many rows.
+        values = prepared[0] if len(prepared) == 1 else list(prepared)
+        added = [rows.parse_job(row) for row in connection.execute(self._insert_new, values)]
         return {job.id: job for job in added}
+
+
+def _insert_statement(dialect: str) -> ReturningInsert[Any]:  # columns of several types
+    """Made once, and not for each job."""
+    statement: sqlite.Insert | postgresql.Insert
+    statement = postgresql.insert(_jobs) if dialect == "postgresql" else sqlite.insert(_jobs)
+    return statement.on_conflict_do_nothing(index_elements=["idempotency_key"]).returning(_jobs)
 
 
 def _row(new: NewJob, *, now: datetime) -> JsonObject:

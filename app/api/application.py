@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from app.api import handlers, openapi
 from app.api.context import BodyLimit, BodyRule, CrossSiteGuard, RequestContext
 from app.api.drain import Drain
+from app.api.exposure import LocalOnly
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics, CountedJobs, JobCounts, Measured
 from app.api.openapi import Responses
@@ -74,6 +75,8 @@ def create_app(platform: Platform) -> FastAPI:
     ]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
     app.add_middleware(CrossSiteGuard)
+    api = platform.settings.api
+    app.add_middleware(LocalOnly, is_open=api.is_insecure, hosts=api.hosts)
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)

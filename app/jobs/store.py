@@ -80,7 +80,7 @@ class JobStore:
         for the same gives the job of then. Raises IdempotencyConflict.
         """
         prepared = [_row(new, now=now) for new in new_jobs]
-        with self._database.write() as connection:
+        with self._database.write(is_promise=True) as connection:
             added = self._insert(connection, prepared)
             _insert_labels(connection, added.values())
             return [

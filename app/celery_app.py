@@ -12,7 +12,7 @@ from celery import Celery
 from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 
-from app.jobs import hooks, time_limits
+from app.jobs import hooks, redis_clients, time_limits
 from app.jobs.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
@@ -48,7 +48,11 @@ class StampingCelery(Celery):  # type: ignore[misc]  # Celery has no types
 
 
 def create(settings: Settings, registry: Registry) -> Celery:
-    """An application whose workers run the registry's stages; `platform.of` finds its platform."""
+    """An application whose workers run the registry's stages; `platform.of` finds its platform.
+
+    Raises InvalidInput for a broker that jobs can not live on.
+    """
+    redis_clients.refuse_sentinels(settings.broker.broker_url.get_secret_value())
     application = StampingCelery("celeriac")
     application.conf.update(
         **_connections(settings.broker),

@@ -440,6 +440,23 @@ class ApiSettings(_Group):
         validation_alias="CELERIAC_URL",
         description="The API that the command line talks to.",
     )
+    is_insecure: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_INSECURE",
+        description="Answer others than this machine although no key guards the API, because "
+        "something else does.",
+    )
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="CELERIAC_API_HOSTS",
+        description="Names, separated by commas, that the API is asked by besides those of the "
+        "loopback: behind a proxy on this machine, say.",
+    )
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_at_commas(value)
 
 
 class PipelineSettings(_Group):

@@ -59,15 +59,20 @@ class RemoteControl:
     async def stop_consuming(
         self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
     ) -> frozenset[NodeName]:
-        """Cancel the consumers of these queues; returns the nodes that have confirmed.
+        """Cancel the consumers of these queues; returns the nodes that are seen without them.
 
         A message that a worker was about to fetch goes back to its queue. What it holds already it
         still runs.
 
+        A worker says "ok" first and acts in the next turn of its loop, on all that it was told
+        meanwhile, in any order (Celery's `call_soon`, Kombu's hub). Who resumed it upon that word
+        could have it resume first and stop then, for good.
+
         Raises:
             BrokerUnreachable: it is not known who has heard it.
         """
-        return await self._tell("cancel_consumer", nodes, queues)
+        told = await self._tell("cancel_consumer", nodes, queues)
+        return await self._seen_without(frozenset(queues), told)
 
     async def resume_consuming(
         self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
@@ -108,6 +113,24 @@ class RemoteControl:
             await client.publish(
                 self._keys.pidbox_channel, self._message(_Request(method="shutdown"), nodes)
             )
+
+    async def _seen_without(
+        self, queues: Collection[QueueName], nodes: frozenset[NodeName]
+    ) -> frozenset[NodeName]:
+        """Those of the nodes that are seen, in time, to consume none of these queues."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._answer_limit_s
+        request = _Request(method="active_queues")
+        seen: frozenset[NodeName] = frozenset()
+        while seen != nodes and loop.time() < deadline_s:
+            replies = await self._call([request], nodes - seen)
+            seen |= {
+                node
+                for node, given in replies.items()
+                if isinstance(found := given.get(request.ticket), list)
+                and not _names(found).intersection(queues)
+            }
+        return seen
 
     async def _tell(
         self, method: str, nodes: Collection[NodeName], queues: Collection[QueueName]
@@ -215,9 +238,13 @@ def _answer(node: NodeName, given: Mapping[str, Reply], *, now_s: float) -> Node
         active=len(active),
         reserved=len(reserved),
         scheduled=len(scheduled),
-        queues=frozenset(QueueName(queue["name"]) for queue in queues),
+        queues=_names(queues),
         slots=_slots(given["stats"]),
     )
+
+
+def _names(active_queues: Sequence[Reply]) -> frozenset[QueueName]:
+    return frozenset(QueueName(queue["name"]) for queue in active_queues)
 
 
 def _slots(stats: Reply) -> int | None:

@@ -79,3 +79,11 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
 
 def _speaks_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f} s"
+
+
+def rate(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}/s"

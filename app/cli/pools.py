@@ -1,4 +1,7 @@
-"""`celeriac pools`: the WorkerPools of a Kubernetes cluster, and why they have their size."""
+"""`celeriac pools`: worker pools and why they have their size, in a cluster or on this machine.
+
+Where no cluster is named and none can be logged in to, the platform of this machine is asked.
+"""
 
 import asyncio
 import os
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import output
+from app.cli import local_pools, output
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ COLUMNS = (
     *("BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
 )
 
-application = typer.Typer(help="See the worker pools of a cluster.", no_args_is_help=True)
+application = typer.Typer(help="See the worker pools.", no_args_is_help=True)
 
 NamespaceOption = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Instead of the kubeconfig's own.")
@@ -29,40 +32,63 @@ NamespaceOption = Annotated[
 ContextOption = Annotated[
     str | None, typer.Option("--context", help="A context of the kubeconfig, not the current one.")
 ]
+LocalOption = Annotated[
+    bool,
+    typer.Option(
+        "--local", help="The pools of the platform that --api-url names, not a cluster's."
+    ),
+]
 
 
 @application.command("list")
 def list_pools(
+    root: typer.Context,
     *,
     namespace: NamespaceOption = None,
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="The pools of the whole cluster.")
     ] = False,
     context: ContextOption = None,
+    local: LocalOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the pools: their size, what waits, and whether they are well."""
-    pools = asyncio.run(_read_all(namespace, context=context, is_everywhere=all_namespaces))
+    is_local = local or not (all_namespaces or _has_cluster(namespace, context=context))
+    if is_local:
+        pools = local_pools.read_all(root)
+    else:
+        pools = asyncio.run(_read_all(namespace, context=context, is_everywhere=all_namespaces))
     if output_format is Format.JSON:
         output.print_json(pools)
-        return
-    output.print_table(COLUMNS, [_row(pool) for pool in pools])
+    elif is_local:
+        output.print_table(local_pools.COLUMNS, [local_pools.row(pool) for pool in pools])
+    else:
+        output.print_table(COLUMNS, [_row(pool) for pool in pools])
 
 
 @application.command("explain")
 def explain(
+    root: typer.Context,
     name: str,
     *,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
+    local: LocalOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Say why a pool has the size that it has."""
-    pool = asyncio.run(_read_one(name, namespace, context=context))
+    is_local = local or not _has_cluster(namespace, context=context)
+    if is_local:
+        pool = local_pools.get(root, name)
+    else:
+        pool = asyncio.run(_read_one(name, namespace, context=context))
     if output_format is Format.JSON:
         output.print_json(pool)
-        return
-    _print_explanation(pool)
+    elif is_local:
+        output.print_fields(local_pools.facts(pool))
+        _print_lines("why", pool["explanation"])
+    else:
+        _print_explanation(pool)
 
 
 @application.command("crd")
@@ -95,6 +121,16 @@ async def _read_one(name: str, namespace: str | None, *, context: str | None) ->
         return await server.get(path)
 
 
+def _has_cluster(namespace: str | None, *, context: str | None) -> bool:
+    """Whether one is named, or there is one that we could log in to."""
+    if namespace is not None or context is not None:
+        return True
+    from app.operator import login
+
+    found = login.find_login(os.environ, home=Path.home())
+    return found.service_account is not None or bool(found.kubeconfigs)
+
+
 def _server(context: str | None) -> "ApiServer":
     from app.operator import login
     from app.operator.apiserver import ApiServer
@@ -113,7 +149,7 @@ def _row(pool: Manifest) -> tuple[object, ...]:
         status.get("desiredReplicas"),
         status.get("backlog"),
         status.get("activeTasks"),
-        _seconds(status.get("queueWaitSeconds")),
+        output.seconds(status.get("queueWaitSeconds")),
         ready.get("status", "Unknown"),
         ready.get("reason"),
     )
@@ -144,9 +180,9 @@ def _facts(pool: Manifest) -> list[tuple[str, object]]:
         ("slots/replica", status.get("slotsPerReplica")),
         ("backlog", status.get("backlog")),
         ("active", status.get("activeTasks")),
-        ("wait", _seconds(status.get("queueWaitSeconds"))),
-        ("arrivals", _rate(status.get("arrivalRate"))),
-        ("run time", _seconds(status.get("meanRuntimeSeconds"))),
+        ("wait", output.seconds(status.get("queueWaitSeconds"))),
+        ("arrivals", output.rate(status.get("arrivalRate"))),
+        ("run time", output.seconds(status.get("meanRuntimeSeconds"))),
         ("last scaled", output.moment(status.get("lastScaleTime"))),
     ]
 
@@ -154,7 +190,7 @@ def _facts(pool: Manifest) -> list[tuple[str, object]]:
 def _queue_facts(queue: Manifest) -> str:
     facts = (("ready", "ready"), ("unacked", "unacked"), ("scheduled", "scheduled"))
     told = [f"{queue[key]} {word}" for key, word in facts if queue.get(key) is not None]
-    age = _seconds(queue.get("oldestAgeSeconds"))
+    age = output.seconds(queue.get("oldestAgeSeconds"))
     return ", ".join([*told, *([f"the oldest for {age}"] if age else [])])
 
 
@@ -173,11 +209,3 @@ def _condition(pool: Manifest, kind: str) -> Manifest:
 def _condition_line(condition: Manifest) -> str:
     state = f"{condition['type']}={condition['status']}"
     return f"{state}  {condition['reason']}: {condition['message']}"
-
-
-def _seconds(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1f} s"
-
-
-def _rate(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f}/s"

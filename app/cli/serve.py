@@ -1,6 +1,5 @@
 """`celeriac api`, `worker` and `beat`: one role of the platform in this process."""
 
-import ipaddress
 import os
 import sys
 from collections.abc import Sequence
@@ -20,8 +19,11 @@ clients from another server."""
 
 HostOption = Annotated[str, typer.Option(envvar="CELERIAC_HOST", help="Where to listen.")]
 PortOption = Annotated[int, typer.Option(envvar="CELERIAC_PORT", min=0, max=65535)]
+INSECURE = "CELERIAC_INSECURE"
+
 InsecureOption = Annotated[
-    bool, typer.Option(help="Listen beyond this machine although no key guards the API.")
+    bool,
+    typer.Option(envvar=INSECURE, help="Answer other machines although no key guards the API."),
 ]
 LogLevelOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
@@ -37,6 +39,8 @@ def api(
 ) -> None:
     """Serve the HTTP API."""
     refuse_exposure(host, insecure=insecure)
+    if insecure:
+        os.environ[INSECURE] = "true"  # read by the application, which may be in other processes
     import uvicorn  # only this role needs it
 
     uvicorn.run(
@@ -81,25 +85,13 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def refuse_exposure(host: str, *, insecure: bool) -> None:
     """Raises CeleriacError unless only this machine can reach `host`, or the user insists."""
-    if not (insecure or is_loopback(host)):
+    from app.api import exposure  # brings Starlette, which other commands need not wait for
+
+    if not (insecure or exposure.is_loopback(host)):
         raise CeleriacError(
             f"the API has no key, so it does not listen on {host!r}, where others could submit "
             "jobs; use --insecure if something else guards it"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("api")
-    (True, True, False, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def declared(name: str) -> Queue:

@@ -1,5 +1,6 @@
 """`celeriac up`: the whole platform on this machine."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,8 @@ def up(
 ) -> None:
     """Start everything: broker, database, API, scheduler, and pools that size themselves."""
     serve.refuse_exposure(host, insecure=insecure)
+    if insecure:
+        os.environ[serve.INSECURE] = "true"  # for the API, which is a process of its own
     from app.local import platform  # brings the whole platform with it
     from app.local.options import UpOptions
 

@@ -71,6 +71,8 @@ class Carrying:
         """Let them consume again. The mark stays until all of their workers have confirmed."""
         nodes = self._nodes(names)
         spoken_to = {node for found in nodes.values() for node in found}
+        for name in names:
+            self.notes[name] = noting.with_resume(self._note(name))
         awake = frozenset[NodeName]()
         if spoken_to and self._workers is not None:
             awake = await self._workers.resume_consuming(spoken_to, queues=self._queues)

@@ -48,6 +48,12 @@ def with_stop(note: Note, *, tried_at_s: float, stopped_at_s: float | None) -> N
     return replace(note, stop_tried_at_s=tried_at_s, stopped_at_s=stopped_at_s, answer=None)
 
 
+def with_resume(note: Note) -> Note:
+    """Before its workers are told to go on. They may do so although their word is lost: from now on
+    nothing shows any more that they have stopped and hold nothing."""
+    return replace(note, stopped_at_s=None, answer=None)
+
+
 def with_answers(
     note: Note,
     nodes: Collection[NodeName],

@@ -14,6 +14,14 @@ from app.storage import schema
 _jobs = schema.jobs
 _labels = schema.job_labels
 
+# Made once, and not for each job.
+_INSERT = {
+    name: dialect.insert(_jobs)
+    .on_conflict_do_nothing(index_elements=["idempotency_key"])
+    .returning(_jobs)
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
@@ -63,13 +71,10 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
 
 def insert_jobs(connection: Connection, prepared: Sequence[JsonObject]) -> dict[JobId, Job]:
     """Insert the rows with their labels; those whose idempotency key is taken are left out."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(_jobs)
-        .on_conflict_do_nothing(index_elements=["idempotency_key"])
-        .returning(_jobs)
-    )
-    added = [rows.parse_job(row) for row in connection.execute(statement, list(prepared))]
+    # A list, also of one, takes the library's longer way for many rows.
+    values = prepared[0] if len(prepared) == 1 else list(prepared)
+    statement = _INSERT[connection.dialect.name]
+    added = [rows.parse_job(row) for row in connection.execute(statement, values)]
     _insert_labels(connection, added)
     return {job.id: job for job in added}
 

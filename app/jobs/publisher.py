@@ -89,6 +89,7 @@ class Publisher:
             "headers": own.headers,
             "queue": queue,
             "priority": job.priority,
+            "declare": [],  # a queue on the default exchange needs none, and it takes its time
             "ignore_result": True,  # the row has it
             "add_to_parent": False,
             "producer": producer,

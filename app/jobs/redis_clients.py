@@ -45,7 +45,17 @@ def open_reader(url: str) -> "redis_asyncio.Redis":
     )
 
 
+def refuse_sentinels(url: str) -> None:
+    """Raises InvalidInput for the address of sentinels, which only operator and exporter take."""
+    if url.strip().startswith("sentinel"):
+        raise InvalidInput(
+            "CELERY_BROKER_URL names sentinels: jobs need the address of a Redis itself, "
+            "redis://host:port/db; put a name or a proxy in front that follows the master"
+        )
+
+
 def _place(url: str) -> dict[str, Any]:  # arguments of several types
+    refuse_sentinels(url)
     parsed = address.parse_address(url)
     common = {
         "db": parsed.db,
@@ -61,7 +71,7 @@ def _place(url: str) -> dict[str, Any]:  # arguments of several types
         case str() as path:
             return {**common, "unix_socket_path": path}
         case _:
-            raise InvalidInput("jobs need the address of a Redis itself, not of its sentinels")
+            raise InvalidInput("the broker URL names no one server")
 
 
 def _tls(tls: Tls | None) -> dict[str, Any]:  # arguments of several types

@@ -67,7 +67,7 @@ class JobStore:
         for the same gives the job of then. Raises IdempotencyConflict.
         """
         prepared = [acceptance.row_of(new, now=now) for new in new_jobs]
-        with self._database.write() as connection:
+        with self._database.write(is_promise=True) as connection:
             added = acceptance.insert_jobs(connection, prepared)
             return [
                 (added[row["id"]], True)

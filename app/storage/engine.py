@@ -17,6 +17,21 @@ BUSY_TIMEOUT_S = 30.0
 
 CONNECT_TIMEOUT_S = 5
 
+DEAD_PEER_S = 30
+"""A PostgreSQL whose machine has gone without a word is given up after this. By the defaults of
+Linux a statement waits a quarter of an hour for it, and an idle connection two hours."""
+
+_KEEPALIVE_PROBES = 3
+
+_TCP = {
+    "keepalives": 1,
+    "keepalives_idle": DEAD_PEER_S // 2,
+    "keepalives_interval": DEAD_PEER_S // 2 // _KEEPALIVE_PROBES,
+    "keepalives_count": _KEEPALIVE_PROBES,
+    "tcp_user_timeout": DEAD_PEER_S * 1000,
+}
+"""libpq's names; what the URL says of them wins."""
+
 UNDEFINED = frozenset({"42P01", "42703"})
 """PostgreSQL's codes for a table and for a column that is not there (its Appendix A)."""
 
@@ -43,11 +58,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, is_promise: bool = False) -> Iterator[Connection]:
         """One transaction, committed at the end. SQLite takes its write lock at once, so that a
-        transaction that reads first can not fail half-way."""
+        transaction that reads first can not fail half-way.
+
+        A promise is on the disk when this returns. SQLite may lose the last of other transactions
+        with the power, never a part of one: each is work that is done again.
+        """
         with translated(), self._engine.connect() as connection:
-            connection.execution_options(celeriac_begin="BEGIN IMMEDIATE")
+            connection.execution_options(
+                celeriac_begin="BEGIN IMMEDIATE",
+                celeriac_synchronous="FULL" if is_promise else "NORMAL",
+            )
             with connection.begin():
                 yield connection
 
@@ -111,7 +133,11 @@ def build_engine(url: str, *, pool_size: int = 5) -> Engine:
         pool_pre_ping=True,
         json_serializer=dump_json,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "celeriac"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "celeriac",
+            **{name: value for name, value in _TCP.items() if name not in parsed.query},
+        },
     )
 
 
@@ -161,11 +187,18 @@ def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
     return engine
 
 
+_SYNCHRONOUS = "NORMAL"
+"""How a connection begins."""
+
+_INFO = "celeriac_synchronous"
+"""Where a connection notes how it is now."""
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, see `_begin_sqlite`
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        f"synchronous = {_SYNCHRONOUS}",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -173,4 +206,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
+    wanted = options.get("celeriac_synchronous")
+    if wanted is not None and wanted != connection.info.get(_INFO, _SYNCHRONOUS):
+        connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        connection.info[_INFO] = wanted
     connection.exec_driver_sql(options.get("celeriac_begin", "BEGIN"))

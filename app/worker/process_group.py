@@ -30,8 +30,30 @@ LINE_LIMIT_BYTES = 1024 * 1024
 """A longer line is handed over in pieces: no output fills our memory."""
 
 
+PASSED_ON = frozenset(
+    {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "OMP_THREAD_LIMIT", "PATH", "TMPDIR", "TZ"}
+    | {"FONTCONFIG_FILE", "FONTCONFIG_PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TESSDATA_PREFIX"}
+)
+
+
+def clean_environment() -> dict[str, str]:
+    """What a program needs of our environment to find its files and write our language.
+
+    Not the rest: programs that read what strangers send need no address of the broker or the
+    database, and no key.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or name.startswith("LC_")
+    }
+
+
 class ProcessGroup:
-    """One command with everything that it starts. Call `run` once; `stop` from any thread."""
+    """One command with everything that it starts. Call `run` once; `stop` from any thread.
+
+    Unless an environment is given it gets `clean_environment()`.
+    """
 
     def __init__(
         self,
@@ -41,7 +63,7 @@ class ProcessGroup:
         folder: Path | None = None,
     ) -> None:
         self._command = tuple(command)
-        self._environment = environment
+        self._environment = clean_environment() if environment is None else environment
         self._folder = folder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +119,7 @@ class ProcessGroup:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
-                env=None if self._environment is None else dict(self._environment),
+                env=dict(self._environment),
                 start_new_session=True,
             )
             if self._stopped_at is not None:

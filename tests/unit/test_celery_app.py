@@ -9,6 +9,7 @@ from celery.app.defaults import SETTING_KEYS
 from kombu.transport.redis import Channel
 
 from app import celery_app, queues
+from app.errors import InvalidInput
 from app.jobs import platform
 from app.jobs.pipeline import Registry
 from app.settings import Settings
@@ -96,3 +97,9 @@ def test_a_liveness_file_adds_a_step(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_the_module_makes_its_application_when_it_is_asked_for() -> None:
     with pytest.raises(AttributeError):
         celery_app.nothing  # noqa: B018
+
+
+def test_sentinels_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "sentinel://one:26379;sentinel://two:26379/0")
+    with pytest.raises(InvalidInput, match="sentinels: jobs need the address of a Redis itself"):
+        celery_app.create(Settings(), Registry([]))

@@ -27,6 +27,8 @@ SET_BY_CHART = frozenset(
         "CELERIAC_HOST",
         "CELERIAC_PORT",
         "CELERIAC_URL",
+        "CELERIAC_API_HOSTS",  # kubelet asks by the address of the pod
+        "CELERIAC_INSECURE",  # the template says so
         "CELERIAC_LIVENESS_FILE",
     }
 )

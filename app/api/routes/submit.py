@@ -2,20 +2,21 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.convertors import UUIDConvertor
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import Batch, IdempotencyKey, Submission
-from app.api.links import Links
+from app.api.links import PREFIX, Links
 from app.api.openapi import Responses
-from app.api.services import LinksParam, ServicesParam
+from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import JobView, Listing
 from app.errors import NotFound
 from app.jobs.model import Job, JobRequest, JsonObject
@@ -52,44 +53,61 @@ IdempotencyKeyHeader = Annotated[
 ]
 
 
-def routes(registry: Registry) -> APIRouter:
-    """A route for each kind, one for batches, and one that answers for kinds there are not."""
-    router = APIRouter(tags=["jobs"])
-    router.add_api_route("/jobs:batch", submit_batch, methods=["POST"], status_code=202)
+def add_kinds(router: APIRouter, registry: Registry) -> None:
+    """A route for each kind. A router tries its routes in their order: these are asked most."""
     for pipeline in registry.values():
         router.add_api_route(
-            f"/jobs/{pipeline.kind}",
+            f"{PREFIX}/jobs/{pipeline.kind}",
             _endpoint(pipeline),
             methods=["POST"],
             status_code=202,
+            response_model=JobView,
             responses=ACCEPTED,
             summary=pipeline.summary,
             operation_id=f"submit_{pipeline.kind.replace('-', '_')}",
+            tags=["jobs"],
         )
+
+
+def routes() -> APIRouter:
+    """A route for batches, and one that answers for what no other route takes."""
+    router = APIRouter(tags=["jobs"])
+    router.add_api_route("/jobs:batch", submit_batch, methods=["POST"], status_code=202)
     router.add_api_route("/jobs/{name}", refuse, methods=EVERY_METHOD, include_in_schema=False)
     return router
 
 
-def _endpoint(pipeline: Pipeline) -> Callable[..., JobView]:
-    def submit(
+def _endpoint(pipeline: Pipeline) -> Callable[..., Coroutine[Any, Any, Response]]:
+    async def submit(
         body: Submission[BaseModel],
-        response: Response,
         services: ServicesParam,
         links: LinksParam,
         idempotency_key: IdempotencyKeyHeader = None,
-    ) -> JobView:
+    ) -> Response:
         request = body.request(pipeline.kind, body.params, idempotency_key=idempotency_key)
-        return _accepted(services.jobs.submit(request), response, links)
+        return await run_in_threadpool(_submit, services, request, links)
 
     submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # known at run time
     return submit
 
 
-def _accepted(job: Job, response: Response, links: Links) -> JobView:
+def _submit(services: Services, request: JobRequest, links: Links) -> Response:
+    """Accept a job. All in one thread, answer included: FastAPI would take a second one to check
+    and write out what is checked already."""
+    return _accepted(services.jobs.submit(request), links)
+
+
+def _accepted(job: Job, links: Links) -> Response:
     """There is no news of it yet: the row tells all."""
-    response.headers["Location"] = links.job(job.id)
-    response.headers["Retry-After"] = str(poll_after_s(job, now=datetime.now(UTC)))
-    return JobView.of(job, links=links)
+    return Response(
+        JobView.of(job, links=links).model_dump_json(),
+        status_code=202,
+        media_type="application/json",
+        headers={
+            "Location": links.job(job.id),
+            "Retry-After": str(poll_after_s(job, now=datetime.now(UTC))),
+        },
+    )
 
 
 def poll_after_s(job: Job, *, now: datetime) -> int:

@@ -3,6 +3,7 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -92,7 +93,7 @@ def test_watch_outlives_a_restart_of_the_api(environment: dict[str, str]) -> Non
 def test_a_terminal_shows_a_bar(
     celeriac: CommandLine, server: Server, start_worker: StartWorker
 ) -> None:
-    start_worker(ALL_QUEUES, app=PROBE_APP)
+    """The worker comes last: whatever the command takes to start, it sees every stage."""
     job_id = asking.submit(server.http, plan={"second": ["spin:1"]})["id"]
     leader, follower = pty.openpty()
     watching = subprocess.Popen(
@@ -103,20 +104,22 @@ def test_a_terminal_shows_a_bar(
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )
     os.close(follower)
-    seen = b""
-
-    def over() -> bool:
-        nonlocal seen
-        try:
-            seen += os.read(leader, 65536)
-        except OSError:  # the other end is closed: the command is over
-            return True
-        return False
-
-    eventually(over, why="the command ends")
+    seen = bytearray()
+    reader = threading.Thread(target=_read_on, args=(leader, seen))
+    reader.start()
+    eventually(lambda: b"queued" in seen, why="it watches")
+    start_worker(ALL_QUEUES, app=PROBE_APP)
+    assert watching.wait(timeout=90) == 0
+    reader.join(timeout=20)
     os.close(leader)
-    assert watching.wait(timeout=20) == 0
     shown = seen.decode(errors="replace")
     assert "probe_second" in shown
     assert "%" in shown
     assert f"probe {job_id} succeeded" in shown
+
+
+def _read_on(leader: int, seen: bytearray) -> None:
+    """Until the other end is closed: the command is over."""
+    with contextlib.suppress(OSError):
+        while part := os.read(leader, 65536):
+            seen += part

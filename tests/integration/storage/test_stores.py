@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from obstore.store import MemoryStore
+from sqlalchemy import make_url
 
 from app.errors import Conflict, NotFound
 from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
-from app.storage.engine import Database
+from app.storage.engine import Database, build_engine
 from app.storage.objects import ArtifactStore
 from app.storage.sources import SourceStatus, SourceStore
 from app.storage.uploads import UploadStore
@@ -29,6 +31,26 @@ def sources(database: Database) -> SourceStore:
 @pytest.fixture
 def chunks(database: Database) -> ChunkStore:
     return SqlChunkStore(database)
+
+
+@pytest.mark.parametrize(
+    ("asked", "want"),
+    [
+        pytest.param({}, "30000", id="within half a minute"),
+        pytest.param({"tcp_user_timeout": "5000"}, "5000", id="or as the URL says"),
+    ],
+)
+def test_a_database_that_is_gone_is_given_up(
+    postgres_url: str, asked: dict[str, str], want: str
+) -> None:
+    url = make_url(postgres_url).update_query_dict(asked)
+    built = build_engine(url.render_as_string(hide_password=False))
+    with built.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        found = driver.info.get_parameters()
+    built.dispose()
+    assert (found["tcp_user_timeout"], found["keepalives_idle"]) == (want, "15")
 
 
 def piece(text: str, **metadata: object) -> NewChunk:

@@ -235,3 +235,24 @@ def test_kill_9_of_this_process_takes_the_family_along(tmp_path: Path) -> None:
     parent.wait()
 
     gone(pids)
+
+
+def test_a_child_gets_no_address_and_no_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://:secret@broker")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shop:secret@db/jobs")
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    lines: list[str] = []
+    ProcessGroup(["env"]).run(on_line=lines.append)
+    found = dict(line.split("=", 1) for line in lines)
+    assert "secret" not in "".join(found.values())
+    assert (found["PATH"], found["LC_ALL"]) == (os.environ["PATH"], "C.UTF-8")
+    assert set(found) <= process_group.PASSED_ON | {"LC_ALL", "LC_CTYPE"}
+
+
+def test_a_child_gets_the_environment_that_it_is_given() -> None:
+    lines: list[str] = []
+    ProcessGroup(["env"], environment={"PATH": os.environ["PATH"], "TOKEN": "for it"}).run(
+        on_line=lines.append
+    )
+    assert "TOKEN=for it" in lines

@@ -1,9 +1,10 @@
 """Errors and URLs of the database."""
 
 import inspect
+from pathlib import Path
 
 import pytest
-from sqlalchemy import exc
+from sqlalchemy import Connection, exc
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
 from app.storage import engine
@@ -75,3 +76,18 @@ def test_what_json_cannot_hold_is_refused(value: object) -> None:
 
 def test_json_of_equal_objects_is_equal_when_sorted() -> None:
     assert engine.dump_json({"b": 1, "a": 2}, sort_keys=True) == '{"a":2,"b":1}'
+
+
+def synchronous(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+
+def test_a_promise_is_on_the_disk_before_anyone_hears_of_it(tmp_path: Path) -> None:
+    """1 is NORMAL: no sync at a commit; 2 is FULL. One pooled connection serves all."""
+    database = engine.Database(f"sqlite:///{tmp_path}/jobs.db", pool_size=1)
+    found = []
+    for is_promise in (False, True, True, False):
+        with database.write(is_promise=is_promise) as connection:
+            found.append(synchronous(connection))
+    database.close()
+    assert found == [1, 2, 2, 1]

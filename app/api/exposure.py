@@ -1,0 +1,85 @@
+"""Who may ask an API that no key guards: this machine, and nobody who only seems to be there."""
+
+import ipaddress
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api import problem
+from app.api.context import request_id
+
+LOOPBACK_NAME = "localhost"
+
+
+class LocalOnly:
+    """Refuses what comes from beyond this machine, and what a browser was led here with.
+
+    However the server was started, a request that has reached another address of this machine than
+    its loopback came from outside, or could have. And a page of another site may have its own name
+    point at 127.0.0.1 once the browser has loaded it (DNS rebinding): browsers then take us for a
+    part of that site. They send its name as `Host`, which pages can not forge.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_open: bool, hosts: Collection[str]) -> None:
+        """`hosts` are names besides those of the loopback by which this API is asked. With
+        `is_open` every address will do, and every name unless some are given."""
+        self._app = app
+        self._is_open = is_open
+        self._hosts = frozenset(name.lower() for name in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        answer = problem.response(refusal, request_id=request_id(scope))
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> problem.Problem | None:
+        if not self._is_open and not _is_asked_locally(scope):
+            return problem.of_status(403, NO_KEY)
+        if self._is_open and not self._hosts:
+            return None
+        name = host_name(Headers(scope=scope).get("host", ""))
+        if not name or is_loopback(name) or name in self._hosts:  # browsers name us always
+            return None
+        return problem.of_status(421, f"{name!r} is none of this API's names (CELERIAC_API_HOSTS)")
+
+
+NO_KEY = (
+    "no key guards this API, so it answers only this machine; start it with --insecure or "
+    "CELERIAC_INSECURE=true if something else guards it"
+)
+
+
+def _is_asked_locally(scope: Scope) -> bool:
+    """By the address that the connection has reached. Sockets of Unix have no port."""
+    host, port = scope.get("server") or ("", None)
+    return port is None or is_loopback(host)
+
+
+def host_name(header: str) -> str:
+    """The name in a `Host` header, without its port.
+
+    >>> host_name("Jobs.Example:8000"), host_name("[::1]:8000"), host_name("127.0.0.1")
+    ('jobs.example', '::1', '127.0.0.1')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
+
+
+def is_loopback(name: str) -> bool:
+    """
+    >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("api")
+    (True, True, False, False)
+    """
+    if name == LOOPBACK_NAME:
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped if mapped is not None else address).is_loopback

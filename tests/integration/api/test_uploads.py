@@ -75,7 +75,7 @@ def test_a_file_over_the_cap_is_refused(
 def test_a_sender_that_goes_away_leaves_nothing(small: Server, environment: dict[str, str]) -> None:
     host, port = small.url.removeprefix("http://").split(":")
     head = (
-        f"POST {UPLOADS} HTTP/1.1\r\nHost: api\r\nContent-Length: 2900000\r\n"
+        f"POST {UPLOADS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2900000\r\n"
         "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     )

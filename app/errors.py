@@ -13,8 +13,11 @@ CeleriacError
 |  |- NotFound             what it names does not exist
 |  |- UnsupportedFormat    a kind of file or page that nobody here reads
 |  |- LimitExceeded        too large, too many, too long
-|  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
-|  `- AddressRefused       an address that jobs may not reach
+|  |- AccessDenied         a server refuses it to us: a Role lacks a rule, a key is wrong
+|  |- AddressRefused       an address that jobs may not reach
+|  |- NotConfigured        a setting is missing that this work needs
+|  |- ModelRefused         a language model declines to answer
+|  `- UnusableAnswer       a language model's answers do not fit what was asked for
 |- Conflict                the state has moved on: read it again
 |- PoolProblem             one worker pool cannot be worked on (`control.problems`)
 `- WorkStopped             not a failure: somebody asked the work to end
@@ -95,11 +98,23 @@ class LimitExceeded(PermanentError):
 
 
 class AccessDenied(PermanentError):
-    """The Kubernetes API refuses this to us: a Role or ClusterRole lacks a rule."""
+    """A server refuses this to us: a Role or ClusterRole lacks a rule, or a key is wrong."""
 
 
 class AddressRefused(PermanentError):
     """An address that jobs may not reach: private, local, or not http(s)."""
+
+
+class NotConfigured(PermanentError):
+    """A setting is missing that this work needs; the message names it."""
+
+
+class ModelRefused(PermanentError):
+    """A language model declines to answer."""
+
+
+class UnusableAnswer(PermanentError):
+    """A language model was asked several times, and no answer fits what was asked for."""
 
 
 class Conflict(CeleriacError):

@@ -1,0 +1,166 @@
+"""Ask a model for an answer of a given form, and stop at once when the work should end."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Generic, Protocol, Self, TypeVar
+
+from pydantic import BaseModel
+from pydantic_ai import Agent, BinaryContent, ModelRetry, ModelSettings, RunContext
+
+from app.llm import failures, models, spending
+from app.llm.names import Choice, Provider
+from app.llm.spending import Spent
+from app.settings import LlmSettings
+
+Output = TypeVar("Output", bound=BaseModel)
+Outcome = TypeVar("Outcome")
+
+LOOK_S = 0.25
+"""Between two looks at whether the work should end: cancel answers within 2 s."""
+
+
+class AskAgain(Exception):
+    """An answer has the right form and is wrong. The words are for the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture to look at."""
+
+    content: bytes
+    media_type: str
+
+
+class Check(Protocol[Output]):
+    """Sees each answer; returns it, or raises AskAgain. After the last one nobody asks again."""
+
+    def __call__(self, answer: Output, *, is_last: bool) -> Output: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Generic[Output]):
+    """What to ask, and what a good answer is."""
+
+    instructions: str
+    parts: Sequence[str | Picture]
+    output: type[Output]
+    check: "Check[Output]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[Output]):
+    """What came of a question."""
+
+    output: Output
+    spent: Spent
+
+
+class Asker:
+    """Asks one model. A context manager; not for use by several threads at once.
+
+    `on_wait` is called several times a second while an answer is awaited, in the calling thread;
+    what it raises (Cancelled, say) breaks the request off.
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        settings: LlmSettings,
+        *,
+        proxy_url: str | None,
+        on_wait: Callable[[], None],
+    ) -> None:
+        self._choice = choice
+        self._settings = settings
+        self._on_wait = on_wait
+        self._secret = models.key_of(choice, settings)
+        self._client = models.client_of(settings, proxy_url=proxy_url)
+        self._model = models.build_model(choice, settings, self._client)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._runner.run(self._client.aclose())
+        finally:
+            self._runner.close()
+
+    def ask(self, question: Question[Output]) -> Answer[Output]:
+        """Ask, and ask again a few times while the answer is no good.
+
+        Raises ModelRefused, UnusableAnswer, LimitExceeded, AccessDenied, NotFound, PermanentError,
+        RateLimited, RetryableError, and what `on_wait` raises.
+        """
+        with _turn(self._choice.provider, self._settings.concurrency, self._on_wait):
+            try:
+                return self._runner.run(self._attended(self._asked(question)))
+            except Exception as error:
+                ours = failures.of_error(error, choice=self._choice, secret=self._secret)
+                if ours is None:
+                    raise
+                raise ours from error
+
+    async def _asked(self, question: Question[Output]) -> Answer[Output]:
+        agent = Agent(
+            self._model,
+            output_type=question.output,
+            instructions=question.instructions,
+            retries={"output": self._settings.reasks},
+            model_settings=ModelSettings(
+                max_tokens=self._settings.output_tokens,
+                timeout=self._settings.timeout_s,
+                max_retries=0,  # the platform tries again, and lets others have the slot meanwhile
+            ),
+        )
+
+        @agent.output_validator
+        def check(context: RunContext[object], answer: Output) -> Output:
+            try:
+                return question.check(answer, is_last=context.last_attempt)
+            except AskAgain as error:
+                raise ModelRetry(str(error)) from error
+
+        result = await agent.run([_part(part) for part in question.parts])
+        spent = spending.of_messages(result.all_messages(), self._choice.provider)
+        return Answer(output=result.output, spent=spent)
+
+    async def _attended(self, call: Coroutine[object, object, Outcome]) -> Outcome:
+        task = asyncio.create_task(call)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK_S)
+                self._on_wait()
+        except BaseException:
+            task.cancel()
+            await asyncio.wait({task}, timeout=LOOK_S)
+            raise
+        return task.result()
+
+
+def _part(part: str | Picture) -> str | BinaryContent:
+    if isinstance(part, str):
+        return part
+    return BinaryContent(data=part.content, media_type=part.media_type)
+
+
+@cache
+def _turns(provider: Provider, concurrency: int) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(concurrency)
+
+
+@contextmanager
+def _turn(provider: Provider, concurrency: int, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Wait until fewer than `concurrency` threads of this process ask the provider."""
+    turns = _turns(provider, concurrency)
+    while not turns.acquire(timeout=LOOK_S):
+        on_wait()
+    try:
+        yield
+    finally:
+        turns.release()

@@ -1,0 +1,70 @@
+"""The library's model for a choice, with our keys, addresses and time-outs."""
+
+import httpx2
+from pydantic_ai.exceptions import OutputTokenLimitExceeded
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+
+from app.errors import NotConfigured
+from app.llm.names import Choice, Provider
+from app.settings import LlmSettings
+
+
+class Whole(WrapperModel):
+    """A model whose answers are whole: one that was cut at the most tokens may well have the right
+    form, and nobody would notice what is missing."""
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        answer = await super().request(messages, model_settings, model_request_parameters)
+        if answer.finish_reason == "length":
+            raise OutputTokenLimitExceeded("CELERIAC_LLM_OUTPUT_TOKENS is the most")
+        return answer
+
+
+def client_of(settings: LlmSettings, *, proxy_url: str | None) -> httpx2.AsyncClient:
+    """A client of HTTP whose requests can be broken off. The caller closes it."""
+    return httpx2.AsyncClient(timeout=settings.timeout_s, proxy=proxy_url, trust_env=False)
+
+
+def key_of(choice: Choice, settings: LlmSettings) -> str:
+    """The provider's API key. Raises NotConfigured.
+
+    A server of one's own that speaks the OpenAI protocol mostly wants none.
+    """
+    if choice.provider is Provider.ANTHROPIC:
+        secret, name = settings.anthropic_api_key, "ANTHROPIC_API_KEY"
+    else:
+        secret, name = settings.openai_api_key, "OPENAI_API_KEY"
+    if secret is not None:
+        return secret.get_secret_value()
+    if choice.provider is Provider.OPENAI and not settings.is_openai_itself:
+        return ""
+    raise NotConfigured(f"no API key to ask {choice}: set {name} for the workers of the queue llm")
+
+
+def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClient) -> Model:
+    """The model, ready to be asked. Raises NotConfigured."""
+    key = key_of(choice, settings)
+    # Each provider's library is imported for its own models only.
+    if choice.provider is Provider.ANTHROPIC:
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        home = AnthropicProvider(
+            api_key=key, base_url=settings.anthropic_base_url, http_client=client
+        )
+        return Whole(AnthropicModel(choice.name, provider=home))
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    server = OpenAIProvider(
+        api_key=key or "none", base_url=settings.openai_base_url, http_client=client
+    )
+    return Whole(OpenAIChatModel(choice.name, provider=server))

@@ -1,0 +1,16 @@
+"""What a picture of a price chart shows."""
+
+from app import queues
+from app.jobs.pipeline import Pipeline, Stage
+from app.pipelines.chart_image.schema import ChartImageParams
+
+PIPELINE = Pipeline(
+    kind="chart-image",
+    summary="What a picture of a price chart shows: instrument, trend, levels, patterns",
+    params=ChartImageParams,
+    stages=(Stage(task="analyze_chart_image", queue=queues.BY_NAME["llm"].name),),
+    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    tasks_module="app.pipelines.chart_image.tasks",
+)
+
+__all__ = ["PIPELINE"]

@@ -1,0 +1,119 @@
+"""What a chart-image job is asked for, and what it answers."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.pipelines.strategy.schema import ModelName, Usage
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+Path = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class ChartImageParams(BaseModel):
+    """Which picture to look at. Either `upload_id` or `image_path` is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    upload_id: Id | None = Field(None, description="What `POST /api/v1/uploads` answered.")
+    image_path: Path | None = Field(
+        None, description="A picture under STORAGE_DIR, absolute or relative to it."
+    )
+    model: ModelName | None = Field(
+        None, description="The model to ask, like `claude-sonnet-4`; else CELERIAC_LLM_MODEL."
+    )
+
+    @model_validator(mode="after")
+    def _names_one_picture(self) -> Self:
+        if (self.upload_id is None) == (self.image_path is None):
+            raise ValueError("give either upload_id or image_path")
+        return self
+
+
+class Trend(StrEnum):
+    """Where the price goes over the whole picture."""
+
+    UP = "up"
+    DOWN = "down"
+    SIDEWAYS = "sideways"
+    UNCLEAR = "unclear"
+
+
+class LevelKind(StrEnum):
+    """What a level does to the price."""
+
+    SUPPORT = "support"
+    RESISTANCE = "resistance"
+    OTHER = "other"
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Level(BaseModel):
+    """A price that matters."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: LevelKind
+    price: float = Field(description="As the chart's axis has it.", allow_inf_nan=False)
+    note: str = Field("", max_length=500, description="Why it matters, in a few words.")
+
+
+class Pattern(BaseModel):
+    """A formation in the chart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=1000, description="Where it is and what it suggests.")
+    confidence: Share
+
+
+class Seen(BaseModel):
+    """What is seen in a picture of a price chart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    is_chart: bool = Field(description="Whether the picture shows a price chart at all.")
+    instrument: str | None = Field(
+        None, max_length=200, description="As the picture names it; null when it does not."
+    )
+    time_frame: str | None = Field(
+        None, max_length=100, description="Of one bar, as the picture names it, else null."
+    )
+    chart_type: str | None = Field(None, max_length=100, description="candlestick, line, bar")
+    trend: Trend = Trend.UNCLEAR
+    levels: tuple[Level, ...] = Field((), max_length=50)
+    patterns: tuple[Pattern, ...] = Field((), max_length=50)
+    indicators: tuple[str, ...] = Field(
+        (), max_length=50, description="Drawn in the picture, with their settings if told."
+    )
+    summary: str = Field("", max_length=5000, description="Two to four sentences.")
+    confidence: Share = Field(description="How sure the whole reading is.")
+
+
+class Picture(BaseModel):
+    """The picture that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: str
+    width: int
+    height: int
+    sent_width: int
+    sent_height: int
+    """What the model saw: smaller when the picture was larger than models look at."""
+
+
+class ChartAnalysis(Seen):
+    """The job's result."""
+
+    picture: Picture
+    model: str
+    """The model that was asked, with its provider."""
+    usage: Usage
+    cost_usd: float | None
+    """By the provider's list prices; null where they are not known."""

@@ -1,0 +1,16 @@
+"""A trading strategy from what somebody wrote or said, with quotes for each of its rules."""
+
+from app import queues
+from app.jobs.pipeline import Pipeline, Stage
+from app.pipelines.strategy.schema import StrategyParams
+
+PIPELINE = Pipeline(
+    kind="strategy",
+    summary="The rules of a trading strategy from a text, each with quotes that prove it",
+    params=StrategyParams,
+    stages=(Stage(task="extract_trading_strategy", queue=queues.BY_NAME["llm"].name),),
+    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    tasks_module="app.pipelines.strategy.tasks",
+)
+
+__all__ = ["PIPELINE"]

@@ -1,0 +1,107 @@
+"""What a strategy job is asked for, and what it answers."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+LONGEST_CONTENT = 10_000_000
+"""Of any job, whatever CELERIAC_LLM_CONTENT_CHARACTERS says."""
+
+
+class StrategyParams(BaseModel):
+    """What to look for a strategy in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    content: str = Field(
+        min_length=1,
+        max_length=LONGEST_CONTENT,
+        pattern=r"\S",
+        description="A transcript, an article, notes: any text.",
+    )
+    content_type: str = Field(
+        "text",
+        min_length=1,
+        max_length=100,
+        description="What the text is, in a word or two: `transcript`, `article`, `pdf`.",
+    )
+    model: ModelName | None = Field(
+        None, description="The model to ask, like `claude-sonnet-4`; else CELERIAC_LLM_MODEL."
+    )
+
+
+class Direction(StrEnum):
+    """Which trades a rule is about."""
+
+    LONG = "long"
+    SHORT = "short"
+    BOTH = "both"
+    UNSPECIFIED = "unspecified"
+
+
+class Quote(BaseModel):
+    """Words of the content, as they stand there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    start: int
+    """Characters of the content before it: `content[start:end]` is the text."""
+    end: int
+
+
+class Finding(BaseModel):
+    """Something that the content says, with the words that prove it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    direction: Direction
+    evidence: tuple[Quote, ...]
+
+
+class Findings(BaseModel):
+    """Everything of a strategy that has evidence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instruments: tuple[Finding, ...] = ()
+    time_frames: tuple[Finding, ...] = ()
+    entry_rules: tuple[Finding, ...] = ()
+    exit_rules: tuple[Finding, ...] = ()
+    risk_rules: tuple[Finding, ...] = ()
+
+
+FIELDS = tuple(Findings.model_fields)
+
+
+class Usage(BaseModel):
+    """What asking the model took, all pieces and repeated questions together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
+class Strategy(Findings):
+    """The job's result."""
+
+    has_strategy: bool
+    """Whether there is any rule to trade by."""
+    name: str | None
+    summary: str
+    unproven: int
+    """Findings that were left out, as no quote for them stands in the content."""
+    pieces: int
+    """In how many pieces the content was read."""
+    content_type: str
+    model: str
+    """The model that was asked, with its provider."""
+    usage: Usage
+    cost_usd: float | None
+    """By the provider's list prices; null where they are not known."""

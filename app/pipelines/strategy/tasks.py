@@ -1,0 +1,26 @@
+"""The strategy pipeline as a Celery task."""
+
+from celery import shared_task
+
+from app.jobs.model import JsonObject
+from app.jobs.task import JobTask
+from app.pipelines import arguments, workroom
+from app.pipelines.strategy.schema import StrategyParams
+
+
+@shared_task(name="extract_trading_strategy", base=JobTask, bind=True)
+def extract_trading_strategy(
+    self: JobTask,
+    content: str | None = None,
+    content_type: str = "text",
+    model: str | None = None,
+) -> JsonObject:
+    """The trading strategy that the content describes; takes the fields of `StrategyParams`."""
+    from app.pipelines.strategy import extract  # the library of the models takes 2 s to import
+
+    given = {"content": content, "content_type": content_type, "model": model}
+    params = arguments.parsed(StrategyParams, given)
+    with workroom.kept_for_next_stage(self.work):
+        result = extract.extract(params, self.work)
+    workroom.remove(self.work)
+    return result.model_dump(mode="json")

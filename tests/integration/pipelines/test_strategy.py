@@ -1,0 +1,338 @@
+"""Strategies from a real server that speaks both APIs on the wire, with its faults."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.errors import (
+    AccessDenied,
+    Cancelled,
+    CeleriacError,
+    InvalidInput,
+    LimitExceeded,
+    ModelRefused,
+    NotConfigured,
+    NotFound,
+    PermanentError,
+    RateLimited,
+    RetryableError,
+    UnusableAnswer,
+)
+from app.pipelines.strategy import extract
+from app.pipelines.strategy.schema import Finding, Quote, Strategy, StrategyParams, Usage
+from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.sites import models
+from tests.sites.models import Answer, Asked, House
+from tests.waiting import eventually
+
+CONTENT = """I trade the EUR/USD on the five minute chart, and only in the London session.
+
+I buy when the price closes above the 20 EMA and the RSI is over 50.  My stop goes ten pips
+below the last swing low, and I take profit at twice the risk.
+
+Never more than 1% of the account on one trade!"""
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with models.serve() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def quiet(house: House) -> None:
+    """Nothing is left of the test before."""
+    house.answers.clear()
+    house.asked.clear()
+    house.broken_off.clear()
+    house.default = models.tool({})
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk, house: House) -> Desk:
+    return open_desk(**asking(house))
+
+
+def asking(house: House, **environment: str) -> dict[str, str]:
+    return {
+        "ANTHROPIC_API_KEY": models.KEY,
+        "ANTHROPIC_BASE_URL": house.url,
+        "OPENAI_API_KEY": models.KEY,
+        "OPENAI_BASE_URL": f"{house.url}/v1",
+        **environment,
+    }
+
+
+def extracted(desk: Desk, content: str = CONTENT, **values: Any) -> Strategy:
+    values = {"content": content, "model": "claude-sonnet-4", **values}
+    return extract.extract(StrategyParams.model_validate(values), desk)
+
+
+def claim(text: str, *quotes: str, direction: str = "unspecified") -> dict[str, Any]:
+    return {"text": text, "direction": direction, "quotes": quotes}
+
+
+ENTRY = claim(
+    "Buy on a close above the 20 EMA with the RSI over 50.",
+    "I buy when the price closes above the 20 EMA and the RSI is over 50",
+    direction="long",
+)
+ANSWER = {
+    "name": None,
+    "summary": "A trend strategy.",
+    "instruments": [claim("EUR/USD", "EUR/USD")],
+    "time_frames": [claim("5 minutes", "five minute chart")],
+    "entry_rules": [ENTRY],
+    "exit_rules": [claim("Stop 10 pips below the swing low.", "stop goes ten pips below the last")],
+    "risk_rules": [claim("Risk at most 1 % a trade.", "\u201cnever more than 1% of the account")],
+}
+
+
+def quoted(text: str) -> Quote:
+    start = CONTENT.index(text)
+    return Quote(text=text, start=start, end=start + len(text))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "path", "cost_usd"),
+    [
+        # 3 USD a million tokens in, 15 out
+        pytest.param(
+            "claude-sonnet-4",
+            "anthropic:claude-sonnet-4-0",
+            "/v1/messages",
+            1200 * 3e-6 + 300 * 15e-6,
+            id="Anthropic",
+        ),
+        pytest.param("gpt-4o", "openai:gpt-4o", "/v1/chat/completions", None, id="OpenAI's API"),
+    ],
+)
+def test_a_strategy_comes_with_the_words_that_prove_it(
+    desk: Desk, house: House, model: str, name: str, path: str, cost_usd: float | None
+) -> None:
+    house.will(models.tool(ANSWER))
+    found = extracted(desk, model=model, content_type="transcript")
+    [asked] = house.asked
+    asked_for = (asked.path.partition("?")[0], asked.body["model"])
+    assert asked_for == (path, name.partition(":")[2])
+    assert f"Kind of text: transcript\n\n<content>\n{CONTENT}\n</content>" in asked.prompt
+    assert found.model_dump(exclude={"instruments", "time_frames", "exit_rules"}) == {
+        "name": None,
+        "summary": "A trend strategy.",
+        "has_strategy": True,
+        "entry_rules": (
+            {
+                "text": ENTRY["text"],
+                "direction": "long",
+                "evidence": (quoted(ENTRY["quotes"][0]).model_dump(),),
+            },
+        ),
+        "risk_rules": (
+            {
+                "text": "Risk at most 1 % a trade.",
+                "direction": "unspecified",
+                "evidence": (quoted("Never more than 1% of the account").model_dump(),),
+            },
+        ),
+        "unproven": 0,
+        "pieces": 1,
+        "content_type": "transcript",
+        "model": name,
+        "usage": Usage(requests=1, input_tokens=1200, output_tokens=300).model_dump(),
+        "cost_usd": cost_usd,
+    }
+    [stop] = found.exit_rules
+    assert stop.evidence == (quoted("stop goes ten pips\nbelow the last"),)
+
+
+def test_a_quote_that_nobody_said_is_asked_for_again(desk: Desk, house: House) -> None:
+    invented = {**ANSWER, "entry_rules": [claim("Buy the dip.", "buy every dip you can")]}
+    house.will(models.tool(invented), models.tool(ANSWER))
+    found = extracted(desk)
+    assert "- buy every dip you can" in house.asked[1].prompt
+    assert [rule.text for rule in found.entry_rules] == [ENTRY["text"]]
+    assert (found.usage.requests, found.unproven) == (2, 0)
+
+
+def test_what_is_never_proven_is_left_out(desk: Desk, house: House) -> None:
+    half = claim("Buy above the EMA.", "closes above the 20 EMA", "and it always works")
+    house.default = models.tool({"entry_rules": [half, claim("Buy the dip.", "buy the dip")]})
+    found = extracted(desk)
+    want = Finding(
+        text="Buy above the EMA.",
+        direction="unspecified",
+        evidence=(quoted("closes above the 20 EMA"),),
+    )
+    assert (found.entry_rules, found.unproven, len(house.asked)) == ((want,), 1, 3)
+
+
+def test_a_text_without_a_strategy_has_none(desk: Desk) -> None:
+    found = extracted(desk, "The weather was fine.", content_type="diary")
+    assert not found.has_strategy
+    assert found.usage.requests == 1
+
+
+def by_piece(asked: Asked) -> dict[str, Any]:
+    """What there is in the piece at hand, of three rules."""
+    rules = {
+        "ALPHA: buy at 10.": claim("Buy at 10.", "ALPHA: buy at 10."),
+        "BETA: sell at 20.": claim("Sell at 20.", "BETA: sell at 20."),
+    }
+    return {
+        "summary": "Two rules.",
+        "entry_rules": [rule for words, rule in rules.items() if words in asked.prompt],
+    }
+
+
+LONG = "\n\n".join(
+    [
+        "ALPHA: buy at 10.",
+        *(f"Paragraph {number} tells at length of nothing much." for number in range(60)),
+        "BETA: sell at 20.",
+        *(f"Paragraph {number} tells at length of nothing much." for number in range(60)),
+        "ALPHA: buy at 10. As I said.",
+    ]
+)
+
+
+def test_long_content_is_read_in_pieces_and_merged(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
+    house.default = models.tool(by_piece)
+    found = extracted(desk, LONG)
+    assert found.pieces == len(house.asked) > 3
+    assert [rule.text for rule in found.entry_rules] == ["Buy at 10.", "Sell at 20."]
+    assert [LONG[quote.start : quote.end] for quote in found.entry_rules[0].evidence] == [
+        "ALPHA: buy at 10.",
+        "ALPHA: buy at 10.",
+    ]
+    assert found.summary == "Two rules."
+    assert found.usage.input_tokens == 1200 * found.pieces
+    assert desk.percents == sorted(desk.percents)
+
+
+def test_an_attempt_goes_on_where_the_last_one_failed(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
+    house.default = models.tool(by_piece)
+    house.will(models.tool(by_piece), models.tool(by_piece), models.status(529))
+    with pytest.raises(RetryableError):
+        extracted(desk, LONG)
+    found = extracted(desk, LONG)
+    assert len(house.asked) == found.pieces + 1
+    assert found.usage.requests == found.pieces
+
+
+FAULTS: dict[str, tuple[Answer, type[CeleriacError]]] = {
+    "429": (models.status(429, Retry_After="7"), RateLimited),
+    "529": (models.status(529), RetryableError),
+    "500": (models.status(500), RetryableError),
+    "503": (models.status(503), RetryableError),
+    "400": (models.status(400), PermanentError),
+    "401": (models.status(401), AccessDenied),
+    "403": (models.status(403), AccessDenied),
+    "404": (models.status(404), NotFound),
+    "413": (models.status(413), PermanentError),
+    "truncated": (models.truncated(), RetryableError),
+    "no JSON": (models.no_json(), RetryableError),
+    "refusal": (models.refusal(), ModelRefused),
+    "cut short": (models.cut_short(), LimitExceeded),
+    "only words": (models.text("Here is what I think."), UnusableAnswer),
+    "wrong form": (models.tool({"entry_rules": [{"text": 5}]}), UnusableAnswer),
+}
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_as_what_it_is(desk: Desk, house: House, name: str, model: str) -> None:
+    house.default, want = FAULTS[name]
+    with pytest.raises(CeleriacError) as raised:
+        extracted(desk, model=model)
+    assert type(raised.value) is want
+    assert model.partition("-")[0] in str(raised.value)
+    assert len(house.asked) == (3 if want is UnusableAnswer else 1)
+
+
+def test_a_pause_that_is_asked_for_is_passed_on(desk: Desk, house: House) -> None:
+    house.will(models.status(429, Retry_After="7"))
+    with pytest.raises(RateLimited) as raised:
+        extracted(desk)
+    assert raised.value.retry_after_s == 7
+
+
+def test_a_server_that_is_silent_is_given_up(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, CELERIAC_LLM_TIMEOUT_S="0.3"))
+    house.will(models.silence())
+    with pytest.raises(RetryableError, match="silent"):
+        extracted(desk)
+
+
+def test_a_server_that_is_not_there_may_come_back(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, ANTHROPIC_BASE_URL="http://127.0.0.1:9"))
+    with pytest.raises(RetryableError, match="connection"):
+        extracted(desk)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
+def test_cancel_breaks_a_long_call_off(desk: Desk, house: House, model: str) -> None:
+    house.will(models.silence())
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            extracted(desk, model=model)
+        except Cancelled as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(lambda: house.asked, why="the model is asked")
+    cancelled_at = time.monotonic()
+    desk.cancel()
+    thread.join(timeout=10)
+    assert time.monotonic() - cancelled_at < 2
+    assert [type(error) for error in raised] == [Cancelled]
+    assert house.broken_off.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "match"),
+    [
+        pytest.param(
+            {"ANTHROPIC_API_KEY": ""}, "claude-sonnet-4", "ANTHROPIC_API_KEY", id="Claude"
+        ),
+        pytest.param(
+            {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "https://api.openai.com/v1"},
+            "gpt-4o",
+            "OPENAI_API_KEY",
+            id="OpenAI",
+        ),
+    ],
+)
+def test_without_a_key_nobody_is_asked(
+    open_desk: OpenDesk, house: House, changes: dict[str, str], model: str, match: str
+) -> None:
+    desk = open_desk(**{**asking(house), **changes})
+    with pytest.raises(NotConfigured, match=match):
+        extracted(desk, model=model)
+    assert house.asked == []
+
+
+def test_the_key_is_not_told(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, ANTHROPIC_API_KEY="sk-wrong"))
+    with pytest.raises(AccessDenied) as raised:
+        extracted(desk)
+    assert "invalid key ***" in str(raised.value)
+    assert "sk-wrong" not in str(raised.value)
+
+
+def test_content_that_is_too_long_is_refused(open_desk: OpenDesk, house: House) -> None:
+    desk = open_desk(**asking(house, CELERIAC_LLM_CONTENT_CHARACTERS="100"))
+    with pytest.raises(LimitExceeded, match="100"):
+        extracted(desk)
+
+
+def test_no_model_is_called_that(desk: Desk) -> None:
+    with pytest.raises(InvalidInput, match="no name of a model"):
+        extracted(desk, model="a\x00b")

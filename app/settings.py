@@ -283,6 +283,48 @@ class LlmSettings(_Group):
         return self.openai_base_url.startswith("https://api.openai.com")
 
 
+class VideoSettings(_Group):
+    """How videos of articles are made."""
+
+    pubmed_url: str = Field(
+        "https://eutils.ncbi.nlm.nih.gov/entrez/eutils",
+        validation_alias="PUBMED_BASE_URL",
+        description="NCBI's E-utilities, or a mirror of them.",
+    )
+    pubmed_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="NCBI_API_KEY",
+        description="Lets all workers together ask 10 times a second instead of 3.",
+    )
+    pubmed_email: str | None = Field(
+        None,
+        validation_alias="NCBI_EMAIL",
+        description="Whom NCBI may write to before it locks us out.",
+    )
+    command: str | None = Field(
+        None,
+        validation_alias="VIDEO_PIPELINE_COMMAND",
+        description="A program, with arguments as a shell has them, that makes the video instead.",
+    )
+    voice: str = Field(
+        "en",
+        validation_alias="CELERIAC_VIDEO_VOICE",
+        description="espeak-ng's voice, where espeak-ng is installed. Empty: captions only.",
+    )
+    words: int = Field(
+        400,
+        validation_alias="CELERIAC_VIDEO_WORDS",
+        ge=20,
+        le=5000,
+        description="Most words of the abstract that a video tells: 400 take three minutes.",
+    )
+
+    @field_validator("pubmed_api_key", "pubmed_email", "command", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class JobSettings(_Group):
     """How jobs are leased, retried and followed."""
 
@@ -590,6 +632,10 @@ class Settings:
     @cached_property
     def llm(self) -> LlmSettings:
         return LlmSettings()
+
+    @cached_property
+    def video(self) -> VideoSettings:
+        return VideoSettings()
 
     @cached_property
     def jobs(self) -> JobSettings:

@@ -1,0 +1,16 @@
+"""A short film that tells what a PubMed article found."""
+
+from app import queues
+from app.jobs.pipeline import Pipeline, Stage
+from app.pipelines.video.schema import VideoParams
+
+PIPELINE = Pipeline(
+    kind="video",
+    summary="A narrated video of a PubMed article's abstract",
+    params=VideoParams,
+    stages=(Stage(task="generate_video_task", queue=queues.BY_NAME["videos"].name),),
+    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    tasks_module="app.pipelines.video.tasks",
+)
+
+__all__ = ["PIPELINE"]

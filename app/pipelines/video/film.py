@@ -1,0 +1,123 @@
+"""Join slides, sound and captions to an MP4 by ffmpeg."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import ProcessFailed
+from app.jobs.work import Work
+from app.pipelines.media import ffmpeg
+from app.pipelines.video.slides import Slide
+
+FRAMES_PER_S = 10
+"""Nothing moves: more would only be larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A slide and when it is seen."""
+
+    slide: Slide
+    start_s: float
+    end_s: float
+
+
+def shots(slides: Sequence[Slide], durations_s: Sequence[float]) -> tuple[Shot, ...]:
+    """One after the other, without a gap."""
+    return tuple(_shots(slides, durations_s))
+
+
+def _shots(slides: Sequence[Slide], durations_s: Sequence[float]) -> Iterator[Shot]:
+    start_s = 0.0
+    for slide, duration_s in zip(slides, durations_s, strict=True):
+        yield Shot(slide=slide, start_s=start_s, end_s=start_s + duration_s)
+        start_s += duration_s
+
+
+def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, work: Work) -> None:
+    """Write the MP4. Raises what `ffmpeg.of_process` tells, and what the work raises to stop."""
+    reel = work.directory / "reel.ffconcat"
+    reel.write_text(_reel(film), encoding="utf-8")
+    captions = work.directory / "captions.srt"
+    captions.write_text(srt(film), encoding="utf-8")
+    total_s = film[-1].end_s
+
+    def hear(line: str) -> None:
+        done_s = ffmpeg.done_s(line)
+        if done_s is not None:
+            work.progress(JOINING_PERCENT + _share(done_s, total_s), "joining the film")
+        work.check()
+
+    work.progress(JOINING_PERCENT, "joining the film")
+    command = _command(reel, captions, sound, title=title, total_s=total_s, target=target)
+    try:
+        work.run_process(command, on_line=hear)
+    except ProcessFailed as error:
+        raise ffmpeg.of_process(error) from error
+
+
+JOINING_PERCENT, JOINED_PERCENT = 50.0, 95.0
+
+
+def _share(done_s: float, total_s: float) -> float:
+    return min(1.0, done_s / total_s) * (JOINED_PERCENT - JOINING_PERCENT)
+
+
+def _command(
+    reel: Path, captions: Path, sound: Path | None, *, title: str, total_s: float, target: Path
+) -> list[str]:
+    threads = str(ffmpeg.THREADS)
+    inputs = ["-f", "concat", "-i", f"file:{reel}", "-f", "srt", "-i", f"file:{captions}"]
+    audio: list[str] = []
+    if sound is not None:
+        inputs += ["-f", "wav", "-i", f"file:{sound}"]
+        audio = ["-map", "2:a", "-c:a", "aac", "-b:a", "96k"]
+    return [
+        *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats"),
+        *("-progress", "pipe:1", "-filter_threads", threads, *inputs),
+        *("-map", "0:v", *audio, "-map", "1:s", "-c:s", "mov_text"),
+        *("-vf", f"fps={FRAMES_PER_S},format=yuv420p", "-t", f"{total_s:.3f}"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-threads", threads),
+        *("-metadata", f"title={title}", "-metadata:s:s:0", "language=eng"),
+        *("-movflags", "+faststart", "-f", "mp4", str(target)),
+    ]
+
+
+def _reel(film: Sequence[Shot]) -> str:
+    """ffmpeg's list of pictures; the last one is named again, or it would be seen for a moment."""
+    entries = [
+        f"file {shot.slide.picture.name}\nduration {shot.end_s - shot.start_s:.3f}" for shot in film
+    ]
+    last = f"file {film[-1].slide.picture.name}"
+    return "\n".join(["ffconcat version 1.0", *entries, last, ""])
+
+
+def srt(film: Sequence[Shot]) -> str:
+    return "\n".join(
+        f"{number}\n{_clock(shot.start_s, ',')} --> {_clock(shot.end_s, ',')}\n{shot.slide.said}\n"
+        for number, shot in enumerate(film, start=1)
+    )
+
+
+def vtt(film: Sequence[Shot]) -> str:
+    """Captions for browsers, which do not show those inside of an MP4."""
+    cues = [
+        f"{_clock(shot.start_s, '.')} --> {_clock(shot.end_s, '.')}\n{_escaped(shot.slide.said)}\n"
+        for shot in film
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(moment_s: float, point: str) -> str:
+    """
+    >>> _clock(3725.5, ",")
+    '01:02:05,500'
+    """
+    whole_ms = round(moment_s * 1000)
+    minutes, ms = divmod(whole_ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{ms // 1000:02}{point}{ms % 1000:03}"

@@ -1,0 +1,72 @@
+"""Ask PubMed for an article by NCBI's E-utilities, no faster than NCBI allows."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
+
+from app.errors import NotFound
+from app.fetch import client, failures
+from app.fetch.client import Fetcher
+from app.jobs.work import Work
+from app.pipelines.video import article, pace
+from app.pipelines.video.article import Article
+from app.settings import FetchSettings, VideoSettings
+
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+"""An article takes some tens of kilobytes, one with thousands of authors a megabyte."""
+
+REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
+"""NCBI's own limits."""
+
+
+def fetch(pubmed_id: str, work: Work) -> Article:
+    """Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, RateLimited,
+    RetryableError, and what the work raises to stop."""
+    settings = work.platform.settings.video
+    has_key = settings.pubmed_api_key is not None
+    pace.wait(
+        work.platform.redis,
+        "pubmed",
+        per_second=REQUESTS_PER_S_WITH_KEY if has_key else REQUESTS_PER_S,
+        on_wait=work.check,
+    )
+    content = _answer(pubmed_id, settings, work)
+    return article.parse_article(content, pubmed_id=pubmed_id)
+
+
+def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
+    url, shown = _urls(pubmed_id, settings)
+    network = _network(work.platform.settings.fetch, url)
+    with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(shown):
+        response = fetcher.send(url)
+        try:
+            if response.status_code == 400:  # so it answers an id that cannot be
+                raise NotFound(f"PubMed has no article {pubmed_id}")
+            if response.status_code > 400:
+                asked = response.headers.get("Retry-After")
+                now = datetime.now(UTC)
+                raise failures.of_status(
+                    response.status_code, url=shown, now=now, retry_after=asked
+                )
+            blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=shown)
+            return b"".join(blocks)
+        finally:
+            response.close()
+
+
+def _urls(pubmed_id: str, settings: VideoSettings) -> tuple[str, str]:
+    """The address to ask, and the same without the key, for messages."""
+    asked = {"db": "pubmed", "id": pubmed_id, "retmode": "xml", "tool": "celeriac"}
+    if settings.pubmed_email:
+        asked["email"] = settings.pubmed_email
+    base = f"{settings.pubmed_url.rstrip('/')}/efetch.fcgi"
+    shown = f"{base}?{urlencode(asked)}"
+    if settings.pubmed_api_key is None:
+        return shown, shown
+    secret = settings.pubmed_api_key.get_secret_value()
+    return f"{shown}&{urlencode({'api_key': secret})}", shown
+
+
+def _network(settings: FetchSettings, url: str) -> FetchSettings:
+    """The operator names PubMed's address, so it may be one of the own network."""
+    host = urlsplit(url).hostname or ""
+    return settings.model_copy(update={"allowed_hosts": (*settings.allowed_hosts, host)})

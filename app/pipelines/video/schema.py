@@ -1,0 +1,59 @@
+"""What a video job is asked for, and what it answers."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+
+def _as_text(given: object) -> object:
+    """Callers hold PubMed ids as numbers, too."""
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    return str(given) if is_number else given
+
+
+PubmedId = Annotated[
+    str,
+    BeforeValidator(_as_text, json_schema_input_type=str | int),
+    StringConstraints(strip_whitespace=True, pattern=r"^[1-9][0-9]{0,9}$"),
+]
+
+Id = Annotated[
+    str,
+    BeforeValidator(_as_text, json_schema_input_type=str | int),
+    StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$"),
+]
+"""It is handed to other programs, so it looks like nothing but an id."""
+
+
+class VideoParams(BaseModel):
+    """Which article to tell of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pubmed_id: PubmedId = Field(description="The article's number in PubMed.")
+    video_id: Id | None = Field(
+        None, description="The caller's name for the video; the job's id when not given."
+    )
+
+
+class Made(BaseModel):
+    """The job's result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    video_id: str
+    pubmed_id: str
+    title: str | None
+    """Null when an external command does not tell it."""
+    video_url: str | None
+    """Path of the video at the API; null for a task that was called without a job."""
+    artifact: str
+    captions: str | None
+    """Name of the captions (WebVTT) among the artifacts."""
+    duration_seconds: float | None
+    size_bytes: int
+    sha256: str
+    scenes: int | None
+    has_narration: bool | None
+    made_by: str
+    """`built-in` or `command`."""

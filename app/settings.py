@@ -255,7 +255,7 @@ class LlmSettings(_Group):
         "said in the middle of a longer text is easily overlooked.",
     )
     content_characters: int = Field(
-        1_000_000,
+        500_000,
         validation_alias="CELERIAC_LLM_CONTENT_CHARACTERS",
         gt=0,
         description="Longer content is refused.",

@@ -27,6 +27,7 @@ from app.api.routes import (
     queues,
     submit,
     uploads,
+    videos,
 )
 from app.api.routes import events as event_routes
 from app.api.routes import metrics as metric_routes
@@ -85,6 +86,7 @@ def create_app(platform: Platform) -> FastAPI:
     for router in _versioned(platform):
         app.include_router(router, prefix=PREFIX)
     app.include_router(originals.router)
+    app.include_router(videos.router)
     app.include_router(health.router)
     app.include_router(metric_routes.router)
     openapi.describe_problems(app)

@@ -164,3 +164,12 @@ class VideoBatch(Body):
 
     bot_id: Annotated[Text, Field(min_length=1)]
     video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class VideoOrder(Body):
+    """What `POST /api/videos/generate` takes."""
+
+    pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
+    video_id: (
+        Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=10**15)] | None
+    ) = None

@@ -71,6 +71,7 @@ class Seen:
 
     path: str
     query: dict[str, str]
+    form: dict[str, str]
     at_s: float
     """By the monotonic clock."""
 
@@ -101,6 +102,10 @@ def article_set(*articles: str) -> str:
     return f"{HEAD}<PubmedArticleSet>{''.join(articles)}</PubmedArticleSet>"
 
 
+def _values(encoded: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(encoded).items()}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     library: Library
@@ -129,8 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer for the id that is asked for, and note the request."""
         parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        seen = Seen(path=parts.path, query=query, at_s=time.monotonic())
+        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        query = _values(parts.query)
+        moment_s = time.monotonic()
+        seen = Seen(path=parts.path, query=query, form=_values(form), at_s=moment_s)
         self.server.library.seen.append(seen)
         known = [ARTICLES[query["id"]]] if query["id"] in ARTICLES else []
         status, content = SPECIAL.get(query["id"], (200, article_set(*known)))
@@ -142,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", "2")
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are recorded, not printed."""

@@ -11,6 +11,9 @@ _SAME = str.maketrans(
 
 _AROUND = " \"'\u2026"
 
+_WORD_BEGINS, _WORD_ENDS = r"(?<!\w)(?<!\d[.,])", r"(?!\w|[.,]\d)"
+"""A number is a word with its fraction: who risks 1.5 % does not risk 1."""
+
 
 class Text:
     """A text in which quotes are looked for."""
@@ -38,8 +41,8 @@ class Text:
         wanted = wanted.removeprefix("...").removesuffix("...").strip()
         if not re.search(r"\w", wanted):
             return None
-        before = r"(?<!\w)" if wanted[0].isalnum() else ""
-        after = r"(?!\w)" if wanted[-1].isalnum() else ""
+        before = _WORD_BEGINS if wanted[0].isalnum() else ""
+        after = _WORD_ENDS if wanted[-1].isalnum() else ""
         found = re.search(before + re.escape(wanted) + after, self._folded)
         if found is None:
             return None

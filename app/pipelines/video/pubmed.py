@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
+import httpx2
+
 from app.errors import NotFound
 from app.fetch import client, failures
 from app.fetch.client import Fetcher
@@ -34,36 +36,33 @@ def fetch(pubmed_id: str, work: Work) -> Article:
 
 
 def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
-    url, shown = _urls(pubmed_id, settings)
+    asked = {"db": "pubmed", "id": pubmed_id, "retmode": "xml", "tool": "celeriac"}
+    if settings.pubmed_email:
+        asked["email"] = settings.pubmed_email
+    url = f"{settings.pubmed_url.rstrip('/')}/efetch.fcgi?{urlencode(asked)}"
     network = _network(work.platform.settings.fetch, url)
-    with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(shown):
-        response = fetcher.send(url)
+    with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(url):
+        response = _sent(url, settings, fetcher)
         try:
             if response.status_code == 400:  # so it answers an id that cannot be
                 raise NotFound(f"PubMed has no article {pubmed_id}")
             if response.status_code > 400:
                 asked = response.headers.get("Retry-After")
                 now = datetime.now(UTC)
-                raise failures.of_status(
-                    response.status_code, url=shown, now=now, retry_after=asked
-                )
-            blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=shown)
+                raise failures.of_status(response.status_code, url=url, now=now, retry_after=asked)
+            blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=url)
             return b"".join(blocks)
         finally:
             response.close()
 
 
-def _urls(pubmed_id: str, settings: VideoSettings) -> tuple[str, str]:
-    """The address to ask, and the same without the key, for messages."""
-    asked = {"db": "pubmed", "id": pubmed_id, "retmode": "xml", "tool": "celeriac"}
-    if settings.pubmed_email:
-        asked["email"] = settings.pubmed_email
-    base = f"{settings.pubmed_url.rstrip('/')}/efetch.fcgi"
-    shown = f"{base}?{urlencode(asked)}"
+def _sent(url: str, settings: VideoSettings, fetcher: Fetcher) -> httpx2.Response:
+    """The key goes into the body: addresses are written to logs, here and on the way."""
     if settings.pubmed_api_key is None:
-        return shown, shown
-    secret = settings.pubmed_api_key.get_secret_value()
-    return f"{shown}&{urlencode({'api_key': secret})}", shown
+        return fetcher.send(url)
+    form = urlencode({"api_key": settings.pubmed_api_key.get_secret_value()})
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return fetcher.send(url, method="POST", headers=headers, content=form.encode())
 
 
 def _network(settings: FetchSettings, url: str) -> FetchSettings:

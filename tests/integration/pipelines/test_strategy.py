@@ -23,7 +23,9 @@ from app.errors import (
 )
 from app.pipelines.strategy import extract
 from app.pipelines.strategy.schema import Finding, Quote, Strategy, StrategyParams, Usage
+from tests.integration import serving
 from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.processes import StartBeat, StartWorker
 from tests.sites import models
 from tests.sites.models import Answer, Asked, House
 from tests.waiting import eventually
@@ -336,3 +338,31 @@ def test_content_that_is_too_long_is_refused(open_desk: OpenDesk, house: House) 
 def test_no_model_is_called_that(desk: Desk) -> None:
     with pytest.raises(InvalidInput, match="no name of a model"):
         extracted(desk, model="a\x00b")
+
+
+def test_a_job_waits_as_long_as_the_provider_asks(
+    environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat, house: House
+) -> None:
+    house.will(models.status(429, Retry_After="1"), models.tool(ANSWER))
+    started_at = time.monotonic()
+    start_beat()
+    start_worker(["llm", "cleanup"], env=asking(house), pool="threads", concurrency=4)
+    with serving.serve(serving.platform_from_environment()) as server:
+        body = {"params": {"content": CONTENT, "model": "claude-sonnet-4"}}
+        submitted = server.http.post("/api/v1/jobs/strategy", json=body)
+        assert submitted.status_code == 202
+        job_id = submitted.json()["id"]
+        job = server.http.get(f"/api/v1/jobs/{job_id}", params={"wait": 60}).json()
+        assert (job["state"], job["attempt"]) == ("succeeded", 2), job
+        assert job["result"]["entry_rules"][0]["text"] == ENTRY["text"]
+        assert time.monotonic() - started_at > 1
+
+        house.will(models.tool(ANSWER))
+        call = server.platform.celery.signature(
+            "extract_trading_strategy", args=(CONTENT, "transcript", "gpt-4o")
+        )
+        plain = call.apply_async().get(timeout=60)
+        assert (plain["content_type"], plain["model"]) == ("transcript", "openai:gpt-4o")
+        assert plain["entry_rules"] == job["result"]["entry_rules"]
+        folders = server.platform.settings.files.temp_dir
+        assert list(folders.iterdir()) == []

@@ -1,0 +1,1 @@
+"""What is believed of a model, and how pieces become one."""

@@ -5,7 +5,7 @@ import wave
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import ProcessFailed, RetryableError
+from app.errors import NotConfigured, ProcessFailed, ProcessTimedOut, RetryableError
 from app.jobs.work import Work
 
 WORD_S, BREATH_S, LEAST_S = 0.38, 0.8, 2.5
@@ -25,20 +25,16 @@ class Spoken:
 
 
 def speak(sentences: tuple[str, ...], work: Work) -> Spoken:
-    """Raises RetryableError when the voice failed, and what the work raises to stop."""
+    """Raises NotConfigured when the voice cannot speak, and what the work raises to stop."""
     voice = work.platform.settings.video.voice
     program = shutil.which("espeak-ng") if voice else None
     if program is None:
         return Spoken(durations_s=tuple(map(reading_s, sentences)), sound=None)
+    parts = [
+        _said(sentence, number, program, voice, work) for number, sentence in enumerate(sentences)
+    ]
     sound = work.directory / "narration.wav"
-    durations_s: list[float] = []
-    with wave.open(str(sound), "wb") as whole:
-        for number, sentence in enumerate(sentences):
-            part = work.directory / f"said-{number:03}.wav"
-            _say(sentence, part, program=program, voice=voice, work=work)
-            durations_s.append(_append(whole, part, is_first=number == 0))
-            part.unlink()
-    return Spoken(durations_s=tuple(durations_s), sound=sound)
+    return Spoken(durations_s=_joined(parts, sound), sound=sound)
 
 
 def reading_s(sentence: str) -> float:
@@ -49,26 +45,34 @@ def reading_s(sentence: str) -> float:
     return max(LEAST_S, round(len(sentence.split()) * WORD_S + BREATH_S, 3))
 
 
-def _say(sentence: str, target: Path, *, program: str, voice: str, work: Work) -> None:
+def _said(sentence: str, number: int, program: str, voice: str, work: Work) -> Path:
+    """The sentence as a WAV file."""
+    target = work.directory / f"said-{number:03}.wav"
     text = target.with_suffix(".txt")
     text.write_text(sentence, encoding="utf-8")
     speed = str(WORDS_PER_MINUTE)
     command = [program, "-v", voice, "-s", speed, "-f", str(text), "-w", str(target)]
     try:
         work.run_process(command, timeout_s=SENTENCE_TIMEOUT_S)
+    except ProcessTimedOut as error:
+        raise RetryableError("the narration took too long") from error
     except ProcessFailed as error:
-        raise RetryableError(f"the narration failed: {error}") from error
-    finally:
-        text.unlink()
+        raise NotConfigured(
+            f"espeak-ng does not speak with CELERIAC_VIDEO_VOICE: {error}"
+        ) from error
+    return target
 
 
-def _append(whole: wave.Wave_write, part: Path, *, is_first: bool) -> float:
-    """Add the sound and a pause; return how long that is."""
-    with wave.open(str(part), "rb") as said:
-        if is_first:
-            whole.setparams(said.getparams())
-        frames = said.readframes(said.getnframes())
-        frame_bytes = said.getsampwidth() * said.getnchannels()
-        pause = bytes(round(PAUSE_S * said.getframerate()) * frame_bytes)
-        whole.writeframes(frames + pause)
-        return len(frames + pause) / frame_bytes / said.getframerate()
+def _joined(parts: list[Path], sound: Path) -> tuple[float, ...]:
+    """Write all parts to one file, a pause after each; return how long each is with its pause."""
+    durations_s: list[float] = []
+    with wave.open(str(parts[0]), "rb") as first, wave.open(str(sound), "wb") as whole:
+        whole.setparams(first.getparams())
+        for part in parts:
+            with wave.open(str(part), "rb") as said:
+                frames = said.readframes(said.getnframes())
+                frame_bytes, rate = said.getsampwidth() * said.getnchannels(), said.getframerate()
+            frames += bytes(round(PAUSE_S * rate) * frame_bytes)
+            whole.writeframes(frames)
+            durations_s.append(len(frames) / frame_bytes / rate)
+    return tuple(durations_s)

@@ -47,9 +47,12 @@ def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
             if response.status_code == 400:  # so it answers an id that cannot be
                 raise NotFound(f"PubMed has no article {pubmed_id}")
             if response.status_code > 400:
-                asked = response.headers.get("Retry-After")
-                now = datetime.now(UTC)
-                raise failures.of_status(response.status_code, url=url, now=now, retry_after=asked)
+                raise failures.of_status(
+                    response.status_code,
+                    url=url,
+                    now=datetime.now(UTC),
+                    retry_after=response.headers.get("Retry-After"),
+                )
             blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=url)
             return b"".join(blocks)
         finally:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from app.pipelines.video import slides
 from app.pipelines.video.script import Scene, Script
@@ -11,11 +11,11 @@ ROWS = ((96, 180, 1200, 235), (96, 245, 1200, 310))
 """Where the first and the second sentence of a slide stand."""
 
 
-def brightest(picture: Path) -> list[int]:
+def brightest(picture: Path) -> list[float]:
     with Image.open(picture) as found:
         assert found.size == slides.SIZE
         gray = found.convert("L")
-        return [int(gray.crop(row).getextrema()[1]) for row in ROWS]
+        return [ImageStat.Stat(gray.crop(row)).extrema[0][1] for row in ROWS]
 
 
 def test_the_sentence_that_is_said_stands_out(tmp_path: Path) -> None:

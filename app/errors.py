@@ -13,9 +13,10 @@ CeleriacError
 |  |- NotFound             what it names does not exist
 |  |- UnsupportedFormat    a kind of file or page that nobody here reads
 |  |- LimitExceeded        too large, too many, too long
-|  |- AccessDenied         a server refuses it to us: a Role lacks a rule, a key is wrong
+|  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
 |  |- AddressRefused       an address that jobs may not reach
 |  |- NotConfigured        a setting is missing that this work needs
+|  |- KeyRefused           a server does not take our key, or not for this
 |  |- ModelRefused         a language model declines to answer
 |  `- UnusableAnswer       a language model's answers do not fit what was asked for
 |- Conflict                the state has moved on: read it again
@@ -98,7 +99,7 @@ class LimitExceeded(PermanentError):
 
 
 class AccessDenied(PermanentError):
-    """A server refuses this to us: a Role or ClusterRole lacks a rule, or a key is wrong."""
+    """The Kubernetes API refuses this to us: a Role or ClusterRole lacks a rule."""
 
 
 class AddressRefused(PermanentError):
@@ -107,6 +108,10 @@ class AddressRefused(PermanentError):
 
 class NotConfigured(PermanentError):
     """A setting is missing that this work needs; the message names it."""
+
+
+class KeyRefused(PermanentError):
+    """A server does not take our key, or does not let it do this."""
 
 
 class ModelRefused(PermanentError):

@@ -104,6 +104,18 @@ BY_ERROR: dict[type[CeleriacError], Kind] = {
     errors.AccessDenied: _kind(
         HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refuses us"
     ),
+    errors.NotConfigured: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "not-configured", "A setting is missing"
+    ),
+    errors.KeyRefused: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "key-refused", "A server does not take our key"
+    ),
+    errors.ModelRefused: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "model-refused", "The model declines to answer"
+    ),
+    errors.UnusableAnswer: _kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-answer", "The model gives no usable answer"
+    ),
     errors.Conflict: _kind(HTTPStatus.CONFLICT, "conflict", "The state has moved on"),
     IdempotencyConflict: _kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,

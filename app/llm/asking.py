@@ -94,7 +94,7 @@ class Asker:
     def ask(self, question: Question[Output]) -> Answer[Output]:
         """Ask, and ask again a few times while the answer is no good.
 
-        Raises ModelRefused, UnusableAnswer, LimitExceeded, AccessDenied, NotFound, PermanentError,
+        Raises ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound, PermanentError,
         RateLimited, RetryableError, and what `on_wait` raises.
         """
         with _turn(self._choice.provider, self._settings.concurrency, self._on_wait):

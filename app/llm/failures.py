@@ -3,9 +3,9 @@
 from pydantic_ai import exceptions
 
 from app.errors import (
-    AccessDenied,
     CeleriacError,
     InvalidInput,
+    KeyRefused,
     LimitExceeded,
     ModelRefused,
     NotFound,
@@ -24,7 +24,7 @@ TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (exceptions.ModelConnectionError, RetryableError, "the connection failed or was silent"),
     (exceptions.ModelRequestTimeout, RetryableError, "took too long"),
     (exceptions.ModelContextWindowExceededError, LimitExceeded, "the text is too long for it"),
-    (exceptions.ModelAuthenticationError, AccessDenied, "refuses the API key"),
+    (exceptions.ModelAuthenticationError, KeyRefused, "refuses the API key"),
     (exceptions.ModelNotFoundError, NotFound, "there is no such model"),
     (exceptions.ModelRequestRejectedError, PermanentError, "refuses the request"),
     (exceptions.ModelHTTPError, PermanentError, "refuses the request"),

@@ -249,3 +249,9 @@ def _nested(path: str, value: Any) -> Manifest:  # Any: a JSON value
         value = {part: value}
     nested: Manifest = value
     return nested
+
+
+def test_no_secret_is_a_value() -> None:
+    names = set(SCHEMA["properties"]["settings"]["properties"])
+    assert "CELERIAC_LLM_MODEL" in names
+    assert {name for name in names if re.search("KEY|PASSWORD|SECRET|TOKEN$", name)} == set()

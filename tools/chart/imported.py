@@ -120,8 +120,13 @@ def _setting_schemas() -> Iterator[tuple[str, Node]]:
         schemas = group.model_json_schema(by_alias=False)["properties"]
         for field, info in group.model_fields.items():
             name = _variable(info)
-            if name not in SET_BY_CHART and not schemas[field].get("writeOnly"):
+            if name not in SET_BY_CHART and not _is_secret(schemas[field]):
                 yield name, _setting(schemas[field], field)
+
+
+def _is_secret(schema: Node) -> bool:
+    """Also one that may be left out."""
+    return any(part.get("writeOnly") for part in (schema, *schema.get("anyOf", ())))
 
 
 def _groups() -> tuple[type[BaseSettings], ...]:

@@ -26,7 +26,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
     """Check the picture, ask the model.
 
     Raises NotConfigured, NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, ModelRefused,
-    UnusableAnswer, AccessDenied, RateLimited, RetryableError, StorageUnavailable, and what the
+    UnusableAnswer, KeyRefused, RateLimited, RetryableError, StorageUnavailable, and what the
     work raises to stop.
     """
     settings = work.platform.settings

@@ -1,6 +1,9 @@
 """Get a picture from whoever sent it, and make it fit to be shown to a model."""
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,13 @@ EDGE = 1568
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 TIME_S = 60
+
+AT_ONCE = 2
+"""Pictures that one process prepares: each may take as much memory as all the rest of it."""
+
+WAIT_S = 0.25
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
 
 _FILE, _SHOWN = "picture", "shown.png"
 
@@ -43,7 +53,8 @@ def prepare(params: ChartImageParams, work: Work) -> Ready:
     settings = work.platform.settings.llm
     source = _fetched(params, work, limit_bytes=settings.image_bytes)
     target = work.directory / _SHOWN
-    facts = _shrunk(source, target, pixels=settings.image_pixels, work=work)
+    with _turn(work.check):
+        facts = _shrunk(source, target, pixels=settings.image_pixels, work=work)
     (width, height), (sent_width, sent_height) = facts["size"], facts["sent_size"]
     about = Picture(
         format=facts["format"],
@@ -53,6 +64,16 @@ def prepare(params: ChartImageParams, work: Work) -> Ready:
         sent_height=sent_height,
     )
     return Ready(path=target, about=about)
+
+
+@contextmanager
+def _turn(on_wait: Callable[[], None]) -> Iterator[None]:
+    while not _turns.acquire(timeout=WAIT_S):
+        on_wait()
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 def _fetched(params: ChartImageParams, work: Work, *, limit_bytes: int) -> Path:

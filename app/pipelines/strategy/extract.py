@@ -29,7 +29,7 @@ def extract(params: StrategyParams, work: Work) -> Strategy:
     """Ask the model about each piece, check its quotes, and merge what it found.
 
     Pieces that were read by an earlier attempt are not paid for again. Raises NotConfigured,
-    ModelRefused, UnusableAnswer, LimitExceeded, AccessDenied, NotFound, RateLimited,
+    ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound, RateLimited,
     RetryableError, StorageUnavailable, and what the work raises to stop.
     """
     settings = work.platform.settings.llm

@@ -32,7 +32,7 @@ LOG_CHARACTERS = 64 * 1024
 
 MESSAGE_LENGTH = 200
 
-_EXITS: dict[int, tuple[type[CeleriacError], str]] = {
+EXITS: dict[int, tuple[type[CeleriacError], str]] = {
     64: (PermanentError, "was called in a way that it does not know"),
     65: (InvalidInput, "cannot use the article"),
     66: (NotFound, "finds no such article"),
@@ -179,7 +179,7 @@ def _number(given: object) -> float | None:
 def _failure(error: ProcessFailed, log: str) -> CeleriacError:
     told = (error.output_end.strip() or log.strip()).splitlines()
     reason = f": {told[-1][:MESSAGE_LENGTH]}" if told else ""
-    known = _EXITS.get(error.exit_code)
+    known = EXITS.get(error.exit_code)
     if known is not None:
         kind, words = known
         return kind(f"the video command {words}{reason}")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.errors import (
-    AccessDenied,
     Cancelled,
     CeleriacError,
     InvalidInput,
+    KeyRefused,
     LimitExceeded,
     ModelRefused,
     NotConfigured,
@@ -232,8 +232,8 @@ FAULTS: dict[str, tuple[Answer, type[CeleriacError]]] = {
     "500": (models.status(500), RetryableError),
     "503": (models.status(503), RetryableError),
     "400": (models.status(400), PermanentError),
-    "401": (models.status(401), AccessDenied),
-    "403": (models.status(403), AccessDenied),
+    "401": (models.status(401), KeyRefused),
+    "403": (models.status(403), KeyRefused),
     "404": (models.status(404), NotFound),
     "413": (models.status(413), PermanentError),
     "truncated": (models.truncated(), RetryableError),
@@ -323,7 +323,7 @@ def test_without_a_key_nobody_is_asked(
 
 def test_the_key_is_not_told(open_desk: OpenDesk, house: House) -> None:
     desk = open_desk(**asking(house, ANTHROPIC_API_KEY="sk-wrong"))
-    with pytest.raises(AccessDenied) as raised:
+    with pytest.raises(KeyRefused) as raised:
         extracted(desk)
     assert "invalid key ***" in str(raised.value)
     assert "sk-wrong" not in str(raised.value)

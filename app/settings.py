@@ -225,8 +225,8 @@ class LlmSettings(_Group):
         300.0,
         validation_alias="CELERIAC_LLM_TIMEOUT_S",
         gt=0,
-        description="A provider may be silent for this long, in seconds. An answer comes as a "
-        "whole, so this is also how long it may take.",
+        description="A provider may be silent for this long, in seconds. Only Claude's answers "
+        "come bit by bit: all others have to be whole by then.",
     )
     output_tokens: int = Field(
         8192,

@@ -1,7 +1,12 @@
 """The library's model for a choice, with our keys, addresses and time-outs."""
 
 import httpx2
-from pydantic_ai.exceptions import OutputTokenLimitExceeded
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    ModelAPIError,
+    OutputTokenLimitExceeded,
+    UnexpectedModelBehavior,
+)
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
@@ -22,10 +27,50 @@ class Whole(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        answer = await super().request(messages, model_settings, model_request_parameters)
+        answer = await self._answer(messages, model_settings, model_request_parameters)
         if answer.finish_reason == "length":
             raise OutputTokenLimitExceeded("CELERIAC_LLM_OUTPUT_TOKENS is the most")
         return answer
+
+    async def _answer(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        return await self.wrapped.request(messages, model_settings, parameters)
+
+
+class Streamed(Whole):
+    """A model that sends its answer as it writes it: silence shows early that something is wrong,
+    and a long answer is none."""
+
+    async def _answer(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        try:
+            answer = await self._read(messages, model_settings, parameters)
+        except ContentFilterError:
+            raise
+        except UnexpectedModelBehavior as error:  # nothing came that is a stream
+            raise ModelAPIError(self.model_name, error.message) from error
+        if answer.finish_reason is None:
+            raise ModelAPIError(self.model_name, "the answer breaks off")
+        return answer
+
+    async def _read(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        async with self.wrapped.request_stream(messages, model_settings, parameters) as stream:
+            async for _ in stream:
+                pass
+        return stream.get()
 
 
 def client_of(settings: LlmSettings, *, proxy_url: str | None) -> httpx2.AsyncClient:
@@ -60,11 +105,12 @@ def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClien
         home = AnthropicProvider(
             api_key=key, base_url=settings.anthropic_base_url, http_client=client
         )
-        return Whole(AnthropicModel(choice.name, provider=home))
+        return Streamed(AnthropicModel(choice.name, provider=home))
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
     server = OpenAIProvider(
         api_key=key or "none", base_url=settings.openai_base_url, http_client=client
     )
+    # Not streamed: many servers of this protocol tell no usage then, or stream no tools.
     return Whole(OpenAIChatModel(choice.name, provider=server))

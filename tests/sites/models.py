@@ -92,14 +92,14 @@ def tool(values: Json | Callable[[Asked], Json]) -> Answer:
 
     def answer(request: "_Handler", asked: Asked) -> None:
         given = values(asked) if callable(values) else values
-        request.say(200, _message(asked, tool_input=given))
+        request.tell(asked, _message(asked, tool_input=given))
 
     return answer
 
 
 def text(words: str) -> Answer:
     """The model talks and uses no tool."""
-    return lambda request, asked: request.say(200, _message(asked, words=words))
+    return lambda request, asked: request.tell(asked, _message(asked, words=words))
 
 
 def refusal(words: str = "I cannot help with that.") -> Answer:
@@ -107,7 +107,7 @@ def refusal(words: str = "I cannot help with that.") -> Answer:
 
     def answer(request: "_Handler", asked: Asked) -> None:
         if asked.is_anthropic:
-            request.say(200, {**_message(asked), "stop_reason": "refusal"})
+            request.tell(asked, {**_message(asked), "stop_reason": "refusal"})
             return
         body = _message(asked)
         body["choices"][0]["message"]["refusal"] = words
@@ -127,7 +127,7 @@ def cut_short() -> Answer:
             body["choices"][0]["finish_reason"] = "length"
             call = body["choices"][0]["message"]["tool_calls"][0]
             call["function"]["arguments"] = '{"summary": "It br'
-        request.say(200, body)
+        request.tell(asked, body)
 
     return answer
 
@@ -139,15 +139,34 @@ def status(code: int, message: str = "so it is", **headers: str) -> Answer:
 
 
 def truncated() -> Answer:
-    """The connection breaks off in the midst of the body."""
+    """The connection breaks off in the midst of the body, of a stream as well."""
 
     def answer(request: "_Handler", asked: Asked) -> None:
-        whole = json.dumps(_message(asked, words="and so on")).encode()
-        request.begin(200, length=len(whole))
+        message = _message(asked, tool_input={"summary": "and so on"})
+        is_stream = bool(asked.body.get("stream"))
+        whole = b"".join(_events(message)) if is_stream else json.dumps(message).encode()
+        kind = "text/event-stream" if is_stream else "application/json"
+        request.begin(200, length=len(whole), Content_Type=kind)
         request.wfile.write(whole[: len(whole) // 2])
         request.close_connection = True
 
     return answer
+
+
+def stream_that_ends(*, after: int) -> Answer:
+    """A stream that ends in good order after so many events, before the message is whole."""
+
+    def answer(request: "_Handler", asked: Asked) -> None:
+        events = _events(_message(asked, tool_input={"summary": "It breaks off"}))
+        request.send(200, b"".join(events[:after]), Content_Type="text/event-stream")
+
+    return answer
+
+
+def no_stream() -> Answer:
+    """An event whose data is no JSON."""
+    content = b'event: message_start\ndata: {"type": "message_start", "mess\n\n'
+    return lambda request, asked: request.send(200, content, Content_Type="text/event-stream")
 
 
 def no_json() -> Answer:
@@ -212,6 +231,27 @@ def _message(asked: Asked, *, words: str = "", tool_input: Json | None = None) -
     }
 
 
+def _events(message: Json) -> list[bytes]:
+    """The message as the Anthropic API streams it."""
+    begun = {**message, "content": [], "stop_reason": None}
+    events: list[Json] = [{"type": "message_start", "message": begun}]
+    for index, block in enumerate(message["content"]):
+        empty = {"text": ""} if block["type"] == "text" else {"input": {}}
+        start = {"type": "content_block_start", "content_block": {**block, **empty}}
+        parts = [start, {"type": "content_block_delta", "delta": _delta(block)}]
+        events += [{**part, "index": index} for part in (*parts, {"type": "content_block_stop"})]
+    end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    events.append({"type": "message_delta", "delta": end, "usage": message["usage"]})
+    events.append({"type": "message_stop"})
+    return [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events]
+
+
+def _delta(block: Json) -> Json:
+    if block["type"] == "text":
+        return {"type": "text_delta", "text": block["text"]}
+    return {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+
+
 def _parts(messages: list[Json]) -> Iterator[Json]:
     for message in messages:
         content = message.get("content") or []
@@ -260,6 +300,14 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Requests are recorded, not printed."""
 
+    def tell(self, asked: Asked, message: Json) -> None:
+        """An answer of the model, as a stream when that is asked for."""
+        if asked.body.get("stream"):
+            content = b"".join(_events(message))
+            self.send(200, content, Content_Type="text/event-stream")
+        else:
+            self.say(200, message)
+
     def say(self, code: int, body: Json, **headers: str) -> None:
         self.send(code, json.dumps(body).encode(), **headers)
 
@@ -269,8 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def begin(self, code: int, *, length: int, **headers: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(length))
-        for name, value in headers.items():
+        for name, value in {"Content_Type": "application/json", **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()

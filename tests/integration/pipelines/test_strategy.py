@@ -256,6 +256,25 @@ def test_a_fault_is_told_as_what_it_is(desk: Desk, house: House, name: str, mode
     assert len(house.asked) == (3 if want is UnusableAnswer else 1)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(models.truncated(), id="in the midst of an event"),
+        pytest.param(models.no_stream(), id="an event that is no JSON"),
+        pytest.param(models.stream_that_ends(after=0), id="before it began"),
+        pytest.param(models.stream_that_ends(after=2), id="before the answer"),
+        pytest.param(models.stream_that_ends(after=3), id="within the answer"),
+        pytest.param(models.stream_that_ends(after=4), id="before it says why it ends"),
+    ],
+)
+def test_a_stream_that_breaks_off_is_tried_again(desk: Desk, house: House, answer: Answer) -> None:
+    house.default = answer
+    with pytest.raises(RetryableError):
+        extracted(desk)
+    [asked] = house.asked
+    assert asked.body["stream"] is True
+
+
 def test_a_pause_that_is_asked_for_is_passed_on(desk: Desk, house: House) -> None:
     house.will(models.status(429, Retry_After="7"))
     with pytest.raises(RateLimited) as raised:

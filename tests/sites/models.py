@@ -236,10 +236,11 @@ def _events(message: Json) -> list[bytes]:
     begun = {**message, "content": [], "stop_reason": None}
     events: list[Json] = [{"type": "message_start", "message": begun}]
     for index, block in enumerate(message["content"]):
-        empty = {"text": ""} if block["type"] == "text" else {"input": {}}
+        empty: Json = {"text": ""} if block["type"] == "text" else {"input": {}}
         start = {"type": "content_block_start", "content_block": {**block, **empty}}
-        parts = [start, {"type": "content_block_delta", "delta": _delta(block)}]
-        events += [{**part, "index": index} for part in (*parts, {"type": "content_block_stop"})]
+        parts: list[Json] = [start, {"type": "content_block_delta", "delta": _delta(block)}]
+        parts.append({"type": "content_block_stop"})
+        events += [{**part, "index": index} for part in parts]
     end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
     events.append({"type": "message_delta", "delta": end, "usage": message["usage"]})
     events.append({"type": "message_stop"})

@@ -36,7 +36,7 @@ Whether one helps the other is not known.</AbstractText>
 <AbstractText Label="METHODS" NlmCategory="METHODS">We grew 120 plants in two groups, with \
 3.5 mg vs. 4 mg of feed a day. The trial took 12 weeks (p &lt; 0.05 was the aim).</AbstractText>
 <AbstractText Label="RESULTS" NlmCategory="RESULTS">Growth rose by 18% (95% CI 11\u201325). \
-\u03b2-carotene did not change. No plant was lost.</AbstractText>
+\u03b2-carotene did not change. No {plant} was lost where n&lt;m.</AbstractText>
 <AbstractText Label="CONCLUSIONS" NlmCategory="CONCLUSIONS">The pair grows well together.\
 </AbstractText>
 <CopyrightInformation>No rights.</CopyrightInformation></Abstract>

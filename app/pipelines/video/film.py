@@ -13,6 +13,10 @@ FRAMES_PER_S = 10
 """Nothing moves: more would only be larger."""
 
 
+_PLAIN = str.maketrans({"{": "(", "}": ")", "\\": "/"})
+"""ffmpeg takes these for commands on the way from one kind of captions to the other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """A slide and when it is seen."""
@@ -38,8 +42,8 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
     """Write the MP4. Raises what `ffmpeg.of_process` tells, and what the work raises to stop."""
     reel = work.directory / "reel.ffconcat"
     reel.write_text(_reel(film), encoding="utf-8")
-    captions = work.directory / "captions.srt"
-    captions.write_text(srt(film), encoding="utf-8")
+    captions = work.directory / "inside.vtt"
+    captions.write_text(vtt(film).translate(_PLAIN), encoding="utf-8")
     total_s = film[-1].end_s
 
     def hear(line: str) -> None:
@@ -67,7 +71,7 @@ def _command(
     reel: Path, captions: Path, sound: Path | None, *, title: str, total_s: float, target: Path
 ) -> list[str]:
     threads = str(ffmpeg.THREADS)
-    inputs = ["-f", "concat", "-i", f"file:{reel}", "-f", "srt", "-i", f"file:{captions}"]
+    inputs = ["-f", "concat", "-i", f"file:{reel}", "-f", "webvtt", "-i", f"file:{captions}"]
     audio: list[str] = []
     if sound is not None:
         inputs += ["-f", "wav", "-i", f"file:{sound}"]
@@ -92,17 +96,10 @@ def _reel(film: Sequence[Shot]) -> str:
     return "\n".join(["ffconcat version 1.0", *entries, last, ""])
 
 
-def srt(film: Sequence[Shot]) -> str:
-    return "\n".join(
-        f"{number}\n{_clock(shot.start_s, ',')} --> {_clock(shot.end_s, ',')}\n{shot.slide.said}\n"
-        for number, shot in enumerate(film, start=1)
-    )
-
-
 def vtt(film: Sequence[Shot]) -> str:
     """Captions for browsers, which do not show those inside of an MP4."""
     cues = [
-        f"{_clock(shot.start_s, '.')} --> {_clock(shot.end_s, '.')}\n{_escaped(shot.slide.said)}\n"
+        f"{_clock(shot.start_s)} --> {_clock(shot.end_s)}\n{_escaped(shot.slide.said)}\n"
         for shot in film
     ]
     return "\n".join(["WEBVTT\n", *cues])
@@ -112,12 +109,12 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _clock(moment_s: float, point: str) -> str:
+def _clock(moment_s: float) -> str:
     """
-    >>> _clock(3725.5, ",")
-    '01:02:05,500'
+    >>> _clock(3725.5)
+    '01:02:05.500'
     """
     whole_ms = round(moment_s * 1000)
     minutes, ms = divmod(whole_ms, 60_000)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{ms // 1000:02}{point}{ms % 1000:03}"
+    return f"{hours:02}:{minutes:02}:{ms // 1000:02}.{ms % 1000:03}"

@@ -115,6 +115,7 @@ class Asker:
             model_settings=ModelSettings(
                 max_tokens=self._settings.output_tokens,
                 timeout=self._settings.timeout_s,
+                framing_announcement="when_needed",  # 185 words to Claude Sonnet 4.6 otherwise
                 max_retries=0,  # the platform tries again, and lets others have the slot meanwhile
             ),
         )

@@ -1,5 +1,7 @@
 """The library's model for a choice, with our keys, addresses and time-outs."""
 
+from typing import TYPE_CHECKING
+
 import httpx2
 from pydantic_ai.exceptions import (
     ContentFilterError,
@@ -10,11 +12,19 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.providers import Provider
 from pydantic_ai.settings import ModelSettings
 
 from app.errors import NotConfigured
-from app.llm.names import Choice, Provider
+from app.llm import names
+from app.llm.names import Choice
 from app.settings import LlmSettings
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+NO_KEY = "none"
+"""The client wants to send one."""
 
 
 class Whole(WrapperModel):
@@ -83,13 +93,13 @@ def key_of(choice: Choice, settings: LlmSettings) -> str:
 
     A server of one's own that speaks the OpenAI protocol mostly wants none.
     """
-    if choice.provider is Provider.ANTHROPIC:
+    if choice.provider is names.Provider.ANTHROPIC:
         secret, name = settings.anthropic_api_key, "ANTHROPIC_API_KEY"
     else:
         secret, name = settings.openai_api_key, "OPENAI_API_KEY"
     if secret is not None:
         return secret.get_secret_value()
-    if choice.provider is Provider.OPENAI and not settings.is_openai_itself:
+    if choice.provider is names.Provider.OPENAI and not settings.is_openai_itself:
         return ""
     raise NotConfigured(f"no API key to ask {choice}: set {name} for the workers of the queue llm")
 
@@ -98,7 +108,7 @@ def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClien
     """The model, ready to be asked. Raises NotConfigured."""
     key = key_of(choice, settings)
     # Each provider's library is imported for its own models only.
-    if choice.provider is Provider.ANTHROPIC:
+    if choice.provider is names.Provider.ANTHROPIC:
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider
 
@@ -107,10 +117,19 @@ def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClien
         )
         return Streamed(AnthropicModel(choice.name, provider=home))
     from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
 
-    server = OpenAIProvider(
-        api_key=key or "none", base_url=settings.openai_base_url, http_client=client
-    )
     # Not streamed: many servers of this protocol tell no usage then, or stream no tools.
-    return Whole(OpenAIChatModel(choice.name, provider=server))
+    return Whole(OpenAIChatModel(choice.name, provider=_openai(key, settings, client)))
+
+
+def _openai(key: str, settings: LlmSettings, client: httpx2.AsyncClient) -> "Provider[AsyncOpenAI]":
+    """A server of somebody else is not asked for what only OpenAI's own has."""
+    from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    url = settings.openai_base_url
+    if settings.is_openai_itself:
+        return OpenAIProvider(api_key=key, base_url=url, http_client=client)
+    return OpenAICompatibleProvider(
+        "openai-compatible", api_key=key or NO_KEY, base_url=url, http_client=client
+    )

@@ -12,7 +12,7 @@ from app.llm.asking import Asker
 from app.llm.names import Choice
 from app.llm.spending import Spent
 from app.pipelines import disk
-from app.pipelines.strategy import merge, pieces, question
+from app.pipelines.strategy import content, merge, pieces, question
 from app.pipelines.strategy.pieces import Piece
 from app.pipelines.strategy.question import Proven
 from app.pipelines.strategy.schema import Strategy, StrategyParams, Usage
@@ -29,15 +29,15 @@ def extract(params: StrategyParams, work: Work) -> Strategy:
     """Ask the model about each piece, check its quotes, and merge what it found.
 
     Pieces that were read by an earlier attempt are not paid for again. Raises NotConfigured,
-    ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound, RateLimited,
-    RetryableError, StorageUnavailable, and what the work raises to stop.
+    InvalidInput, UnsupportedFormat, ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused,
+    NotFound, RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
     """
     settings = work.platform.settings.llm
     choice = names.parse_model(params.model or settings.default_model)
-    cut = pieces.cut(params.content, settings)
     proxy_url = work.platform.settings.fetch.proxy_url
     read: list[Read] = []
     with disk.watched(), Asker(choice, settings, proxy_url=proxy_url, on_wait=work.check) as asker:
+        cut = pieces.cut(content.of_params(params, work), settings)
         for number, piece in enumerate(cut):
             count = f"{number + 1} of {len(cut)}"
             work.progress(100 * number / len(cut), f"reading piece {count}")

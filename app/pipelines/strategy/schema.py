@@ -1,26 +1,32 @@
 """What a strategy job is asked for, and what it answers."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 LONGEST_CONTENT = 10_000_000
 """Of any job, whatever CELERIAC_LLM_CONTENT_CHARACTERS says."""
 
 
 class StrategyParams(BaseModel):
-    """What to look for a strategy in."""
+    """What to look for a strategy in. Either `content` or `upload_id` is given."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    content: str = Field(
+    content: str | None = Field(
+        None,
         min_length=1,
         max_length=LONGEST_CONTENT,
         pattern=r"\S",
         description="A transcript, an article, notes: any text.",
+    )
+    upload_id: Id | None = Field(
+        None, description="Instead of it: a text file, as `POST /api/v1/uploads` answered."
     )
     content_type: str = Field(
         "text",
@@ -31,6 +37,12 @@ class StrategyParams(BaseModel):
     model: ModelName | None = Field(
         None, description="The model to ask, like `claude-sonnet-4`; else CELERIAC_LLM_MODEL."
     )
+
+    @model_validator(mode="after")
+    def _has_one_text(self) -> Self:
+        if (self.content is None) == (self.upload_id is None):
+            raise ValueError("give either content or upload_id")
+        return self
 
 
 class Direction(StrEnum):

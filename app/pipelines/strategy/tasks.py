@@ -14,12 +14,13 @@ def extract_trading_strategy(
     content: str | None = None,
     content_type: str = "text",
     model: str | None = None,
+    upload_id: str | None = None,
 ) -> JsonObject:
     """The trading strategy that the content describes; takes the fields of `StrategyParams`."""
     from app.pipelines.strategy import extract  # the library of the models takes 2 s to import
 
     given = {"content": content, "content_type": content_type, "model": model}
-    params = arguments.parsed(StrategyParams, given)
+    params = arguments.parsed(StrategyParams, {**given, "upload_id": upload_id})
     with workroom.kept_for_next_stage(self.work):
         result = extract.extract(params, self.work)
     workroom.remove(self.work)

@@ -13,13 +13,13 @@ def _as_text(given: object) -> object:
 
 PubmedId = Annotated[
     str,
-    BeforeValidator(_as_text, json_schema_input_type=str | int),
+    BeforeValidator(_as_text),
     StringConstraints(strip_whitespace=True, pattern=r"^[1-9][0-9]{0,9}$"),
 ]
 
 Id = Annotated[
     str,
-    BeforeValidator(_as_text, json_schema_input_type=str | int),
+    BeforeValidator(_as_text),
     StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$"),
 ]
 """It is handed to other programs, so it looks like nothing but an id."""

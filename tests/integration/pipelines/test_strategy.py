@@ -20,6 +20,7 @@ from app.errors import (
     PermanentError,
     RateLimited,
     RetryableError,
+    UnsupportedFormat,
     UnusableAnswer,
 )
 from app.pipelines.strategy import extract
@@ -69,7 +70,7 @@ def asking(house: House, **environment: str) -> dict[str, str]:
     }
 
 
-def extracted(desk: Desk, content: str = CONTENT, **values: Any) -> Strategy:
+def extracted(desk: Desk, content: str | None = CONTENT, **values: Any) -> Strategy:
     values = {"content": content, "model": "claude-sonnet-4", **values}
     return extract.extract(StrategyParams.model_validate(values), desk)
 
@@ -349,6 +350,38 @@ def test_the_key_is_not_told(open_desk: OpenDesk, house: House) -> None:
         extracted(desk)
     assert "invalid key ***" in str(raised.value)
     assert "sk-wrong" not in str(raised.value)
+
+
+def sent(desk: Desk, content: bytes) -> str:
+    file = desk.directory.parent / "sent"
+    file.write_bytes(content)
+    return desk.platform.uploads.add(file, filename="talk.txt", media_type="text/plain").id
+
+
+def test_a_text_file_is_read_in_its_own_encoding(desk: Desk, house: House) -> None:
+    house.will(models.tool({"entry_rules": [claim("K\u00e4ufe am Tief.", "K\u00e4ufe am Tief")]}))
+    written = "Er sagte:\r\n\u201eK\u00e4ufe am Tief, und verkaufe am Hoch!\u201c\r\n"
+    found = extracted(desk, content=None, upload_id=sent(desk, written.encode("utf-16")))
+    [rule] = found.entry_rules
+    assert rule.evidence == (Quote(text="K\u00e4ufe am Tief", start=11, end=24),)
+
+
+@pytest.mark.parametrize(
+    ("content", "want"),
+    [
+        pytest.param(b"%PDF-1.7\n1 0 obj", UnsupportedFormat, id="a PDF"),
+        pytest.param(bytes(range(256)), UnsupportedFormat, id="no text"),
+        pytest.param(b" \n ", InvalidInput, id="nothing"),
+        pytest.param(b"x" * 2_000_001, LimitExceeded, id="too much"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    desk: Desk, house: House, content: bytes, want: type[CeleriacError]
+) -> None:
+    with pytest.raises(CeleriacError) as raised:
+        extracted(desk, content=None, upload_id=sent(desk, content))
+    assert type(raised.value) is want
+    assert house.asked == []
 
 
 def test_content_that_is_too_long_is_refused(open_desk: OpenDesk, house: House) -> None:

@@ -186,13 +186,13 @@ def test_requests_keep_ncbis_pace_over_all_workers(
     threads = [
         threading.Thread(target=pubmed.fetch, args=(library_site.PLAIN, desk)) for desk in desks
     ]
+    started_at = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    moments = sorted(seen.at_s for seen in library.seen)
-    assert len(moments) == 5
-    assert moments[-1] - moments[0] > 4 / 3 - 0.2
+    waited_s = sorted(seen.at_s - started_at for seen in library.seen)
+    assert [waited > 0.33 * turn for turn, waited in enumerate(waited_s)] == [True] * 5
 
 
 def test_the_key_goes_to_pubmed_and_nowhere_else(
@@ -328,7 +328,7 @@ def test_cancel_ends_a_command_that_hangs_with_all_it_started(
     cancelled_at = time.monotonic()
     desk.cancel()
     thread.join(timeout=10)
-    assert time.monotonic() - cancelled_at < 4
+    assert time.monotonic() - cancelled_at < 5
     assert [type(error) for error in raised] == [Cancelled]
     eventually(lambda: not any(is_alive(pid) for pid in pids), why="all of the group is gone")
 

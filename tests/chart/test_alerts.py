@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 
 from tests.chart import rendering
-from tests.tools import prometheus
+from tests.tools import debian
 
 RULES = rendering.CHART / "files/alerts.yaml"
 CASES = Path(__file__).with_name("alerts.test.yaml")
 
 
 def promtool(*arguments: str) -> str:
-    command = [str(prometheus.path("promtool")), *arguments]
+    command = [str(debian.program("promtool", package="prometheus")), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

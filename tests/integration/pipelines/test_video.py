@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -35,6 +34,7 @@ from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.integration.processes import StartWorker
 from tests.sites import pubmed as library_site
 from tests.sites.pubmed import Library
+from tests.tools import debian
 from tests.waiting import eventually
 
 TITLE = "Effect of Daucus carota on CO2-limited growth & yield: a randomised trial."
@@ -145,10 +145,10 @@ def test_an_article_becomes_a_film_with_captions(desk: Desk, tmp_path: Path) -> 
     assert "No {plant} was lost where n&lt;m." in vtt
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_the_film_is_narrated(
     open_desk: OpenDesk, library: Library, redis_url: str, tmp_path: Path
 ) -> None:
+    debian.program("espeak-ng")
     desk = open_desk(**of_library(library, redis_url, CELERIAC_VIDEO_VOICE="en"))
     result = made(desk, library_site.PLAIN)
     found = decoded(kept(desk, "video.mp4", tmp_path))

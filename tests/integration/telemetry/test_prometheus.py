@@ -20,7 +20,7 @@ from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
 from tests.integration.telemetry.test_operator import SHOP, STATUS, TICK
 from tests.ports import free_port
-from tests.tools import prometheus
+from tests.tools import debian
 from tests.waiting import eventually
 
 FILES = Path(__file__).parents[3] / "charts/celeriac/files"
@@ -70,7 +70,7 @@ def server(targets: list[str], tmp_path: Path) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     process = Process(
         [
-            *(str(prometheus.path("prometheus")), f"--config.file={config}"),
+            *(str(debian.program("prometheus")), f"--config.file={config}"),
             *(f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address={address}"),
         ],
         environment=os.environ,

@@ -325,6 +325,61 @@ class VideoSettings(_Group):
         return None if value == "" else value
 
 
+class WebsiteSettings(_Group):
+    """How far a crawl of a web site may go, whatever its job asks for."""
+
+    page_limit: int = Field(
+        2000,
+        validation_alias="CELERIAC_WEBSITE_PAGES",
+        gt=0,
+        description="Most pages that one job requests.",
+    )
+    depth_limit: int = Field(
+        20,
+        validation_alias="CELERIAC_WEBSITE_DEPTH",
+        ge=0,
+        description="Most links between the first page and any other.",
+    )
+    delay_s: float = Field(
+        0.5,
+        validation_alias="CELERIAC_WEBSITE_DELAY_S",
+        ge=0,
+        description="Pause between two requests to one host, in seconds; a longer `Crawl-delay` of "
+        "its robots.txt holds instead.",
+    )
+    page_limit_bytes: int = Field(
+        5 * MEBIBYTE,
+        validation_alias="CELERIAC_WEBSITE_PAGE_BYTES",
+        gt=0,
+        description="A larger page is left out.",
+    )
+    page_time_s: float = Field(
+        60.0,
+        validation_alias="CELERIAC_WEBSITE_PAGE_S",
+        gt=0,
+        description="A page that takes longer to arrive is left out.",
+    )
+    reading_time_s: int = Field(
+        20,
+        validation_alias="CELERIAC_WEBSITE_READING_S",
+        gt=0,
+        description="Processor time that reading one page may take.",
+    )
+    time_limit_s: float = Field(
+        20 * 60.0,
+        validation_alias="CELERIAC_WEBSITE_S",
+        gt=0,
+        description="A crawl ends after this with the pages that it has: within the limit of its "
+        "queue, so that they are not lost.",
+    )
+    memory_limit_bytes: int = Field(
+        1024 * MEBIBYTE,
+        validation_alias="CELERIAC_WEBSITE_MEMORY_BYTES",
+        ge=256 * MEBIBYTE,
+        description="Address space of the child process that reads the pages of one crawl.",
+    )
+
+
 class JobSettings(_Group):
     """How jobs are leased, retried and followed."""
 
@@ -636,6 +691,10 @@ class Settings:
     @cached_property
     def video(self) -> VideoSettings:
         return VideoSettings()
+
+    @cached_property
+    def websites(self) -> WebsiteSettings:
+        return WebsiteSettings()
 
     @cached_property
     def jobs(self) -> JobSettings:

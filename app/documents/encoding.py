@@ -28,14 +28,25 @@ def of_file(path: Path) -> str:
     is UTF-8; else the first part of the file that is not ASCII is judged."""
     with path.open("rb") as file:
         head = file.read(BLOCK_BYTES)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    if marked is not None:
-        return marked
+    name = marked(head)
+    if name is not None:
+        return name
     if b"\x00" not in head:
         odd_at = _first_odd_byte(path)
         if odd_at is None:
             return "utf-8"
         head = _around(path, odd_at)
+    return of_bytes(head)
+
+
+def marked(head: bytes) -> str | None:
+    """The encoding that a byte order mark names."""
+    return next((name for mark, name in _MARKS if head.startswith(mark)), None)
+
+
+def of_bytes(content: bytes) -> str:
+    """What the bytes, which are not UTF-8, look like."""
+    head = content[:BLOCK_BYTES]
     found = chardet.detect(head, encoding_era=chardet.EncodingEra.MODERN_WEB)
     name = found["encoding"]
     if name is None or found["confidence"] < LEAST_CONFIDENCE:

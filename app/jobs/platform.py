@@ -23,6 +23,7 @@ from app.storage.chunks import ChunkStore, SqlChunkStore
 from app.storage.engine import Database
 from app.storage.notifications import NotificationStore
 from app.storage.objects import ArtifactStore
+from app.storage.pages import PageStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
 from app.storage.webhooks import DisabledWebhooks
@@ -90,6 +91,10 @@ class Platform:
     @property
     def chunks(self) -> ChunkStore:
         return self.once(SqlChunkStore, lambda: SqlChunkStore(self.database))
+
+    @property
+    def pages(self) -> PageStore:
+        return self.once(PageStore, lambda: PageStore(self.database))
 
     @property
     def uploads(self) -> UploadStore:

@@ -51,6 +51,9 @@ class ChunkStore(Protocol):
     def of_source(self, source_id: str) -> list[Chunk]:
         """In their order in the source."""
 
+    def part_of_source(self, source_id: str, *, first: int, count: int) -> list[Chunk]:
+        """Those from the ordinal `first` on, at most `count`, in their order."""
+
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
         """How many there are, of a source or a bot when named."""
 
@@ -69,6 +72,16 @@ class SqlChunkStore:
 
     def of_source(self, source_id: str) -> list[Chunk]:
         query = select(_chunks).where(_chunks.c.source_id == source_id).order_by(_chunks.c.ordinal)
+        with self._database.read() as connection:
+            return [_chunk(row) for row in connection.execute(query)]
+
+    def part_of_source(self, source_id: str, *, first: int, count: int) -> list[Chunk]:
+        query = (
+            select(_chunks)
+            .where(_chunks.c.source_id == source_id, _chunks.c.ordinal >= first)
+            .order_by(_chunks.c.ordinal)
+            .limit(count)
+        )
         with self._database.read() as connection:
             return [_chunk(row) for row in connection.execute(query)]
 

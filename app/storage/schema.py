@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     text,
@@ -156,6 +157,21 @@ chunks = Table(
 )
 Index("ix_chunks_source_id_ordinal", chunks.c.source_id, chunks.c.ordinal, unique=True)
 Index("ix_chunks_chatbot_id", chunks.c.chatbot_id)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("source_id", CleanText, primary_key=True),
+    Column("url", CleanText, primary_key=True),
+    Column("etag", CleanText),
+    Column("modified", CleanText),
+    Column("body_digest", CleanText, nullable=False),
+    Column("text_sha256", CleanText, nullable=False),
+    Column("shape", CleanText, nullable=False),
+    Column("links", LargeBinary, nullable=False),
+    Column("first_ordinal", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+)
 
 uploads = Table(
     "uploads",

@@ -3,14 +3,11 @@
 import hashlib
 from pathlib import Path
 
-from app.errors import InvalidInput, PermanentError, WorkStopped
-from app.jobs.model import Job
 from app.jobs.work import Work
-from app.pipelines import disk, workroom
+from app.pipelines import disk, knowledge
 from app.pipelines.document import reading
 from app.pipelines.document.reading import Read
 from app.pipelines.document.schema import DocumentParams, Processed
-from app.storage.sources import SourceStatus
 
 _FILE, _SPOOL = "document", "chunks.jsonl"
 
@@ -22,43 +19,14 @@ def process(params: DocumentParams, work: Work) -> Processed:
     InvalidInput, PasswordNeeded, UnsupportedFormat, LimitExceeded, StorageUnavailable, and what the
     work raises to stop. What will not heal, or is not tried again, marks the source failed.
     """
-    source_id = _begun_source(params, work)
-    try:
-        with disk.watched():
-            return _processed(params, source_id, work)
-    except WorkStopped:
-        raise
-    except Exception as error:
-        if isinstance(error, PermanentError) or workroom.is_last_attempt(work, error):
-            work.platform.sources.mark_failed(source_id, error=str(error))
-        raise
-
-
-def abandon(job: Job, work: Work) -> None:
-    """Mark the source of a job failed that ended without result, unless it says so already, or
-    another job has it by now."""
-    source_id = job.params.get("source_id") or job.id
-    source = work.platform.sources.find(source_id)
-    if source is None or source.status is not SourceStatus.PROCESSING:
-        return
-    if source.job_id not in (None, job.id):
-        return
-    reason = job.error.message if job.error is not None else "the job was cancelled"
-    work.platform.sources.mark_failed(source_id, error=reason)
-
-
-def _begun_source(params: DocumentParams, work: Work) -> str:
-    source_id = params.source_id if params.source_id is not None else work.key
-    known = work.platform.sources.find(source_id)
-    if known is not None and known.chatbot_id != params.chatbot_id:
-        raise InvalidInput(f"the source {source_id!r} belongs to another bot")
-    work.platform.sources.ensure(
-        source_id,
+    begun = knowledge.begun(
+        params.source_id,
+        work,
         chatbot_id=params.chatbot_id,
-        filename=known.filename if known is not None else _name(params, work),
-        job_id=work.job_id,
+        filename=lambda: _name(params, work),
     )
-    return source_id
+    with begun as source_id:
+        return _processed(params, source_id, work)
 
 
 def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from app.jobs.model import JobId, JsonObject
 from app.jobs.task import JobTask
-from app.pipelines import arguments, workroom
+from app.pipelines import arguments, knowledge, workroom
 from app.pipelines.document.schema import DocumentParams
 
 
@@ -30,7 +30,5 @@ def process_document(
 @shared_task(name="abandon_document", base=JobTask, bind=True)
 def abandon_document(self: JobTask, job_id: str) -> None:
     """Mark the source of a job that failed or was cancelled, and remove the job's folder."""
-    from app.pipelines.document import process  # see above
-
-    process.abandon(self.platform.jobs.get(JobId(job_id)), self.work)
+    knowledge.abandon(self.platform.jobs.get(JobId(job_id)), self.work)
     workroom.remove(self.work)

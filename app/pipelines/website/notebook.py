@@ -1,0 +1,321 @@
+"""The notebook of a crawl: which pages are known, which wait, what was found. It lies in the work's
+folder, holds no page's body, and survives the worker: whoever opens it again goes on there."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from app.errors import CeleriacError
+from app.fetch import failures
+from app.pipelines.website import addresses
+from app.pipelines.website.schema import PageFailure, Skip
+from app.storage.chunks import NewChunk
+from app.storage.pages import Page
+
+SCHEMA = Path(__file__).with_name("notebook.sql")
+
+ADDRESSES_PER_PAGE = 20
+"""So many addresses are noted for each page that may be requested. More are not looked at."""
+
+MAX_TRIES = 3
+
+TOLD_FAILURES = 100
+
+_KNOWN = tuple(Page.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A page to be requested."""
+
+    number: int
+    url: str
+    depth: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a page holds, its chunks apart."""
+
+    body_digest: str
+    text_sha256: str
+    shape: str
+    etag: str | None
+    modified: str | None
+    links: bytes
+    characters: int
+    is_unchanged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """How far the crawl is."""
+
+    requested: int
+    kept: int
+    unchanged: int
+    failed: int
+    waiting: int
+    chunks: int
+    characters: int
+    tokens: int
+
+
+class Notebook:
+    """Used by one thread. Close it, or use it as a context manager."""
+
+    def __init__(self, path: Path, *, page_limit: int, depth_limit: int) -> None:
+        self._page_limit = page_limit
+        self._depth_limit = depth_limit
+        is_new = not path.exists()
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.row_factory = sqlite3.Row
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        if is_new or not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'fact'"):
+            self._database.executescript(f"BEGIN; {SCHEMA.read_text()} COMMIT;")
+        self._noted = int(self._one("SELECT count(*) FROM page"))
+        self._requested = int(self._one("SELECT count(*) FROM page WHERE requested"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def fact(self, name: str) -> str | None:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, name: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def learn(self, pages: Iterable[Page]) -> None:
+        """What the crawl before has seen."""
+        marks = ", ".join(f":{name}" for name in _KNOWN)
+        with self._transaction():
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO known ({', '.join(_KNOWN)}) VALUES ({marks})",
+                (asdict(page) for page in pages),
+            )
+
+    def known(self, url: str) -> Page | None:
+        row = self._database.execute(
+            f"SELECT {', '.join(_KNOWN)} FROM known WHERE url = ?", (url,)
+        ).fetchone()
+        return None if row is None else Page(**dict(row))
+
+    def add(self, urls: Iterable[str], *, depth: int) -> None:
+        """Let pages wait that are new and lead somewhere."""
+        if depth > self._depth_limit:
+            return
+        with self._transaction():
+            for url in urls:
+                self._add(url, depth)
+
+    def next(self) -> Waiting | None:
+        """The page to request now: those near the first one come first. None when all is done, or
+        as much as may be."""
+        row = self._database.execute(
+            "SELECT number, url, depth, tries FROM page "
+            "WHERE state = 'waiting' AND tries < ? AND (requested OR ?) "
+            "ORDER BY tries, depth, number LIMIT 1",
+            (MAX_TRIES, self._requested < self._page_limit),
+        ).fetchone()
+        return None if row is None else Waiting(**dict(row))
+
+    @property
+    def requested_ratio(self) -> float:
+        """How much is done of what there is to do, as far as that is known."""
+        return self._requested / max(1, min(self._noted, self._page_limit))
+
+    @property
+    def requested(self) -> int:
+        return self._requested
+
+    def request(self, page: Waiting) -> None:
+        """Note that it is asked for."""
+        self._requested += page.tries == 0
+        self._database.execute(
+            "UPDATE page SET requested = 1, tries = tries + 1 WHERE number = ?", (page.number,)
+        )
+
+    def postpone(self, page: Waiting, error: CeleriacError) -> None:
+        """Let it wait behind all others, if it has not been tried too often."""
+        state = "waiting" if page.tries + 1 < MAX_TRIES else "failed"
+        self._set(page.number, state=state, reason=error.type, message=str(error))
+
+    def give_up(self) -> None:
+        """Those that were tried, and wait still, have failed."""
+        self._database.execute(
+            "UPDATE page SET state = 'failed', reason = coalesce(reason, 'RetryableError'), "
+            "message = coalesce(message, 'the worker died each time that it was read') "
+            "WHERE state = 'waiting' AND requested"
+        )
+
+    def is_taken(self, url: str, *, but: Waiting) -> bool:
+        """Whether another page has been read under this address."""
+        return bool(
+            self._one(
+                "SELECT count(*) FROM page WHERE url = ? AND number <> ? AND state = 'kept'",
+                (url, but.number),
+            )
+        )
+
+    def is_said(self, text_sha256: str) -> bool:
+        """Whether a page has this text."""
+        return bool(
+            self._one(
+                "SELECT count(*) FROM page WHERE text_sha256 = ? AND state = 'kept'", (text_sha256,)
+            )
+        )
+
+    def count_alike(self, shape: str) -> int:
+        """How many pages differ from it in numbers at most."""
+        return int(self._one("SELECT count(*) FROM page WHERE shape = ?", (shape,)))
+
+    def keep(
+        self, page: Waiting, found: Found, chunks: Sequence[NewChunk], *, url: str, leads: list[str]
+    ) -> None:
+        """Note what a page holds, under the address that it should have, and where it leads."""
+        with self._transaction():
+            number = page.number
+            if url != page.url:
+                self._set(page.number, state="skipped", reason=Skip.DUPLICATE.value)
+                number = self._number_of(url, page.depth)
+            self._set(
+                number,
+                state="kept",
+                reason=None,
+                chunks=len(chunks),
+                tokens=sum(chunk.tokens for chunk in chunks),
+                **asdict(found),
+            )
+            self._database.executemany(
+                "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)",
+                ((number, at, json.dumps(asdict(chunk))) for at, chunk in enumerate(chunks)),
+            )
+            self._follow(page, leads)
+
+    def skip(
+        self, page: Waiting, reason: Skip, *, shape: str | None = None, leads: Sequence[str] = ()
+    ) -> None:
+        with self._transaction():
+            self._set(page.number, state="skipped", reason=reason.value, shape=shape)
+            self._follow(page, leads)
+
+    def fail(self, page: Waiting, error: CeleriacError) -> None:
+        self._set(page.number, state="failed", reason=error.type, message=str(error))
+
+    def note_failure(self, url: str, error: CeleriacError) -> None:
+        """Of something that is no page: a sitemap."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO page (url, family, depth, state, reason, message) "
+            "VALUES (?, '', 0, 'failed', ?, ?)",
+            (url, error.type, str(error)),
+        )
+
+    def sums(self) -> Sums:
+        row = self._database.execute(
+            "SELECT coalesce(sum(requested), 0) requested, "
+            "count(*) FILTER (WHERE state = 'kept') kept, "
+            "count(*) FILTER (WHERE state = 'kept' AND is_unchanged) unchanged, "
+            "count(*) FILTER (WHERE state = 'failed') failed, "
+            "count(*) FILTER (WHERE state = 'waiting') waiting, "
+            "coalesce(sum(chunks), 0) chunks, coalesce(sum(characters), 0) characters, "
+            "coalesce(sum(tokens), 0) tokens FROM page"
+        ).fetchone()
+        return Sums(**dict(row))
+
+    def skipped(self) -> dict[Skip, int]:
+        rows = self._database.execute(
+            "SELECT reason, count(*) FROM page WHERE state = 'skipped' GROUP BY reason"
+        )
+        return {Skip(reason): count for reason, count in rows}
+
+    def failures(self) -> tuple[PageFailure, ...]:
+        rows = self._database.execute(
+            "SELECT url, reason, message FROM page WHERE state = 'failed' ORDER BY number LIMIT ?",
+            (TOLD_FAILURES,),
+        )
+        return tuple(
+            PageFailure(url=failures.shown(url), type=reason, message=message)
+            for url, reason, message in rows
+        )
+
+    def chunks(self) -> Iterator[NewChunk]:
+        """Those of all pages, in the order in which the pages were found."""
+        for row in self._database.execute("SELECT body FROM chunk ORDER BY page, ordinal"):
+            yield NewChunk(**json.loads(row[0]))
+
+    def pages(self) -> Iterator[Page]:
+        """Those that were kept, in the same order."""
+        first = 0
+        for row in self._database.execute(
+            "SELECT url, etag, modified, body_digest, text_sha256, shape, links, chunks FROM page "
+            "WHERE state = 'kept' ORDER BY number"
+        ):
+            yield Page(first_ordinal=first, **dict(row))
+            first += int(row["chunks"])
+
+    def _add(self, url: str, depth: int) -> None:
+        if self._noted >= self._page_limit * ADDRESSES_PER_PAGE or addresses.leads_nowhere(url):
+            return
+        family, most = addresses.family_of(url)
+        if most is not None and most <= self._one(
+            "SELECT count(*) FROM page WHERE family = ?", (family,)
+        ):
+            return
+        self._noted += self._database.execute(
+            "INSERT OR IGNORE INTO page (url, family, depth, state) VALUES (?, ?, ?, 'waiting')",
+            (url, family, depth),
+        ).rowcount
+
+    def _follow(self, page: Waiting, leads: Sequence[str]) -> None:
+        if page.depth < self._depth_limit:
+            for url in leads:
+                self._add(url, page.depth + 1)
+
+    def _number_of(self, url: str, depth: int) -> int:
+        self._database.execute(
+            "INSERT OR IGNORE INTO page (url, family, depth, state) VALUES (?, '', ?, 'waiting')",
+            (url, depth),
+        )
+        return int(self._one("SELECT number FROM page WHERE url = ?", (url,)))
+
+    def _set(self, number: int, **values: object) -> None:
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        self._database.execute(
+            f"UPDATE page SET {columns} WHERE number = :number", {**values, "number": number}
+        )
+
+    def _one(self, query: str, values: Sequence[object] = ()) -> Any:  # of the column's type
+        return self._database.execute(query, values).fetchone()[0]
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def packed(links: Iterable[str]) -> bytes:
+    """Addresses in little space."""
+    return zlib.compress("\n".join(links).encode())
+
+
+def unpacked(links: bytes) -> list[str]:
+    return zlib.decompress(links).decode().split("\n") if links else []

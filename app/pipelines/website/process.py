@@ -1,0 +1,205 @@
+"""Make a bot know a web site: its pages, their chunks, its source's status."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+
+from app import errors
+from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, UnsupportedFormat
+from app.fetch import failures
+from app.jobs.work import Work
+from app.pipelines import knowledge
+from app.pipelines.website import addresses, sitemap
+from app.pipelines.website.crawl import READ_PERCENT, Crawl
+from app.pipelines.website.network import Network
+from app.pipelines.website.notebook import ADDRESSES_PER_PAGE, Notebook, Waiting
+from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
+from app.pipelines.website.visit import Passed, Unchanged, Visit, Visitor
+from app.storage.chunks import Chunk, NewChunk
+from app.storage.pages import Page
+
+EDITION = 1
+"""Of the way pages are read. Another one makes every page a new one at the next crawl."""
+
+_NOTEBOOK, _BODY = "notebook.db", "page"
+
+_REFUSED = {
+    Skip.ROBOTS: PermanentError("its robots.txt asks robots not to fetch the page"),
+    Skip.NOT_HTML: UnsupportedFormat("it is no HTML page"),
+}
+
+
+def process(params: WebsiteParams, work: Work) -> Crawled:
+    """Crawl the site, replace the chunks of its source, and mark the source ready.
+
+    Goes on where an attempt before was cut off. Raises NotFound, UnsupportedFormat, LimitExceeded,
+    AddressRefused, PermanentError, RetryableError of the first page; InvalidInput when no page has
+    text; StorageUnavailable; and what the work raises to stop.
+    """
+    begun = knowledge.begun(
+        params.source_id,
+        work,
+        chatbot_id=params.chatbot_id,
+        filename=lambda: failures.shown(str(params.url)),
+    )
+    with begun as source_id:
+        return _Site(params, source_id, work).crawled()
+
+
+class _Site:
+    """One crawl from begin to end."""
+
+    def __init__(self, params: WebsiteParams, source_id: str, work: Work) -> None:
+        self._params = params
+        self._source_id = source_id
+        self._work = work
+        self._settings = work.platform.settings.websites
+        self._page_limit = min(params.max_pages, self._settings.page_limit)
+        self._depth_limit = min(params.max_depth, self._settings.depth_limit)
+
+    def crawled(self) -> Crawled:
+        deadline_s = time.monotonic() + self._settings.time_limit_s
+        path = self._work.directory / _NOTEBOOK
+        with (
+            Notebook(path, page_limit=self._page_limit, depth_limit=self._depth_limit) as notebook,
+            Network(self._work, self._settings) as network,
+        ):
+            self._work.progress(0, "asking for the first page")
+            visitor = self._visitor(notebook, network)
+            first = self._begun(notebook, visitor)
+            self._seed(notebook, network, visitor)
+            crawl = Crawl(
+                self._work,
+                notebook,
+                network,
+                visitor,
+                body=self._work.directory / _BODY,
+                site=addresses.site_of(notebook.fact("url") or ""),
+                old_chunks=self._old_chunks,
+                deadline_s=deadline_s,
+            )
+            crawl.run(first)
+            return self._stored(notebook, is_in_time=crawl.is_in_time)
+
+    def _visitor(self, notebook: Notebook, network: Network) -> Visitor:
+        documents = self._work.platform.settings.documents
+        salt = f"{EDITION}:{documents.chunk_tokens}:{documents.chunk_overlap_tokens}"
+
+        def find_known(url: str) -> Page | None:
+            page = notebook.known(url)
+            if page is None or not page.body_digest.startswith(f"{salt}:"):
+                return None
+            return page if self._old_chunks(page) else None
+
+        return Visitor(
+            network,
+            body=self._work.directory / _BODY,
+            limit_bytes=self._settings.page_limit_bytes,
+            find_known=find_known,
+            salt=salt,
+        )
+
+    def _begun(self, notebook: Notebook, visitor: Visitor) -> tuple[Waiting, Visit] | None:
+        """Visit the first page, which says whose site it is; None when that was done before."""
+        if notebook.fact("url") is not None:
+            return None
+        start = addresses.normalized(str(self._params.url))
+        if start is None:
+            raise InvalidInput("the address of the first page is too long")
+        notebook.learn(self._work.platform.pages.of_source(self._source_id))
+        notebook.add([start], depth=0)
+        page = notebook.next()
+        if page is None:
+            raise InvalidInput(f"{failures.shown(start)} looks like one of endlessly many pages")
+        seen = visitor.visit(page.url, site=None)
+        if isinstance(seen, Passed):
+            raise _REFUSED[seen.reason]
+        notebook.request(page)
+        notebook.note("url", seen.page.url if isinstance(seen, Unchanged) else seen.url)
+        return page, seen
+
+    def _seed(self, notebook: Notebook, network: Network, visitor: Visitor) -> None:
+        """Let the pages of the sitemaps wait."""
+        url = notebook.fact("url") or ""
+        if notebook.fact("seeded") is not None:
+            return
+        if self._params.use_sitemap and self._depth_limit:
+            named = list(visitor.robots_of(url).sitemaps)
+            guessed = [] if named else [addresses.root_of(url) + "sitemap.xml"]
+
+            def failed(address: str, error: CeleriacError) -> None:
+                if not (address in guessed and isinstance(error, NotFound)):
+                    notebook.note_failure(address, error)
+
+            pages = sitemap.pages(
+                named or guessed,
+                network,
+                site=addresses.site_of(url),
+                limit=self._page_limit * ADDRESSES_PER_PAGE,
+                on_failure=failed,
+            )
+            notebook.add((page for page in pages if not addresses.is_file(page)), depth=1)
+        notebook.note("seeded", "yes")
+
+    def _old_chunks(self, page: Page) -> list[NewChunk]:
+        """The chunks that the page has by now; none when others stand in their place."""
+        found = self._work.platform.chunks.part_of_source(
+            self._source_id, first=page.first_ordinal, count=page.chunks
+        )
+        is_whole = len(found) == page.chunks and all(_is_of(chunk, page) for chunk in found)
+        if not is_whole:
+            return []
+        return [
+            NewChunk(text=chunk.text, tokens=chunk.tokens, metadata=chunk.metadata)
+            for chunk in found
+        ]
+
+    def _stored(self, notebook: Notebook, *, is_in_time: bool) -> Crawled:
+        sums = notebook.sums()
+        if not sums.kept:
+            raise _nothing_found(notebook)
+        platform = self._work.platform
+        self._work.progress(READ_PERCENT, f"storing {sums.chunks} chunks")
+        chunks = self._checked(notebook.chunks())
+        platform.chunks.replace(self._source_id, chunks, chatbot_id=self._params.chatbot_id)
+        platform.pages.replace(self._source_id, notebook.pages())
+        digest = hashlib.sha256()
+        for page in notebook.pages():
+            digest.update(f"{page.url} {page.text_sha256}\n".encode())
+        content_sha256 = digest.hexdigest()
+        platform.sources.mark_ready(self._source_id, content_sha256=content_sha256)
+        self._work.progress(100, f"{sums.kept} pages, {sums.chunks} chunks")
+        return Crawled(
+            source_id=self._source_id,
+            chatbot_id=self._params.chatbot_id,
+            url=failures.shown(notebook.fact("url") or ""),
+            requested=sums.requested,
+            pages=sums.kept,
+            unchanged=sums.unchanged,
+            skipped=notebook.skipped(),
+            failed=sums.failed,
+            failures=notebook.failures(),
+            is_complete=is_in_time and not sums.waiting,
+            chunks=sums.chunks,
+            characters=sums.characters,
+            tokens=sums.tokens,
+            content_sha256=content_sha256,
+        )
+
+    def _checked(self, chunks: Iterator[NewChunk]) -> Iterator[NewChunk]:
+        for chunk in chunks:
+            self._work.check()
+            yield chunk
+
+
+def _is_of(chunk: Chunk, page: Page) -> bool:
+    return bool(chunk.metadata.get("url") == page.url)
+
+
+def _nothing_found(notebook: Notebook) -> CeleriacError:
+    """What a crawl fails with that found no page."""
+    failed = notebook.failures()
+    if not failed:
+        return InvalidInput("there is no text on the pages of the site")
+    kind: type[CeleriacError] = getattr(errors, failed[0].type, InvalidInput)
+    return kind(failed[0].message)

@@ -1,0 +1,83 @@
+"""What a website job is asked for, and what it answers."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.pipelines.document.schema import Id
+from app.pipelines.media.schema import WebAddress
+
+DEFAULT_PAGES = 200
+DEFAULT_DEPTH = 5
+
+
+class WebsiteParams(BaseModel):
+    """Where to begin, whom it is for, and how far to go. The server's own limits hold as well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chatbot_id: Id = Field(description="The bot that will know the pages.")
+    url: WebAddress = Field(description="The page to begin at; its site is not left.")
+    source_id: Id | None = Field(
+        None, description="The source to crawl again; the job's id makes a new one."
+    )
+    max_pages: int = Field(DEFAULT_PAGES, ge=1, description="Most pages that are requested.")
+    max_depth: int = Field(
+        DEFAULT_DEPTH, ge=0, description="Most links between the first page and any other."
+    )
+    use_sitemap: bool = Field(
+        default=True, description="Begin at the pages of its sitemaps as well."
+    )
+
+
+class Skip(StrEnum):
+    """Why a page was passed over, which is no failure."""
+
+    ROBOTS = "robots"
+    """robots.txt asks not to fetch it."""
+    HIDDEN = "hidden"
+    """The page asks not to be indexed."""
+    NOT_HTML = "not_html"
+    OFF_SITE = "off_site"
+    """It redirects to another site."""
+    DUPLICATE = "duplicate"
+    """Another address of a page that is there, or the same text as another one."""
+    ALIKE = "alike"
+    """Many pages have this text but for its numbers: a calendar without end, say."""
+    NO_TEXT = "no_text"
+
+
+class PageFailure(BaseModel):
+    """Why a page, or a sitemap, could not be had."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    type: str
+    message: str
+
+
+class Crawled(BaseModel):
+    """What became of the site: the job's result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source_id: str
+    chatbot_id: str
+    url: str
+    """Where the crawl began, redirects followed."""
+    requested: int
+    pages: int
+    """Those whose text the bot knows now."""
+    unchanged: int
+    """Of these, those that are as they were at the crawl before."""
+    skipped: dict[Skip, int]
+    failed: int
+    failures: tuple[PageFailure, ...]
+    """The first hundred of them."""
+    is_complete: bool
+    """Whether no page was left out for a limit on pages or time."""
+    chunks: int
+    characters: int
+    tokens: int
+    content_sha256: str

@@ -1,0 +1,159 @@
+"""Sitemaps (sitemaps.org): XML, plain text, gzip, and indexes of them, read as they come."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from xml.parsers import expat
+
+from app.errors import CeleriacError, InvalidInput, LimitExceeded, WorkStopped
+from app.pipelines.website import addresses
+from app.pipelines.website.network import Network
+
+MAX_FILES = 50
+LIMIT_BYTES = 50 * 1024 * 1024
+"""Of one sitemap, unpacked: what the protocol allows."""
+
+MAX_ADDRESS_LENGTH = 2_000
+_GZIP = b"\x1f\x8b"
+_BLOCK_BYTES = 256 * 1024
+
+Failed = Callable[[str, CeleriacError], None]
+
+
+def pages(
+    first: list[str], network: Network, *, site: str, limit: int, on_failure: Failed
+) -> Iterator[str]:
+    """The addresses that the sitemaps of a site name, at most `limit`; another site's are left out.
+
+    One that cannot be read is told and left out: what it had named until then is there.
+    """
+    waiting, seen = list(first), set(first)
+    count = 0
+    for _ in range(MAX_FILES):
+        if not waiting or count >= limit:
+            return
+        url = waiting.pop(0)
+        for kind, address in _told(url, network, on_failure):
+            own = addresses.normalized(address, base=url)
+            if own is None or addresses.site_of(own) != site:
+                continue
+            if kind == "sitemap" and own not in seen and len(seen) < MAX_FILES:
+                seen.add(own)
+                waiting.append(own)
+            elif kind == "url" and count < limit:
+                count += 1
+                yield own
+
+
+def _told(url: str, network: Network, on_failure: Failed) -> Iterator[tuple[str, str]]:
+    try:
+        with network.opened(url) as answer:
+            yield from read(answer.iter_bytes(), url=url)
+    except WorkStopped:
+        raise
+    except CeleriacError as error:
+        on_failure(url, error)
+
+
+def read(blocks: Iterator[bytes], *, url: str) -> Iterator[tuple[str, str]]:
+    """`url` or `sitemap`, and an address.
+
+    Raises InvalidInput (no XML, a document type: attacks begin there), LimitExceeded.
+    """
+    plain = _limited(_unpacked(blocks), url)
+    head = next(plain, b"")
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        yield from _lines(head, plain)
+        return
+    parser = _Parser()
+    try:
+        yield from parser.feed(head)
+        for block in plain:
+            yield from parser.feed(block)
+        parser.finish()
+    except expat.ExpatError as error:
+        raise InvalidInput(f"the sitemap {url} is damaged: {error}") from error
+
+
+def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Files that are packed themselves; in pieces, so that a bomb never lies in memory."""
+    packed = None
+    for number, block in enumerate(blocks):
+        if number == 0 and block.startswith(_GZIP):
+            packed = zlib.decompressobj(wbits=31)
+        if packed is None:
+            yield block
+            continue
+        rest = block
+        try:
+            while rest:
+                yield packed.decompress(rest, _BLOCK_BYTES)
+                rest = packed.unconsumed_tail
+        except zlib.error as error:
+            raise InvalidInput(f"the sitemap is no gzip: {error}") from error
+
+
+def _limited(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    seen_bytes = 0
+    for block in blocks:
+        seen_bytes += len(block)
+        if seen_bytes > LIMIT_BYTES:
+            raise LimitExceeded(f"the sitemap {url} has more than {LIMIT_BYTES} bytes")
+        if block:
+            yield block
+
+
+def _lines(head: bytes, rest: Iterator[bytes]) -> Iterator[tuple[str, str]]:
+    begun = head
+    for block in (*rest, b"\n"):
+        *lines, begun = (begun + block).split(b"\n")
+        for line in lines:
+            address = line.decode("utf-8", "replace").strip()
+            if address.startswith(("http://", "https://")):
+                yield "url", address[:MAX_ADDRESS_LENGTH]
+        begun = begun[:MAX_ADDRESS_LENGTH]
+
+
+class _Parser:
+    """Finds `<loc>` in `<url>` and in `<sitemap>`, whatever their namespace."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, str]] = []
+        self._kind = ""
+        self._text: list[str] | None = None
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._take
+        self._parser.StartDoctypeDeclHandler = _refuse
+
+    def feed(self, block: bytes) -> list[tuple[str, str]]:
+        self._found = []
+        self._parser.Parse(block)
+        return self._found
+
+    def finish(self) -> None:
+        is_final = True
+        self._parser.Parse(b"", is_final)
+
+    def _begin(self, name: str, _attributes: object) -> None:
+        local = name.rpartition(" ")[2]
+        if local in ("url", "sitemap"):
+            self._kind = local
+        elif local == "loc" and self._kind:
+            self._text = []
+
+    def _end(self, name: str) -> None:
+        local = name.rpartition(" ")[2]
+        if local == "loc" and self._text is not None:
+            self._found.append((self._kind, "".join(self._text).strip()))
+            self._text = None
+        elif local in ("url", "sitemap"):
+            self._kind = ""
+
+    def _take(self, text: str) -> None:
+        if self._text is not None and sum(map(len, self._text)) < MAX_ADDRESS_LENGTH:
+            self._text.append(text)
+
+
+def _refuse(*_: object) -> None:
+    raise InvalidInput("the sitemap has a document type, which none needs: attacks begin there")

@@ -77,6 +77,12 @@ class DatabaseSettings(_Group):
         description="Connections that one process keeps to PostgreSQL.",
         ge=1,
     )
+    mongodb_url: SecretStr | None = Field(
+        None,
+        validation_alias="MONGODB_URL",
+        description="A MongoDB, or a server that speaks like it, that keeps the chunks instead "
+        "(`mongodb://host/database`).",
+    )
 
 
 class FileSettings(_Group):

@@ -18,6 +18,7 @@ from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
     artifacts,
+    chunks,
     health,
     jobs,
     notifications,
@@ -95,7 +96,7 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """Side by side: a router in a router is searched once more for each level."""
-    parts = (jobs, event_routes, artifacts, uploads, queues, pools, notifications)
+    parts = (jobs, event_routes, artifacts, uploads, chunks, queues, pools, notifications)
     return (
         *(part.router for part in parts),
         pipelines.routes(platform.registry.public),

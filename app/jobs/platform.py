@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import redis
 from celery import Celery
@@ -29,6 +29,15 @@ from app.storage.uploads import UploadStore
 from app.storage.webhooks import DisabledWebhooks
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A part that holds connections or threads."""
+
+    def close(self) -> None:
+        """Give them back."""
+
 
 _ATTRIBUTE = "celeriac_platform"
 
@@ -90,7 +99,12 @@ class Platform:
 
     @property
     def chunks(self) -> ChunkStore:
-        return self.once(SqlChunkStore, lambda: SqlChunkStore(self.database))
+        url = self.settings.database.mongodb_url
+        if url is None:
+            return self.once(SqlChunkStore, lambda: SqlChunkStore(self.database))
+        from app.storage.mongo_chunks import MongoChunkStore  # a driver that few need
+
+        return self.once(MongoChunkStore, lambda: MongoChunkStore(url.get_secret_value()))
 
     @property
     def pages(self) -> PageStore:
@@ -149,7 +163,7 @@ class Platform:
             opened, self._opened = self._opened, {}
         # Those that were opened last use those from before.
         for part in reversed(opened.values()):
-            if isinstance(part, LeaseKeeper | Database | redis.Redis):
+            if isinstance(part, Closable):
                 part.close()
 
     def forget(self) -> None:

@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 from sqlalchemy import Row, delete, func, insert, select
 
-from app.storage import schema
+from app.storage import chunk_search, schema, terms
 from app.storage.engine import Database
 
 _chunks = schema.chunks
+
+_FIELDS = ("id", "source_id", "chatbot_id", "ordinal", "text", "tokens", "metadata")
 
 BATCH = 500
 """Rows an INSERT carries: enough to be fast, few enough for any limit on parameters."""
@@ -39,6 +41,14 @@ class Chunk:
     metadata: dict[str, Any]  # JSON
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A chunk that was found, and how well it fits: more is better, whatever the store's scale."""
+
+    chunk: Chunk
+    score: float
+
+
 class ChunkStore(Protocol):
     """Where chunks are kept."""
 
@@ -56,6 +66,17 @@ class ChunkStore(Protocol):
 
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
         """How many there are, of a source or a bot when named."""
+
+    def search(
+        self,
+        query: str,
+        *,
+        chatbot_id: str | None = None,
+        source_id: str | None = None,
+        limit: int = 10,
+    ) -> list[Hit]:
+        """Those that have a word of the query, best first; of a source or a bot when named. Case
+        and accents do not matter."""
 
 
 class SqlChunkStore:
@@ -94,6 +115,19 @@ class SqlChunkStore:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def search(
+        self,
+        query: str,
+        *,
+        chatbot_id: str | None = None,
+        source_id: str | None = None,
+        limit: int = 10,
+    ) -> list[Hit]:
+        found = chunk_search.rows(
+            self._database, query, chatbot_id=chatbot_id, source_id=source_id, limit=limit
+        )
+        return [Hit(chunk=_chunk(row), score=float(row.score)) for row in found]
+
 
 def _batches(
     source_id: str, chatbot_id: str, chunks: Iterable[NewChunk]
@@ -109,10 +143,12 @@ def _batches(
                 "text": chunk.text,
                 "tokens": chunk.tokens,
                 "metadata": chunk.metadata,
+                "number": terms.number_of(f"{source_id}-{ordinal}"),
+                "terms": " ".join(terms.of_text(chunk.text)),
             }
             for ordinal, chunk in batch
         ]
 
 
 def _chunk(row: Row[Any]) -> Chunk:  # one row of the table, whose columns differ in type
-    return Chunk(**row._mapping)
+    return Chunk(**{name: row._mapping[name] for name in _FIELDS})

@@ -1,9 +1,11 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Moment(TypeDecorator[datetime]):
@@ -35,6 +37,32 @@ class CleanText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else clean(value)
+
+
+class Terms(TypeDecorator[str]):
+    """Words separated by spaces: text that a full-text index reads on SQLite, a `tsvector` of just
+    these words on PostgreSQL, whose own idea of words would be another one."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:  # of either type
+        native = TSVECTOR() if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(native)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql":
+            return value
+        places: dict[str, list[int]] = {}
+        for place, term in enumerate(value.split(), start=1):
+            places.setdefault(term, []).append(min(place, MAX_PLACE))
+        return " ".join(
+            f"'{term}':{','.join(map(str, found[:MAX_PLACES]))}" for term, found in places.items()
+        )
+
+
+MAX_PLACE, MAX_PLACES = 16_383, 255
+"""What a `tsvector` holds of a word: later places count as the last one."""
 
 
 def clean(text: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.storage.columns import CleanText, Moment
+from app.storage.columns import CleanText, Moment, Terms
 
 metadata = MetaData(
     naming_convention={
@@ -154,7 +154,12 @@ chunks = Table(
     Column("text", CleanText, nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("metadata", _json, nullable=False),
+    Column("number", BigInteger),
+    Column("terms", Terms),
 )
+"""`number` is what SQLite's full-text index `chunk_search` calls the chunk; triggers keep the index
+as the table is. `terms` are the words of the text (`storage.terms`)."""
+Index("ix_chunks_number", chunks.c.number, unique=True)
 Index("ix_chunks_source_id_ordinal", chunks.c.source_id, chunks.c.ordinal, unique=True)
 Index("ix_chunks_chatbot_id", chunks.c.chatbot_id)
 

@@ -1,5 +1,6 @@
 """Sources: documents and pages that a bot knows, each with the state of its processing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -103,6 +104,12 @@ class SourceStore:
         if found is None:
             raise NotFound(f"no source {source_id!r}")
         return found
+
+    def by_id(self, source_ids: Collection[str]) -> dict[str, Source]:
+        """Those of them that there are."""
+        with self._database.read() as connection:
+            found = connection.execute(select(_sources).where(_sources.c.id.in_(source_ids)))
+            return {row.id: _source(row) for row in found}
 
     def of_chatbot(self, chatbot_id: str, *, limit: int = 1000) -> list[Source]:
         """The bot's sources, newest first."""

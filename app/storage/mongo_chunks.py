@@ -1,0 +1,262 @@
+"""Chunks in MongoDB, or in a server that speaks like it.
+
+The chunks of a source have a generation, and one document a source says which one is valid. New
+chunks are written under a new generation, then that one document is changed: so a reader sees all
+of the new chunks or all of the old ones on any server, without a transaction over many documents.
+
+Search keeps the words of each chunk in the chunk, under an ordinary index. `$text` would want the
+one text index that a collection can have, and servers that only speak like MongoDB have none.
+"""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import uuid_utils
+from pymongo import ASCENDING, MongoClient
+from pymongo.collection import Collection
+
+from app.errors import InvalidInput
+from app.storage import mongo_errors, terms
+from app.storage.chunks import Chunk, Hit, NewChunk
+from app.storage.columns import clean
+from app.storage.engine import dump_json
+
+BATCH = 500
+
+DATABASE = "celeriac"
+"""Where the URL names none."""
+
+SELECTION_MS, CONNECT_MS, SOCKET_MS = 5_000, 5_000, 30_000
+
+CANDIDATES = 2_000
+"""So many chunks are weighed at most: those that have the rarest of the words."""
+
+ATTEMPTS = 5
+"""To read all chunks of one generation while others replace them."""
+
+ABANDONED_S = 24 * 3600
+"""A generation this old that is not the valid one is of a worker that died."""
+
+_SATURATION, _LENGTH_SHARE = 1.2, 0.75
+"""Of BM25, as everybody has them."""
+
+Document = dict[str, Any]  # BSON
+
+_ORDER = [("source_id", ASCENDING), ("generation", ASCENDING), ("ordinal", ASCENDING)]
+
+
+class MongoChunkStore:
+    """The `ChunkStore` that `MONGODB_URL` names. Connects when it is first used."""
+
+    def __init__(self, url: str, *, selection_ms: int = SELECTION_MS) -> None:
+        self._client = _client(url, selection_ms=selection_ms)
+        database = self._client.get_default_database(DATABASE)
+        self._chunks: Collection[Document] = database["chunks"]
+        self._sources: Collection[Document] = database["chunk_sources"]
+        self._has_indexes = False
+
+    def close(self) -> None:
+        self._client.close()
+
+    def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
+        generation = uuid_utils.uuid7().hex
+        with mongo_errors.translated():
+            self._ensure_indexes()
+            try:
+                count = self._written(source_id, generation, chunks, chatbot_id)
+                valid = {"generation": generation, "chatbot_id": chatbot_id, "count": count}
+                before = self._sources.find_one_and_update(
+                    {"_id": source_id}, {"$set": valid}, upsert=True
+                )
+            except BaseException:
+                self._discard(source_id, generation)
+                raise
+            if before is not None:
+                self._discard(source_id, before["generation"])
+            self._discard_abandoned(source_id, generation)
+
+    def of_source(self, source_id: str) -> list[Chunk]:
+        return self._read(source_id, {}, limit=0)
+
+    def part_of_source(self, source_id: str, *, first: int, count: int) -> list[Chunk]:
+        part = {"ordinal": {"$gte": first, "$lt": first + count}}
+        return self._read(source_id, part, limit=count)
+
+    def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
+        named = {"_id": source_id, "chatbot_id": chatbot_id}
+        query = {name: value for name, value in named.items() if value is not None}
+        with mongo_errors.translated():
+            return sum(found["count"] for found in self._sources.find(query, {"count": 1}))
+
+    def search(
+        self,
+        query: str,
+        *,
+        chatbot_id: str | None = None,
+        source_id: str | None = None,
+        limit: int = 10,
+    ) -> list[Hit]:
+        words = terms.of_query(query)
+        named = {"source_id": source_id, "chatbot_id": chatbot_id}
+        belongs = {name: value for name, value in named.items() if value is not None}
+        if not words:
+            return []
+        with mongo_errors.translated():
+            total = self._chunks.count_documents(belongs)
+            having = {
+                word: self._chunks.count_documents({**belongs, "terms": word}) for word in words
+            }
+            found = self._candidates(belongs, having)
+            scores = _scores(found, having, total=total)
+            best = sorted(
+                found, key=lambda one: (-scores[one["_id"]], one["source_id"], one["ordinal"])
+            )[:limit]
+            full = {one["_id"]: one for one in self._with_text(best)}
+        return [
+            Hit(chunk=_chunk(full[one["_id"]]), score=scores[one["_id"]])
+            for one in best
+            if one["_id"] in full
+        ]
+
+    def _written(
+        self, source_id: str, generation: str, chunks: Iterable[NewChunk], chatbot_id: str
+    ) -> int:
+        documents = (
+            _document(source_id, generation, ordinal, chunk, chatbot_id)
+            for ordinal, chunk in enumerate(chunks)
+        )
+        count = 0
+        while batch := list(itertools.islice(documents, BATCH)):
+            self._chunks.insert_many(batch, ordered=False)
+            count += len(batch)
+        return count
+
+    def _discard(self, source_id: str, generation: str) -> None:
+        self._chunks.delete_many({"source_id": source_id, "generation": generation})
+
+    def _discard_abandoned(self, source_id: str, generation: str) -> None:
+        """Generations begin with their time, so that they can be compared with one of a day ago."""
+        oldest = f"{int(generation[:12], 16) - ABANDONED_S * 1000:012x}"
+        self._chunks.delete_many({"source_id": source_id, "generation": {"$lt": oldest}})
+
+    def _read(self, source_id: str, part: Mapping[str, Any], *, limit: int) -> list[Chunk]:
+        """The chunks of the generation that is valid before and after they were read."""
+        with mongo_errors.translated():
+            valid = self._generation(source_id)
+            for _ in range(ATTEMPTS):
+                query = {"source_id": source_id, "generation": valid, **part}
+                found = self._chunks.find(query).sort("ordinal", ASCENDING).limit(limit)
+                chunks = [_chunk(document) for document in found]
+                before, valid = valid, self._generation(source_id)
+                if valid == before:
+                    break
+            return chunks
+
+    def _generation(self, source_id: str) -> str | None:
+        found = self._sources.find_one({"_id": source_id}, {"generation": 1})
+        return None if found is None else str(found["generation"])
+
+    def _candidates(self, belongs: Document, having: Mapping[str, int]) -> list[Document]:
+        """Chunks that have a word of the query, without their text; of common words only as many as
+        fit beside those of the rare ones."""
+        found: dict[str, Document] = {}
+        for word in sorted(having, key=lambda word: having[word]):
+            room = CANDIDATES - len(found)
+            if room <= 0:
+                break
+            query = {**belongs, "terms": word}
+            fields = {"source_id": 1, "generation": 1, "ordinal": 1, "terms": 1}
+            found |= {one["_id"]: one for one in self._chunks.find(query, fields).limit(room)}
+        sources = list({one["source_id"] for one in found.values()})
+        valid = {
+            one["_id"]: one["generation"] for one in self._sources.find({"_id": {"$in": sources}})
+        }
+        return [one for one in found.values() if valid.get(one["source_id"]) == one["generation"]]
+
+    def _with_text(self, found: list[Document]) -> Iterable[Document]:
+        return self._chunks.find({"_id": {"$in": [one["_id"] for one in found]}})
+
+    def _ensure_indexes(self) -> None:
+        if self._has_indexes:
+            return
+        self._chunks.create_index(_ORDER, unique=True)
+        self._chunks.create_index([("terms", ASCENDING)])
+        self._chunks.create_index([("chatbot_id", ASCENDING)])
+        self._sources.create_index([("chatbot_id", ASCENDING)])
+        self._has_indexes = True
+
+
+def _client(url: str, *, selection_ms: int) -> MongoClient[Document]:
+    try:
+        with mongo_errors.translated():
+            return MongoClient(
+                url,
+                connect=False,
+                appname="celeriac",
+                serverSelectionTimeoutMS=selection_ms,
+                connectTimeoutMS=CONNECT_MS,
+                socketTimeoutMS=SOCKET_MS,
+            )
+    except ValueError as error:
+        raise InvalidInput("MONGODB_URL cannot be read") from error
+
+
+def _document(
+    source_id: str, generation: str, ordinal: int, chunk: NewChunk, chatbot_id: str
+) -> Document:
+    return {
+        "_id": f"{source_id}-{generation}-{ordinal}",
+        "source_id": source_id,
+        "generation": generation,
+        "chatbot_id": chatbot_id,
+        "ordinal": ordinal,
+        "text": clean(chunk.text),
+        "tokens": chunk.tokens,
+        **_metadata(chunk.metadata),
+        "terms": terms.of_text(chunk.text),
+    }
+
+
+def _metadata(metadata: Document) -> Document:
+    """As it is, for whoever reads the collection; beside it as it came, where BSON can not hold it
+    (halves of surrogate pairs)."""
+    exact = dump_json(metadata)
+    kept = json.loads(clean(json.dumps(metadata, ensure_ascii=False)))
+    return {"metadata": kept} if kept == metadata else {"metadata": kept, "metadata_json": exact}
+
+
+def _chunk(document: Document) -> Chunk:
+    exact = document.get("metadata_json")
+    return Chunk(
+        id=f"{document['source_id']}-{document['ordinal']}",
+        source_id=document["source_id"],
+        chatbot_id=document["chatbot_id"],
+        ordinal=document["ordinal"],
+        text=document["text"],
+        tokens=document["tokens"],
+        metadata=document["metadata"] if exact is None else json.loads(exact),
+    )
+
+
+def _scores(found: list[Document], having: Mapping[str, int], *, total: int) -> dict[str, float]:
+    """BM25 of each chunk."""
+    mean_length = sum(len(one["terms"]) for one in found) / max(1, len(found))
+    return {
+        one["_id"]: sum(_weights(one["terms"], having, total=total, mean_length=mean_length))
+        for one in found
+    }
+
+
+def _weights(
+    own: list[str], having: Mapping[str, int], *, total: int, mean_length: float
+) -> Iterator[float]:
+    counts = Counter(own)
+    norm = 1 - _LENGTH_SHARE + _LENGTH_SHARE * len(own) / mean_length
+    for word, count in having.items():
+        rarity = math.log(1 + (max(total, count) - count + 0.5) / (count + 0.5))
+        often = counts[word]
+        yield rarity * often * (_SATURATION + 1) / (often + _SATURATION * norm)

@@ -21,6 +21,9 @@ LINKS_A_LINE = 200
 MAX_ADDRESS_LENGTH = 2_000
 MAX_TITLE_LENGTH = 300
 
+SHORT_LENGTH = 250
+"""Of a page with less text trafilatura takes all that there is, its menu too."""
+
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META_WITHIN_BYTES = 2048
 
@@ -159,11 +162,13 @@ def _main_text(html: str, tree: LexborHTMLParser) -> Iterator[Block]:
     )
     body: Element = getattr(found, "body", None)
     blocks = () if body is None else tuple(_Body().blocks(body))
-    yield from blocks or _whole_text(tree)
+    if sum(len(block.text) for block in blocks) < SHORT_LENGTH:
+        blocks = tuple(_whole_text(tree)) or blocks
+    yield from blocks
 
 
 def _whole_text(tree: LexborHTMLParser) -> Iterator[Block]:
-    """Of a page in which no main text can be told from the rest."""
+    """Of a page in which no main text can be told from the rest: all but its furniture."""
     for node in tree.css(_FURNITURE):
         node.decompose()
     if tree.body is None:

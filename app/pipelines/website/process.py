@@ -12,7 +12,7 @@ from app.pipelines import knowledge
 from app.pipelines.website import addresses, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
 from app.pipelines.website.network import Network
-from app.pipelines.website.notebook import ADDRESSES_PER_PAGE, Notebook, Waiting
+from app.pipelines.website.notebook import ADDRESSES_PER_PAGE, Notebook, Sums, Waiting
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.pipelines.website.visit import Passed, Unchanged, Visit, Visitor
 from app.storage.chunks import Chunk, NewChunk
@@ -23,9 +23,9 @@ EDITION = 1
 
 _NOTEBOOK, _BODY = "notebook.db", "page"
 
-_REFUSED = {
-    Skip.ROBOTS: PermanentError("its robots.txt asks robots not to fetch the page"),
-    Skip.NOT_HTML: UnsupportedFormat("it is no HTML page"),
+_REFUSED: dict[Skip, tuple[type[PermanentError], str]] = {
+    Skip.ROBOTS: (PermanentError, "the robots.txt of the site asks not to fetch it"),
+    Skip.NOT_HTML: (UnsupportedFormat, "it is no HTML page"),
 }
 
 
@@ -113,7 +113,8 @@ class _Site:
             raise InvalidInput(f"{failures.shown(start)} looks like one of endlessly many pages")
         seen = visitor.visit(page.url, site=None)
         if isinstance(seen, Passed):
-            raise _REFUSED[seen.reason]
+            kind, words = _REFUSED[seen.reason]
+            raise kind(f"{failures.shown(start)}: {words}")
         notebook.request(page)
         notebook.note("url", seen.page.url if isinstance(seen, Unchanged) else seen.url)
         return page, seen
@@ -163,12 +164,15 @@ class _Site:
         chunks = self._checked(notebook.chunks())
         platform.chunks.replace(self._source_id, chunks, chatbot_id=self._params.chatbot_id)
         platform.pages.replace(self._source_id, notebook.pages())
-        digest = hashlib.sha256()
-        for page in notebook.pages():
-            digest.update(f"{page.url} {page.text_sha256}\n".encode())
-        content_sha256 = digest.hexdigest()
+        content_sha256 = _digest(notebook)
         platform.sources.mark_ready(self._source_id, content_sha256=content_sha256)
         self._work.progress(100, f"{sums.kept} pages, {sums.chunks} chunks")
+        is_complete = is_in_time and not sums.waiting
+        return self._answer(notebook, sums, content_sha256, is_complete=is_complete)
+
+    def _answer(
+        self, notebook: Notebook, sums: Sums, content_sha256: str, *, is_complete: bool
+    ) -> Crawled:
         return Crawled(
             source_id=self._source_id,
             chatbot_id=self._params.chatbot_id,
@@ -179,7 +183,7 @@ class _Site:
             skipped=notebook.skipped(),
             failed=sums.failed,
             failures=notebook.failures(),
-            is_complete=is_in_time and not sums.waiting,
+            is_complete=is_complete,
             chunks=sums.chunks,
             characters=sums.characters,
             tokens=sums.tokens,
@@ -190,6 +194,14 @@ class _Site:
         for chunk in chunks:
             self._work.check()
             yield chunk
+
+
+def _digest(notebook: Notebook) -> str:
+    """Of all that the pages say."""
+    digest = hashlib.sha256()
+    for page in notebook.pages():
+        digest.update(f"{page.url} {page.text_sha256}\n".encode())
+    return digest.hexdigest()
 
 
 def _is_of(chunk: Chunk, page: Page) -> bool:

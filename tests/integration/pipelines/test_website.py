@@ -20,6 +20,8 @@ from app.errors import (
 )
 from app.pipelines.website import process
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
+from app.storage.chunks import SqlChunkStore
+from app.storage.mongo_chunks import MongoChunkStore
 from app.storage.sources import SourceStatus
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.sites import web
@@ -385,3 +387,23 @@ def test_the_source_of_another_bot_is_left_alone(desk: Desk) -> None:
     with web.serve() as site, pytest.raises(InvalidInput, match="another bot"):
         crawled(desk, site.url)
     assert site.seen == []
+
+
+def test_a_site_can_be_kept_in_mongodb(open_desk: OpenDesk, mongodb_url: str) -> None:
+    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", MONGODB_URL=mongodb_url)
+    with web.serve() as site:
+        site.routes |= {
+            "/": web.page("Home", "All begins here.", links=["/leaf"]),
+            "/leaf": web.page("Leaf", "And ends here."),
+        }
+        crawled(desk, site.url)
+        site.routes["/leaf"] = web.page("Leaf", "And ends there.")
+        found = crawled(again(desk), site.url)
+    assert (found.pages, found.unchanged) == (2, 1)
+    assert isinstance(desk.platform.chunks, MongoChunkStore)
+    assert known_pages(desk, site) == {
+        "/": "Home\nAll begins here.",
+        "/leaf": "Leaf\nAnd ends there.",
+    }
+    assert [hit.chunk.metadata["title"] for hit in desk.platform.chunks.search("there")] == ["Leaf"]
+    assert SqlChunkStore(desk.platform.database).count() == 0

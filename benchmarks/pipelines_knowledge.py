@@ -24,7 +24,7 @@ from benchmarks.rig import servers
 
 PAGES = 2_000
 ROWS = 10_000
-SAMPLE_S = 0.05
+SAMPLE_S = 0.01
 MEBIBYTE_KIB = 1024
 
 

@@ -35,6 +35,9 @@ SELECTION_MS, CONNECT_MS, SOCKET_MS = 5_000, 5_000, 30_000
 CANDIDATES = 2_000
 """So many chunks are weighed at most: those that have the rarest of the words."""
 
+COUNTED = 10_000
+"""A word that more chunks have is common: how common need not be known."""
+
 ATTEMPTS = 5
 """To read all chunks of one generation while others replace them."""
 
@@ -106,9 +109,10 @@ class MongoChunkStore:
         if not words:
             return []
         with mongo_errors.translated():
-            total = self._chunks.count_documents(belongs)
+            total = self.count(source_id=source_id, chatbot_id=chatbot_id)
             having = {
-                word: self._chunks.count_documents({**belongs, "terms": word}) for word in words
+                word: self._chunks.count_documents({**belongs, "terms": word}, limit=COUNTED)
+                for word in words
             }
             found = self._candidates(belongs, having)
             scores = _scores(found, having, total=total)

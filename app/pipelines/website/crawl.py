@@ -21,6 +21,7 @@ from app.errors import (
     ProcessFailed,
     RateLimited,
     RetryableError,
+    StorageUnavailable,
     WorkStopped,
 )
 from app.jobs.work import Work
@@ -167,7 +168,7 @@ class Crawl:
         self._tell()
         try:
             seen = self._visited(page)
-        except WorkStopped:
+        except (WorkStopped, StorageUnavailable):
             raise
         except RetryableError as error:
             self._notebook.postpone(page, error)

@@ -124,7 +124,7 @@ class _Site:
         url = notebook.fact("url") or ""
         if notebook.fact("seeded") is not None:
             return
-        if self._params.use_sitemap and self._depth_limit:
+        if self._depth_limit and not self._params.ignore_sitemap:
             named = list(visitor.robots_of(url).sitemaps)
             guessed = [] if named else [addresses.root_of(url) + "sitemap.xml"]
 

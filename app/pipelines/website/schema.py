@@ -25,8 +25,8 @@ class WebsiteParams(BaseModel):
     max_depth: int = Field(
         DEFAULT_DEPTH, ge=0, description="Most links between the first page and any other."
     )
-    use_sitemap: bool = Field(
-        default=True, description="Begin at the pages of its sitemaps as well."
+    ignore_sitemap: bool = Field(
+        default=False, description="Follow links alone, not the sitemaps of the site."
     )
 
 

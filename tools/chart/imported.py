@@ -21,6 +21,7 @@ SET_BY_CHART = frozenset(
         "CELERY_RESULT_BACKEND",
         "CELERY_TASK_ALWAYS_EAGER",
         "DATABASE_URL",
+        "MONGODB_URL",
         "TEMP_DIR",
         "STORAGE_DIR",
         "STORAGE_URL",
@@ -32,7 +33,8 @@ SET_BY_CHART = frozenset(
         "CELERIAC_LIVENESS_FILE",
     }
 )
-"""Settings that have a place of their own in the values, or none in a cluster."""
+"""Settings that have a place of their own in the values, or none in a cluster; what holds a
+password comes from `settingsSecret`."""
 
 
 def parts(*, pool_extras: Mapping[str, Node], pool_defaults: Node) -> dict[str, Node]:

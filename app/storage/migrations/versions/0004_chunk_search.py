@@ -9,8 +9,8 @@ from alembic import op
 from app.storage import terms
 from app.storage.columns import CleanText, Terms
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004_chunk_search"
+down_revision = "0003_pages"
 
 BATCH = 500
 

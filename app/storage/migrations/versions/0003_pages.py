@@ -5,8 +5,8 @@ from alembic import op
 
 from app.storage.columns import CleanText
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003_pages"
+down_revision = "0002_notifications"
 
 
 def upgrade() -> None:

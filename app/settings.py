@@ -92,6 +92,12 @@ class FileSettings(_Group):
         validation_alias="STORAGE_DIR",
         description="Artifacts and uploads, where STORAGE_URL names no object store.",
     )
+    cache_dir: Path = Field(
+        Path(".celeriac/cache"),
+        validation_alias="CACHE_DIR",
+        description="What pipelines keep for the next time, a folder each (`youtube`, `pdf`). "
+        "Anything in it may be removed at any time.",
+    )
     storage_url: str | None = Field(
         None,
         validation_alias="STORAGE_URL",
@@ -323,6 +329,83 @@ class VideoSettings(_Group):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+
+class PdfSettings(_Group):
+    """How the pages of PDF files are read, and how much of them."""
+
+    memory_limit_bytes: int = Field(
+        1536 * MEBIBYTE,
+        validation_alias="CELERIAC_PDF_MEMORY_BYTES",
+        ge=512 * MEBIBYTE,
+        description="Address space of the child process that reads one PDF.",
+    )
+    time_limit_s: int = Field(
+        1200,
+        validation_alias="CELERIAC_PDF_TIME_S",
+        gt=0,
+        description="Time of that child: less than the time limit of the queue `pdf`.",
+    )
+    page_limit: int = Field(
+        5000,
+        validation_alias="CELERIAC_PDF_PAGES",
+        gt=0,
+        description="A PDF with more pages is refused.",
+    )
+    character_limit: int = Field(
+        50_000_000,
+        validation_alias="CELERIAC_PDF_CHARACTERS",
+        gt=0,
+        description="A PDF with more text is refused.",
+    )
+    object_limit: int = Field(
+        200_000,
+        validation_alias="CELERIAC_PDF_PAGE_OBJECTS",
+        gt=0,
+        description="A PDF with more objects (texts, paths, pictures) on one page is refused.",
+    )
+    image_limit: int = Field(
+        500,
+        validation_alias="CELERIAC_PDF_IMAGES",
+        ge=0,
+        description="Most pictures that are kept of one PDF; further ones are counted.",
+    )
+    image_bytes_limit: int = Field(
+        256 * MEBIBYTE,
+        validation_alias="CELERIAC_PDF_IMAGE_BYTES",
+        ge=0,
+        description="Most bytes that they have together; further ones are counted.",
+    )
+    image_pixel_limit: int = Field(
+        100_000_000,
+        validation_alias="CELERIAC_PDF_IMAGE_PIXELS",
+        gt=0,
+        description="A PDF with a larger picture is refused, where pictures are looked at.",
+    )
+    inline_characters: int = Field(
+        100_000,
+        validation_alias="CELERIAC_PDF_INLINE_CHARACTERS",
+        ge=0,
+        description="A longer text is an artifact and not part of the result.",
+    )
+    ocr_languages: str = Field(
+        "eng",
+        validation_alias="CELERIAC_OCR_LANGUAGES",
+        pattern=r"^\w+(\+\w+)*$",
+        description="What tesseract reads, as it names them (`eng+deu`), where a job does not say.",
+    )
+    ocr_dpi: int = Field(
+        300,
+        validation_alias="CELERIAC_OCR_DPI",
+        ge=70,
+        le=600,
+        description="How finely a page is drawn for recognition, in dots an inch.",
+    )
+    tessdata_dir: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_TESSDATA_DIR",
+        description="Folder of `*.traineddata`; when not set, English alone, from its wheel.",
+    )
 
 
 class JobSettings(_Group):
@@ -636,6 +719,10 @@ class Settings:
     @cached_property
     def video(self) -> VideoSettings:
         return VideoSettings()
+
+    @cached_property
+    def pdf(self) -> PdfSettings:
+        return PdfSettings()
 
     @cached_property
     def jobs(self) -> JobSettings:

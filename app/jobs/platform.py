@@ -26,6 +26,7 @@ from app.storage.objects import ArtifactStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
 from app.storage.webhooks import DisabledWebhooks
+from app.worker import processors
 
 T = TypeVar("T")
 
@@ -45,6 +46,8 @@ class Platform:
         self.settings = settings
         self.registry = registry
         self.celery = celery
+        self.slots = 1
+        """Tasks that run at once in this process and its children; a worker tells at its start."""
         self._lock = threading.RLock()
         self._opened: dict[str, object] = {}
         _alive.add(self)
@@ -55,6 +58,12 @@ class Platform:
         platform = cls(settings=settings, registry=registry, celery=celery)
         setattr(celery, _ATTRIBUTE, platform)
         return platform
+
+    @property
+    def threads_per_slot(self) -> int:
+        """Threads that the child process of one task may have, so that all tasks together keep to
+        the processors of their pool."""
+        return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
     @property
     def database(self) -> Database:

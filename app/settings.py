@@ -6,13 +6,23 @@ a size in bytes, as the name says.
 
 import base64
 import binascii
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -673,6 +683,34 @@ class ApiSettings(_Group):
         return _split_at_commas(value)
 
 
+class ScheduleSetting(BaseModel):
+    """One schedule as the setting has it: what is left out stays as the pipeline says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str | None = None
+    """The kind of job; needed for a schedule that no pipeline has."""
+    params: dict[str, Any] | None = None  # as the schema of the kind says
+    cron: str | None = None
+    timezone: str | None = None
+
+
+class ScheduleSettings(_Group):
+    """Jobs that begin by themselves."""
+
+    schedules: Annotated[dict[str, ScheduleSetting | Literal["off"]], NoDecode] = Field(
+        {},
+        validation_alias="CELERIAC_SCHEDULES",
+        description="A JSON object of schedules by name, each an object of `cron`, `timezone`, "
+        '`params` and `kind`, or `"off"`: changes those of the pipelines and adds others.',
+    )
+
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+
+
 class PipelineSettings(_Group):
     """Pipelines from outside the package."""
 
@@ -739,6 +777,10 @@ class Settings:
     @cached_property
     def api(self) -> ApiSettings:
         return ApiSettings()
+
+    @cached_property
+    def schedules(self) -> ScheduleSettings:
+        return ScheduleSettings()
 
     @cached_property
     def pipelines(self) -> PipelineSettings:

@@ -25,6 +25,7 @@ from app.api.routes import (
     pipelines,
     pools,
     queues,
+    schedules,
     submit,
     uploads,
     videos,
@@ -95,7 +96,7 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """Side by side: a router in a router is searched once more for each level."""
-    parts = (jobs, event_routes, artifacts, uploads, queues, pools, notifications)
+    parts = (jobs, event_routes, artifacts, uploads, queues, pools, schedules, notifications)
     return (
         *(part.router for part in parts),
         pipelines.routes(platform.registry.public),

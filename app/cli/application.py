@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, exporter, jobs, operator, output, pools, queues, serve, up
+from app.cli import db, exporter, jobs, operator, output, pools, queues, schedules, serve, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -38,6 +38,7 @@ application.command("exporter")(exporter.exporter)
 application.add_typer(jobs.application, name="jobs")
 application.add_typer(queues.application, name="queues")
 application.add_typer(pools.application, name="pools")
+application.add_typer(schedules.application, name="schedules")
 application.add_typer(db.application, name="db")
 
 

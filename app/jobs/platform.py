@@ -10,12 +10,14 @@ import redis
 from celery import Celery
 
 from app.errors import CeleriacError
-from app.jobs import redis_clients, retry
+from app.jobs import redis_clients, retry, schedules
 from app.jobs.claims import ClaimStore
 from app.jobs.events import EventWriter
 from app.jobs.keeper import LeaseKeeper
 from app.jobs.pipeline import Registry
 from app.jobs.publisher import Publisher
+from app.jobs.retention import RetentionStore
+from app.jobs.schedules import Scheduled
 from app.jobs.store import JobStore
 from app.jobs.upkeep import UpkeepStore
 from app.settings import Settings
@@ -66,6 +68,12 @@ class Platform:
         return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
     @property
+    def schedules(self) -> tuple[Scheduled, ...]:
+        """The schedules in force. Raises InvalidInput for a setting that cannot be used."""
+        given = self.settings.schedules.schedules
+        return self.once(tuple, lambda: schedules.in_force(self.registry, given))
+
+    @property
     def database(self) -> Database:
         group = self.settings.database
         return self.once(
@@ -83,6 +91,10 @@ class Platform:
     @property
     def upkeep(self) -> UpkeepStore:
         return self.once(UpkeepStore, lambda: UpkeepStore(self.database))
+
+    @property
+    def retention(self) -> RetentionStore:
+        return self.once(RetentionStore, lambda: RetentionStore(self.database))
 
     @property
     def artifacts(self) -> ArtifactStore:

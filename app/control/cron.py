@@ -40,8 +40,9 @@ def next_moment(expression: str, zone: ZoneInfo, *, at: datetime) -> datetime:
 def last(expression: str, local: datetime) -> datetime:
     """The last moment at or before `local` that the expression names, both without a zone.
     ValueError for an expression that cannot be used."""
+    after = local.replace(second=0, microsecond=0) + _MINUTE
     try:
-        found: datetime = croniter(_checked(expression), local + _MINUTE).get_prev(datetime)
+        found: datetime = croniter(_checked(expression), after).get_prev(datetime)
     except CroniterError as error:
         raise ValueError(str(error)) from error
     return found

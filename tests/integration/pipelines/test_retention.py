@@ -74,7 +74,7 @@ class Past:
 
     def _keep(self, job_id: JobId, content: bytes) -> None:
         key = f"jobs/{job_id}/1/a.bin"
-        self.object(key, content, days=0)
+        self.put(key, content, days=0)
         row = {"name": "a.bin", "media_type": "x/y", "size_bytes": len(content), "sha256": "0"}
         with self.desk.platform.database.write() as connection:
             values = {**row, "job_id": job_id, "key": key, "created_at": NOW}
@@ -83,14 +83,14 @@ class Past:
     def upload(self, days: float, content: bytes) -> str:
         upload_id = id_of(days)
         key = f"uploads/{upload_id}"
-        self.object(key, content, days=days)
+        self.put(key, content, days=days)
         row = {"filename": "f", "media_type": "x/y", "size_bytes": len(content), "sha256": "0"}
         with self.desk.platform.database.write() as connection:
             values = {**row, "id": upload_id, "key": key, "created_at": ago(days)}
             connection.execute(insert(schema.uploads).values(values))
         return upload_id
 
-    def object(self, key: str, content: bytes, *, days: float) -> None:
+    def put(self, key: str, content: bytes, *, days: float) -> None:
         """An object in the store, last written then."""
         self.file(f"storage/{key}", content, days=days)
 
@@ -167,7 +167,7 @@ def test_what_a_live_job_uses_stays_whatever_its_age(past: Past) -> None:
     }
     past.job(100)
     past.file(f"temp/{running}/part", b"1", days=30)
-    past.object(f"jobs/{running}/1/not-in-a-row", b"1", days=30)
+    past.put(f"jobs/{running}/1/not-in-a-row", b"1", days=30)
     files = past.files
     assert past.clean().jobs == 1
     assert (past.jobs, past.files) == (stays, files)
@@ -180,13 +180,13 @@ def test_files_that_nobody_owns_go_when_they_are_old(past: Past) -> None:
     past.job(20, params={"upload_id": used})
     past.upload(30, b"never used")
     past.upload(3, b"just sent")
-    past.object(f"jobs/{done}/1/superseded", b"123", days=20)
-    past.object(f"jobs/{done}/2/a moment ago", b"1", days=0)
-    past.object(f"jobs/{id_of(99)}/1/of a job that is gone", b"1234", days=20)
-    past.object(f"uploads/{id_of(99)}", b"12", days=20)
-    past.object("plain/task-1/old", b"1", days=91)
-    past.object("plain/task-2/young", b"1", days=20)
-    past.object("mine/by hand", b"1", days=999)
+    past.put(f"jobs/{done}/1/superseded", b"123", days=20)
+    past.put(f"jobs/{done}/2/a moment ago", b"1", days=0)
+    past.put(f"jobs/{id_of(99)}/1/of a job that is gone", b"1234", days=20)
+    past.put(f"uploads/{id_of(99)}", b"12", days=20)
+    past.put("plain/task-1/old", b"1", days=91)
+    past.put("plain/task-2/young", b"1", days=20)
+    past.put("mine/by hand", b"1", days=999)
     past.file(f"temp/{done}/part", b"1234567", days=20)
     past.file("temp/uploads/half.part", b"12345", days=20)
     past.file("temp/uploads/now.part", b"1", days=0)

@@ -13,7 +13,7 @@ class OldDataParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     days: float = Field(
-        90, gt=0, le=36_500, description="Jobs that ended longer ago are removed with their files."
+        90, ge=1, le=36_500, description="Jobs that ended longer ago are removed with their files."
     )
     orphan_days: float = Field(
         7, ge=1, le=36_500, description="Files that belong to no job are removed when older."
@@ -31,7 +31,7 @@ class CacheParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    days: float = Field(30, gt=0, le=36_500, description="Entries not used for longer are removed.")
+    days: float = Field(30, ge=1, le=36_500, description="Entries not used for longer are removed.")
     max_bytes: int = Field(
         5 * GIBIBYTE,
         ge=0,

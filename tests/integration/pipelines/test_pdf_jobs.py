@@ -1,4 +1,4 @@
-"""PDF files as jobs and as plain Celery, with a real worker."""
+"""PDF files and clean-ups as jobs and as plain Celery, with a real worker."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ SLOTS = 2
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[House]:
     with built(tmp_path_factory.mktemp("house"), sqlite_template) as found:
-        worker = found.started.worker(["pdf"], pool="prefork", concurrency=SLOTS)
+        worker = found.started.worker(["pdf", "cleanup"], pool="prefork", concurrency=SLOTS)
         yield replace(found, workers=(worker,))
 
 
@@ -89,3 +89,20 @@ def test_a_cancelled_job_ends_its_reader_whose_threads_are_those_of_a_slot(house
     eventually(lambda: house.remains == [], why="its folder is removed")
     want = processors.threads_per_slot(processors=processors.available(), slots=SLOTS)
     assert json.loads(options)["threads"] == want
+
+
+def test_the_clean_ups_are_jobs_and_plain_celery(house: House) -> None:
+    cache = house.storage_dir.parent / "cache" / "pdf"
+    cache.mkdir(parents=True)
+    (cache / "old.json").write_bytes(b"1234")
+    os.utime(cache / "old.json", (0, 0))
+    names = ("cleanup_old_data", "cleanup_youtube_cache", "cleanup_pdf_cache")
+    tasks = {name: house.platform.celery.signature(name) for name in names}
+    found = {name: task.delay(dry_run=True).get(timeout=60) for name, task in tasks.items()}
+    assert found["cleanup_old_data"]["jobs"] == 0
+    assert found["cleanup_youtube_cache"]["entries"] == {"count": 0, "bytes": 0}
+    assert found["cleanup_pdf_cache"]["entries"] == {"count": 1, "bytes": 4}
+    job = house.ended(house.submit("cleanup-pdf-cache"))
+    assert (job.state, job.result["entries"]) == (JobState.SUCCEEDED, {"count": 1, "bytes": 4})
+    assert list(cache.iterdir()) == []
+    assert house.ended(house.submit("cleanup-old-data", days=30)).result["jobs"] == 0

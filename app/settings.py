@@ -398,6 +398,11 @@ class PdfSettings(_Group):
         ge=0,
         description="A longer text is an artifact and not part of the result.",
     )
+    has_cache: bool = Field(
+        default=True,
+        validation_alias="CELERIAC_PDF_CACHE",
+        description="Keep what was recognised in CACHE_DIR, for the same file asked for again.",
+    )
     ocr_languages: str = Field(
         "eng",
         validation_alias="CELERIAC_OCR_LANGUAGES",

@@ -6,6 +6,7 @@ its pictures (files in FOLDER), blocks of text and a Page. OPTIONS is a JSON obj
 `PdfOptions`. A file that cannot be read is told as a `Refusal`, and the exit code is 0 then, too.
 """
 
+import errno
 import json
 import sys
 from collections import deque
@@ -20,7 +21,15 @@ from app.documents.items import Extent, Fact, Item, Page, Refusal
 from app.documents.pdf_options import PdfOptions
 from app.documents.pictures import Pictures
 from app.documents.recognition import Recognizer
-from app.errors import InvalidInput, LimitExceeded, PermanentError, UnsupportedFormat
+from app.errors import (
+    InvalidInput,
+    LimitExceeded,
+    PermanentError,
+    StorageUnavailable,
+    UnsupportedFormat,
+)
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 MARK = b"%PDF-"
 MARK_WITHIN_BYTES = 1024
@@ -45,6 +54,13 @@ def read(path: Path, *, folder: Path, options: PdfOptions) -> Iterator[Item]:
         yield from _Reading(document, recognizer, folder, options).items()
     except PermanentError as error:
         yield Refusal(error=error.type, message=str(error))
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        yield Refusal(
+            error=StorageUnavailable.__name__,
+            message="the disk for temporary files (TEMP_DIR) is full",
+        )
     finally:
         recognizer.close()
 
@@ -79,6 +95,8 @@ class _Reading:
 
     def items(self) -> Iterator[Item]:
         count = len(self._document)
+        if not count:
+            raise InvalidInput("the PDF has no pages")
         yield Extent(total=count)
         for number in range(1, count + 1):
             yield from self._begin(number)

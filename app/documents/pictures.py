@@ -32,7 +32,7 @@ class Pictures:
         self._written_bytes = 0
         self.kept = 0
         self.skipped = 0
-        """Those that the caps left out."""
+        """Those that the caps left out, and those that cannot be read."""
 
     def of_page(self, images: list[pypdfium2.PdfImage], *, number: int) -> Iterator[Picture]:
         """The page's pictures that were on no page before. Looked at in the order of the page."""
@@ -58,7 +58,11 @@ class Pictures:
         self, image: pypdfium2.PdfImage, *, number: int, size: tuple[int, int]
     ) -> Picture | None:
         name = f"page-{number:04}-image-{self.kept + 1:03}"
-        image.extract(self._folder / name)
+        try:
+            image.extract(self._folder / name)
+        except (pypdfium2.PdfiumError, ValueError):  # damaged, or of a kind that nobody can write
+            self.skipped += 1
+            return None
         [path] = self._folder.glob(f"{name}.*")
         self._written_bytes += path.stat().st_size
         if self._written_bytes > self._options.image_bytes:

@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import redis
@@ -67,11 +68,11 @@ class Platform:
         the processors of their pool."""
         return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
-    @property
+    @cached_property
     def schedules(self) -> tuple[Scheduled, ...]:
         """The schedules in force. Raises InvalidInput for a setting that cannot be used."""
         given = self.settings.schedules.schedules
-        return self.once(tuple, lambda: schedules.in_force(self.registry, given))
+        return schedules.in_force(self.registry, given)
 
     @property
     def database(self) -> Database:

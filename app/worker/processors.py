@@ -7,6 +7,9 @@ processor, and all of them wait for each other. So each child that can be told i
 import os
 from pathlib import Path
 
+MOST_THREADS = 16
+"""More than that no program of ours makes use of, where a pool has no limit."""
+
 ROOT = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
 
@@ -17,7 +20,7 @@ def threads_per_slot(*, processors: float, slots: int) -> int:
     >>> threads_per_slot(processors=8, slots=3), threads_per_slot(processors=0.5, slots=4)
     (2, 1)
     """
-    return max(1, int(processors // max(1, slots)))
+    return min(MOST_THREADS, max(1, int(processors // max(1, slots))))
 
 
 def available(*, root: Path = ROOT, own_groups: Path = OWN_GROUPS) -> float:

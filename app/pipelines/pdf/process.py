@@ -7,14 +7,14 @@ from pathlib import Path
 from app.documents.pdf_options import PdfOptions
 from app.jobs.work import Work
 from app.pipelines import disk, inputs
-from app.pipelines.pdf import reading
-from app.pipelines.pdf.reading import Read
-from app.pipelines.pdf.schema import PageText, PdfParams, ReadPdf
-from app.settings import PdfSettings
+from app.pipelines.pdf import cache, reading
+from app.pipelines.pdf.cache import PdfCache
+from app.pipelines.pdf.schema import FoundImage, PageImage, PageText, PdfParams, Read, ReadPdf
 
-TEXT_ARTIFACT = "pages.json"
+MOST_THREADS = 4
+"""Pages that are recognised at once, at most: each needs memory of its own."""
 
-_FILE, _IMAGES = "input.pdf", "images"
+_FILE, _FOLDER = "input.pdf", "read"
 
 
 def process(params: PdfParams, work: Work) -> ReadPdf:
@@ -27,17 +27,24 @@ def process(params: PdfParams, work: Work) -> ReadPdf:
         work.progress(0, "fetching the file")
         given = {"upload_id": params.upload_id, "path": params.pdf_path}
         path = inputs.fetched(work, work.directory / _FILE, **given)
-        spool = work.directory / TEXT_ARTIFACT
-        found = reading.read(
-            path,
-            spool=spool,
-            folder=work.directory / _IMAGES,
-            options=_options(params, work),
-            work=work,
-        )
-        work.progress(reading.READ_PERCENT, "storing the text")
-        answer = _answer(params, found, spool, work, name=inputs.name_of(work, **given))
+        answer = _answer(params, path, work, name=inputs.name_of(work, **given))
     work.progress(100, f"read {answer.page_count} pages")
+    return answer
+
+
+def _answer(params: PdfParams, path: Path, work: Work, *, name: str) -> ReadPdf:
+    options, content_sha256 = _options(params, work), _sha256(path)
+    kept = PdfCache(work.platform.settings.files.cache_dir)
+    entry = cache.name_of(content_sha256, options)
+    known = kept.find(entry) if work.platform.settings.pdf.has_cache else None
+    if known is not None:
+        found, folder = known
+    else:
+        folder = work.directory / _FOLDER
+        found = reading.read(path, folder=folder, options=options, work=work)
+    answer = _stored(found, folder, work, name=name, content_sha256=content_sha256, options=options)
+    if known is None and found.ocr_engine is not None and work.platform.settings.pdf.has_cache:
+        kept.keep(entry, found, folder)
     return answer
 
 
@@ -52,42 +59,54 @@ def _options(params: PdfParams, work: Work) -> PdfOptions:
         images=settings.image_limit,
         image_bytes=settings.image_bytes_limit,
         image_pixels=settings.image_pixel_limit,
-        languages=_languages(params, settings),
+        languages=params.language if params.language is not None else settings.ocr_languages,
         tessdata=None if tessdata is None else str(tessdata),
         dpi=settings.ocr_dpi,
-        threads=work.platform.threads_per_slot,
+        threads=min(MOST_THREADS, work.platform.threads_per_slot),
     )
 
 
-def _languages(params: PdfParams, settings: PdfSettings) -> str:
-    return params.language if params.language is not None else settings.ocr_languages
-
-
-def _answer(params: PdfParams, found: Read, spool: Path, work: Work, *, name: str) -> ReadPdf:
+def _stored(
+    found: Read, folder: Path, work: Work, *, name: str, content_sha256: str, options: PdfOptions
+) -> ReadPdf:
+    work.progress(reading.READ_PERCENT, "storing text and pictures")
+    pages = folder / reading.PAGES
     chars = sum(page.chars for page in found.pages)
-    settings = work.platform.settings.pdf
-    is_inline = chars <= settings.inline_characters
+    is_inline = chars <= work.platform.settings.pdf.inline_characters
     if not is_inline:
-        work.save_artifact(spool, name=TEXT_ARTIFACT, media_type="application/json")
-    engine = found.facts.get("ocr_engine")
+        work.save_artifact(pages, name=reading.PAGES, media_type="application/json")
     return ReadPdf(
         filename=name,
-        content_sha256=_sha256(work.directory / _FILE),
+        content_sha256=content_sha256,
         page_count=len(found.pages),
         chars=chars,
         ocr_pages=sum(page.is_ocr for page in found.pages),
-        ocr_engine=engine,
-        language=None if engine is None else _languages(params, settings),
-        pages=_with_text(spool) if is_inline else found.pages,
-        text_artifact=None if is_inline else TEXT_ARTIFACT,
-        images=found.images,
-        images_skipped=found.facts.get("images_skipped", 0),
+        ocr_engine=found.ocr_engine,
+        language=None if found.ocr_engine is None else options.languages,
+        pages=_with_text(pages) if is_inline else found.pages,
+        text_artifact=None if is_inline else reading.PAGES,
+        images=tuple(_stored_image(image, folder, work) for image in found.images),
+        images_skipped=found.images_skipped,
     )
 
 
-def _with_text(spool: Path) -> tuple[PageText, ...]:
-    pages = json.loads(spool.read_text(encoding="utf-8"))
-    return tuple(PageText.model_validate(page) for page in pages)
+def _stored_image(image: FoundImage, folder: Path, work: Work) -> PageImage:
+    path = disk.confined(folder, image.file)
+    kept = work.save_artifact(path, name=path.name, media_type=image.media_type)
+    return PageImage(
+        artifact=kept.name,
+        page=image.page,
+        width=image.width,
+        height=image.height,
+        media_type=kept.media_type,
+        size_bytes=kept.size_bytes,
+        sha256=kept.sha256,
+    )
+
+
+def _with_text(pages: Path) -> tuple[PageText, ...]:
+    found = json.loads(pages.read_text(encoding="utf-8"))
+    return tuple(PageText.model_validate(page) for page in found)
 
 
 def _sha256(path: Path) -> str:

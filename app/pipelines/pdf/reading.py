@@ -1,8 +1,9 @@
 """Read the pages of a PDF in a child process within limits; keep what it tells."""
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,49 +11,41 @@ from app import errors
 from app.documents import items
 from app.documents.items import Block, Extent, Fact, Page, Picture, Refusal
 from app.documents.pdf_options import PdfOptions
-from app.errors import InvalidInput, PermanentError, ProcessFailed
+from app.errors import CeleriacError, InvalidInput, ProcessFailed
 from app.jobs.work import Work
-from app.pipelines import disk
-from app.pipelines.pdf.schema import PageImage, PageText
+from app.pipelines.pdf.schema import FoundImage, PageText, Read
 from app.worker import limits
 
 READER = "app.documents.pdf_reader"
 
-READ_PERCENT = 95.0
-"""Where reading ends and storing the text begins."""
+PAGES = "pages.json"
 
-_REFUSALS: dict[str, type[PermanentError]] = {
+READ_PERCENT = 90.0
+"""Where reading ends and storing begins."""
+
+_REFUSALS: dict[str, type[CeleriacError]] = {
     error.__name__: error
     for error in (
         errors.InvalidInput,
         errors.LimitExceeded,
         errors.PasswordNeeded,
+        errors.StorageUnavailable,
         errors.UnsupportedFormat,
     )
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """What was read. The text is in the spool file, the pictures are artifacts."""
+def read(path: Path, *, folder: Path, options: PdfOptions, work: Work) -> Read:
+    """Read the file into the folder: its pictures, and a JSON list of its pages (`PAGES`).
 
-    pages: tuple[PageText, ...]
-    """Without their text."""
-    images: tuple[PageImage, ...]
-    facts: dict[str, Any]  # JSON
-
-
-def read(path: Path, *, spool: Path, folder: Path, options: PdfOptions, work: Work) -> Read:
-    """Read the file; write a JSON list of its pages to `spool`, and keep its pictures, which the
-    reader leaves in `folder`.
-
-    Raises InvalidInput (empty, damaged), PasswordNeeded, UnsupportedFormat, LimitExceeded, and what
-    the work raises to stop.
+    Raises InvalidInput (empty, damaged), PasswordNeeded, UnsupportedFormat, LimitExceeded,
+    StorageUnavailable, and what the work raises to stop.
     """
     settings = work.platform.settings.pdf
-    folder.mkdir(exist_ok=True)
-    with spool.open("w", encoding="utf-8") as file:
-        listener = _Listener(file.write, folder, work)
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt before
+    folder.mkdir()
+    with (folder / PAGES).open("w", encoding="utf-8") as file:
+        listener = _Listener(file.write, work)
         try:
             limits.run_limited(
                 READER,
@@ -69,15 +62,14 @@ def read(path: Path, *, spool: Path, folder: Path, options: PdfOptions, work: Wo
 
 
 class _Listener:
-    """Hears the reader's lines: spools pages, keeps pictures, tells the progress."""
+    """Hears the reader's lines: writes pages down, tells the progress."""
 
-    def __init__(self, write: Callable[[str], object], folder: Path, work: Work) -> None:
+    def __init__(self, write: Callable[[str], object], work: Work) -> None:
         self._write = write
-        self._folder = folder
         self._work = work
         self._text: list[str] = []
         self._pages: list[PageText] = []
-        self._images: list[PageImage] = []
+        self._images: list[FoundImage] = []
         self._facts: dict[str, Any] = {}  # JSON
         self._total = 1
 
@@ -88,7 +80,7 @@ class _Listener:
             case Page() as page:
                 self._keep_page(page)
             case Picture() as picture:
-                self._keep_picture(picture)
+                self._images.append(FoundImage.model_validate(asdict(picture)))
             case Extent(total=total):
                 self._total = max(1, total)
             case Fact(name=name, value=value):
@@ -98,7 +90,12 @@ class _Listener:
 
     def finish(self) -> Read:
         self._write("]\n" if self._pages else "[]\n")
-        return Read(pages=tuple(self._pages), images=tuple(self._images), facts=self._facts)
+        return Read(
+            pages=tuple(self._pages),
+            images=tuple(self._images),
+            images_skipped=self._facts.get("images_skipped", 0),
+            ocr_engine=self._facts.get("ocr_engine"),
+        )
 
     def _keep_page(self, page: Page) -> None:
         text = "".join(self._text)
@@ -108,19 +105,3 @@ class _Listener:
         self._pages.append(found.model_copy(update={"text": None}))
         percent = READ_PERCENT * min(1.0, len(self._pages) / self._total)
         self._work.progress(percent, f"reading page {page.number} of {self._total}")
-
-    def _keep_picture(self, picture: Picture) -> None:
-        path = disk.confined(self._folder, picture.file)
-        kept = self._work.save_artifact(path, name=path.name, media_type=picture.media_type)
-        path.unlink()
-        self._images.append(
-            PageImage(
-                artifact=kept.name,
-                page=picture.page,
-                width=picture.width,
-                height=picture.height,
-                media_type=kept.media_type,
-                size_bytes=kept.size_bytes,
-                sha256=kept.sha256,
-            )
-        )

@@ -44,6 +44,31 @@ class PageText(BaseModel):
     """None where it is in the artifact instead."""
 
 
+class FoundImage(BaseModel):
+    """One picture, a file of the reader's folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    page: int
+    """The first page that shows it."""
+    width: int
+    height: int
+    media_type: str
+
+
+class Read(BaseModel):
+    """What the reader told. The pages with their text are a file beside the pictures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pages: tuple[PageText, ...]
+    """Without their text."""
+    images: tuple[FoundImage, ...]
+    images_skipped: int
+    ocr_engine: str | None
+
+
 class PageImage(BaseModel):
     """One picture, an artifact of the job."""
 
@@ -79,4 +104,4 @@ class ReadPdf(BaseModel):
     """The JSON artifact with the pages and their text, when the text is long."""
     images: tuple[PageImage, ...]
     images_skipped: int
-    """Pictures that were left out: too many, or too large together."""
+    """Pictures that were left out: too many, too large together, or damaged."""

@@ -65,7 +65,6 @@ def test_pictures_are_artifacts_once_each_within_the_caps(open_desk: OpenDesk) -
     for image, shown in zip(result.images, (logo, second), strict=True):
         stored = Image.open(io.BytesIO(desk.artifact(image.artifact)))
         assert stored.convert("RGB").tobytes() == shown.tobytes()
-    assert list((desk.directory / "images").iterdir()) == []
 
 
 def test_pictures_stay_where_they_are_when_nobody_wants_them(open_desk: OpenDesk) -> None:
@@ -166,3 +165,45 @@ def test_a_cancel_ends_the_reader(open_desk: OpenDesk) -> None:
     with pytest.raises(Cancelled):
         read(desk, pdfs.drawn(*[pdfs.picture(pdfs.scan())] * 30))
     assert readers() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "again", "is_cached"),
+    [
+        pytest.param({}, {}, True, id="the same"),
+        pytest.param({}, {"extract_images": False}, False, id="another wish"),
+        pytest.param({"CELERIAC_PDF_CACHE": "false"}, {}, False, id="no cache"),
+    ],
+)
+def test_what_was_recognised_is_kept_for_the_next_time(
+    open_desk: OpenDesk, settings: dict[str, str], again: dict[str, object], *, is_cached: bool
+) -> None:
+    desk = open_desk(**settings)
+    content = pdfs.drawn(pdfs.picture(pdfs.scan()), pdfs.text("Written"))
+    first = read(desk, content)
+    desk.said.clear()
+    second = read(desk, content, **again)
+    assert (second.pages, second.ocr_pages) == (first.pages, 1)
+    assert second.images == (first.images if not again else ())
+    read_pages = [said.percent for said in desk.said if said.message.startswith("reading")]
+    assert read_pages == ([] if is_cached else [45, 90])
+
+
+def test_nothing_is_kept_of_a_file_that_was_read_at_once(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    read(desk, pdfs.drawn(pdfs.text("Written")))
+    assert not desk.platform.settings.files.cache_dir.exists()
+
+
+def test_a_damaged_entry_of_the_cache_is_read_anew(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    content = pdfs.drawn(pdfs.picture(pdfs.scan()))
+    first = read(desk, content)
+    [summary] = desk.platform.settings.files.cache_dir.glob("pdf/*/read.json")
+    summary.write_text("{")
+    assert read(desk, content) == first
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(open_desk: OpenDesk) -> None:
+    result = read(open_desk(), pdfs.huge_picture(100))  # it has fewer bytes than that
+    assert (result.images, result.images_skipped, result.page_count) == ((), 1, 1)

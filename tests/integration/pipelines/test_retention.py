@@ -121,8 +121,7 @@ class Past:
 @pytest.fixture
 def past(open_desk: OpenDesk, tmp_path: Path, database_url: str) -> Past:
     """Over each database."""
-    cache = str(tmp_path / "cache")
-    return Past(desk=open_desk(CACHE_DIR=cache, DATABASE_URL=database_url), root=tmp_path)
+    return Past(desk=open_desk(DATABASE_URL=database_url), root=tmp_path)
 
 
 def test_old_jobs_go_with_all_that_is_theirs_and_a_dry_run_says_so(past: Past) -> None:
@@ -260,7 +259,7 @@ def test_entries_go_by_age_then_by_size(
 def test_a_cache_keeps_what_a_running_job_may_use(
     open_desk: OpenDesk, tmp_path: Path, name: str
 ) -> None:
-    past = Past(desk=open_desk(CACHE_DIR=str(tmp_path / "cache")), root=tmp_path)
+    past = Past(desk=open_desk(), root=tmp_path)
     past.file(f"cache/{name}/old/frame.png", b"1234", days=40)
     past.file(f"cache/{name}/used.json", b"12", days=4)
     past.file("cache/other/old.json", b"1", days=99)

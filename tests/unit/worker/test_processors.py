@@ -19,6 +19,7 @@ OWN = float(len(os.sched_getaffinity(0)))
         pytest.param(0.5, 1, 1, id="half a processor is one thread"),
         pytest.param(4.0, 16, 1, id="never none"),
         pytest.param(2.0, 0, 2, id="no slots count as one"),
+        pytest.param(128.0, 1, 16, id="a whole large machine is not used up"),
     ],
 )
 def test_slots_share_the_processors(processor_count: float, slots: int, want: int) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     String,
     cast,
     delete,
@@ -26,6 +25,7 @@ from app.storage.engine import Database
 _jobs = schema.jobs
 _artifacts = schema.artifacts
 _uploads = schema.uploads
+_notifications = schema.notifications
 
 _FINAL = sorted(FINAL_STATES)
 _LIVE = sorted(set(JobState) - FINAL_STATES)
@@ -148,6 +148,23 @@ class RetentionStore:
             )
             return sorted(gone.scalars())
 
+    def old_notifications(self, *, before: datetime) -> int:
+        """How many there are from before that moment."""
+        query = select(func.count()).select_from(_notifications).where(*_is_told(before))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def remove_notifications(self, *, before: datetime, limit: int) -> int:
+        """Remove so many of them, with what is known of their delivery; return how many went."""
+        chosen = select(_notifications.c.id).where(*_is_told(before)).limit(limit)
+        with self._database.write() as connection:
+            gone = connection.execute(
+                delete(_notifications)
+                .where(_notifications.c.id.in_(chosen))
+                .returning(_notifications.c.id)
+            )
+            return len(gone.all())
+
     def known_keys(self, keys: Sequence[str], *, job_ids: Collection[str]) -> frozenset[str]:
         """Those of the keys that a row knows: of an artifact of these jobs, or of an upload."""
         with self._database.read() as connection:
@@ -192,6 +209,12 @@ def _is_free() -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def _is_told(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Old notifications that no job is still sending."""
+    sender = exists().where(_jobs.c.id == _notifications.c.job_id, _jobs.c.state.in_(_LIVE))
+    return (_notifications.c.created_at < before, ~sender)
+
+
 def _of_artifacts(figure: ColumnElement[int]) -> ColumnElement[int]:
     """A figure of the artifacts of each job."""
     return (
@@ -204,11 +227,10 @@ def _of_artifacts(figure: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def _mentions(connection: Connection, where: ColumnElement[bool], *, below: str) -> Iterator[str]:
-    """Everything in parameters and stage inputs that looks like an id, and is below that one.
+    """Everything in parameters, stage inputs and follow-ups that looks like an id below that one.
     Nobody needs to say which parameter holds one: a path of a file does, too."""
-    query: Select[str | None, str | None] = select(
-        cast(_jobs.c.params, String), cast(_jobs.c.stage_input, String)
-    ).where(where)
+    columns = (_jobs.c.params, _jobs.c.stage_input, _jobs.c.on_success, _jobs.c.on_failure)
+    query = select(*(cast(column, String) for column in columns)).where(where)
     for texts in connection.execute(query.execution_options(yield_per=READ_AT_ONCE)):
         for text in texts:
             yield from (one for one in _ID.findall(text or "") if one < below)

@@ -79,5 +79,6 @@ class Scheduler:
 
 def last_job(jobs: Jobs, schedule: Scheduled) -> Job | None:
     """The last job that began by the schedule."""
-    found = jobs.list(JobFilter(labels={schedules.LABEL: schedule.name}), limit=1).jobs
+    wanted = JobFilter(pipeline=schedule.kind, labels={schedules.LABEL: schedule.name})
+    found = jobs.list(wanted, limit=1).jobs
     return found[0] if found else None

@@ -35,6 +35,8 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
     work.progress(0, "looking for what is still used")
     plan = _plan(params, work)
     jobs, artifacts = _remove_jobs(plan, work)
+    work.progress(40, "removing notifications")
+    notifications = _remove_notifications(plan, work)
     work.progress(50, "removing uploads")
     uploads = _remove_uploads(plan, work)
     work.progress(70, "removing what nobody owns")
@@ -51,6 +53,7 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
         dry_run=plan.is_dry_run,
         jobs=jobs,
         artifacts=artifacts,
+        notifications=notifications,
         uploads=uploads,
         orphans=lost,
         temp_files=temp,
@@ -115,6 +118,17 @@ def _old_jobs(plan: Plan, work: Work) -> Iterator[list[OldJob]]:
                 chosen.append(job)
                 excess -= job.artifact_bytes
         yield chosen
+
+
+def _remove_notifications(plan: Plan, work: Work) -> int:
+    store, before = work.platform.retention, plan.finished_before
+    if plan.is_dry_run:
+        return store.old_notifications(before=before)
+    removed = 0
+    while gone := store.remove_notifications(before=before, limit=BATCH):
+        removed += gone
+        work.check()
+    return removed
 
 
 def _remove_uploads(plan: Plan, work: Work) -> Removed:

@@ -62,6 +62,8 @@ class OldDataRemoved(BaseModel):
     """With their runs, labels and events."""
     artifacts: Removed
     """Of those jobs."""
+    notifications: int
+    """Read or not."""
     uploads: Removed
     """That no job names any more."""
     orphans: Removed

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from app.jobs import rows
+from app.jobs.acceptance import NewJob
 from app.jobs.model import JobId, JobRequest, JobState
-from app.jobs.store import JobFilter, NewJob
+from app.jobs.store import JobFilter
 from app.pipelines.retention import caches, folders, old_data
 from app.pipelines.retention.folders import Entry
 from app.pipelines.retention.schema import (
@@ -134,6 +135,7 @@ def test_old_jobs_go_with_all_that_is_theirs_and_a_dry_run_says_so(past: Past) -
         dry_run=True,
         jobs=3,
         artifacts=Removed(count=1, bytes=5),
+        notifications=0,
         uploads=Removed(),
         orphans=Removed(),
         temp_files=Removed(),
@@ -205,6 +207,26 @@ def test_files_that_nobody_owns_go_when_they_are_old(past: Past) -> None:
         "temp/task-3/now",
     }
     assert past.clean().bytes == 0
+
+
+def test_old_notifications_go_unless_a_job_is_sending_them(past: Past) -> None:
+    sending = past.job(100, JobState.RUNNING)
+    row = {"user_id": "u", "type": "info", "title": "t", "message": "m", "data": {}}
+    found = [("old", 91.0, None), ("sending", 95.0, sending), ("young", 89.0, None)]
+    values = [
+        {**row, "id": name, "key": name, "job_id": job_id, "created_at": ago(days)}
+        for name, days, job_id in found
+    ]
+    with past.desk.platform.database.write() as connection:
+        connection.execute(insert(schema.notifications), values)
+    assert [past.clean(dry_run=dry).notifications for dry in (True, False, False)] == [1, 1, 0]
+
+
+def test_what_a_follow_up_names_stays(past: Past) -> None:
+    upload = past.upload(30, b"upload")
+    follow_up = {"kind": "document", "params": {"upload_id": upload}}
+    past.job(20, JobState.QUEUED, on_success=follow_up)
+    assert past.clean().uploads == Removed()
 
 
 def test_the_oldest_artifacts_go_until_the_rest_is_small_enough(past: Past) -> None:

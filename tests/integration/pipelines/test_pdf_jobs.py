@@ -93,7 +93,7 @@ def test_a_cancelled_job_ends_its_reader_whose_threads_are_those_of_a_slot(house
 
 def test_the_clean_ups_are_jobs_and_plain_celery(house: House) -> None:
     cache = house.storage_dir.parent / "cache" / "pdf"
-    cache.mkdir(parents=True)
+    cache.mkdir(parents=True, exist_ok=True)
     (cache / "old.json").write_bytes(b"1234")
     os.utime(cache / "old.json", (0, 0))
     names = ("cleanup_old_data", "cleanup_youtube_cache", "cleanup_pdf_cache")
@@ -104,5 +104,5 @@ def test_the_clean_ups_are_jobs_and_plain_celery(house: House) -> None:
     assert found["cleanup_pdf_cache"]["entries"] == {"count": 1, "bytes": 4}
     job = house.ended(house.submit("cleanup-pdf-cache"))
     assert (job.state, job.result["entries"]) == (JobState.SUCCEEDED, {"count": 1, "bytes": 4})
-    assert list(cache.iterdir()) == []
+    assert not (cache / "old.json").exists()
     assert house.ended(house.submit("cleanup-old-data", days=30)).result["jobs"] == 0

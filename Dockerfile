@@ -41,7 +41,7 @@ RUN if [ -n "$APT_PACKAGES" ]; then \
       && apt-get install --yes --no-install-recommends $APT_PACKAGES \
       && rm -rf /var/lib/apt/lists/*; \
     fi \
- && mkdir -p /var/lib/celeriac/temp /var/lib/celeriac/storage \
+ && mkdir -p /var/lib/celeriac/temp /var/lib/celeriac/storage /var/lib/celeriac/cache \
  && chown -R 10001:10001 /var/lib/celeriac
 ENV PATH=/opt/package/bin:/opt/celeriac/bin:$PATH \
     PYTHONPATH=/opt/package \
@@ -49,7 +49,8 @@ ENV PATH=/opt/package/bin:/opt/celeriac/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \
     TEMP_DIR=/var/lib/celeriac/temp \
-    STORAGE_DIR=/var/lib/celeriac/storage
+    STORAGE_DIR=/var/lib/celeriac/storage \
+    CACHE_DIR=/var/lib/celeriac/cache
 WORKDIR /opt/package
 USER 10001:10001
 CMD ["celeriac", "--help"]

@@ -61,6 +61,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
         **_workers(settings.worker),
     )
     platform = Platform.open(settings=settings, registry=registry, celery=application)
+    _ = platform.schedules  # what is wrong with them is told at the start, by every process
     hooks.connect(application, platform)
     if settings.worker.liveness_file is not None:
         application.steps["worker"].add(liveness.step(settings.worker.liveness_file))

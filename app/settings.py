@@ -6,13 +6,23 @@ a size in bytes, as the name says.
 
 import base64
 import binascii
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -97,6 +107,12 @@ class FileSettings(_Group):
         Path(".celeriac/storage"),
         validation_alias="STORAGE_DIR",
         description="Artifacts and uploads, where STORAGE_URL names no object store.",
+    )
+    cache_dir: Path = Field(
+        Path(".celeriac/cache"),
+        validation_alias="CACHE_DIR",
+        description="What pipelines keep for the next time, a folder each (`youtube`, `pdf`). "
+        "Anything in it may be removed at any time.",
     )
     storage_url: str | None = Field(
         None,
@@ -386,6 +402,88 @@ class WebsiteSettings(_Group):
     )
 
 
+class PdfSettings(_Group):
+    """How the pages of PDF files are read, and how much of them."""
+
+    memory_limit_bytes: int = Field(
+        1536 * MEBIBYTE,
+        validation_alias="CELERIAC_PDF_MEMORY_BYTES",
+        ge=512 * MEBIBYTE,
+        description="Address space of the child process that reads one PDF.",
+    )
+    time_limit_s: int = Field(
+        1200,
+        validation_alias="CELERIAC_PDF_TIME_S",
+        gt=0,
+        description="Time of that child: less than the time limit of the queue `pdf`.",
+    )
+    page_limit: int = Field(
+        5000,
+        validation_alias="CELERIAC_PDF_PAGES",
+        gt=0,
+        description="A PDF with more pages is refused.",
+    )
+    character_limit: int = Field(
+        50_000_000,
+        validation_alias="CELERIAC_PDF_CHARACTERS",
+        gt=0,
+        description="A PDF with more text is refused.",
+    )
+    object_limit: int = Field(
+        200_000,
+        validation_alias="CELERIAC_PDF_PAGE_OBJECTS",
+        gt=0,
+        description="A PDF with more objects (texts, paths, pictures) on one page is refused.",
+    )
+    image_limit: int = Field(
+        500,
+        validation_alias="CELERIAC_PDF_IMAGES",
+        ge=0,
+        description="Most pictures that are kept of one PDF; further ones are counted.",
+    )
+    image_bytes_limit: int = Field(
+        256 * MEBIBYTE,
+        validation_alias="CELERIAC_PDF_IMAGE_BYTES",
+        ge=0,
+        description="Most bytes that they have together; further ones are counted.",
+    )
+    image_pixel_limit: int = Field(
+        100_000_000,
+        validation_alias="CELERIAC_PDF_IMAGE_PIXELS",
+        gt=0,
+        description="A PDF with a larger picture is refused, where pictures are looked at.",
+    )
+    inline_characters: int = Field(
+        100_000,
+        validation_alias="CELERIAC_PDF_INLINE_CHARACTERS",
+        ge=0,
+        description="A longer text is an artifact and not part of the result.",
+    )
+    has_cache: bool = Field(
+        default=True,
+        validation_alias="CELERIAC_PDF_CACHE",
+        description="Keep what was recognised in CACHE_DIR, for the same file asked for again.",
+    )
+    ocr_languages: str = Field(
+        "eng",
+        validation_alias="CELERIAC_OCR_LANGUAGES",
+        pattern=r"^\w+(\+\w+)*$",
+        description="What tesseract reads, as it names them (`eng+deu`), where a job does not say.",
+    )
+    ocr_dpi: int = Field(
+        300,
+        validation_alias="CELERIAC_OCR_DPI",
+        ge=70,
+        le=600,
+        description="How finely a page is drawn for recognition, in dots an inch.",
+    )
+    tessdata_dir: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_TESSDATA_DIR",
+        description="Folder of `*.traineddata`; when not set, English alone, from its wheel.",
+    )
+
+
 class JobSettings(_Group):
     """How jobs are leased, retried and followed."""
 
@@ -651,6 +749,34 @@ class ApiSettings(_Group):
         return _split_at_commas(value)
 
 
+class ScheduleSetting(BaseModel):
+    """One schedule as the setting has it: what is left out stays as the pipeline says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str | None = None
+    """The kind of job; needed for a schedule that no pipeline has."""
+    params: dict[str, Any] | None = None  # as the schema of the kind says
+    cron: str | None = None
+    timezone: str | None = None
+
+
+class ScheduleSettings(_Group):
+    """Jobs that begin by themselves."""
+
+    schedules: Annotated[dict[str, ScheduleSetting | Literal["off"]], NoDecode] = Field(
+        {},
+        validation_alias="CELERIAC_SCHEDULES",
+        description="A JSON object of schedules by name, each an object of `cron`, `timezone`, "
+        '`params` and `kind`, or `"off"`: changes those of the pipelines and adds others.',
+    )
+
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+
+
 class PipelineSettings(_Group):
     """Pipelines from outside the package."""
 
@@ -703,6 +829,10 @@ class Settings:
         return WebsiteSettings()
 
     @cached_property
+    def pdf(self) -> PdfSettings:
+        return PdfSettings()
+
+    @cached_property
     def jobs(self) -> JobSettings:
         return JobSettings()
 
@@ -717,6 +847,10 @@ class Settings:
     @cached_property
     def api(self) -> ApiSettings:
         return ApiSettings()
+
+    @cached_property
+    def schedules(self) -> ScheduleSettings:
+        return ScheduleSettings()
 
     @cached_property
     def pipelines(self) -> PipelineSettings:

@@ -6,7 +6,7 @@ import pytest
 
 OURS = (
     *("CELERIAC_", "CELERY_", "DATABASE_", "REDIS_", "STORAGE_", "TEMP_DIR", "MONGODB_", "OTEL_"),
-    *("NOTIFY_", "SMTP_"),
+    *("NOTIFY_", "SMTP_", "CACHE_DIR"),
 )
 
 

@@ -26,6 +26,7 @@ from app.api.routes import (
     pipelines,
     pools,
     queues,
+    schedules,
     submit,
     uploads,
     videos,
@@ -96,7 +97,10 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """Side by side: a router in a router is searched once more for each level."""
-    parts = (jobs, event_routes, artifacts, uploads, chunks, queues, pools, notifications)
+    parts = (
+        *(jobs, event_routes, artifacts, uploads, chunks),
+        *(queues, pools, schedules, notifications),
+    )
     return (
         *(part.router for part in parts),
         pipelines.routes(platform.registry.public),

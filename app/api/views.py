@@ -13,6 +13,7 @@ from app.control.status import PoolStatus
 from app.jobs.events import Seen
 from app.jobs.model import Artifact, Job, JobError, JobState, JsonObject, Run, RunOutcome
 from app.jobs.pipeline import Pipeline
+from app.jobs.schedules import Scheduled
 from app.queues import PoolKind, Queue
 from app.storage.chunks import Hit
 from app.storage.notifications import Channel, DeliveryState, Notification
@@ -344,3 +345,51 @@ class PoolView(View):
             queue_wait_seconds=status.queue_wait_s,
             explanation=status.explanation,
         )
+
+
+class ScheduledJobView(View):
+    """The last job that a schedule began."""
+
+    id: str
+    state: JobState
+    created_at: datetime
+    finished_at: datetime | None
+    url: str = Field(description="Where the job is, relative to this server.")
+
+
+class ScheduleView(View):
+    """Jobs of one kind that begin by themselves."""
+
+    name: str
+    kind: str
+    params: Annotated[dict[str, Any], BeforeValidator(plain.shown)]  # as the kind's schema says
+    cron: str = Field(description="Minute, hour, day, month, weekday.")
+    timezone: str = Field(description="IANA time zone that `cron` is read in.")
+    is_on: bool
+    next_at: datetime | None = Field(description="When its next job begins; null when it is off.")
+    last_job: ScheduledJobView | None
+
+    @classmethod
+    def of(
+        cls, schedule: Scheduled, last: Job | None, *, now: datetime, links: Links
+    ) -> "ScheduleView":
+        return cls(
+            name=schedule.name,
+            kind=schedule.kind,
+            params=schedule.params,
+            cron=schedule.cron,
+            timezone=schedule.zone.key,
+            is_on=schedule.is_on,
+            next_at=schedule.next_at(now),
+            last_job=None if last is None else _scheduled_job(last, links),
+        )
+
+
+def _scheduled_job(job: Job, links: Links) -> ScheduledJobView:
+    return ScheduledJobView(
+        id=job.id,
+        state=job.state,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        url=links.job(job.id),
+    )

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from app.cli import chunks, db, exporter, jobs, operator, output, pools, queues, serve, up
+from app.cli import (
+    chunks,
+    db,
+    exporter,
+    jobs,
+    operator,
+    output,
+    pools,
+    queues,
+    schedules,
+    serve,
+    up,
+)
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -39,6 +51,7 @@ application.add_typer(jobs.application, name="jobs")
 application.add_typer(queues.application, name="queues")
 application.add_typer(pools.application, name="pools")
 application.add_typer(chunks.application, name="chunks")
+application.add_typer(schedules.application, name="schedules")
 application.add_typer(db.application, name="db")
 
 

@@ -52,6 +52,29 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The end of a page: the blocks since the page before are its text."""
+
+    number: int
+    """Counted from 1."""
+    is_ocr: bool
+    """Whether its text was recognised in a picture of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture of the document, as a file."""
+
+    file: str
+    """Its name in the folder that the reader was given."""
+    media_type: str
+    page: int
+    """The first one that shows it."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why the document cannot be read: the name of one of our errors, and words for a person."""
 
@@ -59,10 +82,10 @@ class Refusal:
     message: str
 
 
-Item = Block | Extent | Position | Fact | Refusal
+Item = Block | Extent | Position | Fact | Page | Picture | Refusal
 
 _KINDS: dict[str, type[Item]] = {
-    kind.__name__.lower(): kind for kind in (Block, Extent, Position, Fact, Refusal)
+    kind.__name__.lower(): kind for kind in (Block, Extent, Position, Fact, Page, Picture, Refusal)
 }
 
 

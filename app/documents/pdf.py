@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pypdfium2
@@ -27,21 +28,36 @@ def read(path: Path, limits: Limits) -> Iterator[Item]:
 
     Raises PasswordNeeded, InvalidInput (damaged, cut off), LimitExceeded (pages).
     """
-    _refuse_cut_off(path)
-    document = _opened(path)
+    document = opened(path, pages=limits.pages)
     count = len(document)
-    if count > limits.pages:
-        raise LimitExceeded(f"the PDF has {count} pages: {limits.pages} are read at most")
     yield Extent(total=count)
     titles = _titles(document)
     without_text = 0
     for number in range(1, count + 1):
-        text = _text(document, number)
+        with page_of(document, number) as page:
+            text = text_of(page)
         without_text += not text
         yield from items.cut(text, headings=titles.get(number, ()), page=number)
         yield Position(done=number)
     yield Fact(name="pages", value=count)
     yield Fact(name="pages_without_text", value=without_text)
+
+
+def opened(path: Path, *, pages: int) -> pypdfium2.PdfDocument:
+    """The document, when it has at most so many pages.
+
+    Raises PasswordNeeded, InvalidInput (damaged, cut off), LimitExceeded.
+    """
+    _refuse_cut_off(path)
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+            raise PasswordNeeded("the PDF is encrypted: save it without a password") from error
+        raise InvalidInput(f"the PDF is damaged: {error}") from error
+    if len(document) > pages:
+        raise LimitExceeded(f"the PDF has {len(document)} pages: {pages} are read at most")
+    return document
 
 
 def _refuse_cut_off(path: Path) -> None:
@@ -51,23 +67,20 @@ def _refuse_cut_off(path: Path) -> None:
             raise InvalidInput("the PDF is incomplete: its end is missing")
 
 
-def _opened(path: Path) -> pypdfium2.PdfDocument:
-    try:
-        return pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
-            raise PasswordNeeded("the PDF is encrypted: save it without a password") from error
-        raise InvalidInput(f"the PDF is damaged: {error}") from error
-
-
-def _text(document: pypdfium2.PdfDocument, number: int) -> str:
+@contextmanager
+def page_of(document: pypdfium2.PdfDocument, number: int) -> Iterator[pypdfium2.PdfPage]:
+    """The page, counted from 1. What is wrong with it is InvalidInput, anywhere in the block."""
     try:
         page = document[number - 1]
-        text = str(page.get_textpage().get_text_bounded(errors="replace"))
+        yield page
         page.close()
     except pypdfium2.PdfiumError as error:
         raise InvalidInput(f"page {number} of the PDF is damaged: {error}") from error
-    return _joined(text).strip()
+
+
+def text_of(page: pypdfium2.PdfPage) -> str:
+    """The page's text, words in one piece."""
+    return _joined(str(page.get_textpage().get_text_bounded(errors="replace"))).strip()
 
 
 def _joined(text: str) -> str:

@@ -141,6 +141,15 @@ class EventWriter:
         found = zip(job_ids, answers, strict=True)
         return {job_id: _seen(entries[0][1]) for job_id, entries in found if entries}
 
+    def forget(self, job_ids: Sequence[JobId]) -> None:
+        """Remove the events of jobs that there are no more."""
+        if not job_ids or self.is_quiet:
+            return
+        try:
+            self._client.delete(*(stream_key(job_id) for job_id in job_ids))
+        except (RedisError, OSError) as error:
+            self._be_quiet(error)
+
     def is_answered(self) -> bool:
         """Whether Redis is there right now. When it is, events are written again at once."""
         try:

@@ -23,12 +23,23 @@ def connect(celery: Celery, platform: Platform) -> None:
         if sender.app is celery:
             Reconciler(platform).start()
 
+    def on_worker_start(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            platform.slots = _slots(sender)
+
     def on_worker_end(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
             give_back(platform)
 
     signals.beat_init.connect(on_beat, weak=False)
+    signals.worker_init.connect(on_worker_start, weak=False)  # before its processes are forked
     signals.worker_shutdown.connect(on_worker_end, weak=False)
+
+
+def _slots(worker: Any) -> int:  # Celery's
+    """How many tasks it will run at once, at most."""
+    most = getattr(worker, "max_concurrency", None) or worker.concurrency
+    return most if isinstance(most, int) else 1  # "auto" is settled later
 
 
 def give_back(platform: Platform) -> None:

@@ -1,7 +1,7 @@
 """What a pipeline is: a kind of job, its parameters, and the stages that do the work."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
@@ -25,6 +25,17 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a pipeline begins by itself. Settings can change it (`app.jobs.schedules`)."""
+
+    name: str
+    cron: str
+    """Minute, hour, day, month, weekday."""
+    timezone: str = "UTC"
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """A kind of job: parameters that a client may send, and the stages that do the work.
 
@@ -45,6 +56,8 @@ class Pipeline:
     """Runs of each stage where the client does not say; None is the server's own number."""
     is_internal: bool = False
     """Whether only the platform itself submits such jobs."""
+
+    schedules: tuple[Schedule, ...] = ()
 
     def stage(self, task: str) -> Stage:
         return self.stages[self.position(task)]

@@ -4,18 +4,21 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from typing import Protocol, TypeVar, runtime_checkable
 
 import redis
 from celery import Celery
 
 from app.errors import CeleriacError
-from app.jobs import redis_clients, retry
+from app.jobs import redis_clients, retry, schedules
 from app.jobs.claims import ClaimStore
 from app.jobs.events import EventWriter
 from app.jobs.keeper import LeaseKeeper
 from app.jobs.pipeline import Registry
 from app.jobs.publisher import Publisher
+from app.jobs.retention import RetentionStore
+from app.jobs.schedules import Scheduled
 from app.jobs.store import JobStore
 from app.jobs.upkeep import UpkeepStore
 from app.settings import Settings
@@ -27,6 +30,7 @@ from app.storage.pages import PageStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
 from app.storage.webhooks import DisabledWebhooks
+from app.worker import processors
 
 T = TypeVar("T")
 
@@ -55,6 +59,8 @@ class Platform:
         self.settings = settings
         self.registry = registry
         self.celery = celery
+        self.slots = 1
+        """Tasks that run at once in this process and its children; a worker tells at its start."""
         self._lock = threading.RLock()
         self._opened: dict[str, object] = {}
         _alive.add(self)
@@ -65,6 +71,18 @@ class Platform:
         platform = cls(settings=settings, registry=registry, celery=celery)
         setattr(celery, _ATTRIBUTE, platform)
         return platform
+
+    @property
+    def threads_per_slot(self) -> int:
+        """Threads that the child process of one task may have, so that all tasks together keep to
+        the processors of their pool."""
+        return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
+
+    @cached_property
+    def schedules(self) -> tuple[Scheduled, ...]:
+        """The schedules in force. Raises InvalidInput for a setting that cannot be used."""
+        given = self.settings.schedules.schedules
+        return schedules.in_force(self.registry, given)
 
     @property
     def database(self) -> Database:
@@ -84,6 +102,10 @@ class Platform:
     @property
     def upkeep(self) -> UpkeepStore:
         return self.once(UpkeepStore, lambda: UpkeepStore(self.database))
+
+    @property
+    def retention(self) -> RetentionStore:
+        return self.once(RetentionStore, lambda: RetentionStore(self.database))
 
     @property
     def artifacts(self) -> ArtifactStore:

@@ -15,6 +15,7 @@ from app.errors import CeleriacError, NotFound
 from app.jobs import delivery, held, retry, ticket
 from app.jobs.model import Job
 from app.jobs.platform import Platform
+from app.jobs.scheduler import Scheduler
 from app.jobs.upkeep import PublishedAt
 from app.queues import QueueName
 from app.worker import liveness
@@ -49,6 +50,7 @@ class Reconciler:
         self._ticked_at = self._judge_from = clock()
         self._search_from = clock()
         self._search_after: PublishedAt | None = None
+        self._scheduler = Scheduler(platform, clock=clock)
 
     def start(self) -> None:
         """Tick until `stop`, in a thread of its own."""
@@ -76,15 +78,20 @@ class Reconciler:
         while not self._stopped.wait(interval_s):
             if liveness_file is not None:
                 liveness.touch(liveness_file)
-            try:
-                self.tick()
-            except Exception as error:  # the supervisor of this loop: jobs wait for the next tick
-                is_expected = isinstance(error, CeleriacError)
-                logger.warning(
-                    "the reconciler failed: goes on with its next tick",
-                    extra={"reason": str(error)},
-                    exc_info=None if is_expected else error,
-                )
+            self._try("the reconciler", self.tick)
+            self._try("the scheduler", self._scheduler.tick)
+
+    @staticmethod
+    def _try(what: str, tick: Callable[[], None]) -> None:
+        try:
+            tick()
+        except Exception as error:  # the supervisor of this loop: jobs wait for the next tick
+            is_expected = isinstance(error, CeleriacError)
+            logger.warning(
+                "a part of beat failed: goes on with its next tick",
+                extra={"part": what, "reason": str(error)},
+                exc_info=None if is_expected else error,
+            )
 
     def _is_broker_there(self) -> bool:
         """Jobs are not marked as published for a broker that will not take them."""

@@ -44,6 +44,10 @@ class DataDir:
         return self.path / "storage"
 
     @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    @property
     def schedule(self) -> Path:
         """Where beat remembers what it has sent."""
         return self.path / "beat-schedule"

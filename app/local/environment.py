@@ -29,6 +29,7 @@ def children(
         "DATABASE_URL": f"sqlite:///{data_dir.database}",
         "TEMP_DIR": str(data_dir.temp),
         "STORAGE_DIR": str(data_dir.storage),
+        "CACHE_DIR": str(data_dir.cache),
         "CELERIAC_URL": api_url,
         # Tasks have had their time already when a worker is told to end at once.
         "CELERIAC_SOFT_SHUTDOWN_S": "0",

@@ -8,7 +8,10 @@ from app.jobs.pipeline import Pipeline, Registry, RegistryError
 
 
 def discover(extra_modules: Sequence[str] = ()) -> Registry:
-    """Import the folders beside this module and `extra_modules`, and collect their `PIPELINE`."""
+    """Import the folders beside this module and `extra_modules`, and collect their pipelines.
+
+    A module exports `PIPELINE`, or `PIPELINES` where there are several of one subject.
+    """
     import app.pipelines as home
 
     folders = [
@@ -16,15 +19,17 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
         for found in pkgutil.iter_modules(home.__path__)
         if found.ispkg
     ]
-    return Registry([_pipeline_of(name) for name in (*folders, *extra_modules)])
+    names = (*folders, *extra_modules)
+    return Registry([pipeline for name in names for pipeline in _pipelines_of(name)])
 
 
-def _pipeline_of(module_name: str) -> Pipeline:
+def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise RegistryError(f"no module {module_name!r} for a pipeline: {error}") from error
-    pipeline = getattr(module, "PIPELINE", None)
-    if not isinstance(pipeline, Pipeline):
+    found = getattr(module, "PIPELINES", None) or (getattr(module, "PIPELINE", None),)
+    pipelines = tuple(one for one in found if isinstance(one, Pipeline))
+    if len(pipelines) < len(found):
         raise RegistryError(f"module {module_name!r} exports no PIPELINE")
-    return pipeline
+    return pipelines

@@ -1,9 +1,10 @@
 """Files that outlive a job: artifacts and uploads, on a disk or in an object store."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -13,6 +14,8 @@ from app.errors import CeleriacError, InvalidInput, NotFound, StorageUnavailable
 
 BLOCK_BYTES = 1024 * 1024
 
+LISTED_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
@@ -21,6 +24,15 @@ class StoredObject:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedObject:
+    """An object as a listing has it."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ArtifactStore:
@@ -40,7 +52,8 @@ class ArtifactStore:
             if url is not None:
                 return cls(store.from_url(url))
             folder.mkdir(parents=True, exist_ok=True)
-            return cls(store.LocalStore(folder.resolve()))
+            # Folders go with the last object in them.
+            return cls(store.LocalStore(folder.resolve(), automatic_cleanup=True))
 
     def save(self, path: Path, *, key: str) -> StoredObject:
         """Store a file. What stood under the key before is replaced at once, never half."""
@@ -97,6 +110,29 @@ class ArtifactStore:
         with translated(prefix):
             batches = obstore.list(self._objects, prefix or None)
             return sorted(str(found["path"]) for batch in batches for found in batch)
+
+    def listed(self, prefix: str) -> Iterator[list[ListedObject]]:
+        """Every object below the prefix, some at a time, in no order."""
+        with translated(prefix):
+            batches = iter(obstore.list(self._objects, prefix, chunk_size=LISTED_AT_ONCE))
+        while True:
+            with translated(prefix):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield [
+                ListedObject(
+                    key=str(found["path"]),
+                    size_bytes=int(found["size"]),
+                    modified_at=found["last_modified"],
+                )
+                for found in batch
+            ]
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove these objects; those that are gone already are fine."""
+        for key in keys:
+            self.delete(key)
 
     def _blocks(self, key: str, start: int, end: int) -> Iterator[bytes]:
         for at in range(start, end, BLOCK_BYTES):

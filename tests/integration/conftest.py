@@ -161,6 +161,7 @@ def environment(
         "DATABASE_URL": sqlite_url,
         "TEMP_DIR": str(tmp_path / "temp"),
         "STORAGE_DIR": str(tmp_path / "storage"),
+        "CACHE_DIR": str(tmp_path / "cache"),
         **TEST_SETTINGS,
     }
     for name, value in settings.items():

@@ -29,7 +29,7 @@ class Process:
             self._popen = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
+                env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _path(environment)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -91,6 +91,11 @@ class Process:
         eventually(lambda: not self.is_running, within_s=within_s, why="it ends")
         code = self.exit_code
         return code if code is not None else -1
+
+
+def _path(environment: Mapping[str, str]) -> str:
+    """Where Python looks for modules: with us, then where the test says."""
+    return os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
 
 
 class StartWorker(Protocol):

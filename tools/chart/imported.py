@@ -25,6 +25,7 @@ SET_BY_CHART = frozenset(
         "TEMP_DIR",
         "STORAGE_DIR",
         "STORAGE_URL",
+        "CACHE_DIR",
         "CELERIAC_HOST",
         "CELERIAC_PORT",
         "CELERIAC_URL",

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from app.jobs.work import Work
-from app.pipelines import disk, knowledge
+from app.pipelines import inputs, knowledge
 from app.pipelines.document import reading
 from app.pipelines.document.reading import Read
 from app.pipelines.document.schema import DocumentParams, Processed
@@ -31,7 +31,9 @@ def process(params: DocumentParams, work: Work) -> Processed:
 
 def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:
     work.progress(0, "fetching the file")
-    path = _fetched(params, work)
+    path = inputs.fetched(
+        work, work.directory / _FILE, upload_id=params.upload_id, path=params.file_path
+    )
     content_sha256 = _sha256(path)
     spool = work.directory / _SPOOL
     name = _name(params, work)
@@ -43,23 +45,10 @@ def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:
     return _answer(params, source_id, name, found, content_sha256)
 
 
-def _fetched(params: DocumentParams, work: Work) -> Path:
-    """A copy in the work's folder: the file may lie in an object store, or change meanwhile."""
-    target = work.directory / _FILE
-    if params.upload_id is not None:
-        return work.platform.uploads.fetch(params.upload_id, target)
-    root = work.platform.settings.files.storage_dir.resolve()
-    path = disk.confined(root, params.file_path or "")
-    key = path.relative_to(root).as_posix()
-    return work.platform.artifacts.fetch(key, target)
-
-
 def _name(params: DocumentParams, work: Work) -> str:
     if params.filename is not None:
         return params.filename
-    if params.upload_id is not None:
-        return work.platform.uploads.get(params.upload_id).filename
-    return Path(params.file_path or "").name
+    return inputs.name_of(work, upload_id=params.upload_id, path=params.file_path)
 
 
 def _sha256(path: Path) -> str:

@@ -68,7 +68,8 @@ def _measured(source: Path, work: Work) -> Sound:
         work.check()
 
     own_tags = work.directory / _TAGS
-    output = _run(ffmpeg.measure(source, tags=own_tags), work, read)
+    command = ffmpeg.measure(source, tags=own_tags, threads=work.platform.threads_per_slot)
+    output = _run(command, work, read)
     known = ffmpeg.failure(output)
     if isinstance(known, InvalidInput):
         raise known
@@ -96,7 +97,13 @@ def _encode(source: Path, target: Path, sound: Sound, downloaded: Downloaded, wo
             work.progress(percent, "converting", speed=f"{speed:.1f}x", eta_seconds=left_s / speed)
 
     work.progress(percent, "converting")
-    _run(ffmpeg.encode(source, target, bitrate_kbps=downloaded.bitrate), work, read)
+    command = ffmpeg.encode(
+        source,
+        target,
+        bitrate_kbps=downloaded.bitrate,
+        threads=work.platform.threads_per_slot,
+    )
+    _run(command, work, read)
 
 
 def _run(command: list[str], work: Work, read: Callable[[str], None]) -> str:
@@ -113,8 +120,9 @@ def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
     work.progress(ENCODED_PERCENT, "preparing the cover")
     picture = work.directory / _COVER
     source = disk.confined(work.directory, downloaded.cover)
+    command = ffmpeg.picture(source, picture, threads=work.platform.threads_per_slot)
     try:
-        work.run_process(ffmpeg.picture(source, picture), timeout_s=COVER_TIMEOUT_S)
+        work.run_process(command, timeout_s=COVER_TIMEOUT_S)
     except ProcessFailed as error:
         log.info("no cover", extra={"reason": str(error)})
         return None

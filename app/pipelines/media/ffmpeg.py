@@ -2,7 +2,8 @@
 
 The input comes from strangers, so a command opens local files only (`protocol_whitelist`), reads
 them by container formats that refer to no other file (`format_whitelist`: no playlists, no concat
-scripts), and has a bounded number of threads and pixels.
+scripts), and has as many threads as its pool has processors for a task, and a bounded number of
+pixels.
 """
 
 import re
@@ -18,8 +19,6 @@ from app.errors import (
     UnsupportedFormat,
 )
 from app.pipelines import disk
-
-THREADS = 2
 
 MAX_PIXELS = 40_000_000
 """Of a cover picture: one that would fill the memory is left out."""
@@ -67,40 +66,44 @@ def executable() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def measure(source: Path, *, tags: Path) -> list[str]:
+def measure(source: Path, *, tags: Path, threads: int) -> list[str]:
     """Read the first audio stream through without decoding it: its length comes as progress. The
     file's own tags are written to `tags`."""
     return [
-        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS)),
+        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-c", "copy", "-f", "null", "-"),
         *("-f", "ffmetadata", str(tags)),
     ]
 
 
-def encode(source: Path, target: Path, *, bitrate_kbps: int) -> list[str]:
+def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> list[str]:
     """Turn the first audio stream into an MP3 without tags."""
     return [
-        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS)),
+        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
         *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
-        *("-threads", str(THREADS), "-f", "mp3", str(target)),
+        *("-threads", str(threads), "-f", "mp3", str(target)),
     ]
 
 
-def picture(source: Path, target: Path) -> list[str]:
+def picture(source: Path, target: Path, *, threads: int) -> list[str]:
     """Turn a picture into a JPEG no wider than `COVER_WIDTH`."""
     return [
         *(executable(), *_QUIETLY, "-max_pixels", str(MAX_PIXELS)),
-        *_input(source, _PICTURE_FORMATS),
+        *_input(source, _PICTURE_FORMATS, threads),
         *("-map", "0:v:0", "-frames:v", "1", "-vf", f"scale='min({COVER_WIDTH},iw)':-2"),
-        *("-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg", str(target)),
+        *("-pix_fmt", "yuvj420p", "-q:v", "3"),
+        *("-threads", str(threads), "-f", "mjpeg", str(target)),
     ]
 
 
-def _input(source: Path, formats: str) -> list[str]:
+def _input(source: Path, formats: str, threads: int) -> list[str]:
+    """Ahead of the input stand the threads of decoders and filters, which ffmpeg else takes from
+    the machine; each output has the encoder's."""
     return [
+        *("-filter_threads", str(threads), "-filter_complex_threads", str(threads)),
         *("-protocol_whitelist", "file", "-format_whitelist", formats),
-        *("-threads", str(THREADS), "-i", f"file:{source}"),
+        *("-threads", str(threads), "-i", f"file:{source}"),
     ]
 
 

@@ -53,7 +53,15 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
         work.check()
 
     work.progress(JOINING_PERCENT, "joining the film")
-    command = _command(reel, captions, sound, title=title, total_s=total_s, target=target)
+    command = _command(
+        reel,
+        captions,
+        sound,
+        title=title,
+        total_s=total_s,
+        target=target,
+        threads=work.platform.threads_per_slot,
+    )
     try:
         work.run_process(command, on_line=hear)
     except ProcessFailed as error:
@@ -68,9 +76,15 @@ def _share(done_s: float, total_s: float) -> float:
 
 
 def _command(
-    reel: Path, captions: Path, sound: Path | None, *, title: str, total_s: float, target: Path
+    reel: Path,
+    captions: Path,
+    sound: Path | None,
+    *,
+    title: str,
+    total_s: float,
+    target: Path,
+    threads: int,
 ) -> list[str]:
-    threads = str(ffmpeg.THREADS)
     inputs = ["-f", "concat", "-i", f"file:{reel}", "-f", "webvtt", "-i", f"file:{captions}"]
     audio: list[str] = []
     if sound is not None:
@@ -78,10 +92,12 @@ def _command(
         audio = ["-map", "2:a", "-c:a", "aac", "-b:a", "96k"]
     return [
         *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats"),
-        *("-progress", "pipe:1", "-filter_threads", threads, *inputs),
+        *("-progress", "pipe:1", "-filter_threads", str(threads)),
+        *("-filter_complex_threads", str(threads), "-threads", str(threads), *inputs),
         *("-map", "0:v", *audio, "-map", "1:s", "-c:s", "mov_text"),
         *("-vf", f"fps={FRAMES_PER_S},format=yuv420p", "-t", f"{total_s:.3f}"),
-        *("-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-threads", threads),
+        *("-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage"),
+        *("-threads", str(threads)),
         *("-metadata", f"title={title}", "-metadata:s:s:0", "language=eng"),
         *("-movflags", "+faststart", "-f", "mp4", str(target)),
     ]

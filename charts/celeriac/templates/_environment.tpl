@@ -71,6 +71,7 @@ celeriac.dev/settings: {{ include "celeriac.settings" . | sha256sum | trunc 16 |
 {{- define "celeriac.settings" -}}
 TEMP_DIR: /var/lib/celeriac/temp
 STORAGE_DIR: /var/lib/celeriac/storage
+CACHE_DIR: /var/lib/celeriac/cache
 {{- with .Values.objectStore.url }}
 STORAGE_URL: {{ . | quote }}
 {{- end }}

@@ -47,6 +47,7 @@ def shared(
         patch.setenv("DATABASE_URL", f"sqlite:///{database}")
         patch.setenv("TEMP_DIR", str(folder / "temp"))
         patch.setenv("STORAGE_DIR", str(folder / "storage"))
+        patch.setenv("CACHE_DIR", str(folder / "cache"))
         for name, value in TEST_SETTINGS.items():
             patch.setenv(name, value)
         platform = serving.platform_from_environment()

@@ -34,6 +34,7 @@ def platform(
         "DATABASE_URL": database_url,
         "TEMP_DIR": str(tmp_path / "temp"),
         "STORAGE_DIR": str(tmp_path / "storage"),
+        "CACHE_DIR": str(tmp_path / "cache"),
         **TEST_SETTINGS,
     }
     for name, value in settings.items():
@@ -115,6 +116,7 @@ def standing_site(
             "DATABASE_URL": f"sqlite:///{database}",
             "TEMP_DIR": str(folder / "temp"),
             "STORAGE_DIR": str(folder / "storage"),
+            "CACHE_DIR": str(folder / "cache"),
             **TEST_SETTINGS,
         }
         started = processes.Started(folder=folder, environment={**os.environ, **environment})

@@ -37,6 +37,7 @@ def open_desk(
             "DATABASE_URL": sqlite_url,
             "TEMP_DIR": str(temp_dir),
             "STORAGE_DIR": str(tmp_path / "storage"),
+            "CACHE_DIR": str(tmp_path / "cache"),
             "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "true",
             "CELERIAC_FETCH_TIMEOUT_S": "5",
             **environment,

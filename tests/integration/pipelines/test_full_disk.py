@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.errors import StorageUnavailable
 from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams
 from app.pipelines.media import convert, download
 from app.pipelines.media.schema import Downloaded, MediaParams
+from app.pipelines.pdf import process as pdf_process
+from app.pipelines.pdf.schema import PdfParams
+from tests import pdfs
 from tests.integration.pipelines.desk import OpenDesk
 from tests.sites import media
 from tests.sites.server import Site
@@ -79,3 +83,14 @@ def test_a_document_tells_it(open_desk: OpenDesk, small_disk: Path, tmp_path: Pa
     params = DocumentParams(chatbot_id="bot", upload_id=upload.id)
     with pytest.raises(StorageUnavailable, match="TEMP_DIR"):
         process.process(params, desk)
+
+
+def test_the_pictures_of_a_pdf_tell_it(
+    open_desk: OpenDesk, small_disk: Path, tmp_path: Path
+) -> None:
+    desk = open_desk(TEMP_DIR=str(small_disk))
+    noise = Image.effect_noise((1500, 1500), 100)  # does not shrink
+    (tmp_path / "storage").mkdir(exist_ok=True)
+    (tmp_path / "storage" / "a.pdf").write_bytes(pdfs.drawn(pdfs.picture(noise, words="x")))
+    with pytest.raises(StorageUnavailable, match="TEMP_DIR"):
+        pdf_process.process(PdfParams(pdf_path="a.pdf"), desk)

@@ -82,6 +82,7 @@ def built(folder: Path, sqlite_template: Path) -> Iterator[House]:
             "DATABASE_URL": f"sqlite:///{database}",
             "TEMP_DIR": str(folder / "temp"),
             "STORAGE_DIR": str(folder / "storage"),
+            "CACHE_DIR": str(folder / "cache"),
         }
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -133,6 +133,7 @@ def test_children_find_the_data_folder_where_nothing_else_is_set(tmp_path: Path)
         "PATH": "/bin",
         "TEMP_DIR": "/fast",
         "STORAGE_DIR": f"{tmp_path}/storage",
+        "CACHE_DIR": f"{tmp_path}/cache",
         "DATABASE_URL": f"sqlite:///{tmp_path}/celeriac.db",
         "CELERIAC_URL": "http://a",
         "CELERIAC_SOFT_SHUTDOWN_S": "0",

@@ -7,6 +7,7 @@ from app.errors import InvalidInput
 from app.pipelines import arguments, registry
 from app.pipelines.document.schema import DocumentParams
 from app.pipelines.media.schema import Downloaded, MediaParams
+from app.pipelines.pdf.schema import PdfParams
 
 
 def test_arguments_that_do_not_fit_are_named() -> None:
@@ -55,6 +56,9 @@ def test_only_http_urls_are_taken(url: str) -> None:
         (DocumentParams, {"chatbot_id": "b"}),
         (DocumentParams, {"chatbot_id": "b", "upload_id": "u", "file_path": "p"}),
         (DocumentParams, {"chatbot_id": "", "upload_id": "u"}),
+        (PdfParams, {}),
+        (PdfParams, {"upload_id": "u", "pdf_path": "p"}),
+        (PdfParams, {"upload_id": "u", "language": "eng; rm"}),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(
@@ -64,7 +68,7 @@ def test_parameters_that_do_not_fit_are_refused(
         model.model_validate(values)
 
 
-@pytest.mark.parametrize("kind", ["media", "document"])
+@pytest.mark.parametrize("kind", ["media", "document", "pdf"])
 def test_the_tasks_of_a_pipeline_are_those_that_it_names(kind: str) -> None:
     pipeline = registry.discover()[kind]
     named = [stage.task for stage in pipeline.stages]
@@ -72,4 +76,5 @@ def test_the_tasks_of_a_pipeline_are_those_that_it_names(kind: str) -> None:
     assert (named, pipeline.finalizer.task) == {
         "media": (["download_audio", "convert_to_mp3", "cleanup_temp_files"], "discard_temp_files"),
         "document": (["process_document"], "abandon_document"),
+        "pdf": (["process_pdf_document"], "abandon_pdf_document"),
     }[kind]

@@ -1,5 +1,6 @@
 """What ffmpeg prints, as progress and as errors, and what it is told to keep to."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -65,15 +66,24 @@ def test_each_way_to_fail_has_its_error(
     assert type(ffmpeg.of_process(error)) is want
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ffmpeg.measure(Path("/w/in"), tags=Path("/w/tags")),
-        ffmpeg.encode(Path("/w/in"), Path("/w/out"), bitrate_kbps=192),
-        ffmpeg.picture(Path("/w/in"), Path("/w/out")),
-    ],
-    ids=["measure", "encode", "picture"],
-)
+COMMANDS = [
+    pytest.param(ffmpeg.measure(Path("/w/in"), tags=Path("/w/tags"), threads=3), id="measure"),
+    pytest.param(
+        ffmpeg.encode(Path("/w/in"), Path("/w/out"), bitrate_kbps=192, threads=3), id="encode"
+    ),
+    pytest.param(ffmpeg.picture(Path("/w/in"), Path("/w/out"), threads=3), id="picture"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_keeps_to_its_threads(command: list[str]) -> None:
+    options = ("-threads", "-filter_threads", "-filter_complex_threads")
+    told = [(name, value) for name, value in itertools.pairwise(command) if name in options]
+    assert {name for name, _ in told} == set(options)
+    assert {value for _, value in told} == {"3"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_reads_one_local_file_and_nothing_else(command: list[str]) -> None:
     before_input = command[: command.index("-i")]
     assert command[command.index("-i") + 1] == "file:/w/in"

@@ -1,0 +1,25 @@
+"""The file that a job works on: an upload, or a file under STORAGE_DIR."""
+
+from pathlib import Path
+
+from app.jobs.work import Work
+from app.pipelines import disk
+
+
+def fetched(work: Work, target: Path, *, upload_id: str | None, path: str | None) -> Path:
+    """A copy in `target`: the file may lie in an object store, or change meanwhile.
+
+    Raises NotFound, and InvalidInput for a path that leads out of STORAGE_DIR.
+    """
+    if upload_id is not None:
+        return work.platform.uploads.fetch(upload_id, target)
+    root = work.platform.settings.files.storage_dir.resolve()
+    key = disk.confined(root, path or "").relative_to(root).as_posix()
+    return work.platform.artifacts.fetch(key, target)
+
+
+def name_of(work: Work, *, upload_id: str | None, path: str | None) -> str:
+    """What the file is called. Raises NotFound."""
+    if upload_id is not None:
+        return work.platform.uploads.get(upload_id).filename
+    return Path(path or "").name

@@ -1,0 +1,107 @@
+"""What a PDF job is asked for, and what it answers."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class PdfParams(BaseModel):
+    """Which PDF to read. Either `upload_id` or `pdf_path` is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    upload_id: Text | None = Field(None, description="What `POST /api/v1/uploads` answered.")
+    pdf_path: Text | None = Field(
+        None, description="A file under STORAGE_DIR, absolute or relative to it."
+    )
+    extract_images: bool = Field(default=True, description="Keep the pictures as artifacts.")
+    language: Annotated[str, StringConstraints(max_length=100)] | None = Field(
+        None,
+        pattern=r"^\w+(\+\w+)*$",
+        description="What tesseract reads on pages without text, in its own words (`eng+deu`).",
+    )
+
+    @model_validator(mode="after")
+    def _names_one_file(self) -> Self:
+        if (self.upload_id is None) == (self.pdf_path is None):
+            raise ValueError("give either upload_id or pdf_path")
+        return self
+
+
+class PageText(BaseModel):
+    """One page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    """Counted from 1."""
+    chars: int
+    is_ocr: bool
+    """Whether the text was recognised in a picture of the page."""
+    text: str | None
+    """None where it is in the artifact instead."""
+
+
+class FoundImage(BaseModel):
+    """One picture, a file of the reader's folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    page: int
+    """The first page that shows it."""
+    width: int
+    height: int
+    media_type: str
+
+
+class Read(BaseModel):
+    """What the reader told. The pages with their text are a file beside the pictures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pages: tuple[PageText, ...]
+    """Without their text."""
+    images: tuple[FoundImage, ...]
+    images_skipped: int
+    ocr_engine: str | None
+
+
+class PageImage(BaseModel):
+    """One picture, an artifact of the job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    artifact: str
+    page: int
+    """The first page that shows it."""
+    width: int
+    height: int
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class ReadPdf(BaseModel):
+    """What was found."""
+
+    model_config = ConfigDict(frozen=True)
+
+    filename: str
+    content_sha256: str
+    page_count: int
+    chars: int
+    ocr_pages: int
+    """Pages whose text was recognised."""
+    ocr_engine: str | None
+    """The engine and its version; None where it was not needed."""
+    language: str | None
+    """What it was told to read."""
+    pages: tuple[PageText, ...]
+    text_artifact: str | None
+    """The JSON artifact with the pages and their text, when the text is long."""
+    images: tuple[PageImage, ...]
+    images_skipped: int
+    """Pictures that were left out: too many, too large together, or damaged."""

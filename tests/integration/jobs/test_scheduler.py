@@ -1,0 +1,118 @@
+"""Schedules over real databases and a real broker, with a clock that tests turn."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.jobs.model import JobState
+from app.jobs.pipeline import Registry, Schedule
+from app.jobs.platform import Platform
+from app.jobs.reconciler import Reconciler
+from app.jobs.scheduler import Scheduler
+from app.jobs.service import Jobs
+from app.settings import Settings
+from tests import probe
+from tests.integration.jobs.test_reconciler import Clock, messages
+from tests.waiting import eventually
+
+NIGHTLY = Schedule(name="nightly", cron="0 2 * * *", params={"name": "night"})
+
+
+@pytest.fixture
+def nightly(platform: Platform) -> Iterator[Platform]:
+    """The platform with a schedule."""
+    known = Registry([replace(probe.PIPELINE, schedules=(NIGHTLY,))])
+    opened = Platform(settings=Settings(), registry=known, celery=platform.celery)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A noon a while ahead, so that jobs that are made now are old."""
+    found = Clock()
+    found.now = (datetime.now(UTC) + timedelta(days=10)).replace(hour=12, minute=0, second=0)
+    return found
+
+
+def begun(platform: Platform) -> list[str | None]:
+    """The moments of the jobs that began by the schedule."""
+    jobs = Jobs(platform).list().jobs
+    assert {job.labels["schedule"] for job in jobs} <= {"nightly"}
+    return [(job.idempotency_key or "").removeprefix("schedule:nightly:")[:16] for job in jobs]
+
+
+def night(clock: Clock, days: int = 0) -> str:
+    return (clock.now.replace(hour=2) + timedelta(days=days)).isoformat()[:16]
+
+
+def test_a_job_begins_once_when_its_time_has_come(nightly: Platform, clock: Clock) -> None:
+    schedulers = [Scheduler(nightly, clock=clock) for _ in range(4)]
+    schedulers[0].tick()
+    assert begun(nightly) == []  # nothing is made up for that was before the first beat
+    clock.turn(14 * 3600)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: one.tick(), schedulers))
+    schedulers[0].tick()
+    assert begun(nightly) == [night(clock)]
+    [job] = Jobs(nightly).list().jobs
+    assert (job.pipeline, job.params) == ("probe", {"name": "night", "plan": {}})
+    assert [one.rpartition(".")[0] for one in messages(nightly)] == [job.id]
+
+
+def test_what_a_beat_missed_begins_once(
+    nightly: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(nightly, clock=clock)
+    clock.turn(24 * 3600)
+    scheduler.tick()
+    Jobs(nightly).cancel(Jobs(nightly).list().jobs[0].id)
+    first = night(clock)
+    clock.turn(5 * 24 * 3600)
+    after = Scheduler(nightly, clock=clock)  # another beat, after five days without one
+    after.tick()
+    after.tick()
+    assert begun(nightly) == [night(clock), first]
+
+
+def test_a_schedule_does_not_begin_while_its_last_job_goes_on(
+    nightly: Platform, clock: Clock
+) -> None:
+    scheduler = Scheduler(nightly, clock=clock)
+    clock.turn(24 * 3600)
+    scheduler.tick()
+    clock.turn(24 * 3600)
+    scheduler.tick()
+    assert begun(nightly) == [night(clock, -1)]
+    Jobs(nightly).cancel(Jobs(nightly).list().jobs[0].id)
+    scheduler.tick()
+    assert begun(nightly) == [night(clock, -1)]  # the night is over: the next one counts
+    clock.turn(24 * 3600)
+    scheduler.tick()
+    assert begun(nightly) == [night(clock), night(clock, -2)]
+
+
+def test_a_schedule_that_is_off_never_begins(
+    platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERIAC_SCHEDULES", '{"nightly": "off"}')
+    known = Registry([replace(probe.PIPELINE, schedules=(NIGHTLY,))])
+    opened = Platform(settings=Settings(), registry=known, celery=platform.celery)
+    scheduler = Scheduler(opened, clock=clock)
+    clock.turn(48 * 3600)
+    scheduler.tick()
+    assert begun(opened) == []
+    opened.close()
+
+
+def test_beat_begins_what_is_due(nightly: Platform, clock: Clock) -> None:
+    reconciler = Reconciler(nightly, clock=clock)
+    clock.turn(24 * 3600)
+    reconciler.start()
+    jobs = Jobs(nightly)
+    [job] = eventually(lambda: jobs.list().jobs, why="the schedule has begun its job")
+    reconciler.stop()
+    assert (job.state, job.labels) == (JobState.QUEUED, {"schedule": "nightly"})

@@ -171,6 +171,118 @@ class FetchSettings(_Group):
         return _split_at_commas(value)
 
 
+class SiteSettings(_Group):
+    """How video sites are read."""
+
+    cookies_file: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_COOKIES_FILE",
+        description="Cookies in Netscape's format, as browsers' extensions export them, for pages "
+        "that only members see. It is read for each page and never written.",
+    )
+    proxy_url: SecretStr | None = Field(
+        None,
+        validation_alias="CELERIAC_SITES_PROXY_URL",
+        description="An HTTP proxy for video sites, instead of the one for all fetching.",
+    )
+    bytes_per_s: int | None = Field(
+        None,
+        validation_alias="CELERIAC_SITES_BYTES_PER_S",
+        gt=0,
+        description="Most bytes a second of one download.",
+    )
+    concurrency: int | None = Field(
+        None,
+        validation_alias="CELERIAC_SITE_CONCURRENCY",
+        gt=0,
+        description="Most pages and downloads of one site at a time, over all workers.",
+    )
+    page_time_s: float = Field(
+        300.0,
+        validation_alias="CELERIAC_PAGE_TIME_S",
+        gt=0,
+        description="A page with its captions, or a listing, that takes longer to read is given "
+        "up: a server that drips would hold a worker otherwise.",
+    )
+    search_url: str = Field(
+        "ytsearch{limit}:{query}",
+        validation_alias="CELERIAC_VIDEO_SEARCH",
+        description="What words to search for become: one of yt-dlp's search prefixes, or a URL "
+        "that answers with a feed, with `{query}` and `{limit}` in it.",
+    )
+    entry_limit: int = Field(
+        1000,
+        validation_alias="CELERIAC_PLAYLIST_LIMIT",
+        gt=0,
+        description="Most entries that are taken of one playlist.",
+    )
+    skip_archived: bool = Field(
+        default=True,
+        validation_alias="CELERIAC_SKIP_ARCHIVED",
+        description="Playlists and channels leave out videos that were processed before with the "
+        "same options.",
+    )
+
+    @field_validator("search_url")
+    @classmethod
+    def _has_query(cls, value: str) -> str:
+        if "{query}" not in value:
+            raise ValueError("CELERIAC_VIDEO_SEARCH has no {query} in it")
+        return value
+
+
+class FootageSettings(_Group):
+    """What is taken out of videos."""
+
+    caption_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="CELERIAC_CAPTION_LANGUAGES",
+        description="Languages of captions by preference, separated by commas; then the spoken "
+        "one, English, any other.",
+    )
+    frame_limit: int = Field(
+        50,
+        validation_alias="CELERIAC_FRAME_LIMIT",
+        gt=0,
+        le=1000,
+        description="Most frames of a video: those with the greatest change.",
+    )
+    scene_threshold: float = Field(
+        0.3,
+        validation_alias="CELERIAC_SCENE_THRESHOLD",
+        gt=0,
+        le=1,
+        description="How much of the picture has to change for a new scene, as a ratio.",
+    )
+    frame_width: int = Field(
+        1280,
+        validation_alias="CELERIAC_FRAME_WIDTH",
+        ge=16,
+        le=7680,
+        description="Frames are made no wider than this many pixels.",
+    )
+    speech_engine: Literal["auto", "pocketsphinx", "off"] = Field(
+        "auto",
+        validation_alias="CELERIAC_SPEECH_ENGINE",
+        description="Recognises speech where captions are missing; `auto` takes an engine that is "
+        "installed (the extra `speech`), if there is one.",
+    )
+    speech_memory_bytes: int = Field(
+        1024 * MEBIBYTE,
+        validation_alias="CELERIAC_SPEECH_MEMORY_BYTES",
+        ge=256 * MEBIBYTE,
+        description="Address space of the child process that recognises speech.",
+    )
+    speech_time_s: int = Field(
+        1200, validation_alias="CELERIAC_SPEECH_TIME_S", gt=0, description="Of that child."
+    )
+
+    @field_validator("caption_languages", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_at_commas(value)
+
+
 class DocumentSettings(_Group):
     """How documents are read and cut into chunks."""
 
@@ -811,6 +923,14 @@ class Settings:
     @cached_property
     def fetch(self) -> FetchSettings:
         return FetchSettings()
+
+    @cached_property
+    def sites(self) -> SiteSettings:
+        return SiteSettings()
+
+    @cached_property
+    def footage(self) -> FootageSettings:
+        return FootageSettings()
 
     @cached_property
     def documents(self) -> DocumentSettings:

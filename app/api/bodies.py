@@ -173,3 +173,12 @@ class VideoOrder(Body):
     video_id: (
         Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=10**15)] | None
     ) = None
+
+
+class Scrape(Body):
+    """What `POST /scrape-youtube` takes."""
+
+    query: Annotated[Text, Field(min_length=1)]
+    limit: int | None = None
+    extract_frames: bool = False
+    prefer_captions: bool = True

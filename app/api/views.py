@@ -10,6 +10,8 @@ from app.api.links import Links
 from app.api.plain import ShownJson, ShownText
 from app.broker.model import QueueReading
 from app.control.status import PoolStatus
+from app.jobs import children
+from app.jobs.children import Counts
 from app.jobs.events import Seen
 from app.jobs.model import Artifact, Job, JobError, JobState, JsonObject, Run, RunOutcome
 from app.jobs.pipeline import Pipeline
@@ -78,6 +80,22 @@ class FollowUpView(View):
     queue: str | None
 
 
+class ChildrenView(View):
+    """How many of the jobs that a job has submitted are in each state."""
+
+    total: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+    @classmethod
+    def of(cls, counts: Counts | None) -> "ChildrenView | None":
+        told = children.shown(counts)
+        return None if told is None else cls(**told)
+
+
 class JobView(View):
     """One accepted request, and how far it is."""
 
@@ -99,6 +117,9 @@ class JobView(View):
     artifacts: tuple[ArtifactView, ...]
     error: ErrorView | None
     parent_id: str | None
+    children: ChildrenView | None = Field(
+        description="The jobs that it has submitted; null when there are none."
+    )
     idempotency_key: str | None
     labels: dict[str, str]
     webhook_url: str | None
@@ -111,18 +132,30 @@ class JobView(View):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, *, links: Links, seen: Seen | None = None) -> "JobView":
-        """The row, with the news of a running job where there are any."""
+    def of(
+        cls, job: Job, *, links: Links, seen: Seen | None = None, counts: Counts | None = None
+    ) -> "JobView":
+        """The row, with the news of a running job where there are any, and its children."""
         return cls(
             **_plain_fields(job),
             done=job.state.is_final,
             **_progress(job, seen),
             artifacts=tuple(ArtifactView.of(found, job, links) for found in job.artifacts),
             error=ErrorView.of(job.error),
+            children=ChildrenView.of(counts),
         )
 
 
-_OWN_FIELDS = {"done", "artifacts", "error", "progress", "message", "speed", "eta_seconds"}
+_OWN_FIELDS = {
+    "done",
+    "children",
+    "artifacts",
+    "error",
+    "progress",
+    "message",
+    "speed",
+    "eta_seconds",
+}
 _PLAIN_FIELDS = tuple(name for name in JobView.model_fields if name not in _OWN_FIELDS)
 
 

@@ -143,6 +143,7 @@ def _fields(job: Mapping[str, Json], *, api_url: str) -> list[tuple[str, object]
             pairs.shown(job["result"]) if isinstance(job["result"], dict) else job["result"],
         ),
         ("parent", job["parent_id"]),
+        ("children", watch.children(job)),
         ("created", output.moment(job["created_at"])),
         ("not before", output.moment(job["not_before"])),
         ("started", output.moment(job["started_at"])),

@@ -43,7 +43,22 @@ def summary(job: Json, *, api_url: str) -> str:
     error = job["error"]
     ending = f": {error['type']}: {error['message']}" if error is not None else ""
     artifacts = [f"  {api_url}{found['url']}" for found in job["artifacts"]]
-    return "\n".join([f"{job['pipeline']} {job['id']} {job['state']}{ending}", *artifacts])
+    counts = children(job)
+    below = [f"  children: {counts}"] if counts is not None else []
+    return "\n".join([f"{job['pipeline']} {job['id']} {job['state']}{ending}", *below, *artifacts])
+
+
+def children(job: Json) -> str | None:
+    """How many of its children are in which state, when it has any.
+
+    >>> children({"children": {"total": 3, "succeeded": 2, "failed": 1, "queued": 0}})
+    '3: 2 succeeded, 1 failed'
+    """
+    counts = job.get("children")
+    if counts is None:
+        return None
+    states = [f"{n} {state}" for state, n in counts.items() if state != "total" and n]
+    return f"{counts['total']}: {', '.join(states)}"
 
 
 def _follow(api: Api, job_id: str, display: Display | None) -> None:

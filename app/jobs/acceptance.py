@@ -63,6 +63,7 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
         "on_success": rows.dump_follow_up(request.on_success),
         "on_failure": rows.dump_follow_up(request.on_failure),
         "cancel_requested": False,
+        "waits_for_children": False,
         "finalizer_due": False,
         "finalizer_runs": 0,
         "created_at": now,

@@ -23,12 +23,19 @@ def queued(*, published_at: datetime | None) -> Values:
     return {**_NOBODY, "state": JobState.QUEUED.value, "published_at": published_at}
 
 
+def queued_in(*, waits_for_children: bool, now: datetime) -> Values:
+    """Waiting in another stage. The caller publishes it, unless it waits for children first."""
+    at = None if waits_for_children else now
+    return {**queued(published_at=at), "waits_for_children": waits_for_children}
+
+
 def ended(state: JobState, *, has_finalizer: bool, now: datetime) -> Values:
     """Over, except for the pipeline's finalizer where it has one."""
     return {
         **_NOBODY,
         "state": state.value,
         "cancel_requested": False,
+        "waits_for_children": False,
         "finished_at": now,
         "finalizer_due": has_finalizer,
         "finalizer_runs": 0,
@@ -61,6 +68,18 @@ def apply(
     if job is not None and "state" in values and job.state.is_final:
         callbacks.record(connection, job)
     return job
+
+
+def cancel_children(connection: Connection, parent_ids: Sequence[JobId]) -> None:
+    """Ask for the cancel of what these jobs have submitted. Workers see it; what is queued is
+    cancelled by `ChildStore.cancel_queued`."""
+    if parent_ids:
+        unfinished = (JobState.QUEUED.value, JobState.RUNNING.value)
+        connection.execute(
+            update(_jobs)
+            .where(_jobs.c.parent_id.in_(parent_ids), _jobs.c.state.in_(unfinished))
+            .values(cancel_requested=True)
+        )
 
 
 def begin_run(connection: Connection, run: Run) -> None:

@@ -132,14 +132,22 @@ class ClaimStore:
             )
 
     def advance(
-        self, hold: Hold, *, next_stage: str, output: Json, progress: float, now: datetime
+        self,
+        hold: Hold,
+        *,
+        next_stage: str,
+        output: Json,
+        progress: float,
+        waits_for_children: bool = False,
+        now: datetime,
     ) -> Job | None:
-        """The stage is done and the next one queued. The caller publishes it.
+        """The stage is done and the next one queued. The caller publishes it; one that waits for
+        children is published by the reconciler.
 
         None also when a cancel is asked for: call `cancel` then.
         """
         values = {
-            **changes.queued(published_at=now),
+            **changes.queued_in(waits_for_children=waits_for_children, now=now),
             "stage": next_stage,
             "stage_input": output,
             "attempt": 0,
@@ -207,7 +215,7 @@ class ClaimStore:
             **changes.ended(JobState.CANCELLED, has_finalizer=has_finalizer, now=now),
             "progress": progress,
         }
-        return self._end(hold, RunOutcome.CANCELLED, values, now=now)
+        return self._end(hold, RunOutcome.CANCELLED, values, now=now, with_children=True)
 
     def end_finalizer(self, hold: Hold, *, error: JobError | None, now: datetime) -> Job | None:
         """The finalizer is done, or failed and is due again."""
@@ -259,6 +267,7 @@ class ClaimStore:
         now: datetime,
         error: JobError | None = None,
         unless_cancelled: bool = False,
+        with_children: bool = False,
     ) -> Job | None:
         where = changes.claimed_by(hold.job_id, hold.fence)
         if unless_cancelled:
@@ -269,6 +278,8 @@ class ClaimStore:
                 changes.end_run(
                     connection, hold.job_id, hold.fence, outcome=outcome, error=error, now=now
                 )
+            if job is not None and with_children:
+                changes.cancel_children(connection, [job.id])
         return job
 
 

@@ -6,13 +6,17 @@ for an answer has to wait for Redis.
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.jobs import callbacks
-from app.jobs.model import Job, JobState
+from app.jobs.model import Job, JobId, JobState
 from app.jobs.platform import Platform
 
 logger = logging.getLogger(__name__)
+
+CHILD_BATCH = 1_000
+"""Children that are cancelled in one transaction."""
 
 CLEANED_UP_AFTER = frozenset({JobState.FAILED, JobState.CANCELLED})
 
@@ -27,6 +31,8 @@ def deliver(platform: Platform, jobs: Sequence[Job]) -> bool:
 def tell_end(platform: Platform, job: Job) -> None:
     """Tell that the job is over, and set off what follows: its pipeline's finalizer, callbacks."""
     platform.events.state(job)
+    if job.state is JobState.CANCELLED:
+        cancel_children(platform, job.id)
     if job.state in CLEANED_UP_AFTER and has_finalizer(platform, job):
         publish_finalizer(platform, job)
     publish_callbacks(platform, job)
@@ -45,6 +51,23 @@ def publish_callbacks(platform: Platform, job: Job) -> None:
     waiting = [one for one in found if one.state is JobState.QUEUED]
     if waiting:
         deliver(platform, waiting)
+
+
+def cancel_children(platform: Platform, parent_id: JobId | None = None) -> int:
+    """Cancel queued children whose cancel is asked for, of one parent or of all; return how many.
+
+    Those that run are told by their workers; theirs are found by the reconciler's next round.
+    """
+    kinds = [kind for kind, one in platform.registry.items() if one.finalizer is not None]
+    cancelled = platform.children.cancel_queued(
+        parent_id=parent_id, finalized_kinds=kinds, now=datetime.now(UTC), limit=CHILD_BATCH
+    )
+    platform.events.states(cancelled)
+    for job in cancelled:
+        publish_callbacks(platform, job)
+    if len(cancelled) == CHILD_BATCH:
+        return CHILD_BATCH + cancel_children(platform, parent_id)
+    return len(cancelled)
 
 
 def publish_finalizer(platform: Platform, job: Job) -> bool:

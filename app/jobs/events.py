@@ -105,12 +105,11 @@ class EventWriter:
 
     def state(self, job: Job) -> None:
         """Tell what state the job is in now; the last event when that is final."""
-        kind = EventKind.END if job.state.is_final else EventKind.STATE
-        self._write([(job.id, kind, state_data(job))])
+        self.states([job])
 
     def states(self, jobs: Sequence[Job]) -> None:
         """The same for many jobs in one round trip."""
-        self._write([(job.id, EventKind.STATE, state_data(job)) for job in jobs])
+        self._write([(job.id, _kind_of(job), state_data(job)) for job in jobs])
 
     def progress(self, job: Job, seen: Seen) -> None:
         """Tell how far the job is."""
@@ -181,6 +180,10 @@ class EventWriter:
             pipeline.execute()
         except (RedisError, OSError) as error:
             self._be_quiet(error)
+
+
+def _kind_of(job: Job) -> EventKind:
+    return EventKind.END if job.state.is_final else EventKind.STATE
 
 
 async def follow(

@@ -8,9 +8,10 @@ from app.errors import Superseded
 from app.jobs import progress, workspace
 from app.jobs.claims import Hold
 from app.jobs.events import Seen
-from app.jobs.model import Artifact, Job, JobId
+from app.jobs.model import Artifact, Job, JobId, JobRequest
 from app.jobs.platform import Platform
 from app.jobs.progress import Meter
+from app.jobs.service import Jobs
 from app.jobs.stop import Stop
 
 
@@ -79,6 +80,11 @@ class JobWork:
         timeout_s: float | None = None,
     ) -> str:
         return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        self._stop.check()
+        hold = Hold(job_id=self._job.id, fence=self._job.fence)
+        return Jobs(self._platform).submit_children(requests, parent=hold)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         self._stop.check()

@@ -22,6 +22,9 @@ class Stage:
     queue: QueueName
     progress: tuple[float, float] = (0.0, 100.0)
     """The stage's share of the job's progress, in percent; its own 0-100 % is mapped into it."""
+    after_children: bool = False
+    """Begins when every job that the stages before have submitted is over (`Work.submit_children`).
+    No worker is held meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,12 @@ class Pipeline:
             if stage.task == task:
                 return index
         raise NotFound(f"pipeline {self.kind!r} has no stage {task!r}")
+
+    def share_before(self, task: str) -> tuple[float, float]:
+        """The percents between the end of the stage before and the beginning of this one."""
+        index = self.position(task)
+        before = self.stages[index - 1].progress[1] if index else 0.0
+        return before, max(before, self.stages[index].progress[0])
 
     def stage_after(self, task: str) -> Stage | None:
         following = self.stages[self.position(task) + 1 :]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from app.jobs import workspace
 from app.jobs.events import Seen
-from app.jobs.model import Artifact, JobId, JsonObject
+from app.jobs.model import Artifact, Job, JobId, JobRequest, JsonObject
 from app.jobs.platform import Platform
 from app.jobs.progress import Meter
+from app.jobs.service import Jobs
 from app.jobs.stop import Stop
 
 
@@ -71,6 +72,9 @@ class PlainWork:
         timeout_s: float | None = None,
     ) -> str:
         return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        return Jobs(self._platform).submit_many(requests)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         key = f"plain/{workspace.folder_name(self._key)}/{workspace.checked_name(name)}"

@@ -12,6 +12,7 @@ from celery import Celery
 
 from app.errors import CeleriacError
 from app.jobs import redis_clients, retry, schedules
+from app.jobs.children import ChildStore
 from app.jobs.claims import ClaimStore
 from app.jobs.events import EventWriter
 from app.jobs.keeper import LeaseKeeper
@@ -29,6 +30,7 @@ from app.storage.objects import ArtifactStore
 from app.storage.pages import PageStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
+from app.storage.video_archive import VideoArchive
 from app.storage.webhooks import DisabledWebhooks
 from app.worker import processors
 
@@ -96,6 +98,10 @@ class Platform:
         return self.once(JobStore, lambda: JobStore(self.database))
 
     @property
+    def children(self) -> ChildStore:
+        return self.once(ChildStore, lambda: ChildStore(self.database))
+
+    @property
     def claims(self) -> ClaimStore:
         return self.once(ClaimStore, lambda: ClaimStore(self.database))
 
@@ -131,6 +137,10 @@ class Platform:
     @property
     def pages(self) -> PageStore:
         return self.once(PageStore, lambda: PageStore(self.database))
+
+    @property
+    def video_archive(self) -> VideoArchive:
+        return self.once(VideoArchive, lambda: VideoArchive(self.database))
 
     @property
     def uploads(self) -> UploadStore:

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from app.jobs import rows
+from app.jobs import children, rows
+from app.jobs.children import Counts
 from app.jobs.model import Job, JsonObject
 
 _PLAIN = (
@@ -13,8 +14,8 @@ _PLAIN = (
 _MOMENTS = ("not_before", "dead_lettered_at", "created_at", "started_at", "finished_at")
 
 
-def job_view(job: Job) -> JsonObject:
-    """The same fields as the API shows, as values that JSON has."""
+def job_view(job: Job, *, counts: Counts | None = None) -> JsonObject:
+    """The same fields as the API shows, as values that JSON has; `counts` are of its children."""
     moments = {name: getattr(job, name) for name in _MOMENTS}
     return {
         **{name: getattr(job, name) for name in _PLAIN},
@@ -22,6 +23,7 @@ def job_view(job: Job) -> JsonObject:
         "state": job.state.value,
         "done": job.state.is_final,
         "error": rows.dump_error(job.error),
+        "children": children.shown(counts),
         "artifacts": [asdict(artifact) for artifact in job.artifacts],
         "on_success": rows.dump_follow_up(job.on_success),
         "on_failure": rows.dump_follow_up(job.on_failure),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.errors import CeleriacError, NotFound
-from app.jobs import delivery, held, retry, ticket
+from app.jobs import children, delivery, held, retry, ticket
 from app.jobs.model import Job
 from app.jobs.platform import Platform
 from app.jobs.scheduler import Scheduler
@@ -67,6 +67,8 @@ class Reconciler:
         """Look once at every job that may need it. Raises StorageUnavailable."""
         if self._may_judge_leases():
             self._expire_leases()
+        delivery.cancel_children(self._platform)
+        self._tell_of_children()
         if self._is_broker_there():
             self._publish_due()
             self._publish_finalizers()
@@ -127,6 +129,21 @@ class Reconciler:
                 delivery.tell_end(self._platform, changed)
             else:
                 self._platform.events.state(changed)
+
+    def _tell_of_children(self) -> None:
+        """Show in the parents that wait how far their children are."""
+        waiting = self._platform.children.waiting_parents(limit=BATCH)
+        counts = self._platform.children.counts([job.id for job in waiting]) if waiting else {}
+        for job in waiting:
+            pipeline = self._platform.registry.get(job.pipeline)
+            if pipeline is None or job.id not in counts:
+                continue
+            seen = children.seen_of(counts[job.id], share=pipeline.share_before(job.stage))
+            if seen.message == job.message or seen.progress < job.progress:
+                continue
+            shown = self._platform.children.show(job, seen)
+            if shown is not None:
+                self._platform.events.progress(shown, seen)
 
     def _publish_due(self) -> None:
         due = self._platform.upkeep.take_due(

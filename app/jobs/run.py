@@ -154,8 +154,14 @@ class _Run:
             delivery.tell_end(self._platform, job)
         else:
             self._platform.events.state(job)
-            delivery.deliver(self._platform, [job])
+            if self._is_published_now(following):
+                delivery.deliver(self._platform, [job])
         return Ending(kind=EndKind.DONE, output=output)
+
+    def _is_published_now(self, following: Stage | None) -> bool:
+        """Whether the next stage begins at once: eager children are over when they are accepted."""
+        is_eager = self._platform.publisher.is_eager
+        return following is None or not following.after_children or is_eager
 
     def _write_success(self, output: Json, following: Stage | None) -> Job | None:
         now = datetime.now(UTC)
@@ -164,7 +170,12 @@ class _Run:
             return claims.succeed(self._hold, result=output, now=now)
         progress = max(self._meter.floor, self._stage.progress[1])
         return claims.advance(
-            self._hold, next_stage=following.task, output=output, progress=progress, now=now
+            self._hold,
+            next_stage=following.task,
+            output=output,
+            progress=progress,
+            waits_for_children=following.after_children,
+            now=now,
         )
 
     def _failed(self, error: Exception) -> Ending:

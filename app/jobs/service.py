@@ -1,11 +1,15 @@
 """What clients ask of jobs: submit, look up, cancel, take up again."""
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.errors import Conflict, NotFound
 from app.jobs import delivery, wishes
 from app.jobs.acceptance import NewJob
+from app.jobs.children import Counts
+from app.jobs.claims import Hold
 from app.jobs.model import Job, JobId, JobRequest, JobState, Run
 from app.jobs.pipeline import Pipeline
 from app.jobs.platform import Platform
@@ -33,8 +37,21 @@ class Jobs:
 
     def submit_many(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
         """Accept many jobs, all or none; in their order. Raises as `submit`."""
+        return self._submit(requests)
+
+    def submit_children(self, requests: Sequence[JobRequest], *, parent: Hold) -> tuple[Job, ...]:
+        """Accept jobs in the name of a running one, as `submit_many`. Raises Superseded when its
+        run does not stand any more."""
+        return self._submit([replace(one, parent_id=parent.job_id) for one in requests], parent)
+
+    def _submit(
+        self, requests: Sequence[JobRequest], parent: Hold | None = None
+    ) -> tuple[Job, ...]:
+        if not requests:
+            return ()
         now = datetime.now(UTC)
-        accepted = self._platform.jobs.add([self._new(one, now=now) for one in requests], now=now)
+        new = [self._new(one, now=now) for one in requests]
+        accepted = self._platform.jobs.add(new, parent=parent, now=now)
         added = [job for job, is_new in accepted if is_new]
         self._platform.events.states(added)
         due = [job for job in added if job.not_before is None or job.not_before <= now]
@@ -65,9 +82,16 @@ class Jobs:
         """How many jobs are in each state; children of one job by `JobFilter(parent_id=...)`."""
         return self._platform.jobs.counts_by_state(wanted)
 
+    def counts_of_children(self, parent_ids: Sequence[JobId]) -> dict[JobId, Counts]:
+        """How many children are in each state, of each job that has any."""
+        return self._platform.children.counts(parent_ids)
+
     def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job: at once when it is queued; a running one is told to stop and is cancelled
-        when it has. Raises NotFound, and Conflict when it is over already."""
+        """Cancel a job, and what it has submitted: at once when it is queued; a running one is told
+        to stop and is cancelled when it has.
+
+        Raises NotFound, and Conflict when it is over already.
+        """
         upkeep = self._platform.upkeep
         while True:
             job = self.get(job_id)
@@ -88,23 +112,35 @@ class Jobs:
 
     def retry(self, job_id: JobId) -> Job:
         """Take up a failed or cancelled job where it stopped; from its first stage when its files
-        were cleaned up since. Raises NotFound and Conflict."""
+        were cleaned up since. What failed or was cancelled of its children is taken up with it.
+        Raises NotFound and Conflict."""
         job = self.get(job_id)
         if job.state not in delivery.CLEANED_UP_AFTER:
             raise Conflict(f"the job is {job.state}: only a failed or cancelled one is taken up")
         pipeline = self._pipeline(job.pipeline)
-        stages = [stage.task for stage in pipeline.stages]
+        first = pipeline.stages[0]
+        stage = next((one for one in pipeline.stages if one.task == job.stage), first)
+        waits = stage.after_children and not self._platform.publisher.is_eager
+        self._retry_children(job_id)
         queued = self._platform.upkeep.take_up_again(
             job,
-            stage=job.stage if job.stage in stages else stages[0],
-            first_stage=stages[0],
+            stage=stage.task,
+            first_stage=first.task,
+            waits_for_children=waits,
             now=datetime.now(UTC),
         )
         if queued is None:
             raise Conflict("the job has moved on, or is being cleaned up: try again in a moment")
         self._platform.events.state(queued)
-        delivery.deliver(self._platform, [queued])
+        if not waits:
+            delivery.deliver(self._platform, [queued])
         return self.get(job_id)
+
+    def _retry_children(self, job_id: JobId) -> None:
+        for child in self._platform.children.of_parent(job_id):
+            if child.state in delivery.CLEANED_UP_AFTER:
+                with contextlib.suppress(Conflict):  # it has moved on, or cleans up just now
+                    self.retry(child.id)
 
     def _new(self, request: JobRequest, *, now: datetime) -> NewJob:
         pipeline = self._pipeline(request.pipeline)

@@ -8,9 +8,10 @@ from typing import TypeVarTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from app.errors import Conflict, NotFound
-from app.jobs import acceptance, rows
+from app.errors import Conflict, NotFound, Superseded
+from app.jobs import acceptance, changes, rows
 from app.jobs.acceptance import NewJob
+from app.jobs.claims import Hold
 from app.jobs.model import Artifact, Job, JobId, JobState, JsonObject, Run
 from app.storage import schema
 from app.storage.engine import Database
@@ -60,14 +61,19 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new_jobs: Sequence[NewJob], *, now: datetime) -> list[tuple[Job, bool]]:
+    def add(
+        self, new_jobs: Sequence[NewJob], *, parent: Hold | None = None, now: datetime
+    ) -> list[tuple[Job, bool]]:
         """Accept jobs, all or none, in one transaction.
 
         Each comes back with whether it is new: a request whose idempotency key was used before
-        for the same gives the job of then. Raises IdempotencyConflict.
+        for the same gives the job of then. Raises IdempotencyConflict, and Superseded when a
+        parent is given whose run does not stand any more.
         """
         prepared = [acceptance.row_of(new, now=now) for new in new_jobs]
         with self._database.write(is_promise=True) as connection:
+            if parent is not None:
+                _check_held(connection, parent)
             added = acceptance.insert_jobs(connection, prepared)
             return [
                 (added[row["id"]], True)
@@ -130,6 +136,15 @@ class JobStore:
         if row is None:
             raise NotFound(f"job {job_id!r} has no artifact {name!r}")
         return rows.parse_artifact(row), row.key
+
+
+def _check_held(connection: Connection, parent: Hold) -> None:
+    """Children of a run that was superseded, or is to end, would be nobody's."""
+    ours = select(_jobs.c.id).where(
+        *changes.claimed_by(parent.job_id, parent.fence), ~_jobs.c.cancel_requested
+    )
+    if connection.execute(ours.with_for_update()).one_or_none() is None:
+        raise Superseded("the run that submits these jobs has ended, or is to end")
 
 
 def _first_use(connection: Connection, row: JsonObject) -> Job:

@@ -53,18 +53,31 @@ class UpkeepStore:
         """Cancel a job that no worker has."""
         where = (_jobs.c.id == job_id, _jobs.c.state == JobState.QUEUED.value)
         values = changes.ended(JobState.CANCELLED, has_finalizer=has_finalizer, now=now)
-        return self._change(where, values)
+        with self._database.write() as connection:
+            job = changes.apply(connection, where, values)
+            if job is not None:
+                changes.cancel_children(connection, [job_id])
+        return job
 
     def request_cancel(self, job_id: JobId) -> Job | None:
         """Ask the worker of a running job to stop."""
         where = (_jobs.c.id == job_id, _jobs.c.state == JobState.RUNNING.value)
         return self._change(where, {"cancel_requested": True})
 
-    def take_up_again(self, job: Job, *, stage: str, first_stage: str, now: datetime) -> Job | None:
+    def take_up_again(
+        self,
+        job: Job,
+        *,
+        stage: str,
+        first_stage: str,
+        waits_for_children: bool = False,
+        now: datetime,
+    ) -> Job | None:
         """Queue a job anew that failed or was cancelled; `job` is as it was read. It goes on in
         this stage, or in the first one when its files were cleaned up.
 
-        None when it is not so any more, and while its finalizer runs. The caller publishes it.
+        None when it is not so any more, and while its finalizer runs. The caller publishes it,
+        unless it waits for children first.
         """
         where = (
             _jobs.c.id == job.id,
@@ -74,7 +87,7 @@ class UpkeepStore:
         )
         is_clean = _jobs.c.finalized_at.is_not(None)
         values = {
-            **changes.queued(published_at=now),
+            **changes.queued_in(waits_for_children=waits_for_children, now=now),
             "stage": case((is_clean, first_stage), else_=stage),
             "progress": case((is_clean, 0.0), else_=_jobs.c.progress),
             "fence": _jobs.c.fence + 1,
@@ -123,6 +136,8 @@ class UpkeepStore:
             changed = changes.apply(connection, where, values)
             if changed is not None:
                 self._end_run(connection, job, RunOutcome.LOST, verdict.error, now)
+            if changed is not None and verdict.next is Next.CANCEL:
+                changes.cancel_children(connection, [job.id])
         return changed
 
     def give_back(self, job_id: JobId, fence: int, *, error: JobError, now: datetime) -> Job | None:
@@ -146,6 +161,7 @@ class UpkeepStore:
                 _QUEUED,
                 _jobs.c.published_at.is_(None),
                 or_(_jobs.c.not_before.is_(None), _jobs.c.not_before <= now),
+                or_(~_jobs.c.waits_for_children, ~_has_unfinished_children()),
                 _is_one_of(kinds),
             )
             .order_by(_jobs.c.priority, _jobs.c.id)
@@ -259,6 +275,17 @@ class UpkeepStore:
     ) -> Job | None:
         with self._database.write() as connection:
             return changes.apply(connection, where, values)
+
+
+def _has_unfinished_children() -> ColumnElement[bool]:
+    child = _jobs.alias("child")
+    unfinished = (JobState.QUEUED.value, JobState.RUNNING.value)
+    return (
+        select(child.c.id)
+        .where(child.c.parent_id == _jobs.c.id, child.c.state.in_(unfinished))
+        .correlate(_jobs)
+        .exists()
+    )
 
 
 def _is_one_of(kinds: Collection[str]) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from app.jobs.model import Artifact, JobId
+from app.jobs.model import Artifact, Job, JobId, JobRequest
 
 if TYPE_CHECKING:
     from app.jobs.platform import Platform
@@ -66,6 +66,15 @@ class Work(Protocol):
         `on_line` gets each line of its standard output. The group is killed when the work is
         stopped, when `on_line` raises, at the time-out, and when this process dies.
         Raises ProcessFailed (exit code and the end of its output).
+        """
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        """Submit jobs in the name of this one, all or none. They are cancelled with it, and counted
+        in it; a stage that is `after_children` waits for them. Plain Celery submits them as jobs
+        of their own.
+
+        Give each an idempotency key made of `key` and what it is about: a stage that runs again
+        finds the jobs that it submitted before. Raises Superseded, and StorageUnavailable.
         """
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:

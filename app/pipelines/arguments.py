@@ -1,5 +1,6 @@
 """Task arguments: JSON from whoever calls, checked where it comes in."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,3 +20,8 @@ def parsed(model: type[Model], values: object) -> Model:
             for found in error.errors(include_url=False, include_input=False)
         )
         raise InvalidInput(f"the arguments do not fit: {problems}") from error
+
+
+def without_none(values: Mapping[str, object]) -> dict[str, object]:
+    """What the caller has given: the model knows the defaults of the rest."""
+    return {name: value for name, value in values.items() if value is not None}

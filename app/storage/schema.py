@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    false,
     text,
 )
 
@@ -67,6 +68,12 @@ jobs = Table(
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("finished_at", Moment),
+    Column(
+        "waits_for_children",
+        Boolean(create_constraint=False),
+        nullable=False,
+        server_default=false(),
+    ),
 )
 """One row a job. `published_at` is None while nobody has tried to hand the present stage to the
 broker; `lease_until` is set while a worker holds the job or its finalizer; `fingerprint` tells
@@ -92,6 +99,8 @@ _partial("ix_jobs_dead", "id", where="dead_lettered_at IS NOT NULL")
 _partial("ix_jobs_queued", "state", "published_at", "id", where="state = 'queued'")
 _partial("ix_jobs_leases", "lease_until", where="lease_until IS NOT NULL")
 _partial("ix_jobs_finalizers", "published_at", where="finalizer_due")
+_partial("ix_jobs_waiting", "id", where="waits_for_children")
+_partial("ix_jobs_cancels", "state", "id", where="cancel_requested")
 
 job_labels = Table(
     "job_labels",
@@ -242,3 +251,12 @@ disabled_webhooks = Table(
     Column("disabled_at", Moment, nullable=False),
 )
 """Addresses that answered 410 Gone: nothing is sent there any more."""
+
+video_archive = Table(
+    "video_archive",
+    metadata,
+    Column("key", CleanText, primary_key=True),
+    Column("video_id", CleanText, nullable=False),
+    Column("job_id", CleanText),
+    Column("created_at", Moment, nullable=False),
+)

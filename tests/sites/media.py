@@ -9,7 +9,7 @@ from app.pipelines.media import ffmpeg
 
 HOME = Path(__file__).parents[2] / ".cache" / "sites"
 
-EDITION = "2"
+EDITION = "3"
 """Raise it when a recipe below changes: the files are made anew."""
 
 CLIP_S = 12
@@ -35,6 +35,12 @@ RECIPES: dict[str, tuple[str, ...]] = {
         *_SOUND, *_LENGTH, "-c:a", "aac", "-hls_time", "2", "-hls_playlist_type", "vod",
         "-hls_enc", "1", "-hls_enc_key", "00112233445566778899aabbccddeeff",
         "-hls_segment_filename", "locked%03d.ts",
+    ),
+    "scenes.mp4": (
+        "-f", "lavfi", "-i", "color=red:size=320x180:rate=10:duration=2",
+        "-f", "lavfi", "-i", "color=blue:size=320x180:rate=10:duration=3",
+        "-f", "lavfi", "-i", "color=white:size=320x180:rate=10:duration=1",
+        "-filter_complex", "[0][1][2]concat=n=3", *_H264,
     ),
     "clip.m3u8": (
         *_PICTURE, *_SOUND, *_LENGTH, *_H264, *_AAC, "-g", "30",

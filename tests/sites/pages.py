@@ -1,5 +1,8 @@
 """The site's pages."""
 
+import html
+from collections.abc import Sequence
+
 from tests.sites import media
 
 VIDEO_TITLE = "Evening Train / Live in the Valley"
@@ -35,18 +38,38 @@ TEXT = """<!DOCTYPE html>
 """
 
 
-def video_of(source: str, *, cover: str = "") -> str:
-    """A page whose one video lies at `source`, and its picture at `cover`."""
+def video_of(source: str, *, cover: str = "", captions: str = "", title: str = "One video") -> str:
+    """A page whose one video lies at `source`, its picture at `cover`, its English `captions`."""
+    track = f'<track kind="subtitles" src="{captions}" srclang="en">' if captions else ""
     return (
-        "<!DOCTYPE html><html><head><title>One video</title>"
+        f"<!DOCTYPE html><html><head><title>{html.escape(title)}</title>"
         f'<meta property="og:image" content="{cover}"></head><body>'
-        f'<video controls><source src="{source}" type="video/mp4"></video></body></html>'
+        f'<video controls><source src="{source}" type="video/mp4">{track}</video></body></html>'
+    )
+
+
+def feed(title: str, links: Sequence[str]) -> str:
+    """A feed (RSS) of pages with a video each."""
+    items = (
+        f"<item><title>Entry {number}</title><link>{html.escape(link)}</link></item>"
+        for number, link in enumerate(links, start=1)
+    )
+    return (
+        f'<?xml version="1.0"?><rss version="2.0"><channel><title>{html.escape(title)}</title>'
+        f"{''.join(items)}</channel></rss>"
     )
 
 
 MASTER_PLAYLIST = """#EXTM3U
 #EXT-X-VERSION:3
 #EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=320x180,CODECS="avc1.42c00c,mp4a.40.2"
+clip.m3u8
+"""
+
+SPLIT_PLAYLIST = """#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="en",LANGUAGE="en",DEFAULT=YES,URI="clip.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=320x180,CODECS="avc1.42c00c,mp4a.40.2",AUDIO="sound"
 clip.m3u8
 """
 

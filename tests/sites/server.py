@@ -167,11 +167,42 @@ def _video(request: _Handler) -> None:
 
 
 def _video_of(request: _Handler) -> None:
-    request.say(200, pages.video_of(request.query["source"], cover=request.query.get("cover", "")))
+    asked = request.query
+    told = {name: asked[name] for name in ("cover", "captions", "title") if name in asked}
+    request.say(200, pages.video_of(asked["source"], **told))
 
 
 def _two_videos(request: _Handler) -> None:
     request.say(200, pages.TWO_VIDEOS)
+
+
+def _feed(request: _Handler) -> None:
+    """A playlist of so many pages, of which the first ones are broken in one way or another."""
+    count, broken = int(request.query["count"]), int(request.query.get("broken", "0"))
+    kind, name = request.query.get("kind", "talk"), request.query.get("name", "n")
+    whole = [f"/{kind}/{name}-{number}" for number in range(broken, count)]
+    links = [*BROKEN[:broken], *whole]
+    host = f"http://{request.headers['Host']}"
+    title = f"Feed of {request.query.get('q', 'talks')}"
+    body = pages.feed(title, [host + link for link in links])
+    request.say(200, body, media_type="application/rss+xml")
+
+
+def _talk(request: _Handler, name: str) -> None:
+    request.say(200, pages.video_of(f"/media/clip.mp4?{name}", captions="/captions/en.vtt"))
+
+
+def _late_talk(request: _Handler, name: str) -> None:
+    """A page for whose captions one has to wait."""
+    page = pages.video_of(f"/media/clip.mp4?{name}", captions="/silence/captions.vtt")
+    request.say(200, page)
+
+
+def _drip(request: _Handler) -> None:
+    """A page that never ends, a byte at a time, always in time."""
+    request.begin(200, media_type="text/html", length=None)
+    request.pour(itertools.repeat(b"<"), bytes_per_s=4)
+    request.give_up()
 
 
 def _welcome(request: _Handler) -> None:
@@ -276,8 +307,7 @@ def _loop(request: _Handler) -> None:
 
 
 def _endless(request: _Handler, kind: str) -> None:
-    media_type = {"page": "text/html", "file": "video/mp4"}[kind]
-    block = {"page": b"<p>and so on</p>" * 512, "file": bytes(BLOCK_BYTES)}[kind]
+    media_type, block = ENDLESS[kind]
     request.begin(200, media_type=media_type, length=None)
     request.pour(itertools.repeat(block))
     request.give_up()
@@ -298,6 +328,24 @@ def _silence(request: _Handler) -> None:
     request.give_up()
 
 
+ENDLESS = {
+    "page": ("text/html", b"<p>and so on</p>" * 512),
+    "file": ("video/mp4", bytes(BLOCK_BYTES)),
+    "long.vtt": ("text/vtt", b"00:00.000 --> 00:01.000\nand so on\n\n" * 200),
+}
+"""Media type and what comes again and again."""
+
+BROKEN = (
+    "/status/404",
+    "/text",
+    "/status/403",
+    "/loop",
+    "/status/410",
+    "/hls/live.m3u8",
+    "/video-of?source=/media/mute.mp4",
+)
+"""Pages that no video will ever come from."""
+
 Answer = Callable[..., None]
 
 ROUTES: tuple[tuple[str, Answer], ...] = (
@@ -305,11 +353,16 @@ ROUTES: tuple[tuple[str, Answer], ...] = (
     (r"/video", _video),
     (r"/video-of", _video_of),
     (r"/two-videos", _two_videos),
+    (r"/feed", _feed),
+    (r"/talk/([\w-]+)", _talk),
+    (r"/late-talk/([\w-]+)", _late_talk),
+    (r"/drip", _drip),
     (r"/welcome", _welcome),
     (r"/members/([\w.]+)", _members),
     (r"/text", _text),
     (r"/captions/(en|de)\.vtt", _captions),
     (r"/hls/master\.m3u8", _playlist(pages.MASTER_PLAYLIST)),
+    (r"/hls/split\.m3u8", _playlist(pages.SPLIT_PLAYLIST)),
     (r"/hls/protected\.m3u8", _playlist(pages.PROTECTED_PLAYLIST)),
     (r"/hls/live\.m3u8", _playlist(pages.LIVE_PLAYLIST)),
     (r"/(?:media|hls)/([\w.]+)", _file),
@@ -320,8 +373,8 @@ ROUTES: tuple[tuple[str, Answer], ...] = (
     (r"/status/(\d{3})", _status),
     (r"/redirect", _redirect),
     (r"/loop", _loop),
-    (r"/endless/(page|file)", _endless),
+    (r"/endless/(page|file|long\.vtt)", _endless),
     (r"/bomb", _bomb),
-    (r"/silence", _silence),
+    (r"/silence(?:/[\w.]+)?", _silence),
 )
 """Path pattern and what answers it, the groups as arguments. The first match wins."""

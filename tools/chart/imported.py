@@ -148,12 +148,19 @@ def _variable(info: FieldInfo) -> str:
 
 def _setting(schema: Node, field: str) -> Node:
     """A scalar as the environment has it: lists are text, and text may stand for any scalar."""
-    plain = {key: value for key, value in schema.items() if key in _SCALAR_WORDS}
+    told = {**_only_kind(schema), **schema}
+    plain = {key: value for key, value in told.items() if key in _SCALAR_WORDS}
     if plain.get("type") not in ("integer", "number", "boolean"):
         plain["type"] = "string"
     if "description" not in schema:
         raise KeyError(f"app/settings.py does not say what {field} is")
     return {**plain, "description": schema["description"]}
+
+
+def _only_kind(schema: Node) -> Node:
+    """What a setting is that may also be left out."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    return dict(kinds[0]) if len(kinds) == 1 else {}
 
 
 _SCALAR_WORDS = (

@@ -90,10 +90,14 @@ def view(services: Services, links: Links, job: Job) -> JobView:
 
 
 def views(services: Services, links: Links, jobs: Sequence[Job]) -> tuple[JobView, ...]:
-    """The rows, with the latest news of those that run."""
+    """The rows, with the latest news of those that run, and their children."""
     running = [job.id for job in jobs if not job.state.is_final]
     seen = services.platform.events.latest(running)
-    return tuple(JobView.of(job, links=links, seen=seen.get(job.id)) for job in jobs)
+    counts = services.jobs.counts_of_children([job.id for job in jobs])
+    return tuple(
+        JobView.of(job, links=links, seen=seen.get(job.id), counts=counts.get(job.id))
+        for job in jobs
+    )
 
 
 def row_reader(services: Services, job_id: JobId) -> Callable[[], Awaitable[Job | None]]:

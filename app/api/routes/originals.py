@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from app.api import celery_status
-from app.api.bodies import VideoBatch
+from app.api.bodies import Scrape, VideoBatch
 from app.api.celery_status import TaskStatus
 from app.api.multipart import Form
 from app.api.plain import ShownJson, ShownText
@@ -73,6 +73,14 @@ def process_videos(body: VideoBatch, services: ServicesParam) -> TaskId:
     given = body.model_dump(mode="json")
     params = parse_params("video-batch", given, services.platform.registry)
     return TaskId(task_id=_submit(services, "video-batch", params).id)
+
+
+@router.post("/scrape-youtube")
+def scrape_youtube(body: Scrape, services: ServicesParam) -> TaskId:
+    """Process the videos of a channel, a playlist or a search."""
+    given = body.model_dump(mode="json", exclude_unset=True)
+    params = parse_params("channel", given, services.platform.registry)
+    return TaskId(task_id=_submit(services, "channel", params).id)
 
 
 @router.get("/task/{task_id}", response_model_exclude_unset=True)

@@ -34,7 +34,7 @@ def call(params: CallbackParams, work: Work) -> CalledBack:
             follow_up = job.on_failure
     if follow_up is None:
         raise PermanentError(f"the job {job.id} names nothing that follows")
-    view = public.job_view(ended)
+    view = _view(ended, work)
     if follow_up.task is not None:
         return CalledBack(task_id=_publish(follow_up, follow_up.task, view, work))
     return CalledBack(job_id=_submit(follow_up, ended, view, work))
@@ -51,6 +51,11 @@ def as_it_ended(job: Job, params: CallbackParams) -> Job:
     )
 
 
+def _view(job: Job, work: Work) -> JsonObject:
+    counts = work.platform.children.counts([job.id])
+    return public.job_view(job, counts=counts.get(job.id))
+
+
 def _tell(job: Job, work: Work) -> int:
     if job.webhook_url is None or job.finished_at is None:
         raise PermanentError(f"the job {job.id} has no webhook")
@@ -58,7 +63,7 @@ def _tell(job: Job, work: Work) -> int:
         id=work.key,
         type=f"job.{job.state.value}",
         at=job.finished_at,
-        data=public.job_view(job),
+        data=_view(job, work),
     )
     return webhook.deliver(job.webhook_url, event, work)
 

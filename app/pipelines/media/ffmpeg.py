@@ -25,14 +25,14 @@ MAX_PIXELS = 40_000_000
 
 COVER_WIDTH = 1000
 
-_MEDIA_FORMATS = (
+MEDIA_FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,matroska,webm,mlp,mov,"
     "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,truehd,tta,voc,w64,wav,wv"
 )
 _PICTURE_FORMATS = "bmp_pipe,gif,jpeg_pipe,mjpeg,png_pipe,webp_pipe"
 
-_QUIETLY = ("-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats")
-_PROGRESS = ("-progress", "pipe:1")
+QUIETLY = ("-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats")
+PROGRESS = ("-progress", "pipe:1")
 
 _FAILURES: tuple[tuple[str, type[CeleriacError], str], ...] = (
     (r"No space left on device|Disk quota exceeded", StorageUnavailable, disk.FULL),
@@ -70,7 +70,7 @@ def measure(source: Path, *, tags: Path, threads: int) -> list[str]:
     """Read the first audio stream through without decoding it: its length comes as progress. The
     file's own tags are written to `tags`."""
     return [
-        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS, threads)),
+        *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-c", "copy", "-f", "null", "-"),
         *("-f", "ffmetadata", str(tags)),
     ]
@@ -79,7 +79,7 @@ def measure(source: Path, *, tags: Path, threads: int) -> list[str]:
 def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> list[str]:
     """Turn the first audio stream into an MP3 without tags."""
     return [
-        *(executable(), *_QUIETLY, *_PROGRESS, *_input(source, _MEDIA_FORMATS, threads)),
+        *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
         *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
         *("-threads", str(threads), "-f", "mp3", str(target)),
@@ -89,16 +89,18 @@ def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> li
 def picture(source: Path, target: Path, *, threads: int) -> list[str]:
     """Turn a picture into a JPEG no wider than `COVER_WIDTH`."""
     return [
-        *(executable(), *_QUIETLY, "-max_pixels", str(MAX_PIXELS)),
-        *_input(source, _PICTURE_FORMATS, threads),
+        *(executable(), *QUIETLY, "-max_pixels", str(MAX_PIXELS)),
+        *reading(source, _PICTURE_FORMATS, threads),
         *("-map", "0:v:0", "-frames:v", "1", "-vf", f"scale='min({COVER_WIDTH},iw)':-2"),
         *("-pix_fmt", "yuvj420p", "-q:v", "3"),
         *("-threads", str(threads), "-f", "mjpeg", str(target)),
     ]
 
 
-def _input(source: Path, formats: str, threads: int) -> list[str]:
-    """Ahead of the input stand the threads of decoders and filters, which ffmpeg else takes from
+def reading(source: Path, formats: str, threads: int) -> list[str]:
+    """The arguments for a local input of one of these container formats.
+
+    Ahead of it stand the threads of decoders and filters, which ffmpeg else takes from
     the machine; each output has the encoder's."""
     return [
         *("-filter_threads", str(threads), "-filter_complex_threads", str(threads)),

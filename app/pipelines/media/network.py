@@ -5,6 +5,7 @@ key or thumbnail is fetched from an address that was not judged.
 """
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,12 @@ import yt_dlp
 from yt_dlp.networking import Request, RequestHandler, Response
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
-from app.errors import CeleriacError, RetryableError
+from app.errors import CeleriacError, LimitExceeded, RetryableError
 from app.fetch import client, failures
 from app.settings import FetchSettings
+
+SLICE_S = 0.25
+"""A cancel is noticed after so long."""
 
 MEMORY_LIMIT_BYTES = 32 * 1024 * 1024
 """What one answer may fill of the memory. Pages and playlists are read whole, files in blocks."""
@@ -29,10 +33,53 @@ class Network:
     went wrong with the latest request, None when it went well.
     """
 
-    def __init__(self, settings: FetchSettings, on_wait: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: FetchSettings,
+        on_wait: Callable[[], None],
+        *,
+        bytes_per_s: int | None = None,
+        time_limit_s: float | None = None,
+    ) -> None:
         self.settings = settings
-        self.on_wait = on_wait
+        self.pace = Pace(bytes_per_s, on_wait=self.look)
         self.last_failure: CeleriacError | None = None
+        self._on_wait = on_wait
+        self._time_limit_s = time_limit_s
+        self._began_at = time.monotonic()
+
+    def look(self) -> None:
+        """Called at least twice a second while the network is slow: end what should end."""
+        self._on_wait()
+        limit_s = self._time_limit_s
+        if limit_s is not None and time.monotonic() - self._began_at > limit_s:
+            raise LimitExceeded(f"the page was not read within {limit_s:g} s")
+
+
+class Pace:
+    """Holds back a reader that is faster than it may be, as yt-dlp's own limit cannot be
+    cancelled."""
+
+    def __init__(self, bytes_per_s: int | None, *, on_wait: Callable[[], None]) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._on_wait = on_wait
+        self._free_at = time.monotonic()
+
+    def portion(self, wanted_bytes: int) -> int:
+        """How much to read at once: not more than half a second's worth."""
+        if self._bytes_per_s is None:
+            return wanted_bytes
+        return min(wanted_bytes, max(1, self._bytes_per_s // 2))
+
+    def keep(self, read_bytes: int) -> None:
+        """Return when so many bytes more may be read."""
+        if self._bytes_per_s is None:
+            return
+        self._free_at = max(self._free_at, time.monotonic() - 1)
+        self._free_at += read_bytes / self._bytes_per_s
+        while (rest_s := self._free_at - time.monotonic()) > 0:
+            self._on_wait()
+            time.sleep(min(rest_s, SLICE_S))
 
 
 class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no types
@@ -63,7 +110,7 @@ class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
         super().__init__(**options)
         self._network = network
         self._fetcher = client.Fetcher(
-            network.settings, on_wait=network.on_wait, cookies=self.cookiejar
+            network.settings, on_wait=network.look, cookies=self.cookiejar
         )
 
     def close(self) -> None:
@@ -120,7 +167,10 @@ class _Answer(Response):  # type: ignore[misc]  # yt-dlp ships no types
 
     def _read(self, amt: int | None) -> bytes:
         if amt is not None:
-            return self._body.some(amt)
+            pace = self._network.pace
+            block = self._body.some(pace.portion(amt))
+            pace.keep(len(block))
+            return block
         blocks = iter(self._body.some, b"")
         return b"".join(client.capped(blocks, limit_bytes=MEMORY_LIMIT_BYTES, url=self._url))
 

@@ -3,14 +3,13 @@
 import dataclasses
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.documents import items
 from app.errors import CeleriacError, PermanentError, RetryableError, WorkStopped
 from app.fetch import failures
 from app.jobs.work import Work
 from app.pipelines.chunking import Chunker
-from app.pipelines.video_batch import transcript
 from app.pipelines.video_batch.schema import (
     Batch,
     Video,
@@ -18,7 +17,8 @@ from app.pipelines.video_batch.schema import (
     VideoError,
     VideoStatus,
 )
-from app.pipelines.video_batch.transcript import Transcript
+from app.pipelines.youtube import transcript
+from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
 from app.storage.chunks import NewChunk
 
 NAMESPACE = uuid.UUID("7d1f4b3e-5b0a-4f0e-9a39-1c6c0f6f2d55")
@@ -60,27 +60,28 @@ def worst(errors: list[CeleriacError]) -> CeleriacError:
 
 
 def _processed(url: str, bot_id: str, work: Work) -> Video:
-    found = transcript.fetch(url, work)
-    text = "\n".join(found.lines)
-    chunks = list(_chunks(found, text, work))
+    told, said = transcript.fetch(url, work)
+    chunks = list(_chunks(told, said, work))
     source = work.platform.sources.ensure(
-        source_id(bot_id, found.page_url),
+        source_id(bot_id, told.url),
         chatbot_id=bot_id,
-        filename=found.title or found.page_url,
+        filename=told.title or told.url,
         job_id=work.job_id,
     )
     work.platform.chunks.replace(source.id, chunks, chatbot_id=bot_id)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(said.text.encode()).hexdigest()
     work.platform.sources.mark_ready(source.id, content_sha256=digest)
     return Video(
         url=failures.shown(url),
         status=VideoStatus.READY,
         source_id=source.id,
-        title=found.title,
-        language=found.language,
-        is_automatic=found.is_automatic,
+        video_id=told.video_id,
+        title=told.title,
+        language=said.language,
+        origin=said.origin,
+        is_automatic=said.origin is not Origin.MANUAL_CAPTIONS,
         chunks=len(chunks),
-        characters=len(text),
+        characters=len(said.text),
     )
 
 
@@ -90,19 +91,24 @@ def source_id(bot_id: str, page_url: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{bot_id}\n{page_url}"))
 
 
-def _chunks(found: Transcript, text: str, work: Work) -> Iterator[NewChunk]:
+def _chunks(told: Metadata, said: Transcript, work: Work) -> Iterator[NewChunk]:
     settings = work.platform.settings.documents
     chunker = Chunker(tokens=settings.chunk_tokens, overlap_tokens=settings.chunk_overlap_tokens)
-    origin = {"url": found.page_url, "title": found.title, "language": found.language}
-    for block in items.cut(text, joint=items.LINE):
+    origin = {"url": told.url, "title": told.title, "language": said.language}
+    known = {name: value for name, value in origin.items() if value is not None}
+    for number, segment in enumerate(said.segments):
         work.check()
-        yield from (_with(chunk, origin) for chunk in chunker.add(block))
-    yield from (_with(chunk, origin) for chunk in chunker.finish())
+        for block in items.cut(segment.text, joint=items.LINE, row=number):
+            yield from (_placed(chunk, known, said.segments) for chunk in chunker.add(block))
+    yield from (_placed(chunk, known, said.segments) for chunk in chunker.finish())
 
 
-def _with(chunk: NewChunk, origin: dict[str, str | None]) -> NewChunk:
-    told = {name: value for name, value in origin.items() if value is not None}
-    return dataclasses.replace(chunk, metadata={**chunk.metadata, **told})
+def _placed(chunk: NewChunk, known: dict[str, str], said: Sequence[Segment]) -> NewChunk:
+    """The chunk with where it comes from; its place is a stretch of time, and no rows."""
+    place = dict(chunk.metadata)
+    first, last = place.pop("rows")
+    times = {"start_s": said[first].start_s, "end_s": said[last].end_s}
+    return dataclasses.replace(chunk, metadata={**place, **known, **times})
 
 
 def _failed(url: str, error: CeleriacError) -> Video:

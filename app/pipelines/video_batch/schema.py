@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.pipelines.media.schema import WebAddress
+from app.pipelines.youtube.schema import Origin
 
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -50,10 +51,13 @@ class Video(BaseModel):
     status: VideoStatus
     source_id: str | None = None
     """Under which the bot knows it; the same each time for the same bot and page."""
+    video_id: str | None = None
+    """The same each time for the same video of the same site."""
     title: str | None = None
     language: str | None = None
+    origin: Origin | None = None
     is_automatic: bool | None = None
-    """Whether the captions were recognised by a machine."""
+    """Whether a machine recognised what is said."""
     chunks: int = 0
     characters: int = 0
     error: VideoError | None = None

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from app.jobs.model import JsonObject
 from app.jobs.task import JobTask
-from app.pipelines import arguments
+from app.pipelines import arguments, workroom
 from app.pipelines.video_batch.schema import VideoBatchParams
 
 
@@ -16,4 +16,13 @@ def process_youtube_videos(
     from app.pipelines.video_batch import process  # yt-dlp takes a second to import
 
     params = arguments.parsed(VideoBatchParams, {"bot_id": bot_id, "video_urls": video_urls})
-    return process.process(params, self.work).model_dump(mode="json")
+    with workroom.kept_for_next_stage(self.work):
+        result = process.process(params, self.work)
+    workroom.remove(self.work)
+    return result.model_dump(mode="json")
+
+
+@shared_task(name="discard_video_batch_files", base=JobTask, bind=True)
+def discard_video_batch_files(self: JobTask, job_id: str) -> None:
+    """Remove the folder of a batch that failed or was cancelled."""
+    workroom.remove(self.work)

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.jobs import ticket
 from app.jobs.claims import Claimant, Hold
-from app.jobs.model import Job, JobRequest
+from app.jobs.model import Job, JobError, JobRequest
 from app.jobs.platform import Platform
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -30,3 +30,6 @@ def claimed(platform: Platform, job: Job, now: datetime = NOW) -> Job:
 
 def hold(job: Job) -> Hold:
     return Hold(job_id=job.id, fence=job.fence)
+
+
+ERROR = JobError(type="RetryableError", message="try again", retryable=True, attempt=1)

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from app.errors import Cancelled
 from app.jobs import workspace
-from app.jobs.model import Artifact, JobId
+from app.jobs.model import Artifact, Job, JobId, JobRequest
 from app.jobs.platform import Platform
+from app.jobs.service import Jobs
 from app.jobs.stop import Stop
 
 
@@ -70,6 +71,9 @@ class Desk:
         timeout_s: float | None = None,
     ) -> str:
         return workspace.run_process(self.stop, command, on_line=on_line, timeout_s=timeout_s)
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        return Jobs(self.platform).submit_many(requests)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         stored = self.platform.artifacts.save(path, key=f"desk/{workspace.checked_name(name)}")

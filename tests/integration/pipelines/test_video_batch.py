@@ -6,7 +6,10 @@ import pytest
 from app.errors import AddressRefused, Cancelled, NotFound, RetryableError, UnsupportedFormat
 from app.pipelines.video_batch import process
 from app.pipelines.video_batch.schema import Batch, Video, VideoBatchParams, VideoStatus
+from app.pipelines.youtube import metadata
+from app.pipelines.youtube.schema import Origin
 from app.storage.sources import SourceStatus
+from tests import speaker
 from tests.integration import serving
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.integration.processes import StartWorker
@@ -20,7 +23,7 @@ def batch(*urls: str, bot: str = "bot 1") -> VideoBatchParams:
 
 @pytest.fixture
 def desk(open_desk: OpenDesk) -> Desk:
-    return open_desk()
+    return open_desk(CELERIAC_SPEECH_ENGINE="off")
 
 
 def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
@@ -31,8 +34,10 @@ def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
         url=url,
         status=VideoStatus.READY,
         source_id=source_id,
+        video_id=metadata.video_id("generic", "1", url=url),
         title=pages.VIDEO_TITLE,
         language="en",
+        origin=Origin.MANUAL_CAPTIONS,
         is_automatic=False,
         chunks=1,
         characters=len("A tone.\nIt rises."),
@@ -40,10 +45,24 @@ def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
     assert found == Batch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
     [chunk] = desk.platform.chunks.of_source(source_id)
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
-    assert chunk.metadata == {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
+    origin = {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
+    assert chunk.metadata == {**origin, "start_s": 0.0, "end_s": 12.0}
     source = desk.platform.sources.get(source_id)
     assert (source.status, source.filename) == (SourceStatus.READY, pages.VIDEO_TITLE)
     assert desk.percents == sorted(desk.percents)
+
+
+def test_what_is_heard_becomes_chunks_where_captions_are_missing(
+    open_desk: OpenDesk, site: Site
+) -> None:
+    desk = open_desk(CELERIAC_SPEECH_ENGINE="auto")
+    url = f"{site.url}/media/{speaker.counting(site.folder).name}"
+    [video] = process.process(batch(url), desk).videos
+    assert (video.origin, video.is_automatic, video.language) == (Origin.SPEECH, True, "en")
+    [chunk] = desk.platform.chunks.of_source(process.source_id("bot 1", url))
+    assert "three four five" in chunk.text
+    assert 1 < chunk.metadata["end_s"] < 5
+    assert list(desk.directory.glob("source*")) == []
 
 
 def test_processing_again_replaces(desk: Desk, site: Site) -> None:

@@ -14,7 +14,10 @@ from app.pipelines import registry, webhook
 from app.pipelines.notification import post
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ("pipelines/notification.md", "pipelines/report.md", "how-to/webhooks.md")
+PAGES = (
+    *("pipelines/youtube.md", "pipelines/playlist.md", "pipelines/channel.md"),
+    *("pipelines/notification.md", "pipelines/report.md", "how-to/webhooks.md"),
+)
 
 
 def variables() -> Iterator[str]:
@@ -40,7 +43,7 @@ def column(page: str, title: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
 
-@pytest.mark.parametrize("kind", ["notification", "report"])
+@pytest.mark.parametrize("kind", ["notification", "report", "youtube"])
 def test_a_page_lists_the_parameters_of_its_kind(kind: str) -> None:
     params = registry.discover()[kind].params
     assert column(f"pipelines/{kind}.md", "Parameter") == set(params.model_fields)

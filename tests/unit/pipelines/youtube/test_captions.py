@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from app.pipelines.video_batch import captions
-from app.pipelines.video_batch.captions import Track
+from app.errors import LimitExceeded
+from app.pipelines.youtube import captions
+from app.pipelines.youtube.captions import Track
 
 WEBVTT = """WEBVTT
 Kind: captions
@@ -55,21 +56,34 @@ we begin again
 @pytest.mark.parametrize(
     ("content", "want"),
     [
-        pytest.param(WEBVTT, ["Hello & welcome", "to the show"], id="markup, notes and styles go"),
-        pytest.param(SUBRIP, ["First line", "Second line"], id="SubRip"),
-        pytest.param(ROLLING, ["we begin", "with a word", "we begin again"], id="rolling lines"),
-        pytest.param("\ufeffWEBVTT\n\n00:00.000 --> 00:01.000\nx", ["x"], id="a byte order mark"),
+        pytest.param(WEBVTT, [(0, 4, "Hello & welcome to the show")], id="markup and notes go"),
+        pytest.param(SUBRIP, [(1, 2, "First line"), (2, 3, "Second line")], id="SubRip"),
+        pytest.param(
+            ROLLING,
+            [(0, 1, "we begin"), (1.01, 2, "with a word"), (2, 3, "we begin again")],
+            id="rolling lines",
+        ),
+        pytest.param(
+            "\ufeffWEBVTT\n\n01:02:03.450 --> 01:02:04.000 align:start\nx",
+            [(3723.45, 3724, "x")],
+            id="a byte order mark, hours, settings",
+        ),
+        pytest.param("WEBVTT\n\nsoon --> later\nx", [], id="times that are none"),
         pytest.param("<html>no captions</html>", [], id="something else"),
         pytest.param("", [], id="nothing"),
     ],
 )
-def test_lines_are_what_is_said(content: str, want: list[str]) -> None:
-    assert captions.lines(content) == want
+def test_segments_are_what_is_said_and_when(
+    content: str, want: list[tuple[float, float, str]]
+) -> None:
+    found = captions.segments(content)
+    assert [(one.start_s, one.end_s, one.text) for one in found] == want
 
 
 def test_what_is_said_again_later_is_kept() -> None:
     cues = [f"00:0{n}.000 --> 00:0{n + 1}.000\n{said}" for n, said in enumerate("abcab")]
-    assert captions.lines("WEBVTT\n\n" + "\n\n".join(cues)) == ["a", "b", "c", "a", "b"]
+    said = captions.segments("WEBVTT\n\n" + "\n\n".join(cues))
+    assert captions.text_of(said) == "a\nb\nc\na\nb"
 
 
 def tracks(*languages: str, ext: str = "vtt") -> dict[str, list[dict[str, str]]]:
@@ -111,6 +125,37 @@ def track(language: str, *, is_automatic: bool = False) -> Track:
 )
 def test_the_track_that_tells_best(info: dict[str, Any], want: Track | None) -> None:
     assert captions.find_track(info) == want
+
+
+@pytest.mark.parametrize(
+    ("languages", "want"),
+    [
+        pytest.param(("de", "fr"), "de", id="the first that is there"),
+        pytest.param(("it", "fr"), "fr", id="else the next"),
+        pytest.param(("pt-BR",), "pt-BR", id="a region before others of the language"),
+        pytest.param(("it",), "en", id="none of them: as without"),
+    ],
+)
+def test_languages_are_taken_in_their_order(languages: tuple[str, ...], want: str) -> None:
+    info = {"subtitles": tracks("en", "fr", "pt", "pt-BR", "de")}
+    assert captions.find_track(info, languages=languages) == track(want)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["<" * 1_000_000, "<a" * 500_000, "{\\" * 500_000, "1:" * 500_000],
+    ids=["<", "<a", "{", "1:"],
+)
+def test_hostile_captions_take_no_time(row: str) -> None:
+    content = f"WEBVTT\n\n00:00.000 --> 00:01.000\n{row}\n\n{row}"
+    assert len(captions.segments(content)) <= 1
+
+
+def test_more_cues_than_anybody_speaks_are_refused() -> None:
+    cue = "00:00.000 --> 00:01.000\n"
+    cues = "\n\n".join(f"{cue}{number}" for number in range(captions.SEGMENT_LIMIT + 1))
+    with pytest.raises(LimitExceeded, match="more than 50000 cues"):
+        captions.segments(cues)
 
 
 def test_webvtt_is_preferred() -> None:

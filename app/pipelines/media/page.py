@@ -1,0 +1,177 @@
+"""A page with media on it, as yt-dlp reads it for us: on our network, without programs.
+
+Every use of yt-dlp begins with `opened`, which holds a place at the page's site where places are
+limited, and tells the true cause of what fails.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import yt_dlp.globals
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
+
+from app.errors import InvalidInput, UnsupportedFormat
+from app.fetch import failures
+from app.jobs import places
+from app.jobs.work import Work
+from app.pipelines.media import causes
+from app.pipelines.media.network import Downloader, Network
+from app.settings import FetchSettings, SiteSettings
+
+log = logging.getLogger(__name__)
+
+MAX_TEXT_LENGTH = 500
+
+RETRIES = 3
+"""Of a request whose connection broke, within one attempt; a file goes on where it stopped."""
+
+PLAIN = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segments(_generator)?)$']"
+"""Formats in protocols that yt-dlp speaks itself. For the others it starts programs."""
+
+NO_PROGRAM = "/dev/null/ffmpeg"
+"""A path that cannot exist: yt-dlp must find no ffmpeg, which would fetch past our network."""
+
+
+@contextmanager
+def opened(
+    url: str, work: Work, options: dict[str, Any], *, time_limit_s: float | None = None
+) -> Iterator[Downloader]:
+    """yt-dlp for this page, and nobody's error but ours within the block.
+
+    Past `time_limit_s` the next look at the network raises LimitExceeded.
+    """
+    settings = work.platform.settings
+    with _place(url, work) as keep:
+        network = Network(
+            _reach(settings.fetch, settings.sites),
+            on_wait=keep,
+            bytes_per_s=settings.sites.bytes_per_s,
+            time_limit_s=time_limit_s,
+        )
+        with told(network, url), Downloader(options, network) as downloader:
+            yield downloader
+
+
+@contextmanager
+def _place(url: str, work: Work) -> Iterator[Callable[[], None]]:
+    """Hold one of the places at the URL's site; the function keeps it, and checks the work."""
+    most = work.platform.settings.sites.concurrency
+    if most is None:
+        yield work.check
+        return
+    with places.held(work.platform.redis, site_of(url), most=most, check=work.check) as keep:
+        yield keep
+
+
+def site_of(url: str) -> str:
+    """The site's name: what its limits go by.
+
+    >>> site_of("https://user@www.Example.org:443/watch?v=1")
+    'example.org'
+    """
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return (host or "").removeprefix("www.")
+
+
+def _reach(fetch: FetchSettings, sites: SiteSettings) -> FetchSettings:
+    if sites.proxy_url is None:
+        return fetch
+    return fetch.model_copy(update={"proxy_url": sites.proxy_url.get_secret_value()})
+
+
+def guarded_options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
+    """What every use of yt-dlp needs: one video a page, our network, no program of the machine."""
+    yt_dlp.globals.plugin_dirs.value = []  # no code from configuration folders
+    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for those who ask without our options
+    return {
+        "noplaylist": True,
+        "playlist_items": "1",
+        "match_filter": _refuse_live,
+        "ignoreerrors": False,
+        "retries": RETRIES,
+        "socket_timeout": work.platform.settings.fetch.timeout_s,
+        "proxy": "",
+        "cookiefile": _cookies(work.platform.settings.sites),
+        "external_downloader": "native",
+        "ffmpeg_location": NO_PROGRAM,
+        "cachedir": False,
+        "quiet": True,
+        "noprogress": True,
+        "logger": _Log(),
+    }
+
+
+def _cookies(sites: SiteSettings) -> io.StringIO | None:
+    """A copy of the cookies file: yt-dlp writes back what sites set, and jobs share the file."""
+    if sites.cookies_file is None:
+        return None
+    try:
+        return io.StringIO(sites.cookies_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(f"the cookies file cannot be read: {error}") from error
+
+
+class _Log:
+    """yt-dlp's messages, for us: what a user needs to know is in the error."""
+
+    def debug(self, message: str) -> None:
+        log.debug("yt-dlp", extra={"said": message})
+
+    warning = error = debug
+
+
+def _refuse_live(info: dict[str, Any], *, incomplete: bool = False) -> None:
+    if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
+        raise UnsupportedFormat("live streams are not recorded: come back when it has ended")
+
+
+@contextmanager
+def told(network: Network, url: str) -> Iterator[None]:
+    """Raise the true cause of what yt-dlp raises within the block."""
+    try:
+        yield
+    except Exception as error:
+        cause = causes.of_error(error, last_failure=network.last_failure, url=failures.shown(url))
+        if cause is error:
+            raise
+        raise cause from error
+
+
+def only_entry(info: dict[str, Any]) -> dict[str, Any]:
+    """The media itself: a page can be a playlist of what is on it."""
+    if info.get("_type") != "playlist":
+        return info
+    entries = [entry for entry in info.get("entries") or () if entry is not None]
+    if not entries:
+        raise UnsupportedFormat("there is no audio or video that can be fetched")
+    return only_entry(entries[0])
+
+
+def title_of(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
+    """The media's title. yt-dlp numbers what it finds in a page, also where there is only one."""
+    title: str | None = entry.get("title")
+    if title is None or info is not entry or not str(entry.get("id")).endswith("-1"):
+        return title
+    return title.removesuffix(" (1)")
+
+
+def short(text: str | None) -> str | None:
+    """What a page says, cut to what a row should hold."""
+    return None if text is None else text[:MAX_TEXT_LENGTH]
+
+
+def date(compact: str | None) -> str | None:
+    """
+    >>> date("20260504")
+    '2026-05-04'
+    """
+    if compact is None or len(compact) != 8:
+        return None
+    return f"{compact[:4]}-{compact[4:6]}-{compact[6:]}"

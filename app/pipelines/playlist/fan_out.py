@@ -1,0 +1,175 @@
+"""A job for each video of a listing, and what became of them all."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from app.errors import PermanentError
+from app.fetch import failures
+from app.jobs.children import Child
+from app.jobs.model import JobError, JobId, JobRequest, JobState
+from app.jobs.work import Work
+from app.pipelines.playlist import listing
+from app.pipelines.playlist.listing import Entry, Listing
+from app.pipelines.playlist.schema import (
+    EntryFailure,
+    FannedOut,
+    FanOutOptions,
+    Gathered,
+    Refused,
+    Skipped,
+)
+from app.pipelines.youtube import archive
+from app.pipelines.youtube.schema import VideoOptions, YoutubeParams
+from app.storage.video_archive import Archived
+
+CHILD_KIND = "youtube"
+
+BATCH = 100
+"""Jobs that are submitted in one transaction."""
+
+FAILURE_LIMIT = 1_000
+"""Failures that a result tells one by one."""
+
+READ_PERCENT = 50.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An entry as the parameters of its job."""
+
+    entry: Entry
+    params: YoutubeParams
+
+
+def fan_out(url: str, options: FanOutOptions, work: Work, *, limit: int | None) -> FannedOut:
+    """Read the listing at the URL and submit a job for each video. Safe to repeat.
+
+    Raises as `listing.read`, and UnsupportedFormat when the listing is empty.
+    """
+    settings = work.platform.settings.sites
+    work.progress(0, "reading the listing")
+    found = listing.read(url, work, limit=min(limit or settings.entry_limit, settings.entry_limit))
+    work.progress(READ_PERCENT, f"{len(found.entries)} entries")
+    for_videos = VideoOptions(**options.model_dump(include=set(VideoOptions.model_fields)))
+    wanted, refused = _wanted(found, for_videos)
+    distinct = list({str(one.params.url): one for one in wanted}.values())
+    skips = settings.skip_archived if options.skip_archived is None else options.skip_archived
+    known = _archived(_not_submitted(distinct, work), for_videos, work) if skips else {}
+    fresh = [one for one in distinct if str(one.params.url) not in known]
+    submitted = _submitted(fresh, work)
+    return FannedOut(
+        title=found.title,
+        url=found.url,
+        entries=len(found.entries),
+        duplicates=len(wanted) - len(distinct),
+        submitted=tuple(submitted),
+        skipped=tuple(
+            Skipped(url=failures.shown(address), video_id=one.video_id, job_id=one.job_id)
+            for address, one in known.items()
+        ),
+        refused=tuple(refused),
+    )
+
+
+def _wanted(found: Listing, options: VideoOptions) -> tuple[list[Wanted], list[Refused]]:
+    wanted: list[Wanted] = []
+    refused: list[Refused] = []
+    for entry in found.entries:
+        try:
+            params = YoutubeParams.model_validate({"url": entry.url, **options.model_dump()})
+        except ValidationError as error:
+            reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+            refused.append(Refused(title=entry.title, reason=f"no address of a page: {reason}"))
+        else:
+            wanted.append(Wanted(entry=entry, params=params))
+    return wanted, refused
+
+
+def _not_submitted(wanted: Sequence[Wanted], work: Work) -> list[Wanted]:
+    """Those entries that no earlier run of this work has submitted: what it has submitted may be
+    in the archive by now, and is ours all the same."""
+    by_key = {_key(one.params, work): one for one in wanted}
+    used = work.platform.children.used_keys([*by_key])
+    return [one for key, one in by_key.items() if key not in used]
+
+
+def _archived(wanted: Sequence[Wanted], options: VideoOptions, work: Work) -> dict[str, Archived]:
+    """The entries that were processed before, by their address."""
+    keys = {str(one.params.url): _keys(one, options) for one in wanted}
+    known = work.platform.video_archive.find([key for some in keys.values() for key in some])
+    return {
+        url: next(known[key] for key in some if key in known)
+        for url, some in keys.items()
+        if any(key in known for key in some)
+    }
+
+
+def _keys(one: Wanted, options: VideoOptions) -> list[str]:
+    by_url = archive.key_of_url(str(one.params.url), options)
+    if one.entry.site == "generic" or one.entry.own_id is None:
+        return [by_url]
+    return [archive.key_of_id(one.entry.site, one.entry.own_id, options), by_url]
+
+
+def _submitted(wanted: Sequence[Wanted], work: Work) -> Iterator[str]:
+    for start in range(0, len(wanted), BATCH):
+        some = wanted[start : start + BATCH]
+        percent = READ_PERCENT + (100 - READ_PERCENT) * start / len(wanted)
+        work.progress(percent, f"{start} of {len(wanted)} submitted")
+        requests = [_request(one.params, work) for one in some]
+        yield from (job.id for job in work.submit_children(requests))
+
+
+def _request(params: YoutubeParams, work: Work) -> JobRequest:
+    return JobRequest(
+        pipeline=CHILD_KIND,
+        params=params.model_dump(mode="json"),
+        idempotency_key=_key(params, work),
+    )
+
+
+def _key(params: YoutubeParams, work: Work) -> str:
+    """The same each time for the same entry of the same piece of work."""
+    digest = hashlib.sha256(str(params.url).encode()).hexdigest()[:32]
+    return f"{work.key}/{digest}"
+
+
+def gather(fanned_out: FannedOut, work: Work) -> Gathered:
+    """Count what became of the entries.
+
+    Raises the error of the first one when there were some and not one of them could be had, and
+    none was known from before.
+    """
+    children = work.platform.children.find_many([JobId(one) for one in fanned_out.submitted])
+    counts = {state: sum(child.state is state for child in children) for state in JobState}
+    failed = [child for child in children if child.state is JobState.FAILED]
+    if failed and len(failed) == len(children) and not fanned_out.skipped:
+        raise _whole_failure(fanned_out, failed[0])
+    return Gathered(
+        **fanned_out.model_dump(),
+        succeeded=counts[JobState.SUCCEEDED],
+        failed=counts[JobState.FAILED],
+        cancelled=counts[JobState.CANCELLED],
+        failures=tuple(_failure(child) for child in failed[:FAILURE_LIMIT]),
+    )
+
+
+def _whole_failure(fanned_out: FannedOut, first: Child) -> PermanentError:
+    error = _error_of(first)
+    return PermanentError(
+        f"{fanned_out.url}: every entry failed, the first one by {error.type}: {error.message}"
+    )
+
+
+def _failure(child: Child) -> EntryFailure:
+    error = _error_of(child)
+    url = failures.shown(str(child.params["url"]))
+    return EntryFailure(job_id=child.id, url=url, type=error.type, message=error.message)
+
+
+def _error_of(child: Child) -> JobError:
+    unknown = JobError(type="Unknown", message="no reason is kept", retryable=True, attempt=0)
+    return child.error if child.error is not None else unknown

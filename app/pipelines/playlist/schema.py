@@ -1,0 +1,85 @@
+"""What a playlist job is asked for, and what its stages answer."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.pipelines.media.schema import WebAddress
+from app.pipelines.youtube.schema import VideoOptions
+
+ENTRY_LIMIT = 10_000
+
+
+class FanOutOptions(VideoOptions):
+    """Which entries of a listing become jobs, and with which options."""
+
+    skip_archived: bool | None = Field(
+        None,
+        description="Leave out videos that were processed before with the same options; as the "
+        "server is set when not given.",
+    )
+
+
+class PlaylistParams(FanOutOptions):
+    """Which listing of videos to work through."""
+
+    url: WebAddress = Field(description="A playlist, a channel, or a feed of pages with videos.")
+    limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] | None = Field(
+        None, description="Take so many entries from its beginning; else as the server is set."
+    )
+
+
+class Skipped(BaseModel):
+    """An entry that was left out, for its video was processed before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    video_id: str
+    job_id: str | None
+
+
+class Refused(BaseModel):
+    """An entry that no job can be made of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str | None
+    reason: str
+
+
+class FannedOut(BaseModel):
+    """A job for each entry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str | None
+    url: str
+    entries: int
+    """Found in the listing."""
+    duplicates: int
+    """Of them named one more time."""
+    submitted: tuple[str, ...]
+    """The jobs, in the listing's order."""
+    skipped: tuple[Skipped, ...]
+    refused: tuple[Refused, ...]
+
+
+class EntryFailure(BaseModel):
+    """An entry whose job failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    url: str
+    type: str
+    message: str
+
+
+class Gathered(FannedOut):
+    """What became of the entries: the job's result."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    failures: tuple[EntryFailure, ...]

@@ -1,0 +1,108 @@
+"""Pictures of a video: its beginning and its changes of scene, as JPEG artifacts with times."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import ProcessFailed, UnsupportedFormat
+from app.jobs.work import Work
+from app.pipelines.media import ffmpeg
+from app.pipelines.youtube.schema import Frame
+from app.settings import FootageSettings
+
+SCENE_LIMIT = 3_000
+"""Changes of scene that are looked at; of more, those at the end are not."""
+
+
+NO_STREAM = "matches no streams"
+"""What ffmpeg says of a file without a picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where a scene begins: the number of its picture, and how much changed there."""
+
+    number: int
+    time_s: float
+    change: float
+
+
+def extract(file: Path, work: Work, *, tell: Callable[[float], None]) -> tuple[Frame, ...]:
+    """Keep the frames of a media file as artifacts. `tell` gets the seconds that are done.
+
+    Raises UnsupportedFormat (no picture), InvalidInput, and what the work raises to stop.
+    """
+    settings = work.platform.settings.footage
+    folder = work.directory / "frames"
+    folder.mkdir(exist_ok=True)
+    lines: list[str] = []
+    threads = work.platform.threads_per_slot
+
+    def hear(line: str) -> None:
+        done_s = ffmpeg.done_s(line)
+        if done_s is not None:
+            tell(done_s)
+        elif line.startswith(("frame:", "lavfi.")):
+            lines.append(line)
+
+    try:
+        work.run_process(scenes(file, folder, settings, threads=threads), on_line=hear)
+    except ProcessFailed as error:
+        if NO_STREAM in error.output_end:
+            raise UnsupportedFormat("there is no picture in the file") from error
+        raise ffmpeg.of_process(error) from error
+    chosen = most_changing(parse_scenes(lines), limit=settings.frame_limit)
+    return tuple(_kept(folder, chosen, work))
+
+
+def _kept(folder: Path, chosen: Iterable[Scene], work: Work) -> Iterator[Frame]:
+    for number, scene in enumerate(chosen, start=1):
+        picture = folder / f"{scene.number:05d}.jpg"
+        if picture.is_file():
+            name = f"frame-{number:04d}.jpg"
+            work.save_artifact(picture, name=name, media_type="image/jpeg")
+            yield Frame(time_s=scene.time_s, change=scene.change, artifact=name)
+
+
+def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int) -> list[str]:
+    """The command that writes a JPEG for each scene, and prints where it begins."""
+    wanted = f"select='eq(n,0)+gt(scene,{settings.scene_threshold:g})'"
+    told = "metadata=print:key=lavfi.scene_score:file='pipe\\:1':direct=1"
+    size = f"scale='min({settings.frame_width},iw)':-2"
+    pattern = str(folder).replace("%", "%%") + "/%05d.jpg"
+    return [
+        *(ffmpeg.executable(), *ffmpeg.QUIETLY, *ffmpeg.PROGRESS),
+        *(
+            "-max_pixels",
+            str(ffmpeg.MAX_PIXELS),
+            *ffmpeg.reading(file, ffmpeg.MEDIA_FORMATS, threads),
+        ),
+        *("-map", "0:v:0", "-vf", f"{wanted},{told},{size}", "-fps_mode", "passthrough"),
+        *("-frames:v", str(SCENE_LIMIT), "-pix_fmt", "yuvj420p", "-q:v", "3"),
+        *("-threads", str(threads), "-f", "image2", pattern),
+    ]
+
+
+def parse_scenes(lines: Iterable[str]) -> list[Scene]:
+    """What ffmpeg printed of scenes.
+
+    >>> parse_scenes(["frame:0    pts:0      pts_time:0", "lavfi.scene_score=0.000000"])
+    [Scene(number=1, time_s=0.0, change=0.0)]
+    """
+    text = "\n".join(lines)
+    found = re.findall(
+        r"^frame:\d+\s+pts:\S+\s+pts_time:(-?[\d.]+)\nlavfi\.scene_score=([\d.]+)$",
+        text,
+        flags=re.MULTILINE,
+    )
+    return [
+        Scene(number=number, time_s=round(max(0.0, float(time_s)), 3), change=float(change))
+        for number, (time_s, change) in enumerate(found, start=1)
+    ]
+
+
+def most_changing(found: Sequence[Scene], *, limit: int) -> list[Scene]:
+    """The beginning, and the scenes that change most, in the order of the video."""
+    strongest = sorted(found[1:], key=lambda scene: scene.change, reverse=True)[: limit - 1]
+    return sorted([*found[:1], *strongest], key=lambda scene: scene.number)

@@ -1,0 +1,87 @@
+"""What yt-dlp tells of a video, as our values. Nothing here is trusted to have any type or size."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urldefrag
+
+from app.fetch import failures
+from app.pipelines.media import page
+from app.pipelines.youtube.schema import Chapter, Metadata
+
+DESCRIPTION_LENGTH = 20_000
+
+TAG_LIMIT = 100
+
+CHAPTER_LIMIT = 500
+
+NAMELESS_SITES = frozenset({"generic", "html5mediaembed"})
+"""What yt-dlp calls pages that no rule of its own reads: their ids are names of files."""
+
+Info = Mapping[str, Any]  # what yt-dlp tells of a page
+
+
+def of_page(info: dict[str, Any], entry: dict[str, Any], *, url: str) -> Metadata:  # yt-dlp's
+    """The metadata of the video `entry`, which the page `info` at `url` holds."""
+    own_url = failures.shown(entry.get("webpage_url") or url)
+    site = site_of(entry.get("extractor_key") or info.get("extractor_key"))
+    return Metadata(
+        video_id=video_id(site, entry.get("id"), url=own_url),
+        site=site,
+        url=own_url,
+        title=page.short(page.title_of(info, entry)),
+        uploader=page.short(_text(entry.get("uploader") or entry.get("channel"))),
+        duration_s=_number(entry.get("duration")),
+        upload_date=page.date(_text(entry.get("upload_date"))),
+        description=_description(entry, info),
+        tags=tuple(text[:200] for text in map(_text, entry.get("tags") or ()) if text)[:TAG_LIMIT],
+        chapters=tuple(_chapters(entry))[:CHAPTER_LIMIT],
+        thumbnail_url=_address(entry.get("thumbnail") or info.get("thumbnail")),
+    )
+
+
+def site_of(extractor_key: object) -> str:
+    """
+    >>> site_of("Youtube"), site_of("HTML5MediaEmbed"), site_of(None)
+    ('youtube', 'generic', 'generic')
+    """
+    name = str(extractor_key or "generic").lower()
+    return "generic" if name in NAMELESS_SITES else name
+
+
+def video_id(site: str, own_id: object, *, url: str) -> str:
+    """The site's own id where it has one; else a digest of the page's address.
+
+    >>> video_id("youtube", "abc123XYZ_-", url="https://www.youtube.com/watch?v=abc123XYZ_-")
+    'abc123XYZ_-'
+    >>> video_id("generic", "clip-1", url="https://example.org/clip#t=3")
+    '6749ad1a7fcf99e9'
+    """
+    if site != "generic" and own_id:
+        return str(own_id)[:200]
+    return hashlib.sha256(urldefrag(url).url.encode()).hexdigest()[:16]
+
+
+def _description(entry: Info, info: Info) -> str | None:
+    told = _text(entry.get("description") or info.get("description"))
+    return None if told is None else told[:DESCRIPTION_LENGTH]
+
+
+def _chapters(entry: Info) -> Iterator[Chapter]:
+    for told in entry.get("chapters") or ():
+        start_s = _number(told.get("start_time"))
+        if start_s is not None:
+            title = page.short(_text(told.get("title"))) or ""
+            yield Chapter(start_s=start_s, end_s=_number(told.get("end_time")), title=title)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _address(value: object) -> str | None:
+    return failures.shown(value)[:2000] if isinstance(value, str) else None

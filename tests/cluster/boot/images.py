@@ -79,6 +79,12 @@ def load(layout: Layout, reference: str) -> None:
         _ctr(layout, "images", "import", _archive(layout, reference))
 
 
+def tag(layout: Layout, reference: str, tag: str) -> None:
+    """Give an image that the node has another tag, as a next release would."""
+    other = f"{reference.rpartition(':')[0]}:{tag}"
+    _ctr(layout, "images", "tag", "--force", reference, other)
+
+
 def load_from_machine(layout: Layout, reference: str) -> None:
     """Copy an image to the node that somebody built with the machine's own buildah."""
     with tempfile.TemporaryDirectory(dir=layout.home) as scratch:

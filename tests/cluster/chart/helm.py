@@ -68,8 +68,7 @@ class Helm:
 
     def _state(self) -> str:
         """What there is, for whoever has to find out why it is not ready."""
-        wanted = ("get", "pods,events", "--sort-by=.metadata.creationTimestamp")
         try:
-            return self.kubectl.run(*wanted)
+            return self.kubectl.run("get", "pods,events")
         except KubectlError as error:
             return str(error)

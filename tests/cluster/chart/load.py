@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx2
 
-PAUSE_S = 0.5
+PAUSE_S = 1.5
+"""A document costs about half a second of a processor, and all of them have two."""
 MEDIA_EACH = 8
 
 Json = Any  # a JSON value

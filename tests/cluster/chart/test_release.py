@@ -1,6 +1,7 @@
 """One release from its installation to its removal, in order: each test goes on with what the one
 before left."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests import waiting
 from tests.cluster import workloads
-from tests.cluster.chart import load, site
+from tests.cluster.chart import load, objects, site
 from tests.cluster.chart.conftest import CLAIMS, Release
 from tests.cluster.chart.helm import Helm, Values
 from tests.cluster.kubectl import Kubectl
@@ -20,6 +21,15 @@ KEPT = {
     *(f"persistentvolumeclaim/{claim}" for claim in CLAIMS),
     *("secret/celeriac-redis", "secret/celeriac-postgresql"),
 }
+
+TOOLS = """
+import json, shutil, subprocess, sys
+import imageio_ffmpeg, tesserocr
+ffmpeg = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+done = subprocess.run([ffmpeg, "-version"], capture_output=True)
+_, languages = tesserocr.get_languages(f"{sys.prefix}/share/tessdata")
+print(json.dumps({"ffmpeg": done.returncode == 0, "ocr": "eng" in languages}))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +64,34 @@ def test_a_release_with_default_values_becomes_ready(release: Release) -> None:
     assert [state["name"] for state in states if state["restartCount"] > 0] == []
 
 
+def test_an_image_runs_as_nobody_on_a_disk_that_it_cannot_change(release: Release) -> None:
+    user, refused = release.kubectl.exec(
+        "deployment/celeriac-api", "sh", "-c", "id -u; touch /opt/x 2>&1 || true"
+    ).splitlines()
+    assert (user, "Read-only file system" in refused) == ("10001", True)
+
+
+def test_an_image_brings_what_pipelines_call(release: Release) -> None:
+    said = release.kubectl.exec("deployment/celeriac-api", "python", "-c", TOOLS)
+    assert json.loads(said) == {"ffmpeg": True, "ocr": True}
+
+
+@pytest.mark.parametrize(
+    ("target", "want"),
+    [
+        ("services/celeriac-api:http", 'celeriac_http_requests_total{method="GET",route="/readyz"'),
+        ("services/celeriac-exporter:metrics", 'celery_queue_messages{queue="documents"'),
+        ("services/celeriac-exporter:metrics", "celery_broker_up 1.0"),
+        ("pods/{operator}:8081", 'celeriac_pool_replicas{namespace="{namespace}",pool="celeriac-'),
+    ],
+)
+def test_prometheus_would_read_the_metrics(release: Release, target: str, want: str) -> None:
+    selector = "app.kubernetes.io/component=operator"
+    [operator] = release.kubectl.items("pods", selector=selector)
+    read = release.metrics(target.replace("{operator}", operator["metadata"]["name"]))
+    assert want.replace("{namespace}", release.kubectl.namespace) in read
+
+
 def test_helm_test_runs_real_jobs_while_pools_go_up_and_back(release: Release) -> None:
     said = release.helm.test()
     assert "The platform works." in said
@@ -64,11 +102,67 @@ def test_an_upgrade_loses_no_job_and_no_request(
     release: Release, site_url: str, next_tag: str
 ) -> None:
     with load.steady(release.url, site_url=site_url) as sent:
-        waiting.eventually(lambda: len(sent.jobs) > 8, why="jobs are submitted")
+        waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
         image = release.values["image"] | {"tag": next_tag}
         release.helm.upgrade(release.values | {"image": image})
         during = len(sent.jobs)
-        waiting.eventually(lambda: len(sent.jobs) > during + 8, why="jobs are submitted")
+        waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
     found = ended(release, sent.jobs)
     assert sent.failures == []
     assert [job for job in found if not job.is_once] == []
+
+
+@pytest.mark.timeout(600)
+def test_a_rollback_loses_no_job_and_no_request(release: Release, site_url: str) -> None:
+    with load.steady(release.url, site_url=site_url) as sent:
+        waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
+        release.helm.rollback()
+        during = len(sent.jobs)
+        waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
+    found = ended(release, sent.jobs)
+    assert sent.failures == []
+    assert [job for job in found if not job.is_once] == []
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        pytest.param("app.kubernetes.io/component=redis", id="Redis"),
+        pytest.param("app.kubernetes.io/component=postgresql", id="PostgreSQL"),
+        pytest.param("app.kubernetes.io/name=celeriac", id="every pod at once"),
+    ],
+)
+def test_all_accepted_jobs_finish_after_a_restart(
+    release: Release, site_url: str, selector: str
+) -> None:
+    with load.steady(release.url, site_url=site_url) as sent:
+        waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
+        pods = release.kubectl.items("pods", selector=selector)
+        for pod in pods:
+            release.kubectl.kill(pod["metadata"]["name"])
+        during = len(sent.jobs)
+        waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are accepted again")
+    found = ended(release, sent.jobs)
+    assert [job for job in found if job.state != "succeeded"] == []
+
+
+def test_nothing_is_left_but_what_is_kept_and_a_new_release_goes_on_with_it(
+    release: Release,
+) -> None:
+    with release.client() as http:
+        before = http.get("/api/v1/jobs", params={"limit": 100}).json()["items"]
+    release.helm.uninstall()
+    waiting.eventually(lambda: objects.found(release.kubectl) <= KEPT, why="all else goes")
+    left = objects.found(release.kubectl)
+    release.helm.install(release.values)
+    with release.client() as http:
+        after = http.get("/api/v1/jobs", params={"limit": 100}).json()["items"]
+        artifacts = [item["url"] for job in after for item in job["artifacts"]]
+        file = http.get(artifacts[0])
+        new = load.Load()
+        new.send_document(http, "new")
+        found = [load.await_end(http, job) for job in new.jobs]
+    assert left == KEPT
+    assert [job["id"] for job in after] == [job["id"] for job in before]
+    assert (file.status_code, len(file.content) > 0) == (200, True)
+    assert [job.is_once for job in found] == [True]

@@ -855,6 +855,13 @@ class ApiSettings(_Group):
         "loopback: behind a proxy on this machine, say.",
     )
 
+    leaving_file: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_LEAVING_FILE",
+        description="While this file is there, the API ends each connection after its answer, so "
+        "that clients go to another replica before this one is gone.",
+    )
+
     @field_validator("hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -12,6 +12,7 @@ from app.api import handlers, openapi
 from app.api.context import BodyLimit, BodyRule, CrossSiteGuard, RequestContext
 from app.api.drain import Drain
 from app.api.exposure import LocalOnly
+from app.api.leaving import Leaving
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics, CountedJobs, JobCounts, Measured
 from app.api.openapi import Responses
@@ -54,9 +55,12 @@ def create_app(platform: Platform) -> FastAPI:
     when the application ends."""
 
     counters = ApiMetrics()
+    leaving_file = platform.settings.api.leaving_file
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if leaving_file is not None:
+            leaving_file.unlink(missing_ok=True)  # of a process before this one
         async with _services(platform, counters) as services:
             app.state.services = services
             yield
@@ -84,6 +88,8 @@ def create_app(platform: Platform) -> FastAPI:
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)
+    if leaving_file is not None:
+        app.add_middleware(Leaving, mark=leaving_file)
     submit.add_kinds(app.router, platform.registry.public)
     for router in _versioned(platform):
         app.include_router(router, prefix=PREFIX)

@@ -91,7 +91,9 @@ def test_the_database_is_upgraded_before_the_api_starts() -> None:
 def test_an_api_pod_ends_only_when_no_request_comes_any_more() -> None:
     deployment = rendering.render().get("Deployment", "celeriac-api")
     container = rendering.main_container(deployment)
-    assert container["lifecycle"]["preStop"]["exec"]["command"][0] == "sleep"
+    command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == ["sh", "-c", 'touch "$CELERIAC_LEAVING_FILE"; exec sleep 10']
+    assert environment(container)["CELERIAC_LEAVING_FILE"]["value"] == "/tmp/leaving"
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 

@@ -31,6 +31,7 @@ SET_BY_CHART = frozenset(
         "CELERIAC_URL",
         "CELERIAC_API_HOSTS",  # kubelet asks by the address of the pod
         "CELERIAC_INSECURE",  # the template says so
+        "CELERIAC_LEAVING_FILE",
         "CELERIAC_LIVENESS_FILE",
     }
 )

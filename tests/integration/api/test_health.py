@@ -36,6 +36,21 @@ def test_without_a_broker_the_process_lives_and_is_not_ready(
         assert asking.submit(server.http)["state"] == "queued"
 
 
+def test_a_server_that_is_about_to_end_sends_its_clients_to_another_one(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leaving = tmp_path / "leaving"
+    leaving.touch()  # left by a process before this one
+    monkeypatch.setenv("CELERIAC_LEAVING_FILE", str(leaving))
+    with serving.serve(serving.platform_from_environment()) as server:
+        before = server.http.get("/healthz")
+        leaving.touch()
+        after = server.http.get("/healthz")
+        again = server.http.get("/healthz")
+    said = [answer.headers.get("Connection") for answer in (before, after, again)]
+    assert (said, again.status_code) == ([None, "close", "close"], 200)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without our tables."""

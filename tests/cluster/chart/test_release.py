@@ -3,6 +3,7 @@ before left."""
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def release(restricted: Kubectl, storage: None, image_values: Values) -> Release
     helm = Helm(kubectl=restricted)
     helm.install(image_values, within_s=180)
     return Release(helm=helm, values=image_values)
+
+
+@pytest.fixture(scope="module")
+def busy(release: Release) -> Release:
+    """The release, told not to start more workers than a node of two processors can run."""
+    values = release.values | {"workers": {"defaults": {"maxReplicas": 2}}}
+    release.helm.upgrade(values)
+    return replace(release, values=values)
 
 
 @pytest.fixture
@@ -99,27 +108,27 @@ def test_helm_test_runs_real_jobs_while_pools_go_up_and_back(release: Release) -
 
 @pytest.mark.timeout(600)
 def test_an_upgrade_loses_no_job_and_no_request(
-    release: Release, site_url: str, next_tag: str
+    busy: Release, site_url: str, next_tag: str
 ) -> None:
-    with load.steady(release.url, site_url=site_url) as sent:
+    with load.steady(busy.url, site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
-        image = release.values["image"] | {"tag": next_tag}
-        release.helm.upgrade(release.values | {"image": image})
+        image = busy.values["image"] | {"tag": next_tag}
+        busy.helm.upgrade(busy.values | {"image": image})
         during = len(sent.jobs)
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
-    found = ended(release, sent.jobs)
+    found = ended(busy, sent.jobs)
     assert sent.failures == []
     assert [job for job in found if not job.is_once] == []
 
 
 @pytest.mark.timeout(600)
-def test_a_rollback_loses_no_job_and_no_request(release: Release, site_url: str) -> None:
-    with load.steady(release.url, site_url=site_url) as sent:
+def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) -> None:
+    with load.steady(busy.url, site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
-        release.helm.rollback()
+        busy.helm.rollback()
         during = len(sent.jobs)
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
-    found = ended(release, sent.jobs)
+    found = ended(busy, sent.jobs)
     assert sent.failures == []
     assert [job for job in found if not job.is_once] == []
 
@@ -133,16 +142,16 @@ def test_a_rollback_loses_no_job_and_no_request(release: Release, site_url: str)
     ],
 )
 def test_all_accepted_jobs_finish_after_a_restart(
-    release: Release, site_url: str, selector: str
+    busy: Release, site_url: str, selector: str
 ) -> None:
-    with load.steady(release.url, site_url=site_url) as sent:
+    with load.steady(busy.url, site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
-        pods = release.kubectl.items("pods", selector=selector)
+        pods = busy.kubectl.items("pods", selector=selector)
         for pod in pods:
-            release.kubectl.kill(pod["metadata"]["name"])
+            busy.kubectl.kill(pod["metadata"]["name"])
         during = len(sent.jobs)
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are accepted again")
-    found = ended(release, sent.jobs)
+    found = ended(busy, sent.jobs)
     assert [job for job in found if job.state != "succeeded"] == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chart import matrix
+from tests.chart import matrix, rendering
 from tests.chart.rendering import Manifest, Rendered
 
 
@@ -19,6 +19,26 @@ def test_containers_ask_for_and_are_held_to_cpu_and_memory(rendered: Rendered) -
 def _is_bounded(container: Manifest) -> bool:
     resources = container.get("resources", {})
     return all({"cpu", "memory"} <= set(resources.get(k, {})) for k in ("requests", "limits"))
+
+
+def test_an_upgrade_of_everything_at_once_fits_on_a_node_of_two_processors() -> None:
+    """A tenth of which Kubernetes itself takes."""
+    rendered = matrix.CASES["defaults"].render()
+    workloads = [*rendered.of_kind("Deployment"), *rendered.of_kind("StatefulSet")]
+    assert sum(_cpu_in_an_upgrade(each) for each in workloads) <= 1800
+
+
+def _cpu_in_an_upgrade(workload: Manifest) -> int:
+    spec = workload["spec"]
+    is_doubled = spec.get("strategy", {}).get("type") == "RollingUpdate"
+    container = rendering.main_container(workload)
+    asked = _millicores(container["resources"]["requests"]["cpu"])
+    replicas: int = spec.get("replicas", 1) + is_doubled
+    return asked * replicas
+
+
+def _millicores(quantity: str) -> int:
+    return int(quantity[:-1]) if quantity.endswith("m") else 1000 * int(quantity)
 
 
 def test_containers_have_no_privileges_and_a_read_only_root(rendered: Rendered) -> None:

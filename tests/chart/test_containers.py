@@ -70,6 +70,13 @@ def _is_restricted(spec: Manifest) -> bool:
     )
 
 
+def test_python_is_no_first_process_which_would_not_hear_sigterm_while_it_starts(
+    rendered: Rendered,
+) -> None:
+    deaf = [name for name, pod in rendered.pods() if not pod["spec"].get("shareProcessNamespace")]
+    assert set(deaf) <= {"StatefulSet celeriac-redis", "StatefulSet celeriac-postgresql"}
+
+
 def test_long_running_containers_are_probed(rendered: Rendered) -> None:
     bare = [
         f"{name}: {container['name']}"

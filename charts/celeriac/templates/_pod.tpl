@@ -27,6 +27,13 @@ annotations:
 serviceAccountName: {{ .serviceAccount | default (include "celeriac.serviceAccountName" .root) }}
 automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
+{{- if not (has .component (list "redis" "postgresql")) }}
+{{- /*
+A first process does not hear SIGTERM until it has said what to do then, and Python comes to that late: a worker
+that is told to go while it starts would stay, take tasks, and be killed with them. Here pause is the first process.
+*/}}
+shareProcessNamespace: true
+{{- end }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}

@@ -43,8 +43,8 @@ class Helm:
         return self.run("uninstall", RELEASE, "--wait", "--timeout=120s")
 
     def releases(self) -> list[str]:
-        """The names of all releases of the namespace, whatever became of them."""
-        found = json.loads(self.run("list", "--all", "--output=json"))
+        """The names of the releases of the namespace."""
+        found = json.loads(self.run("list", "--output=json"))
         return [each["name"] for each in found]
 
     def run(self, *words: str, given: str = "") -> str:

@@ -15,6 +15,8 @@ from tests.cluster.chart.conftest import CLAIMS, Release
 from tests.cluster.chart.helm import Helm, Values
 from tests.cluster.kubectl import Kubectl
 
+pytestmark = pytest.mark.timeout(600, func_only=True)
+
 SITE = "celeriac-test"
 """As the Service of `helm test` is called: of all private hosts, jobs may fetch from this one."""
 
@@ -106,7 +108,6 @@ def test_helm_test_runs_real_jobs_while_pools_go_up_and_back(release: Release) -
     assert "The platform works." in said
 
 
-@pytest.mark.timeout(600)
 def test_an_upgrade_loses_no_job_and_no_request(
     busy: Release, site_url: str, next_tag: str
 ) -> None:
@@ -121,7 +122,6 @@ def test_an_upgrade_loses_no_job_and_no_request(
     assert [job for job in found if not job.is_once] == []
 
 
-@pytest.mark.timeout(600)
 def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) -> None:
     with load.steady(busy.url, site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")

@@ -1,6 +1,7 @@
 """A steady load of real jobs on an API, by clients that take no failure for an answer."""
 
 import itertools
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+
+logger = logging.getLogger(__name__)
 
 PAUSE_S = 1.5
 """A document costs about half a second of a processor, and all of them have two."""
@@ -86,6 +89,8 @@ def steady(url: str, *, site_url: str) -> Iterator[Load]:
             ended.set()
         for each in running:
             each.result()
+    counts = (len(load.jobs), load.requests, len(load.failures))
+    logger.info("%d jobs by %d requests, of which %d failed", *counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -854,7 +854,6 @@ class ApiSettings(_Group):
         description="Names, separated by commas, that the API is asked by besides those of the "
         "loopback: behind a proxy on this machine, say.",
     )
-
     leaving_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_LEAVING_FILE",

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx2
 
+from tests import waiting
+
 logger = logging.getLogger(__name__)
 
 PAUSE_S = 1.5
@@ -111,11 +113,13 @@ class Ended:
 
 
 def await_end(http: httpx2.Client, job_id: str) -> Ended:
-    """Wait for the end of a job, for five minutes at most."""
-    for _ in range(5):
-        job = http.get(f"/api/v1/jobs/{job_id}", params={"wait": 60}).json()
-        if job["done"]:
-            break
+    """Wait for the end of a job; an API that is not back yet says so (503) and is asked again."""
+
+    def over() -> Json:
+        answer = http.get(f"/api/v1/jobs/{job_id}", params={"wait": 30})
+        return answer.json() if answer.is_success and answer.json()["done"] else None
+
+    job = waiting.eventually(over, within_s=300, why=f"job {job_id} ends")
     runs = http.get(f"/api/v1/jobs/{job_id}/runs").json()["items"]
     return Ended(
         id=job_id,

@@ -2,7 +2,7 @@
 before left."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +67,20 @@ def ended(release: Release, jobs: Sequence[str]) -> list[load.Ended]:
     """All of these jobs, when they are over."""
     with release.client() as http:
         return [load.await_end(http, job) for job in jobs]
+
+
+def ready(kubectl: Kubectl, selector: str) -> dict[str, str]:
+    """The names of pods by their ids, and of none where one is not ready."""
+    pods = kubectl.items("pods", selector=selector)
+    states = [state for pod in pods for state in pod["status"].get("containerStatuses", [{}])]
+    if not all(state.get("ready") for state in states):
+        return {}
+    return {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in pods}
+
+
+def others_are_ready(kubectl: Kubectl, selector: str, *, than: Mapping[str, str]) -> bool:
+    now = ready(kubectl, selector)
+    return bool(now) and not now.keys() & than.keys()
 
 
 def test_a_release_with_default_values_becomes_ready(release: Release) -> None:
@@ -146,9 +160,14 @@ def test_all_accepted_jobs_finish_after_a_restart(
 ) -> None:
     with load.steady(busy.url, site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
-        pods = busy.kubectl.items("pods", selector=selector)
-        for pod in pods:
-            busy.kubectl.kill(pod["metadata"]["name"])
+        before = waiting.eventually(lambda: ready(busy.kubectl, selector), why="all is well")
+        for name in before.values():
+            busy.kubectl.kill(name)
+        waiting.eventually(
+            lambda: others_are_ready(busy.kubectl, selector, than=before),
+            within_s=180,
+            why="others are ready in their place",
+        )
         during = len(sent.jobs)
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are accepted again")
     found = ended(busy, sent.jobs)

@@ -162,7 +162,8 @@ def test_all_accepted_jobs_finish_after_a_restart(
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
         before = waiting.eventually(lambda: ready(busy.kubectl, selector), why="all is well")
         for name in before.values():
-            busy.kubectl.kill(name)
+            # Not by force: that lets a StatefulSet start a second server on the files of the first.
+            busy.kubectl.delete(f"pod/{name}")
         waiting.eventually(
             lambda: others_are_ready(busy.kubectl, selector, than=before),
             within_s=180,

@@ -15,6 +15,9 @@ from tests.cluster.boot.layout import MARK
 
 _ROOT = Path("/sys/fs/cgroup")
 _DAEMONS = "daemons"
+# A group weighs as much as one process beside it, however many pods it holds: a busy machine would
+# starve them. So ours weighs as much as four. Version 1 and version 2 of the same:
+_WEIGHTS = {"cpu.shares": "4096", "cpu.weight": "400"}
 
 
 def create() -> None:
@@ -31,6 +34,9 @@ def create() -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):
             if not _is_unified() and (group / name).exists():
                 (group / name).write_text((hierarchy / name).read_text())
+        for name, weight in _WEIGHTS.items():
+            if (group / name).exists():
+                (group / name).write_text(weight)
     (_tracker() / _DAEMONS).mkdir(exist_ok=True)
 
 

@@ -18,6 +18,7 @@ from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
 from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
 from app.settings import BrokerSettings, Settings, WorkerSettings
+from app.telemetry import logs
 from app.worker import liveness
 
 Conf = dict[str, Any]  # settings of several types
@@ -52,6 +53,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
 
     Raises InvalidInput for a broker that jobs can not live on.
     """
+    logs.hush_requests()  # here, as every worker, beat and API makes an application
     redis_clients.refuse_sentinels(settings.broker.broker_url.get_secret_value())
     application = StampingCelery("celeriac")
     application.conf.update(

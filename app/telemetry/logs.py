@@ -29,6 +29,18 @@ def configure(
     handler = logging.StreamHandler(output)
     handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    hush_requests()
+
+
+def hush_requests() -> None:
+    """Keep the lines that our HTTP client writes of each request out of the logs.
+
+    They hold whole URLs, with the secrets in them, and a crawl makes thousands. Whoever gave the
+    logger a level of its own has chosen, and keeps it.
+    """
+    requests = logging.getLogger("httpx2")
+    if requests.level == logging.NOTSET:
+        requests.setLevel(logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,5 +1,6 @@
 """The Celery application's settings, held to what Celery and kombu know."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,13 @@ def test_sentinels_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CELERY_BROKER_URL", "sentinel://one:26379;sentinel://two:26379/0")
     with pytest.raises(InvalidInput, match="sentinels: jobs need the address of a Redis itself"):
         celery_app.create(Settings(), Registry([]))
+
+
+def test_an_application_keeps_the_urls_of_requests_out_of_the_logs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    requests = logging.getLogger("httpx2")
+    requests.setLevel(logging.NOTSET)
+    celery_app.create(Settings(), Registry([probe.PIPELINE]))
+    assert not requests.isEnabledFor(logging.INFO)

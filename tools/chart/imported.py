@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from app import queues, settings
 from app.control.spec import WorkerPoolSpec
@@ -120,7 +119,7 @@ def _settings() -> Node:
 
 def _setting_schemas() -> Iterator[tuple[str, Node]]:
     """All but those of the chart, and but secrets: these have no place in a ConfigMap."""
-    for group in _groups():
+    for group in settings.groups():
         schemas = group.model_json_schema(by_alias=False)["properties"]
         for field, info in group.model_fields.items():
             name = _variable(info)
@@ -131,12 +130,6 @@ def _setting_schemas() -> Iterator[tuple[str, Node]]:
 def _is_secret(schema: Node) -> bool:
     """Also one that may be left out."""
     return any(part.get("writeOnly") for part in (schema, *schema.get("anyOf", ())))
-
-
-def _groups() -> tuple[type[BaseSettings], ...]:
-    members = vars(settings).values()
-    named = [m for m in members if isinstance(m, type) and issubclass(m, BaseSettings)]
-    return tuple(m for m in named if m is not BaseSettings and not m.__name__.startswith("_"))
 
 
 def _variable(info: FieldInfo) -> str:
@@ -154,7 +147,7 @@ def _setting(schema: Node, field: str) -> Node:
     if plain.get("type") not in ("integer", "number", "boolean"):
         plain["type"] = "string"
     if "description" not in schema:
-        raise KeyError(f"app/settings.py does not say what {field} is")
+        raise KeyError(f"app/settings/ does not say what {field} is")
     return {**plain, "description": schema["description"]}
 
 

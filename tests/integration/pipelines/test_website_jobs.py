@@ -50,7 +50,7 @@ def test_a_site_is_known_after_its_worker_was_killed_in_the_middle(
 def test_a_crawl_as_plain_celery_and_one_that_fails(
     environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat
 ) -> None:
-    start_worker(["websites"], env=QUICK)
+    worker = start_worker(["websites"], env=QUICK)
     with serving.serve(serving.platform_from_environment()) as server, web.serve() as site:
         site.routes["/"] = web.page("Home", "All begins here, and ends.")
         task = server.platform.celery.signature("scrape_website", args=["s", site.url, "bot"])
@@ -67,3 +67,5 @@ def test_a_crawl_as_plain_celery_and_one_that_fails(
         found = server.http.get("/api/v1/chunks", params={"query": "begins"}).json()["items"]
         assert [chunk["metadata"]["url"] for chunk in found] == [f"{site.url}/"]
         eventually(lambda: remains(environment) == [], within_s=30, why="nothing is left")
+    assert "scrape_website" in worker.log
+    assert "HTTP Request" not in worker.log  # what httpx2 writes of each, with the whole URL

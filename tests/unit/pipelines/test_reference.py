@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import AliasChoices
-from pydantic_settings import BaseSettings
 
 from app import settings
 from app.errors import CeleriacError
@@ -22,12 +21,11 @@ PAGES = (
 
 def variables() -> Iterator[str]:
     """Environment variables of every setting."""
-    for group in vars(settings).values():
-        if isinstance(group, type) and issubclass(group, BaseSettings):
-            for field in group.model_fields.values():
-                alias = field.validation_alias
-                names = alias.choices if isinstance(alias, AliasChoices) else [alias]
-                yield from (str(name) for name in names)
+    for group in settings.groups():
+        for field in group.model_fields.values():
+            alias = field.validation_alias
+            names = alias.choices if isinstance(alias, AliasChoices) else [alias]
+            yield from (str(name) for name in names)
 
 
 def error_names(root: type[CeleriacError] = CeleriacError) -> Iterator[str]:

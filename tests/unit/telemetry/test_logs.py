@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 
 from app.telemetry import logs
@@ -13,10 +14,12 @@ from app.telemetry.logs import LogFormat
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    root, requests = logging.getLogger(), logging.getLogger("httpx2")
+    handlers, level, of_requests = root.handlers[:], root.level, requests.level
+    requests.setLevel(logging.NOTSET)
     yield
     root.handlers[:], root.level = handlers, level
+    requests.setLevel(of_requests)
 
 
 def logged(log_format: LogFormat | None, *, level: str = "info") -> str:
@@ -59,3 +62,23 @@ def test_an_exception_brings_its_trace() -> None:
     except ValueError:
         logging.getLogger("app.shop").exception("tick failed")
     assert "ValueError: because" in json.loads(stream.getvalue())["exception"]
+
+
+def answered(request: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "want"),
+    [
+        pytest.param(logging.NOTSET, 0, id="a URL may hold a secret"),
+        pytest.param(logging.INFO, 1, id="whoever asks for the lines has them"),
+    ],
+)
+def test_a_request_is_not_logged(chosen: int, want: int) -> None:
+    stream = io.StringIO()
+    logging.getLogger("httpx2").setLevel(chosen)
+    logs.configure("debug", log_format=LogFormat.JSON, stream=stream)
+    with httpx2.Client(transport=httpx2.MockTransport(answered)) as client:
+        client.get("http://shop.example/?token=hidden")
+    assert stream.getvalue().count("token=hidden") == want

@@ -1,0 +1,43 @@
+"""Every setting, read from the environment once by composition and passed down as plain values.
+
+A module holds the groups of one concern, `process` joins them to what a process reads. Each group
+is frozen. Names in capitals are the environment variables. A duration is in seconds and a size in
+bytes, as the name says. May import nothing of this package.
+"""
+
+from app.settings.api import ApiSettings
+from app.settings.documents import DocumentSettings, PdfSettings, WebsiteSettings
+from app.settings.group import MEBIBYTE
+from app.settings.jobs import JobSettings, PipelineSettings, ScheduleSetting, ScheduleSettings
+from app.settings.llm import LlmSettings
+from app.settings.media import FootageSettings, VideoSettings
+from app.settings.network import FetchSettings, SiteSettings
+from app.settings.notify import NotifySettings, webhook_key
+from app.settings.process import Settings, groups
+from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
+from app.settings.worker import WorkerSettings
+
+__all__ = [
+    "MEBIBYTE",
+    "ApiSettings",
+    "BrokerSettings",
+    "DatabaseSettings",
+    "DocumentSettings",
+    "FetchSettings",
+    "FileSettings",
+    "FootageSettings",
+    "JobSettings",
+    "LlmSettings",
+    "NotifySettings",
+    "PdfSettings",
+    "PipelineSettings",
+    "ScheduleSetting",
+    "ScheduleSettings",
+    "Settings",
+    "SiteSettings",
+    "VideoSettings",
+    "WebsiteSettings",
+    "WorkerSettings",
+    "groups",
+    "webhook_key",
+]

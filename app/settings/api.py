@@ -1,0 +1,41 @@
+"""Where the API listens, and where its clients find it."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from app.settings.group import Group, Names
+
+
+class ApiSettings(Group):
+    """Where the API listens, and where its clients find it."""
+
+    host: str = Field(
+        "127.0.0.1", validation_alias="CELERIAC_HOST", description="Address to listen on."
+    )
+    port: int = Field(
+        8000, validation_alias="CELERIAC_PORT", description="Port to listen on.", ge=0, le=65535
+    )
+    url: str = Field(
+        "http://127.0.0.1:8000",
+        validation_alias="CELERIAC_URL",
+        description="The API that the command line talks to.",
+    )
+    is_insecure: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_INSECURE",
+        description="Answer others than this machine although no key guards the API, because "
+        "something else does.",
+    )
+    hosts: Names = Field(
+        (),
+        validation_alias="CELERIAC_API_HOSTS",
+        description="Names, separated by commas, that the API is asked by besides those of the "
+        "loopback: behind a proxy on this machine, say.",
+    )
+    leaving_file: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_LEAVING_FILE",
+        description="While this file is there, the API ends each connection after its answer, so "
+        "that clients go to another replica before this one is gone.",
+    )

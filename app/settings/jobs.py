@@ -1,0 +1,105 @@
+"""How jobs run, begin by themselves, and come from packages of others."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode
+
+from app.settings.group import Group, Names
+
+
+class JobSettings(Group):
+    """How jobs are leased, retried and followed."""
+
+    lease_s: float = Field(
+        30.0,
+        validation_alias="CELERIAC_LEASE_S",
+        gt=0,
+        description="A worker that did not renew for this long is taken for dead. Three missed "
+        "renewals: long enough for a stalled disk, short enough to be back within a minute.",
+    )
+    max_attempts: int = Field(
+        4, validation_alias="CELERIAC_MAX_ATTEMPTS", ge=1, description="One run and three retries."
+    )
+    max_deliveries: int = Field(
+        5,
+        validation_alias="CELERIAC_MAX_DELIVERIES",
+        ge=1,
+        description="A stage whose worker died this often is poison and goes to the dead letters.",
+    )
+    retry_base_s: float = Field(
+        60.0,
+        validation_alias="CELERIAC_RETRY_BASE_S",
+        description="Pause before the first retry, in seconds. It doubles with each one.",
+        ge=0,
+    )
+    retry_max_s: float = Field(
+        3600.0,
+        validation_alias="CELERIAC_RETRY_MAX_S",
+        description="Longest pause before a retry, in seconds.",
+        ge=0,
+    )
+    reconcile_interval_s: float = Field(
+        1.0,
+        validation_alias="CELERIAC_RECONCILE_S",
+        description="Pause between two rounds of the reconciler, in seconds.",
+        gt=0,
+    )
+    publish_grace_s: float = Field(
+        30.0,
+        validation_alias="CELERIAC_PUBLISH_GRACE_S",
+        gt=0,
+        description="A queued job older than this is looked for in Redis and published again "
+        "when it is not there.",
+    )
+    events_expire_s: int = Field(
+        24 * 3600,
+        validation_alias="CELERIAC_EVENTS_EXPIRE_S",
+        description="The events of a job are kept for this long after the last one.",
+        gt=0,
+    )
+    events_length: int = Field(
+        1000,
+        validation_alias="CELERIAC_EVENTS_LENGTH",
+        description="Most events that are kept of one job.",
+        gt=0,
+    )
+
+
+class ScheduleSetting(BaseModel):
+    """One schedule as the setting has it: what is left out stays as the pipeline says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str | None = None
+    """The kind of job; needed for a schedule that no pipeline has."""
+    params: dict[str, Any] | None = None  # as the schema of the kind says
+    cron: str | None = None
+    timezone: str | None = None
+
+
+class ScheduleSettings(Group):
+    """Jobs that begin by themselves."""
+
+    schedules: Annotated[dict[str, ScheduleSetting | Literal["off"]], NoDecode] = Field(
+        {},
+        validation_alias="CELERIAC_SCHEDULES",
+        description="A JSON object of schedules by name, each an object of `cron`, `timezone`, "
+        '`params` and `kind`, or `"off"`: changes those of the pipelines and adds others.',
+    )
+
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+
+
+class PipelineSettings(Group):
+    """Pipelines from outside the package."""
+
+    modules: Names = Field(
+        (),
+        validation_alias="CELERIAC_PIPELINES",
+        description="Modules, separated by commas, whose `PIPELINE` joins the registry.",
+    )

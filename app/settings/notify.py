@@ -1,0 +1,132 @@
+"""Where news goes: webhooks with their secrets, e-mail, callbacks."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from app.settings.group import AT_COMMAS, Group, Names
+
+WEBHOOK_SECRET_PREFIX = "whsec_"
+
+
+class NotifySettings(Group):
+    """Where notifications and the news of ended jobs go."""
+
+    # A secret that is mistyped is not to be printed with the error.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, AT_COMMAS] = Field(
+        (),
+        validation_alias="NOTIFY_WEBHOOK_SECRETS",
+        description="`whsec_...` (base64 of 24 to 64 bytes), separated by commas. Each signs every "
+        "webhook: put a new one first, and take the old one away when the receivers know it.",
+        json_schema_extra={"writeOnly": True},
+    )
+    webhook_url: AnyHttpUrl | None = Field(
+        None,
+        validation_alias="NOTIFY_WEBHOOK_URL",
+        description="Notifications go there when they name no address of their own.",
+    )
+    email_to: str | None = Field(
+        None,
+        validation_alias="NOTIFY_EMAIL_TO",
+        description="Notifications go to this mailbox when they name no address of their own.",
+    )
+    channels: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
+        {},
+        validation_alias="NOTIFY_CHANNELS",
+        description="`type=webhook+email`, separated by commas: which channels carry a type of "
+        "notification. `*` is every other type. Without it, each channel that has an address.",
+    )
+    templates_dir: Path | None = Field(
+        None,
+        validation_alias="NOTIFY_TEMPLATES_DIR",
+        description="Folder with `<type>.subject`, `<type>.txt` and `<type>.html`, or `default.*`, "
+        "for e-mail instead of our own.",
+    )
+    callback_tasks: Names = Field(
+        (),
+        validation_alias="CELERIAC_CALLBACK_TASKS",
+        description="Celery tasks, separated by commas, that a job may name as what follows it; "
+        "`shop.*` stands for all that begin so. None when not set.",
+    )
+    smtp_host: str | None = Field(
+        None, validation_alias="SMTP_HOST", description="Mail server. No e-mail when not set."
+    )
+    smtp_port: int | None = Field(
+        None,
+        validation_alias="SMTP_PORT",
+        description="Its port; 587, 465 or 25 by `SMTP_SECURITY` when not set.",
+        gt=0,
+        le=65535,
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        validation_alias="SMTP_SECURITY",
+        description="`starttls` (never goes on without), `tls` from the first byte, or `none`.",
+    )
+    smtp_username: str | None = Field(
+        None, validation_alias="SMTP_USERNAME", description="No login when not set."
+    )
+    smtp_password: SecretStr = Field(
+        SecretStr(""), validation_alias="SMTP_PASSWORD", description="Of that user."
+    )
+    smtp_from: str = Field(
+        "Celeriac <celeriac@localhost>",
+        validation_alias="SMTP_FROM",
+        description="Sender of e-mail, with or without a name.",
+    )
+    smtp_ca_file: Path | None = Field(
+        None,
+        validation_alias="SMTP_CA_FILE",
+        description="Authorities in PEM that may vouch for the mail server, instead of the "
+        "system's.",
+    )
+    smtp_timeout_s: float = Field(
+        10.0,
+        validation_alias="SMTP_TIMEOUT_S",
+        description="The mail server may be silent for this long, in seconds.",
+        gt=0,
+    )
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _are_secrets(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            webhook_key(secret)
+        return value
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _parse_channels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = (entry.partition("=") for entry in value.split(",") if entry.strip())
+        return {
+            kind.strip(): tuple(name.strip() for name in names.split("+") if name.strip())
+            for kind, _, names in pairs
+        }
+
+    @field_validator("channels")
+    @classmethod
+    def _are_channels(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        unknown = {name for names in value.values() for name in names} - {"webhook", "email"}
+        if unknown:
+            raise ValueError(f"no channel {', '.join(sorted(unknown))}: webhook, email")
+        return value
+
+
+def webhook_key(secret: SecretStr) -> bytes:
+    """The bytes that a `whsec_...` stands for. Raises ValueError, which does not repeat it."""
+    text = secret.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith(WEBHOOK_SECRET_PREFIX) or not 24 <= len(key) <= 64:
+        raise ValueError("a webhook secret is `whsec_` and the base64 of 24 to 64 bytes")
+    return key

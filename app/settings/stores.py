@@ -1,0 +1,100 @@
+"""Where messages, rows and files are kept."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from app.settings.group import MEBIBYTE, Group
+
+
+class BrokerSettings(Group):
+    """Where messages, results and progress events live."""
+
+    broker_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL"),
+        description="Redis or Valkey that holds the queues and the event streams.",
+    )
+    result_backend_url: SecretStr | None = Field(
+        None,
+        validation_alias="CELERY_RESULT_BACKEND",
+        description="Results of plain tasks; the broker's own server when not set.",
+    )
+    result_expires_s: int = Field(
+        3600,
+        validation_alias="CELERY_RESULT_EXPIRES",
+        description="Results of plain tasks are kept for this long, in seconds.",
+        gt=0,
+    )
+    visibility_timeout_s: int = Field(
+        3600,
+        validation_alias="CELERY_VISIBILITY_TIMEOUT",
+        gt=0,
+        description="After this a plain task's unacknowledged message is delivered again. "
+        "A job does not wait for it: its lease decides.",
+    )
+    always_eager: bool = Field(
+        default=False,
+        validation_alias="CELERY_TASK_ALWAYS_EAGER",
+        description="Run a job inside the request. For the tests of users, not for production.",
+    )
+
+
+class DatabaseSettings(Group):
+    """Where jobs, sources, chunks and uploads are rows."""
+
+    url: SecretStr = Field(
+        SecretStr("sqlite:///.celeriac/celeriac.db"),
+        validation_alias="DATABASE_URL",
+        description="An SQLAlchemy URL; `sqlite:///` (WAL) or `postgresql://` (psycopg 3).",
+    )
+    pool_size: int = Field(
+        5,
+        validation_alias="DATABASE_POOL_SIZE",
+        description="Connections that one process keeps to PostgreSQL.",
+        ge=1,
+    )
+    mongodb_url: SecretStr | None = Field(
+        None,
+        validation_alias="MONGODB_URL",
+        description="A MongoDB, or a server that speaks like it, that keeps the chunks instead "
+        "(`mongodb://host/database`).",
+    )
+
+
+class FileSettings(Group):
+    """Where files live, and how large they may be."""
+
+    temp_dir: Path = Field(
+        Path(".celeriac/temp"),
+        validation_alias="TEMP_DIR",
+        description="Work in progress, one folder a job, shared by the pools of a pipeline.",
+    )
+    storage_dir: Path = Field(
+        Path(".celeriac/storage"),
+        validation_alias="STORAGE_DIR",
+        description="Artifacts and uploads, where STORAGE_URL names no object store.",
+    )
+    cache_dir: Path = Field(
+        Path(".celeriac/cache"),
+        validation_alias="CACHE_DIR",
+        description="What pipelines keep for the next time, a folder each (`youtube`, `pdf`). "
+        "Anything in it may be removed at any time.",
+    )
+    storage_url: str | None = Field(
+        None,
+        validation_alias="STORAGE_URL",
+        description="An object store (`s3://bucket/prefix`, `gs://`, `az://`) instead.",
+    )
+    upload_limit_bytes: int = Field(
+        512 * MEBIBYTE,
+        validation_alias="CELERIAC_UPLOAD_LIMIT_BYTES",
+        description="A larger upload is refused.",
+        gt=0,
+    )
+    download_limit_bytes: int = Field(
+        4096 * MEBIBYTE,
+        validation_alias="CELERIAC_DOWNLOAD_LIMIT_BYTES",
+        description="A larger download ends its job.",
+        gt=0,
+    )

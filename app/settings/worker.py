@@ -1,0 +1,59 @@
+"""How worker processes live and end."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from app.settings.group import MEBIBYTE, Group
+
+
+class WorkerSettings(Group):
+    """How worker processes live and end."""
+
+    child_memory_limit_bytes: int = Field(
+        1024 * MEBIBYTE,
+        validation_alias="CELERIAC_CHILD_MEMORY_BYTES",
+        gt=0,
+        description="A prefork pool's child that has grown past this is replaced after its task.",
+    )
+    soft_shutdown_s: float = Field(
+        10.0,
+        validation_alias="CELERIAC_SOFT_SHUTDOWN_S",
+        ge=0,
+        description="A worker that is to end at once (SIGQUIT) lets its tasks go on for this long.",
+    )
+    eta_task_limit: int = Field(
+        1000,
+        validation_alias="CELERIAC_ETA_TASK_LIMIT",
+        gt=0,
+        description="Plain tasks with an ETA that one worker holds in memory. Jobs have none.",
+    )
+    time_limits: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(
+        {},
+        validation_alias="CELERIAC_TIME_LIMITS",
+        description="`queue=soft/hard`, separated by commas, in seconds: instead of the limits "
+        "that a queue is declared with.",
+    )
+    liveness_file: Path | None = Field(
+        None,
+        validation_alias="CELERIAC_LIVENESS_FILE",
+        description="Touched every few seconds while the main loop of a worker, or of beat, turns.",
+    )
+
+    @field_validator("time_limits", mode="before")
+    @classmethod
+    def _parse_limits(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = (entry.partition("=") for entry in value.split(",") if entry.strip())
+        return {queue.strip(): tuple(limits.split("/")) for queue, _, limits in pairs}
+
+    @field_validator("time_limits")
+    @classmethod
+    def _in_order(cls, value: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for queue, (soft_s, hard_s) in value.items():
+            if not 0 < soft_s <= hard_s:
+                raise ValueError(f"the soft limit of {queue!r} is above 0 and at most the hard one")
+        return value

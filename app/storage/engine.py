@@ -219,7 +219,10 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
     else:
         raw: Any = connection.connection.dbapi_connection  # sqlite3's, by its driver's protocol
-        _take_write_lock(raw, begin)
+        try:
+            _take_write_lock(raw, begin)
+        except sqlite3.Error as error:
+            raise exc.OperationalError(begin, None, error) from error
 
 
 def _take_write_lock(connection: sqlite3.Connection, begin: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, insert, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.jobs import callbacks, rows
 from app.jobs.model import Job, JobError, JobId, JobState, Run, RunOutcome
@@ -12,6 +13,15 @@ from app.storage import schema
 
 _jobs = schema.jobs
 _runs = schema.runs
+
+Statement = ReturningUpdate[Any]  # that gives the whole row back
+
+# Built once, and not for each job: that costs more than to run them. The columns that they set are
+# those that the parameters of a call name.
+_BEGIN_RUN = insert(_runs)
+_END_RUN = update(_runs).where(
+    _runs.c.job_id == bindparam("own_id"), _runs.c.fence == bindparam("own_fence")
+)
 
 Values = dict[str, Any]  # columns of several types
 
@@ -45,7 +55,9 @@ def ended(state: JobState, *, has_finalizer: bool, now: datetime) -> Values:
     }
 
 
-def claimed_by(job_id: JobId, fence: int) -> tuple[ColumnElement[bool], ...]:
+def claimed_by(
+    job_id: JobId | BindParameter[str], fence: int | BindParameter[int]
+) -> tuple[ColumnElement[bool], ...]:
     """The row, as long as the claim with this fence stands."""
     return (
         _jobs.c.id == job_id,
@@ -61,11 +73,27 @@ def apply(
 
     A change that ends the job records what its end sets off.
     """
-    row = connection.execute(
-        update(_jobs).where(*where).values(**values).returning(_jobs)
-    ).one_or_none()
+    statement = update(_jobs).where(*where).values(**values).returning(_jobs)
+    return _applied(connection, statement, {}, sets_state="state" in values)
+
+
+def apply_built(
+    connection: Connection, statement: Statement, parameters: Mapping[str, Any]
+) -> Job | None:
+    """The same with a statement that was built before; what it sets is among the parameters."""
+    return _applied(connection, statement, parameters, sets_state="state" in parameters)
+
+
+def _applied(
+    connection: Connection,
+    statement: Statement,
+    parameters: Mapping[str, Any],
+    *,
+    sets_state: bool,
+) -> Job | None:
+    row = connection.execute(statement, parameters).one_or_none()
     job = None if row is None else rows.parse_job(row)
-    if job is not None and "state" in values and job.state.is_final:
+    if job is not None and sets_state and job.state.is_final:
         callbacks.record(connection, job)
     return job
 
@@ -85,15 +113,16 @@ def cancel_children(connection: Connection, parent_ids: Sequence[JobId]) -> None
 def begin_run(connection: Connection, run: Run) -> None:
     """Begin the record of a run."""
     connection.execute(
-        insert(_runs).values(
-            job_id=run.job_id,
-            fence=run.fence,
-            stage=run.stage,
-            attempt=run.attempt,
-            worker=run.worker,
-            pid=run.pid,
-            started_at=run.started_at,
-        )
+        _BEGIN_RUN,
+        {
+            "job_id": run.job_id,
+            "fence": run.fence,
+            "stage": run.stage,
+            "attempt": run.attempt,
+            "worker": run.worker,
+            "pid": run.pid,
+            "started_at": run.started_at,
+        },
     )
 
 
@@ -108,7 +137,12 @@ def end_run(
 ) -> None:
     """Close the record of the run that was claimed with this fence."""
     connection.execute(
-        update(_runs)
-        .where(_runs.c.job_id == job_id, _runs.c.fence == fence)
-        .values(ended_at=now, outcome=outcome.value, error=rows.dump_error(error))
+        _END_RUN,
+        {
+            "own_id": job_id,
+            "own_fence": fence,
+            "ended_at": now,
+            "outcome": outcome.value,
+            "error": rows.dump_error(error),
+        },
     )

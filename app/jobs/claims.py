@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, tuple_, update
 
 from app.jobs import changes, rows
 from app.jobs.events import Seen
@@ -21,6 +21,43 @@ from app.storage.engine import Database
 
 _jobs = schema.jobs
 _artifacts = schema.artifacts
+
+# Built once, as those in `changes`: each job takes its claim and its end from here.
+_OWN = (_jobs.c.id == bindparam("own_id"), _jobs.c.fence == bindparam("own_fence"))
+_NOW = bindparam("now", type_=_jobs.c.started_at.type)
+_CLAIM: changes.Statement = (
+    update(_jobs)
+    .where(
+        *_OWN,
+        _jobs.c.stage == bindparam("own_stage"),
+        _jobs.c.state == JobState.QUEUED.value,
+    )
+    .values(
+        fence=_jobs.c.fence + 1,
+        attempt=_jobs.c.attempt + 1,
+        started_at=func.coalesce(_jobs.c.started_at, _NOW),
+    )
+    .returning(_jobs)
+)
+_CLAIM_FINALIZER: changes.Statement = (
+    update(_jobs)
+    .where(
+        *_OWN,
+        _jobs.c.finalizer_due,
+        or_(_jobs.c.lease_until.is_(None), _jobs.c.lease_until < _NOW),
+    )
+    .values(fence=_jobs.c.fence + 1, finalizer_runs=_jobs.c.finalizer_runs + 1)
+    .returning(_jobs)
+)
+_CHANGE_CLAIMED: changes.Statement = (
+    update(_jobs)
+    .where(*changes.claimed_by(bindparam("own_id"), bindparam("own_fence")))
+    .returning(_jobs)
+)
+_CHANGE_UNCANCELLED: changes.Statement = _CHANGE_CLAIMED.where(~_jobs.c.cancel_requested)
+_END_FINALIZER: changes.Statement = (
+    update(_jobs).where(*_OWN, _jobs.c.finalizer_due).returning(_jobs)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,40 +91,30 @@ class ClaimStore:
 
         None for a second delivery, and for a job that was cancelled or taken up again meanwhile.
         """
-        as_ticketed = (
-            _jobs.c.id == ticket.job_id,
-            _jobs.c.fence == ticket.fence,
-            _jobs.c.stage == ticket.stage,
-            _jobs.c.state == JobState.QUEUED.value,
-        )
+        as_ticketed = {
+            "own_id": ticket.job_id,
+            "own_fence": ticket.fence,
+            "own_stage": ticket.stage,
+        }
         with self._database.write() as connection:
             now = claimant.clock()
             values = {
                 **_taken(claimant, now),
                 "state": JobState.RUNNING.value,
-                "attempt": _jobs.c.attempt + 1,
-                "started_at": func.coalesce(_jobs.c.started_at, now),
                 "not_before": None,
             }
-            job = changes.apply(connection, as_ticketed, values)
+            job = changes.apply_built(connection, _CLAIM, as_ticketed | values)
             if job is not None:
                 _begin_run(connection, job, claimant, now, stage=job.stage, attempt=job.attempt)
         return job
 
     def claim_finalizer(self, ticket: Ticket, claimant: Claimant) -> Job | None:
         """The same for the finalizer of a job that failed or was cancelled."""
+        as_ticketed = {"own_id": ticket.job_id, "own_fence": ticket.fence}
         with self._database.write() as connection:
             now = claimant.clock()
-            as_ticketed = (
-                _jobs.c.id == ticket.job_id,
-                _jobs.c.fence == ticket.fence,
-                _jobs.c.finalizer_due,
-                or_(_jobs.c.lease_until.is_(None), _jobs.c.lease_until < now),
-            )
-            values = {**_taken(claimant, now), "finalizer_runs": _jobs.c.finalizer_runs + 1}
-            row = connection.execute(
-                update(_jobs).where(*as_ticketed).values(**values).returning(_jobs)
-            ).one_or_none()
+            values = as_ticketed | _taken(claimant, now)
+            row = connection.execute(_CLAIM_FINALIZER, values).one_or_none()
             if row is None:
                 return None
             job = rows.parse_job(row)
@@ -201,10 +228,11 @@ class ClaimStore:
         """The job failed for good. The progress stays as it is when none is given."""
         values = {
             **changes.ended(JobState.FAILED, has_finalizer=has_finalizer, now=now),
-            "progress": _jobs.c.progress if progress is None else progress,
             "error": rows.dump_error(error),
             "dead_lettered_at": now if is_dead_lettered else None,
         }
+        if progress is not None:
+            values["progress"] = progress
         return self._end(hold, RunOutcome.FAILED, values, now=now, error=error)
 
     def cancel(
@@ -219,14 +247,13 @@ class ClaimStore:
 
     def end_finalizer(self, hold: Hold, *, error: JobError | None, now: datetime) -> Job | None:
         """The finalizer is done, or failed and is due again."""
-        where = (_jobs.c.id == hold.job_id, _jobs.c.fence == hold.fence, _jobs.c.finalizer_due)
         is_done = error is None
         values: changes.Values = {"lease_until": None, "worker": None, "published_at": now}
         if is_done:
             values |= {"finalizer_due": False, "finalized_at": now}
         outcome = RunOutcome.SUCCEEDED if is_done else RunOutcome.FAILED
         with self._database.write() as connection:
-            job = changes.apply(connection, where, values)
+            job = changes.apply_built(connection, _END_FINALIZER, _own(hold) | values)
             if job is not None:
                 changes.end_run(
                     connection, hold.job_id, hold.fence, outcome=outcome, error=error, now=now
@@ -269,11 +296,9 @@ class ClaimStore:
         unless_cancelled: bool = False,
         with_children: bool = False,
     ) -> Job | None:
-        where = changes.claimed_by(hold.job_id, hold.fence)
-        if unless_cancelled:
-            where += (~_jobs.c.cancel_requested,)
+        statement = _CHANGE_UNCANCELLED if unless_cancelled else _CHANGE_CLAIMED
         with self._database.write() as connection:
-            job = changes.apply(connection, where, values)
+            job = changes.apply_built(connection, statement, _own(hold) | values)
             if job is not None:
                 changes.end_run(
                     connection, hold.job_id, hold.fence, outcome=outcome, error=error, now=now
@@ -283,9 +308,13 @@ class ClaimStore:
         return job
 
 
+def _own(hold: Hold) -> changes.Values:
+    return {"own_id": hold.job_id, "own_fence": hold.fence}
+
+
 def _taken(claimant: Claimant, now: datetime) -> changes.Values:
     return {
-        "fence": _jobs.c.fence + 1,
+        "now": now,
         "lease_until": now + timedelta(seconds=claimant.lease_s),
         "worker": claimant.worker,
     }

@@ -105,13 +105,15 @@ def steady_slots(load: float, *, wait_s: float, runtime_s: float) -> float:
 
 
 def backlog_slots(todo: Work, *, wait_s: float, runtime_s: float) -> float:
-    """Slots with which all that waits now starts within `wait_s`; 0 when the busy ones will do.
+    """Slots with which all that waits now starts within `wait_s`; 0 when the running ones will do.
 
-    A busy slot comes free `wait_s / runtime_s` times in that time. An added one starts a task at
-    once and another after each run time. That busy slots stay is another rule's business: counted
-    here, the most that ran lately would hold a pool larger than its load.
+    A running slot comes free `wait_s / runtime_s` times in that time. An added one starts a task at
+    once and another after each run time. That running slots stay is another rule's business:
+    counted here, the most that ran lately would hold a pool larger than its load.
+
+    What is held is yet to start like what waits. It is held as far as the pool has room: taken for
+    busy, it would say that a replica which was added for the same messages is needed no more.
     """
-    busy = todo.running + todo.held
-    left = todo.waiting - busy * wait_s / runtime_s
+    left = todo.waiting + todo.held - todo.running * wait_s / runtime_s
     per_added = 1 + math.floor(wait_s / runtime_s)
-    return busy + left / per_added if left > 0 else 0.0
+    return todo.running + left / per_added if left > 0 else 0.0

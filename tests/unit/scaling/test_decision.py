@@ -16,6 +16,7 @@ from app.scaling.policy import (
     Override,
     Policy,
     PolicyType,
+    QueueWait,
     RatePolicy,
     Rules,
 )
@@ -292,6 +293,16 @@ def test_running_tasks_keep_replicas_that_a_wrong_run_time_would_take() -> None:
     seen = reading(replicas=6, active=6, unacked=6, ready=4)
 
     assert decided(seen, policy(), remembered(estimate=quick)) == (6, Rule.BUSY)
+
+
+def test_a_replica_that_was_added_is_not_taken_away_before_it_works() -> None:
+    """Its idle slots make room for prefetched messages, which are other workers' and no reason."""
+    wanted = policy(slots_per_replica=8, target=QueueWait(wait_s=1.0))
+    known = remembered(estimate=Estimate(ended_runtime_s=6.0))
+    full = reading(replicas=2, ready=3, unacked=21, active=16)
+
+    assert decided(full, wanted, known) == (3, Rule.DEMAND)
+    assert decided(replace(full, replicas=3), wanted, known) == (3, Rule.DEMAND)
 
 
 def test_a_burst_is_answered_with_the_rate_of_the_last_seconds() -> None:

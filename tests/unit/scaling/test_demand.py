@@ -111,7 +111,10 @@ def test_no_load_needs_no_slot() -> None:
             Work(waiting=40, running=4, held=0), 30.0, 10.0, 11.0, id="busy slots come free"
         ),
         pytest.param(
-            Work(waiting=9, running=2, held=1), 30.0, 10.0, 0.0, id="what is there is enough"
+            Work(waiting=6, running=2, held=0), 30.0, 10.0, 0.0, id="what is there is enough"
+        ),
+        pytest.param(
+            Work(waiting=5, running=2, held=5), 30.0, 10.0, 3.0, id="what is held is yet to start"
         ),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.scaling import decision
+from app.scaling import decision, demand
 from app.scaling.behavior import MOST_POINTS
 from app.scaling.memory import Memory
 from app.scaling.policy import (
@@ -18,19 +18,23 @@ from app.scaling.policy import (
     RatePolicy,
     Rules,
     SelectPolicy,
+    Target,
 )
 from app.scaling.reading import NodeSample, Reading
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S
 
+few = st.integers(0, 12)
 counts = st.integers(0, 200)
 maybe_counts = st.none() | counts
+
+SLOWEST_PERIOD_S = 60.0
 
 rate_policies = st.builds(
     RatePolicy,
     type=st.sampled_from(PolicyType),
     value=st.integers(1, 300),
-    period_s=st.sampled_from([5.0, 15.0, 60.0]),
+    period_s=st.sampled_from([5.0, 15.0, SLOWEST_PERIOD_S]),
 )
 rules = st.builds(
     Rules,
@@ -152,19 +156,52 @@ def test_decide_is_a_function(data: st.DataObject, wanted: Policy) -> None:
     assert decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S) == once
 
 
+@settings(deadline=None, max_examples=300)
+@given(
+    todo=st.tuples(few, few, few),
+    idle=few,
+    more=few,
+    target=st.sampled_from([QueueWait(wait_s=30.0), BacklogPerReplica(messages=3)]),
+    runtime_s=st.sampled_from([None, 8.0, 25.0, 50.0]),
+)
+def test_a_larger_pool_does_not_lower_the_demand(
+    todo: tuple[int, int, int], idle: int, more: int, target: Target, runtime_s: float | None
+) -> None:
+    """Otherwise a pool grows and shrinks without end, while nothing but its size changes."""
+    ready, held, active = todo
+    seen = Reading(replicas=0, ready=ready, unacked=active + held, active=active)
+
+    smaller, larger = (
+        demand.demand(
+            demand.work(seen, abandoned=0, slots=slots),
+            policy=Policy(target=target),
+            slots_per_replica=1,
+            arrival_rate=None,
+            runtime_s=runtime_s,
+        ).slots
+        for slots in (active + idle, active + idle + more)
+    )
+
+    assert larger >= smaller
+
+
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), wanted=policies())
 def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) -> None:
-    """Whatever was before: after all windows have passed, a decision repeats itself."""
+    """Whatever was before: once the slowest policy has had its time, a decision repeats itself.
+
+    That is an hour: one replica a minute, up to sixty of them. Arrival rates have faded by then.
+    """
     memory, seen = data.draw(memories(wanted)), replace(data.draw(readings()), nodes=())
     assume(wanted.behavior.scale_up.select_policy is not SelectPolicy.DISABLED)
-    sizes = []
-    for tick in range(150):
-        outcome = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S + 5 * tick)
+    sizes, now_s = [], NOW_S
+    for tick_s in (*[SLOWEST_PERIOD_S] * 75, *[5.0] * 30):
+        outcome = decision.decide(seen, policy=wanted, memory=memory, now_s=now_s)
         memory, seen = outcome.memory, replace(seen, replicas=outcome.decision.replicas)
         sizes.append(outcome.decision.replicas)
+        now_s += tick_s
 
-    assert len(set(sizes[-20:])) == 1
+    assert len(set(sizes[-30:])) == 1
 
 
 @settings(deadline=None, max_examples=15)

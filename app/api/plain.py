@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -53,6 +53,7 @@ def shown(value: Json) -> Json:
 
 ShownText = Annotated[str, BeforeValidator(shown)]
 ShownJson = Annotated[Json, BeforeValidator(shown)]
+ShownObject = Annotated[dict[str, Any], BeforeValidator(shown)]  # Any: JSON as its sender gave it
 
 
 def find_unfit(value: Json) -> Unfit | None:

@@ -162,11 +162,14 @@ def _options(address: Address) -> dict[str, Any]:
         "socket_keepalive": True,
         # Once, at once: a pooled connection may have died with the server that is back by now.
         "retry": Retry(NoBackoff(), 1),
-        **(_tls_options(address.tls) if address.tls is not None else {}),
+        **tls_options(address.tls),
     }
 
 
-def _tls_options(tls: Tls) -> dict[str, Any]:
+def tls_options(tls: Tls | None) -> dict[str, Any]:  # arguments of several types
+    """How redis-py is told to check the server, and who we are."""
+    if tls is None:
+        return {}
     return {
         "ssl": True,
         "ssl_cert_reqs": tls.certificate_check,

@@ -9,8 +9,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.broker import address
-from app.broker.address import Endpoint, Tls
+from app.broker import address, connection
+from app.broker.address import Endpoint
 from app.errors import InvalidInput
 
 TIMEOUT_S = 2.0
@@ -67,21 +67,8 @@ def _place(url: str) -> dict[str, Any]:  # arguments of several types
     }
     match parsed.place:
         case Endpoint(host=host, port=port):
-            return {**common, **_tls(parsed.tls), "host": host, "port": port}
+            return {**common, **connection.tls_options(parsed.tls), "host": host, "port": port}
         case str() as path:
             return {**common, "unix_socket_path": path}
         case _:
             raise InvalidInput("the broker URL names no one server")
-
-
-def _tls(tls: Tls | None) -> dict[str, Any]:  # arguments of several types
-    if tls is None:
-        return {}
-    return {
-        "ssl": True,
-        "ssl_cert_reqs": tls.certificate_check,
-        "ssl_check_hostname": tls.check_hostname,
-        "ssl_ca_certs": tls.ca_certs,
-        "ssl_certfile": tls.certfile,
-        "ssl_keyfile": tls.keyfile,
-    }

@@ -1,6 +1,6 @@
 """`Work` of a run that is tied to a job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from app.jobs.events import Seen
 from app.jobs.model import Artifact, Job, JobId, JobRequest
 from app.jobs.platform import Platform
 from app.jobs.progress import Meter
+from app.jobs.running import Running
 from app.jobs.service import Jobs
 from app.jobs.stop import Stop
 
 
-class JobWork:
+class JobWork(Running):
     """One run of one stage of a job."""
 
     def __init__(
@@ -28,32 +29,14 @@ class JobWork:
         share: tuple[float, float],
         attempt: int,
     ) -> None:
-        self._platform = platform
+        super().__init__(platform, key=job.id, attempt=attempt, stop=stop)
         self._job = job
-        self._stop = stop
         self._meter = meter
         self._share = share
-        self._attempt = attempt
 
     @property
     def job_id(self) -> JobId | None:
         return self._job.id
-
-    @property
-    def key(self) -> str:
-        return self._job.id
-
-    @property
-    def attempt(self) -> int:
-        return self._attempt
-
-    @property
-    def directory(self) -> Path:
-        return workspace.folder(self._platform.settings.files.temp_dir, self.key)
-
-    @property
-    def platform(self) -> Platform:
-        return self._platform
 
     def progress(
         self,
@@ -69,18 +52,6 @@ class JobWork:
             Seen(progress=whole, message=message, speed=speed, eta_seconds=eta_seconds)
         )
 
-    def check(self) -> None:
-        self._stop.check()
-
-    def run_process(
-        self,
-        command: Sequence[str],
-        *,
-        on_line: Callable[[str], None] | None = None,
-        timeout_s: float | None = None,
-    ) -> str:
-        return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
-
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
         self._stop.check()
         hold = Hold(job_id=self._job.id, fence=self._job.fence)
@@ -89,14 +60,11 @@ class JobWork:
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         self._stop.check()
         # The fence is part of the key: a run that was superseded overwrites nothing.
-        key = f"jobs/{self._job.id}/{self._job.fence}/{workspace.checked_name(name)}"
-        stored = self._platform.artifacts.save(path, key=key)
-        artifact = Artifact(
-            name=name,
-            media_type=media_type,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
+        folder = f"jobs/{self._job.id}/{self._job.fence}"
+        artifact = self._stored(
+            path, folder=folder, name=workspace.checked_name(name), media_type=media_type
         )
+        key = f"{folder}/{artifact.name}"
         hold = Hold(job_id=self._job.id, fence=self._job.fence)
         is_ours, replaced = self._platform.claims.keep_artifact(
             hold, artifact, key=key, now=datetime.now(UTC)

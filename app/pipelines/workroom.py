@@ -28,6 +28,14 @@ def kept_for_next_stage(work: Work) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def removed_at_the_end(work: Work) -> Iterator[None]:
+    """Remove the folder when this, the only stage, is done; leave it to the next attempt."""
+    with kept_for_next_stage(work):
+        yield
+    remove(work)
+
+
 def is_last_attempt(work: Work, error: Exception) -> bool:
     """Whether plain Celery will not try again after this error. A job has its finalizer."""
     if work.job_id is not None:

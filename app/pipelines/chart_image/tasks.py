@@ -17,7 +17,5 @@ def analyze_chart_image(
 
     named = {"image_path": image_path, "model": model}
     params = arguments.parsed(ChartImageParams, named | others)
-    with workroom.kept_for_next_stage(self.work):
-        result = analyze.analyze(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return analyze.analyze(params, self.work).model_dump(mode="json")

@@ -21,10 +21,8 @@ def process_document(
 
     named = {"source_id": source_id, "file_path": file_path, "chatbot_id": chatbot_id}
     params = arguments.parsed(DocumentParams, named | others)
-    with workroom.kept_for_next_stage(self.work):
-        result = process.process(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return process.process(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="abandon_document", base=JobTask, bind=True)

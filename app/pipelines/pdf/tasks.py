@@ -19,10 +19,8 @@ def process_pdf_document(
     """Read the pages of a PDF; takes the fields of `PdfParams`."""
     named = {"pdf_path": pdf_path, "extract_images": extract_images}
     params = arguments.parsed(PdfParams, named | others)
-    with workroom.kept_for_next_stage(self.work):
-        result = process.process(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return process.process(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="abandon_pdf_document", base=JobTask, bind=True)

@@ -16,10 +16,8 @@ def generate_analytics_report(
     from app.pipelines.report import generate  # the queries, which the API does not need
 
     params = arguments.parsed(ReportParams, {"chatbot_id": chatbot_id, "period": period} | others)
-    with workroom.kept_for_next_stage(self.work):
-        report = generate.generate(params, self.work)
-    workroom.remove(self.work)
-    return report.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return generate.generate(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="discard_report_files", base=JobTask, bind=True)

@@ -21,7 +21,5 @@ def extract_trading_strategy(
 
     given = {"content": content, "content_type": content_type, "model": model}
     params = arguments.parsed(StrategyParams, {**given, "upload_id": upload_id})
-    with workroom.kept_for_next_stage(self.work):
-        result = extract.extract(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return extract.extract(params, self.work).model_dump(mode="json")

@@ -23,7 +23,5 @@ def generate_video_task(
 
     given = {"video_id": video_id, "pubmed_id": pubmed_id}
     params = arguments.parsed(VideoParams, given)
-    with workroom.kept_for_next_stage(self.work):
-        made = generate.generate(params, self.work)
-    workroom.remove(self.work)
-    return made.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return generate.generate(params, self.work).model_dump(mode="json")

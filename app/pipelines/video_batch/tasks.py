@@ -16,10 +16,8 @@ def process_youtube_videos(
     from app.pipelines.video_batch import process  # yt-dlp takes a second to import
 
     params = arguments.parsed(VideoBatchParams, {"bot_id": bot_id, "video_urls": video_urls})
-    with workroom.kept_for_next_stage(self.work):
-        result = process.process(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return process.process(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="discard_video_batch_files", base=JobTask, bind=True)

@@ -21,10 +21,8 @@ def scrape_website(
 
     named = {"source_id": source_id, "url": url, "chatbot_id": chatbot_id}
     params = arguments.parsed(WebsiteParams, named | others)
-    with workroom.kept_for_next_stage(self.work):
-        result = process.process(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return process.process(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="abandon_website", base=JobTask, bind=True)

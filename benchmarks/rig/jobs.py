@@ -46,10 +46,18 @@ def ended(up: Up, job_id: str) -> Json:
 class Follower:
     """Reads the events of a job in a thread of its own, to their end."""
 
-    def __init__(self, up: Up, job_id: str, *, on_percent: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        up: Up,
+        job_id: str,
+        *,
+        on_percent: Callable[[float], None] = lambda percent: None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.percents: list[float] = []
         self._url = up.http.base_url.join(f"/api/v1/jobs/{job_id}/events")
         self._on_percent = on_percent
+        self._on_end = on_end
         self._thread = threading.Thread(target=self._read, name="events")
         self._thread.start()
 
@@ -62,6 +70,12 @@ class Follower:
         return all(one <= two for one, two in itertools.pairwise(self.percents))
 
     def _read(self) -> None:
+        try:
+            self._hear()
+        finally:
+            self._on_end()
+
+    def _hear(self) -> None:
         with httpx2.stream("GET", self._url, timeout=None) as answer:
             for line in answer.iter_lines():
                 if not line.startswith("data: "):

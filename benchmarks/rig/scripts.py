@@ -58,25 +58,24 @@ def sound(url: str, folder: Path) -> None:
     Path(path).unlink()
 
 
-def transcript(url: str) -> str:
-    """What the captions of a page's video say."""
-    with yt_dlp.YoutubeDL(_options(noplaylist=True)) as downloader:
-        info = downloader.extract_info(url, download=False)
-        entry = info["entries"][0] if "entries" in info else info
-        tracks = entry["subtitles"]["en"]
-        text = downloader.urlopen(tracks[0]["url"]).read().decode()
+def transcripts(urls: Sequence[str], *, feed: str | None = None) -> list[str]:
+    """What the captions of each page's video say; of each entry of a feed."""
+    with yt_dlp.YoutubeDL(_options(extract_flat="in_playlist")) as downloader:
+        if feed is not None:
+            entries = downloader.extract_info(feed, download=False)["entries"]
+            urls = [entry["url"] for entry in entries]
+        return [_transcript(downloader, url) for url in urls]
+
+
+def _transcript(downloader: yt_dlp.YoutubeDL, url: str) -> str:
+    info = downloader.extract_info(url, download=False)
+    entry = info["entries"][0] if "entries" in info else info
+    text = downloader.urlopen(entry["subtitles"]["en"][0]["url"]).read().decode()
     return "\n".join(part.strip() for part in _CUE.split(text)[1:])
 
 
-def transcripts(url: str) -> list[str]:
-    """Of every entry of a listing."""
-    with yt_dlp.YoutubeDL(_options(extract_flat=True)) as downloader:
-        entries = downloader.extract_info(url, download=False)["entries"]
-    return [transcript(entry["url"]) for entry in entries]
-
-
 def spoken_chunks(urls: Sequence[str]) -> list[str]:
-    return [chunk for url in urls for chunk in SPLITTER.chunks(transcript(url))]
+    return [chunk for said in transcripts(urls) for chunk in SPLITTER.chunks(said)]
 
 
 def pdf_text(path: Path) -> list[str]:

@@ -76,20 +76,21 @@ def watched(pid: int) -> Iterator[Watch]:
 
 class Quiet:
     """Whether workers have come to rest: nothing that they started is left, and they hardly use the
-    processor. Ask again and again."""
+    processor. Ask again and again. Workers that start later, to clean up, do not count."""
 
     BUSY_RATIO = 0.15
     """Of one processor, between two questions: an idle worker renews leases and listens."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._ticks = {one.pid: one.cpu_ticks for one in workers_below(pid)}
+        self._ticks = {one.pid: one.cpu_ticks for one in workers_below(pid) if one.is_worker}
 
     def is_working(self, passed_s: float) -> bool:
         """Whether some work was done in the seconds since the question before."""
         seen = workers_below(self._pid)
-        spent = sum(one.cpu_ticks - self._ticks.get(one.pid, one.cpu_ticks) for one in seen)
-        self._ticks = {one.pid: one.cpu_ticks for one in seen}
+        ticks = {one.pid: one.cpu_ticks for one in seen if one.pid in self._ticks}
+        spent = sum(count - self._ticks[pid] for pid, count in ticks.items())
+        self._ticks = ticks
         has_children = any(not one.is_worker for one in seen)
         return has_children or spent / TICKS_PER_S > self.BUSY_RATIO * passed_s
 

@@ -266,3 +266,13 @@ def test_hostile_names_stay_in_the_folder(site: Site, open_desk: OpenDesk, temp_
     found = fetch(site, "/video-of?source=/media/clip.mp4?name=../../../evil.mp4", desk)
     assert (desk.directory / found.file).is_file()
     assert [path.name for path in temp_dir.iterdir()] == ["desk"]
+
+
+def test_a_site_is_not_asked_for_more_than_its_pace(site: Site, open_desk: OpenDesk) -> None:
+    """However slow the machine is, it never gets more bytes in a time than it may."""
+    size_bytes, bytes_per_s = (site.folder / "clip.mp4").stat().st_size, 400_000
+    desk = open_desk(CELERIAC_SITES_BYTES_PER_S=str(bytes_per_s))
+    began = time.monotonic()
+    fetch(site, "/media/clip.mp4", desk)
+    taken_s = time.monotonic() - began
+    assert size_bytes / taken_s <= bytes_per_s

@@ -23,7 +23,8 @@ class LocalOnly:
 
     def __init__(self, app: ASGIApp, *, is_open: bool, hosts: Collection[str]) -> None:
         """`hosts` are names besides those of the loopback by which this API is asked. With
-        `is_open` every address will do, and every name unless some are given."""
+        `is_open` every address will do, and every name unless some are given: probes of Kubernetes
+        ask by address, which nobody can have point elsewhere."""
         self._app = app
         self._is_open = is_open
         self._hosts = frozenset(name.lower() for name in hosts)
@@ -43,6 +44,8 @@ class LocalOnly:
             return None
         name = host_name(Headers(scope=scope).get("host", ""))
         if not name or is_loopback(name) or name in self._hosts:  # browsers name us always
+            return None
+        if self._is_open and find_address(name) is not None:
             return None
         return problem.of_status(421, f"{name!r} is none of this API's names (CELERIAC_API_HOSTS)")
 
@@ -77,9 +80,16 @@ def is_loopback(name: str) -> bool:
     """
     if name == LOOPBACK_NAME:
         return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
+    address = find_address(name)
+    if address is None:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped if mapped is not None else address).is_loopback
+    return bool((mapped if mapped is not None else address).is_loopback)
+
+
+def find_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The name as an address, where it is one."""
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None

@@ -1,6 +1,7 @@
 """The base class of every stage: one task that runs tied to a job, and as plain Celery."""
 
 import random
+import uuid
 from typing import Any
 
 from celery import Task
@@ -14,6 +15,9 @@ from app.jobs.plain_work import PlainWork
 from app.jobs.platform import Platform
 from app.jobs.ticket import Ticket
 from app.jobs.work import Work
+
+HANDED_KEY = "work"
+"""Under this name a stage that leaves files to the next one returns `self.work.key`."""
 
 
 class JobTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -65,7 +69,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         request = self.request
         work = PlainWork(
             self.platform,
-            key=request.root_id or request.id or "direct",
+            key=_key_of(args) or request.id or str(uuid.uuid4()),
             attempt=request.retries + 1,
             tell=self._tell,
         )
@@ -91,6 +95,16 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
     def _tell(self, meta: JsonObject) -> None:
         if self.request.id and not self.request.is_eager:
             self.update_state(state="PROGRESS", meta=meta)
+
+
+def _key_of(args: Any) -> str | None:
+    """What an earlier stage of a chain calls the work, and hands on in what it returned.
+
+    Not Celery's root id: all tasks that one task sends have the same.
+    """
+    handed = args[0] if args else None
+    key = handed.get(HANDED_KEY) if isinstance(handed, dict) else None
+    return key if isinstance(key, str) else None
 
 
 def _answer(ending: Ending) -> Json:

@@ -106,7 +106,10 @@ class UpkeepStore:
         """Running jobs whose lease is over, those first that have waited longest."""
         query = (
             select(_jobs)
-            .where(_LEASED, _jobs.c.lease_until < now, ~_jobs.c.finalizer_due)
+            .where(
+                *(_LEASED, _jobs.c.lease_until < now, ~_jobs.c.finalizer_due),
+                _jobs.c.state == JobState.RUNNING.value,
+            )
             .order_by(_jobs.c.lease_until)
             .limit(limit)
         )
@@ -225,7 +228,7 @@ class UpkeepStore:
     def give_up_finalizer(self, job: Job) -> None:
         """The finalizer has failed too often: leave what it should have removed."""
         where = (_jobs.c.id == job.id, _jobs.c.fence == job.fence, _jobs.c.finalizer_due)
-        self._change(where, {"finalizer_due": False})
+        self._change(where, {"finalizer_due": False, "lease_until": None, "worker": None})
 
     def fail_queued(self, job: Job, error: JobError, *, now: datetime) -> Job | None:
         """Fail a job that no worker can take."""

@@ -1,6 +1,8 @@
 """Chunks: pieces of a source's text, as retrieval wants them."""
 
 import itertools
+import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,7 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Row, delete, func, insert, select
 
 from app.storage import chunk_search, schema, terms
-from app.storage.engine import Database
+from app.storage.engine import Database, dump_json
 
 _chunks = schema.chunks
 
@@ -16,6 +18,9 @@ _FIELDS = ("id", "source_id", "chatbot_id", "ordinal", "text", "tokens", "metada
 
 BATCH = 500
 """Rows an INSERT carries: enough to be fast, few enough for any limit on parameters."""
+
+IN_MEMORY_BYTES = 4 * 1024 * 1024
+"""Rows that wait to be written; more of them wait in a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +91,15 @@ class SqlChunkStore:
         self._database = database
 
     def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
-        with self._database.write() as connection:
-            connection.execute(delete(_chunks).where(_chunks.c.source_id == source_id))
+        # Words take a second a megabyte to find: not while all other writers wait for the lock.
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, "w+") as spool:
             for batch in _batches(source_id, chatbot_id, chunks):
-                connection.execute(insert(_chunks), batch)
+                spool.write(f"{dump_json(batch)}\n")
+            spool.seek(0)
+            with self._database.write() as connection:
+                connection.execute(delete(_chunks).where(_chunks.c.source_id == source_id))
+                for line in spool:
+                    connection.execute(insert(_chunks), json.loads(line))
 
     def of_source(self, source_id: str) -> list[Chunk]:
         query = select(_chunks).where(_chunks.c.source_id == source_id).order_by(_chunks.c.ordinal)

@@ -238,7 +238,7 @@ def _take_write_lock(connection: sqlite3.Connection, begin: str) -> None:
             try:
                 connection.execute(begin)
             except sqlite3.OperationalError as error:
-                is_taken = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                is_taken = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_taken or time.monotonic() > deadline_s:
                     raise
                 time.sleep(LOCK_POLL_S)

@@ -6,7 +6,7 @@ As plain Celery: `chain(download_audio.s(url=...), convert_to_mp3.s(), cleanup_t
 from celery import shared_task
 
 from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.task import HANDED_KEY, JobTask
 from app.pipelines import arguments, workroom
 from app.pipelines.media.schema import Converted, Downloaded, MediaParams
 
@@ -18,7 +18,8 @@ def download_audio(self: JobTask, **params: object) -> JsonObject:
 
     wanted = arguments.parsed(MediaParams, params)
     with workroom.kept_for_next_stage(self.work):
-        return download.download(wanted, self.work).model_dump(mode="json")
+        found = download.download(wanted, self.work)
+        return found.model_dump(mode="json") | {HANDED_KEY: self.work.key}
 
 
 @shared_task(name="convert_to_mp3", base=JobTask, bind=True)
@@ -28,7 +29,8 @@ def convert_to_mp3(self: JobTask, downloaded: JsonObject) -> JsonObject:
 
     found = arguments.parsed(Downloaded, downloaded)
     with workroom.kept_for_next_stage(self.work):
-        return convert.convert(found, self.work).model_dump(mode="json")
+        made = convert.convert(found, self.work)
+        return made.model_dump(mode="json") | {HANDED_KEY: self.work.key}
 
 
 @shared_task(name="cleanup_temp_files", base=JobTask, bind=True)

@@ -5,6 +5,7 @@ Templates are texts with `$title`, `$message`, `$type`, `$user_id`, `$id`, `$dat
 """
 
 import html
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -40,7 +41,7 @@ def write(
     try:
         letter["From"] = Address(display_name=one_line(name), addr_spec=own_address)
         letter["To"] = Address(addr_spec=to)
-    except ValueError as error:
+    except (ValueError, MessageError) as error:
         raise InvalidInput(f"an e-mail address cannot be used: {error}") from error
     letter["Subject"] = subject(_filled(notification.type, "subject", values, templates))
     letter["Date"] = notification.created_at

@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 
 from app.errors import CeleriacError, InvalidInput, PermanentError, RetryableError
@@ -34,12 +34,17 @@ def _connected(settings: NotifySettings) -> Iterator[smtplib.SMTP]:
         server = smtplib.SMTP_SSL(host, port, timeout=timeout_s, context=trust)
     else:
         server = smtplib.SMTP(host, port, timeout=timeout_s)
-    with server:
+    try:
         if settings.smtp_security == "starttls":
             server.starttls(context=ssl.create_default_context(cafile=ca_file))
         if settings.smtp_username is not None:
             server.login(settings.smtp_username, settings.smtp_password.get_secret_value())
         yield server
+    finally:
+        # What the server accepted is sent, however it says goodbye.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+        server.close()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What a notification is asked for, and what became of it."""
 
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Annotated, Any
 
 from pydantic import (
@@ -29,6 +31,10 @@ def _deliverable(address: str) -> str:
         raise ValueError("not an e-mail address")
     if any(char in address for char in " ,;:<>()[]\\") or "@" in mailbox:
         raise ValueError("one e-mail address, without a name")
+    try:
+        Address(addr_spec=address)
+    except (ValueError, MessageError) as error:
+        raise ValueError("not an e-mail address") from error
     return address
 
 

@@ -107,6 +107,9 @@ class Crawl:
                 )
         except (ProcessFailed, LimitExceeded, json.JSONDecodeError) as error:
             self._work.check()
+            if self._writer is None and time.monotonic() > self._deadline_s:
+                self.is_in_time = False  # a pause took the rest of the time: nothing was read
+                return False
             if self._writer is None:
                 raise
             is_limit = isinstance(error, LimitExceeded)
@@ -158,7 +161,7 @@ class Crawl:
     def _next(self) -> Waiting | None:
         if self._given is not None:
             return self._given[0]
-        if time.monotonic() > self._deadline_s:
+        if time.monotonic() + self._network.delay_s > self._deadline_s:
             self.is_in_time = False
             return None
         return self._notebook.next()

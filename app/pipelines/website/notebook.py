@@ -140,22 +140,27 @@ class Notebook:
 
     def request(self, page: Waiting) -> None:
         """Note that it is asked for."""
-        self._requested += page.tries == 0
-        self._database.execute(
-            "UPDATE page SET requested = 1, tries = tries + 1 WHERE number = ?", (page.number,)
+        first = self._database.execute(
+            "UPDATE page SET requested = 1 WHERE number = ? AND NOT requested", (page.number,)
         )
+        self._requested += first.rowcount
+        self._set(page.number, tries=page.tries + 1)
 
     def postpone(self, page: Waiting, error: CeleriacError) -> None:
-        """Let it wait behind all others, if it has not been tried too often."""
-        state = "waiting" if page.tries + 1 < MAX_TRIES else "failed"
-        self._set(page.number, state=state, reason=error.type, message=str(error))
+        """Let it wait behind all others, if it has not been tried too often.
+
+        It counts as tried, too, when its site's robots.txt could not be had.
+        """
+        tries = page.tries + 1
+        state = "waiting" if tries < MAX_TRIES else "failed"
+        self._set(page.number, state=state, tries=tries, reason=error.type, message=str(error))
 
     def give_up(self) -> None:
         """Those that were tried, and wait still, have failed."""
         self._database.execute(
             "UPDATE page SET state = 'failed', reason = coalesce(reason, 'RetryableError'), "
             "message = coalesce(message, 'the worker died each time that it was read') "
-            "WHERE state = 'waiting' AND requested"
+            "WHERE state = 'waiting' AND (requested OR tries > 0)"
         )
 
     def is_taken(self, url: str, *, but: Waiting) -> bool:

@@ -67,7 +67,7 @@ class _Site:
             self._work.progress(0, "asking for the first page")
             visitor = self._visitor(notebook, network)
             first = self._begun(notebook, visitor)
-            self._seed(notebook, network, visitor)
+            self._seed(notebook, network, visitor, until_s=deadline_s)
             crawl = Crawl(
                 self._work,
                 notebook,
@@ -119,7 +119,9 @@ class _Site:
         notebook.note("url", seen.page.url if isinstance(seen, Unchanged) else seen.url)
         return page, seen
 
-    def _seed(self, notebook: Notebook, network: Network, visitor: Visitor) -> None:
+    def _seed(
+        self, notebook: Notebook, network: Network, visitor: Visitor, *, until_s: float
+    ) -> None:
         """Let the pages of the sitemaps wait."""
         url = notebook.fact("url") or ""
         if notebook.fact("seeded") is not None:
@@ -138,6 +140,7 @@ class _Site:
                 site=addresses.site_of(url),
                 limit=self._page_limit * ADDRESSES_PER_PAGE,
                 on_failure=failed,
+                until_s=until_s,
             )
             notebook.add((page for page in pages if not addresses.is_file(page)), depth=1)
         notebook.note("seeded", "yes")

@@ -1,6 +1,7 @@
 """Sitemaps (sitemaps.org): XML, plain text, gzip, and indexes of them, read as they come."""
 
 import itertools
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from xml.parsers import expat
@@ -21,16 +22,24 @@ Failed = Callable[[str, CeleriacError], None]
 
 
 def pages(
-    first: list[str], network: Network, *, site: str, limit: int, on_failure: Failed
+    first: list[str],
+    network: Network,
+    *,
+    site: str,
+    limit: int,
+    on_failure: Failed,
+    until_s: float,
 ) -> Iterator[str]:
     """The addresses that the sitemaps of a site name, at most `limit`; another site's are left out.
 
-    One that cannot be read is told and left out: what it had named until then is there.
+    One that cannot be read is told and left out: what it had named until then is there. None is
+    asked for whose turn comes after `until_s` (monotonic).
     """
     waiting, seen = list(first), set(first)
     count = 0
     for _ in range(MAX_FILES):
-        if not waiting or count >= limit:
+        is_over = time.monotonic() + network.delay_s > until_s
+        if not waiting or count >= limit or is_over:
             return
         url = waiting.pop(0)
         for kind, address in _told(url, network, on_failure):
@@ -91,6 +100,8 @@ def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
                 rest = packed.unconsumed_tail
         except zlib.error as error:
             raise InvalidInput(f"the sitemap is no gzip: {error}") from error
+        if packed.eof:
+            return  # what stands behind the end would only be piled up
 
 
 def _limited(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:

@@ -164,8 +164,9 @@ class Visitor:
 
 def _headers(known: Page | None) -> dict[str, str]:
     headers = {"Accept": ACCEPTED}
-    if known is not None and known.etag is not None:
+    # What is no ASCII cannot be sent back in a header.
+    if known is not None and known.etag is not None and known.etag.isascii():
         headers["If-None-Match"] = known.etag
-    if known is not None and known.modified is not None:
+    if known is not None and known.modified is not None and known.modified.isascii():
         headers["If-Modified-Since"] = known.modified
     return headers

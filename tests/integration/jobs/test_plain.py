@@ -68,3 +68,16 @@ def test_a_task_called_as_a_function_runs_here(standing_site: Site) -> None:
     celery.loader.import_default_modules()
 
     assert celery.tasks["probe_second"](given("ok"))["trail"] == ["second:ok"]
+
+
+def test_tasks_that_one_task_sends_have_folders_of_their_own(standing_site: Site) -> None:
+    """Celery gives all of them the same root id."""
+    platform = standing_site.platform
+    sent = [
+        platform.celery.send_task("probe_finalizer", (name,), root_id="one-root")  # as in a task
+        for name in ("one", "two")
+    ]
+    assert [each.get(timeout=30) for each in sent] == ["one", "two"]
+    folders = {path.name for path in platform.settings.files.temp_dir.iterdir() if path.is_dir()}
+    assert {each.id for each in sent} <= folders
+    assert "one-root" not in folders

@@ -313,6 +313,23 @@ def test_a_finalizer_that_always_fails_is_given_up(
     assert platform.jobs.runs(job.id)[-1].attempt == 5
 
 
+def test_a_finalizer_that_was_given_up_holds_no_lease(
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+) -> None:
+    """One row for ever would keep jobs from being found whose worker died."""
+    job = failed(platform, jobs.submit(acts.request()), now=clock.now)
+    for _ in range(8):  # each time its worker dies
+        clock.turn(GRACE_S + 1)
+        reconciler.tick()
+        own = ticket.finalizer_ticket(platform.jobs.get(job.id), task="probe_finalizer")
+        platform.claims.claim_finalizer(own, acts.claimant(clock.now))
+    clock.turn(GRACE_S + 1)
+    reconciler.tick()
+    clock.turn(GRACE_S + 1)
+
+    assert platform.upkeep.expired(now=clock.now, limit=10) == []
+
+
 def run_finalizer_badly(platform: Platform, job: Job, *, now: datetime) -> None:
     own = ticket.finalizer_ticket(job, task="probe_finalizer")
     claimed = platform.claims.claim_finalizer(own, acts.claimant(now))

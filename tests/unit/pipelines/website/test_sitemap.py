@@ -67,3 +67,20 @@ def test_a_packed_bomb_is_never_unpacked_whole() -> None:
     assert max(map(len, unpacked)) <= 256 * 1024
     with pytest.raises(LimitExceeded):
         list(sitemap.read(packed_spaces(), url="http://a/map"))
+
+
+def test_what_stands_behind_a_packed_sitemap_is_left_alone() -> None:
+    packed = gzip.compress(MAP.encode())
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        yield packed
+        while True:
+            taken += 1
+            yield bytes(65536)
+
+    found = list(sitemap.read(endless(), url="http://a/map"))
+
+    assert found == [("url", "http://a/1?x=1&y=2"), ("url", "http://a/ä")]
+    assert taken <= 1

@@ -38,7 +38,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 
 lock: setup ## write requirements.lock anew from pyproject.toml, and from it those of the images
 	$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
-	$(COMPILE) --extra platform --extra pipelines --extra operator --extra flower \
+	$(COMPILE) --extra platform --extra pipelines --extra speech --extra operator --extra flower \
 	  --constraint requirements.lock pyproject.toml -o requirements/image.lock
 	$(COMPILE) --extra operator --constraint requirements.lock pyproject.toml -o requirements/operator.lock
 	$(COMPILE) --group build --constraint requirements.lock -o requirements/build.lock

@@ -67,6 +67,20 @@ def test_a_chart_is_a_plain_call(server: Server, house: House) -> None:
     assert house.asked[-1].body["model"].startswith("claude-sonnet-4")
 
 
+def test_a_chart_is_a_kind_of_the_api(server: Server) -> None:
+    picture = io.BytesIO()
+    pdfs.photo(size=(640, 480)).save(picture, "PNG")
+    files = {"file": ("chart.png", picture.getvalue(), "image/png")}
+    upload = server.http.post("/api/v1/uploads", files=files).json()
+    body = {"params": {"upload_id": upload["id"], "model": "claude-sonnet-4"}}
+    submitted = server.http.post("/api/v1/jobs/chart-image", json=body)
+    assert submitted.status_code == 202, submitted.text
+    path = f"/api/v1/jobs/{submitted.json()['id']}"
+    job = server.http.get(path, params={"wait": 30}).json()
+    assert (job["state"], job["error"]) == ("succeeded", None)
+    assert {name: job["result"][name] for name in SEEN} == SEEN
+
+
 def test_a_report_is_a_kind_of_the_api(server: Server) -> None:
     submitted = server.http.post("/api/v1/jobs/report", json={"params": {"period": "7d"}})
     assert submitted.status_code == 202, submitted.text

@@ -389,6 +389,9 @@ def test_the_original_routes_make_a_video_and_serve_it(
         failed = http.get(f"/api/videos/{gone['job_id']}").json()
         assert (failed["status"], failed["video_url"]) == ("FAILURE", None)
         assert failed["error"].startswith("NotFound: PubMed has no article")
+        kind = http.post("/api/v1/jobs/video", json={"params": {"pubmed_id": "31000002"}}).json()
+        job = http.get(f"/api/v1/jobs/{kind['id']}", params={"wait": 60}).json()
+        assert (job["state"], job["result"]["pubmed_id"]) == ("succeeded", "31000002")
         refused: httpx2.Response = http.post("/api/videos/generate", json={"pubmed_id": "x"})
         assert refused.status_code == 422
         assert http.get("/api/videos/0198c7a0-0000-7000-8000-000000000000").status_code == 404

@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 from app.cli import application
 from app.control import board
 from app.control.board import Board
-from app.control.status import PoolStatus
 from app.errors import CeleriacError, NotFound
 from tests.integration.serving import Server
+from tests.pool_status import build_pool_status
 
 
 @pytest.fixture
@@ -21,25 +21,7 @@ def posted(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    status = PoolStatus(
-        observed_generation=1,
-        mode="Auto",
-        replicas=2,
-        ready_replicas=1,
-        desired_replicas=2,
-        draining_replicas=0,
-        selector="",
-        last_scale_at_s=None,
-        queues=(),
-        backlog=7,
-        active_tasks=None,
-        arrival_rate=None,
-        mean_runtime_s=None,
-        queue_wait_s=None,
-        slots_per_replica=None,
-        explanation=("two replicas for seven messages",),
-        conditions=(),
-    )
+    status = build_pool_status(explanation=("two replicas for seven messages",))
     board_now = Board(posted_at_s=0.0, pools={"documents": status})
     redis_client.set(board.KEY, board.build_text(board_now))
 

@@ -10,34 +10,23 @@ from aiohttp import web
 
 from app.control.pool import PoolKey
 from app.control.ports import BrokerKey, Tick
-from app.control.status import Condition, ConditionStatus, ConditionType, PoolStatus
+from app.control.status import Condition, ConditionStatus, ConditionType
 from app.errors import InvalidInput
 from app.operator.metrics import OperatorMetrics
 from tests.integration.operator import serving
 from tests.integration.processes import Process
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
+from tests.pool_status import build_pool_status
 from tests.ports import free_port
 
 SHOP = PoolKey(namespace="shop", name="orders")
 
-STATUS = PoolStatus(
-    observed_generation=1,
-    mode="Auto",
-    replicas=2,
-    ready_replicas=1,
+STATUS = build_pool_status(
     desired_replicas=3,
-    draining_replicas=0,
-    selector="",
-    last_scale_at_s=None,
-    queues=(),
-    backlog=7,
-    active_tasks=None,
     arrival_rate=0.5,
-    mean_runtime_s=None,
     queue_wait_s=4.0,
     slots_per_replica=2,
-    explanation=(),
     conditions=(
         Condition(
             type=ConditionType.SCALING_LIMITED,

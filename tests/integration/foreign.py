@@ -1,0 +1,112 @@
+"""Workers of any tested release of Celery, for tests of applications that are not ours.
+
+    with Started(folder=tmp_path, environment=dict(os.environ)) as started:
+        shop = ForeignShop(url=redis_url, folder=tmp_path, started=started, version="5.2.7",
+                           conf={"task_serializer": "pickle", "accept_content": ["pickle"]})
+        worker = shop.worker("one", pool="gevent", concurrency=4)
+        shop.send("hold", 1, shop.held())
+
+The node is called `one@shop`. The fixture `start_shop` does the first line.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celery import Celery
+
+from app.broker.model import NodeName
+from tests.integration import foreign_shop
+from tests.integration.processes import Process, Started
+from tests.tools import celery_versions
+
+APP = "tests.integration.foreign_shop"
+HOST = "shop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A line that a task has written: what happened to which task, when, and in which process."""
+
+    what: str
+    """`begin` or `end`."""
+    number: int
+    at_s: float
+    pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignShop:
+    """An application of some release of Celery. This process publishes as its client would."""
+
+    url: str
+    folder: Path
+    started: Started
+    version: str = celery_versions.NEWEST
+    conf: Mapping[str, object] = field(default_factory=dict)
+    """Settings of Celery that differ from the defaults of `foreign_shop`."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes of this application that something else starts."""
+        return {
+            "SHOP_BROKER_URL": self.url,
+            "SHOP_CONF": json.dumps(self.conf),
+            "SHOP_RECORDS": str(self.folder / "records"),
+        }
+
+    def worker(
+        self,
+        name: str,
+        queues: Sequence[str] = ("shop",),
+        *,
+        pool: str = "threads",
+        concurrency: int = 1,
+        env: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> Process:
+        """A ready worker, whose node is `name@shop`."""
+        return self.started.worker(
+            queues,
+            python=celery_versions.python(self.version),
+            pool=pool,
+            concurrency=concurrency,
+            app=APP,
+            arguments=("--hostname", f"{name}@{HOST}", *arguments),
+            env={**self.environment, **(env or {})},
+        )
+
+    def send(self, task: str, *args: object, **options: object) -> str:
+        """Publish a task to the queue `shop`, unless `options` name another; returns its id."""
+        with foreign_shop.build_app(self.environment) as client:
+            return str(client.send_task(task, args=args, **options).id)
+
+    def client(self) -> Celery:
+        """A Celery application of this process with the same settings. Close it."""
+        return foreign_shop.build_app(self.environment)
+
+    def held(self, name: str = "held") -> str:
+        """The file that `hold` waits on; `release` lets it end."""
+        path = self.folder / name
+        path.touch()
+        return str(path)
+
+    def release(self, name: str = "held") -> None:
+        (self.folder / name).unlink()
+
+    def records(self, what: str) -> list[Record]:
+        """What its tasks have written, in this order."""
+        path = self.folder / "records"
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = [line.split() for line in lines]
+        return [
+            Record(what=kind, number=int(number), at_s=float(at), pid=int(pid))
+            for kind, number, at, pid in found
+            if kind == what
+        ]
+
+
+def node(name: str) -> NodeName:
+    """The node of the worker of this name."""
+    return NodeName(f"{name}@{HOST}")

@@ -1,0 +1,61 @@
+"""A Celery application as anybody would write it, for every release of Celery that is tested.
+
+It imports Celery and the standard library alone, knows nothing of Celeriac and is configured by its
+environment: `SHOP_BROKER_URL`, `SHOP_CONF` (settings as a JSON object) and `SHOP_RECORDS` (the file
+in which its tasks write down when they begin and end).
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from kombu.entity import Queue
+
+
+def nap(number: int, seconds: float) -> None:
+    _record(f"begin {number}")
+    time.sleep(seconds)
+    _record(f"end {number}")
+
+
+def hold(number: int, path: str) -> None:
+    """Run for as long as the file is there: the test decides."""
+    _record(f"begin {number}")
+    while Path(path).exists():
+        time.sleep(0.02)
+    _record(f"end {number}")
+
+
+def carry(number: int, payload: Any) -> None:
+    """Take an argument of any size and type."""
+    _record(f"begin {number}")
+    _record(f"end {number}")
+
+
+def build_app(environment: Mapping[str, str]) -> Celery:
+    app = Celery("shop", broker=environment.get("SHOP_BROKER_URL"))
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        task_default_queue="shop",
+        task_queues=[Queue("shop"), Queue("other")],
+    )
+    app.conf.update(json.loads(environment.get("SHOP_CONF", "{}")))
+    for task in (nap, hold, carry):
+        app.task(name=task.__name__)(task)
+    return app
+
+
+def _record(text: str) -> None:
+    """One short line: appending it is atomic."""
+    with Path(os.environ["SHOP_RECORDS"]).open("a") as file:
+        file.write(f"{text} {time.time():.3f} {os.getpid()}\n")
+
+
+app = build_app(os.environ)

@@ -98,8 +98,8 @@ def _boundary(content_type: str) -> bytes:
 
 
 async def _receive(receiver: "_Receiver", chunks: AsyncIterator[bytes], boundary: bytes) -> Form:
-    parser = MultipartParser(boundary, receiver.callbacks())
     try:
+        parser = MultipartParser(boundary, receiver.callbacks())
         async for chunk in chunks:
             parser.write(chunk)
             if len(receiver.pending) >= WRITE_BYTES:

@@ -1,7 +1,7 @@
 """Values that every store and every client can hold.
 
 JSON as Python reads it has more: NUL characters (PostgreSQL refuses them), halves of surrogate
-pairs (no UTF-8) and `NaN` (no JSON).
+pairs (no UTF-8), `NaN` (no JSON) and any depth (whatever writes an answer has a limit).
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from app.jobs.model import Json
+from app.storage import nesting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +41,17 @@ class _Place:
 
 
 def shown(value: Json) -> Json:
-    """The value as an answer can hold it: with "?" for halves of surrogate pairs. Work may find
-    some in damaged files and pages, and rows keep them.
+    """The value as an answer can hold it: with "?" for halves of surrogate pairs, which work finds
+    in damaged files and pages, and a note in place of what is nested too deeply. Rows may hold
+    both.
 
     >>> shown({"title": "half \\ud800"})
     {'title': 'half ?'}
     """
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    shallow = nesting.cut(value)
+    text = json.dumps(shallow, ensure_ascii=False, default=str)
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return value if whole == text else json.loads(whole)
+    return shallow if whole == text else json.loads(whole)
 
 
 ShownText = Annotated[str, BeforeValidator(shown)]
@@ -58,6 +61,8 @@ ShownObject = Annotated[dict[str, Any], BeforeValidator(shown)]  # Any: JSON as 
 
 def find_unfit(value: Json) -> Unfit | None:
     """The first value that can not be kept. Walks without recursion: the depth is the sender's."""
+    if nesting.is_too_deep(value):
+        return Unfit(path=(), reason=nesting.TOO_DEEP)
     waiting: list[tuple[_Place | None, Json]] = [(None, value)]
     while waiting:
         place, found = waiting.pop()

@@ -13,6 +13,7 @@ from app.errors import InvalidInput
 from app.jobs.model import JsonObject
 from app.jobs.pipeline import Pipeline, Registry, Schedule
 from app.settings import ScheduleSetting
+from app.storage import nesting
 
 LABEL = "schedule"
 """A job that began by a schedule has its name as this label."""
@@ -81,6 +82,8 @@ def _scheduled(
 
 
 def _params(name: str, pipeline: Pipeline, given: JsonObject) -> JsonObject:
+    if nesting.is_too_deep(given):
+        raise InvalidInput(f"a value in the params of the schedule {name!r} {nesting.TOO_DEEP}")
     try:
         return pipeline.params.model_validate(given).model_dump(mode="json")
     except ValidationError as error:

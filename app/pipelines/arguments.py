@@ -6,12 +6,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidInput
+from app.storage import nesting
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def parsed(model: type[Model], values: object) -> Model:
     """The arguments as the model has them. InvalidInput names what is wrong with each."""
+    if nesting.is_too_deep(values):
+        raise InvalidInput(f"the arguments do not fit: a value {nesting.TOO_DEEP}")
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
+from app.storage import nesting
 
 BUSY_TIMEOUT_S = 30.0
 """How long an SQLite writer waits for the writers before it."""
@@ -136,6 +137,7 @@ def build_engine(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         json_serializer=dump_json,
+        json_deserializer=nesting.parse,
         hide_parameters=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -167,8 +169,11 @@ def parse_url(url: str) -> URL:
 def dump_json(value: object, *, sort_keys: bool = False) -> str:
     """Strict JSON in ASCII: what one database takes, the other takes too.
 
-    Raises InvalidInput for a value that JSON cannot hold, such as NaN or a set.
+    Raises InvalidInput for a value that JSON cannot hold, such as NaN or a set, and for one that is
+    nested too deeply to be shown again.
     """
+    if nesting.is_too_deep(value):
+        raise InvalidInput(f"a JSON value {nesting.TOO_DEEP}")
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
     except (TypeError, ValueError, RecursionError) as error:
@@ -183,6 +188,7 @@ def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=-1,
         json_serializer=dump_json,
+        json_deserializer=nesting.parse,
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )

@@ -2,7 +2,8 @@
 
 `plan` maps the name of a stage to a list of acts, one for each attempt; the last one stays.
 Acts: `ok`, `sleep:<s>`, `spin:<s>` (checks all the time), `retryable`, `permanent`, `limited:<s>`,
-`crash` (kill -9 of the process), `child:<s>` (a process with a grandchild), `exit`.
+`crash` (kill -9 of the process), `child:<s>` (a process with a grandchild), `exit`,
+`deep:<n>` (returns so many levels).
 """
 
 from pydantic import BaseModel

@@ -52,9 +52,9 @@ def act(work: Work, stage: str, given: Given) -> Given:
     chosen = acts[min(work.attempt, len(acts)) - 1]
     verb, _, argument = chosen.partition(":")
     work.progress(1, f"{stage} begins")
-    ACTS[verb](work, argument)
+    made = ACTS[verb](work, argument)
     work.progress(99, f"{stage} ends")
-    return {**given, "trail": [*given["trail"], f"{stage}:{chosen}"]}
+    return {**given, "trail": [*given["trail"], f"{stage}:{chosen}"], **(made or {})}
 
 
 def _ok(work: Work, argument: str) -> None:
@@ -127,7 +127,15 @@ def _artifact(work: Work, argument: str) -> None:
     work.save_artifact(path, name=argument, media_type="text/plain")
 
 
-ACTS: dict[str, Callable[[Work, str], None]] = {
+def _deep(work: Work, argument: str) -> Given:
+    """A result that is nested so deeply."""
+    value: Any = 1
+    for _ in range(int(argument)):
+        value = [value]
+    return {"made": value}
+
+
+ACTS: dict[str, Callable[[Work, str], Given | None]] = {
     "ok": _ok,
     "sleep": _sleep,
     "spin": _spin,
@@ -141,4 +149,5 @@ ACTS: dict[str, Callable[[Work, str], None]] = {
     "child": _child,
     "artifact": _artifact,
     "odd": _odd,
+    "deep": _deep,
 }

@@ -56,6 +56,21 @@ def test_events_tell_the_whole_way_and_never_backwards(standing_site: Site) -> N
     assert {event.data["stage"] for event in told} == set(STAGES)
 
 
+@pytest.mark.parametrize("stage", ["first", "last"])
+@pytest.mark.parametrize("levels", [300, 2_000])
+def test_a_result_that_is_nested_too_deeply_fails_the_job(
+    standing_site: Site, stage: str, levels: int
+) -> None:
+    job = standing_site.ended(
+        standing_site.jobs.submit(acts.request({stage: [f"deep:{levels}"]})).id
+    )
+
+    assert (job.state, job.result) == (JobState.FAILED, None)
+    assert job.error is not None
+    assert (job.error.type, job.error.retryable) == ("InvalidInput", False)
+    assert job.error.message == "a JSON value must not be nested deeper than 100 levels"
+
+
 def test_a_message_delivered_three_times_runs_once(site: Site) -> None:
     job = site.jobs.submit(acts.request({"first": ["sleep:0.5"]}))
     site.platform.publisher.publish(job)

@@ -148,3 +148,10 @@ def test_a_sender_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
 def test_odd_bytes_in_names_become_text_that_can_be_kept(tmp_path: Path) -> None:
     form, _ = receive(tmp_path, file(b"1", filename="caf\u00e9\x00.txt") + END)
     assert form.file.filename == "café\ufffd.txt"
+
+
+@pytest.mark.parametrize("length", [257, 5_000])
+def test_a_boundary_that_is_too_long_is_refused(tmp_path: Path, length: int) -> None:
+    with pytest.raises(InvalidInput, match="256"):
+        receive(tmp_path, content_type=f"multipart/form-data; boundary={'b' * length}")
+    assert partial_files(tmp_path) == []

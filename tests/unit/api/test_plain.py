@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,10 +44,18 @@ def test_the_unfit_value_is_named(value: Json, path: tuple[str | int, ...], reas
     assert plain.find_unfit(value) == Unfit(path=path, reason=reason)
 
 
-def test_depth_does_not_exhaust_the_stack() -> None:
-    value: Json = "\x00"
+def test_a_value_that_is_nested_too_deeply_is_unfit() -> None:
+    value: Json = "x"
     for _ in range(100_000):
         value = [value]
-    found = plain.find_unfit(value)
-    assert found is not None
-    assert len(found.path) == 100_000
+    want = Unfit(path=(), reason="must not be nested deeper than 100 levels")
+    assert plain.find_unfit(value) == want
+
+
+def test_an_answer_has_a_note_in_place_of_what_is_too_deep() -> None:
+    value: Json = "half \ud800"
+    for _ in range(300):
+        value = {"a": value}
+    text = json.dumps(plain.shown(value))
+    assert "[omitted: nested deeper than 100 levels]" in text
+    assert text.count("{") == 100

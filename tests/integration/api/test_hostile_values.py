@@ -1,0 +1,117 @@
+"""Values that one part of the platform takes and another one cannot show, store or parse.
+
+No request may be answered with a 500, and none may keep others from their answers.
+"""
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from app.storage import engine
+from tests.integration import serving
+from tests.integration.api import asking
+from tests.integration.api.asking import JOBS
+from tests.integration.serving import Server
+
+DEPTHS = [101, 255, 300, 900, 990, 5_000]
+LATER = "2099-01-01T00:00:00Z"
+
+
+def deep(levels: int) -> str:
+    """JSON of so many levels."""
+    return "[" * levels + "1" + "]" * levels
+
+
+@pytest.fixture
+def stored(
+    environment: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """A server over each database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with serving.serve(serving.platform_from_environment()) as found:
+        yield found
+
+
+def post(http: httpx2.Client, path: str, content: str) -> httpx2.Response:
+    headers = {"Content-Type": "application/json"}
+    return http.post(path, content=content.encode(), headers=headers)
+
+
+@pytest.mark.parametrize("levels", DEPTHS)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param(f"{JOBS}/probe", '{"params": {"plan": {"a": [%s]}}}', id="parameters"),
+        pytest.param(
+            f"{JOBS}/notification",
+            '{"params": {"user_id": "a", "title": "b", "message": "c"}, "on_success": {"kind": '
+            '"notification", "params": {"user_id": "a", "title": "b", "message": "c", "data": '
+            '{"d": %s}}}}',
+            id="what follows",
+        ),
+        pytest.param(
+            f"{JOBS}:batch",
+            '{"jobs": [{"kind": "probe", "params": {"name": "a", "b": %s}}]}',
+            id="a batch",
+        ),
+        pytest.param(f"{JOBS}/probe", '{"params": {}, "labels": {"a": %s}}', id="labels"),
+        pytest.param("/process-videos", '{"bot_id": "a", "video_urls": %s}', id="an old route"),
+    ],
+)
+def test_a_body_that_is_nested_too_deeply_is_refused(
+    shared: httpx2.Client, path: str, body: str, levels: int
+) -> None:
+    found = asking.problem(post(shared, path, body % deep(levels)))
+    want = "nested deeper than 100 levels" if found["status"] == 422 else "parsing the body"
+    assert found["status"] in (
+        400,
+        422,
+    )  # 400: Python's parser gives up, which depends on its stack
+    assert want in found["detail"]
+
+
+def test_what_is_within_the_limit_is_shown(stored: Server) -> None:
+    body = {
+        "params": {
+            "user_id": "a",
+            "title": "b",
+            "message": "c",
+            "data": {"d": json.loads(deep(96))},
+        },
+        "not_before": LATER,
+    }
+    answer = stored.http.post(f"{JOBS}/notification", json=body)
+    assert answer.status_code == 202, answer.text
+    assert stored.http.get(f"{JOBS}/{answer.json()['id']}").json() == answer.json()
+
+
+@pytest.mark.parametrize("levels", [300, 990, 5_000])
+def test_a_row_that_is_nested_too_deeply_costs_no_other_job_its_answer(
+    stored: Server, database_url: str, levels: int
+) -> None:
+    """Rows of before there was a limit."""
+    http = stored.http
+    other, job = asking.submit(http, name="other"), asking.submit(http, name="deep")
+    params = '{"data": ' + deep(levels) + "}"
+    follow_up = '{"kind": "probe", "params": ' + params + "}"
+    database = engine.Database(database_url)
+    with database.write() as connection:
+        connection.execute(
+            text("UPDATE jobs SET params = :p, result = :r, on_success = :f WHERE id = :id"),
+            {"p": params, "r": deep(levels), "f": follow_up, "id": job["id"]},
+        )
+    database.close()
+
+    listed = http.get(JOBS)
+    assert (listed.status_code, len(listed.json()["items"])) == (200, 2)
+    shown = http.get(f"{JOBS}/{job['id']}")
+    assert shown.status_code == 200, shown.text
+    for part in ("params", "result", "on_success"):
+        assert "[omitted: nested deeper than 100 levels]" in json.dumps(shown.json()[part])
+    assert http.get(f"{JOBS}/{other['id']}").json()["params"]["name"] == "other"
+    assert http.get(f"/task/{job['id']}").status_code == 200
+    assert http.post(f"{JOBS}/{job['id']}:cancel").status_code == 200
+    assert http.post(f"{JOBS}/{job['id']}:retry").status_code == 202

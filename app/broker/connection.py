@@ -52,7 +52,9 @@ class Published:
 
 def translated(error: Exception, *, host: str) -> BrokerUnreachable:
     """Our error for one of redis' or of the operating system's. It holds no secret."""
-    reason = str(error).strip()
+    # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
+    code = getattr(error, "status_code", None)
+    reason = f"{code} {error}".strip() if code else str(error).strip()
     if isinstance(error, _SILENCES) and not isinstance(error, _REFUSALS):
         return BrokerUnreachable(host=host, reason=reason)
     return BrokerRefused(host=host, reason=reason)

@@ -1,8 +1,9 @@
 """What is asked of a pool by annotation (`kubectl annotate wp/shop celeriac.dev/paused=true`)."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping
 
-from app.control.problems import PoolProblem, ProblemReason
+from app.control.problems import Finding, PoolProblem, ProblemReason
 from app.control.spec import GROUP
 from app.scaling.policy import Override
 
@@ -17,14 +18,18 @@ PAUSED_SCALE_OUT = f"{GROUP}/paused-scale-out"
 FORCE_ACTIVATION = f"{GROUP}/force-activation"
 """`true`: the pool keeps at least one replica."""
 
+KNOWN = (PAUSED, PAUSED_REPLICAS, PAUSED_SCALE_IN, PAUSED_SCALE_OUT, FORCE_ACTIVATION)
+
 _TRUTH = {"true": True, "false": False}
+_SIMILAR_RATIO = 0.6
+"""Of the part behind the prefix; difflib's own default."""
 
 
 def override(annotations: Mapping[str, str], *, replicas: int | None) -> Override:
     """What somebody has asked for by hand; `replicas` is the pool's own `spec.replicas`.
 
     Raises:
-        PoolProblem: an annotation of ours has a value that says nothing (`INVALID_ANNOTATION`).
+        PoolProblem: one of our annotations has a value that cannot be used (`INVALID_ANNOTATION`).
     """
     paused_at = _number(annotations, PAUSED_REPLICAS)
     return Override(
@@ -34,6 +39,39 @@ def override(annotations: Mapping[str, str], *, replicas: int | None) -> Overrid
         is_growing_paused=_flag(annotations, PAUSED_SCALE_OUT),
         is_activated=_flag(annotations, FORCE_ACTIVATION),
     )
+
+
+def findings(annotations: Mapping[str, str]) -> Iterator[Finding]:
+    """Every annotation of ours that has no meaning, or a value that cannot be used."""
+    for name in sorted(annotations):
+        try:
+            _check(annotations, name)
+        except PoolProblem as problem:
+            yield problem.finding
+
+
+def _check(annotations: Mapping[str, str], name: str) -> None:
+    if name in KNOWN:
+        read: Callable[[Mapping[str, str], str], object]
+        read = _number if name == PAUSED_REPLICAS else _flag
+        read(annotations, name)
+    elif name.startswith(f"{GROUP}/"):
+        raise PoolProblem(ProblemReason.UNKNOWN_ANNOTATION, _correction(name))
+
+
+def _correction(name: str) -> str:
+    """
+    >>> _correction("celeriac.dev/paussed")
+    'the annotation celeriac.dev/paussed has no effect; did you mean celeriac.dev/paused?'
+    """
+    known = {each.removeprefix(f"{GROUP}/"): each for each in KNOWN}
+    written = name.removeprefix(f"{GROUP}/")
+    similar = difflib.get_close_matches(written.lower(), known, n=1, cutoff=_SIMILAR_RATIO)
+    if similar:
+        way_out = f"did you mean {known[similar[0]]}?"
+    else:
+        way_out = f"the annotations of a pool are {', '.join(KNOWN)}"
+    return f"the annotation {name} has no effect; {way_out}"
 
 
 def _flag(annotations: Mapping[str, str], name: str) -> bool:
@@ -55,5 +93,5 @@ def _number(annotations: Mapping[str, str], name: str) -> int | None:
 
 def _invalid(name: str, text: str, *, wanted: str) -> PoolProblem:
     return PoolProblem(
-        ProblemReason.INVALID_ANNOTATION, f"annotation {name} is {text!r}: write {wanted}"
+        ProblemReason.INVALID_ANNOTATION, f"the annotation {name} is {text!r}: write {wanted}"
     )

@@ -1,8 +1,14 @@
-"""The conditions of a pool, from what a turn has found: pure, and steady while nothing changes."""
+"""The conditions of a pool, from what a reconcile has found: pure; without news nothing changes.
 
-from dataclasses import dataclass
+What is wrong comes as findings, each with the condition that it turns (`problems.EFFECTS`). The
+functions here say what a condition is while no finding turns it.
+"""
 
-from app.control.problems import PoolProblem, ProblemReason
+from dataclasses import dataclass, replace
+
+from app.control import problems
+from app.control.problems import Finding, Level
+from app.control.schedules import Bounds
 from app.control.spec import Mode
 from app.control.status import Condition, ConditionStatus, ConditionType
 from app.scaling.steps import Decision, Rule
@@ -10,168 +16,205 @@ from app.scaling.steps import Decision, Rule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a turn has found, as far as it came. `None` is "did not come to it"."""
+    """What a reconcile has found, as far as it came. `None` is "did not come to it"."""
 
     mode: Mode = Mode.AUTO
     decision: Decision | None = None
+    bounds: Bounds | None = None
+    """Minimum and maximum in force."""
     has_work: bool | None = None
-    draining: int = 0
-    overdue: tuple[str, ...] = ()
-    other_queues: tuple[str, ...] = ()
-    """Queues that draining workers consume and that the spec does not name."""
-    unheard: tuple[str, ...] = ()
-    is_blocked: bool = False
-    problem: PoolProblem | None = None
-    """Why the pool cannot be worked on, or its target not written."""
-    broker_problem: PoolProblem | None = None
-    """Why its queues cannot be read."""
+    is_read: bool = False
+    """Whether the queues were read."""
+    is_heard: bool = False
+    """Whether every worker that runs has had its chance to be heard."""
+    draining: int | None = None
+    found: tuple[Finding, ...] = ()
+    """All that is wrong or noteworthy, with its reason."""
+
+    def also(self, *more: Finding | None) -> "Findings":
+        """With these too."""
+        return replace(self, found=(*self.found, *(one for one in more if one is not None)))
+
+    def of_level(self, level: Level) -> tuple[Finding, ...]:
+        """The findings that matter this much, in the order of their reasons."""
+        return tuple(one for one in problems.ordered(self.found) if one.effect.level is level)
+
+    def has(self, rule: Rule) -> bool:
+        """Whether this rule had a say in the decision."""
+        return self.decision is not None and self.decision.has(rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
+class _Verdict:
     status: ConditionStatus
     reason: str
     message: str
 
 
-def _true(reason: str, message: str) -> _Finding:
-    return _Finding(status=ConditionStatus.TRUE, reason=reason, message=message)
+def _true(reason: str, message: str) -> _Verdict:
+    return _Verdict(status=ConditionStatus.TRUE, reason=reason, message=message)
 
 
-def _false(reason: str, message: str) -> _Finding:
-    return _Finding(status=ConditionStatus.FALSE, reason=reason, message=message)
+def _false(reason: str, message: str) -> _Verdict:
+    return _Verdict(status=ConditionStatus.FALSE, reason=reason, message=message)
 
 
-def _unknown(reason: str, message: str) -> _Finding:
-    return _Finding(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
+def _unknown(found: Findings) -> _Verdict:
+    """Not evaluated, and why."""
+    status = ConditionStatus.UNKNOWN
+    blocking = found.of_level(Level.PROBLEM)
+    if blocking:
+        message = f"not evaluated because of {blocking[0].reason}"
+        return _Verdict(status=status, reason="NotEvaluated", message=message)
+    if found.mode is Mode.OFF:
+        return _Verdict(status=status, reason="Off", message="no size is computed in mode Off")
+    return _Verdict(status=status, reason="NotRead", message="not read yet")
 
 
 def conditions(
     found: Findings, *, before: tuple[Condition, ...], now_s: float
 ) -> tuple[Condition, ...]:
-    """Every condition, in order. One whose status has not changed keeps its moment."""
+    """Every condition, in order. One whose status has not changed keeps its transition time."""
     known = {condition.type: condition for condition in before}
     return tuple(
-        _dated(kind, make(found), known.get(kind), now_s=now_s) for kind, make in _MAKERS.items()
+        _dated(kind, _turned(kind, found) or make(found), known.get(kind), now_s=now_s)
+        for kind, make in _MAKERS.items()
     )
 
 
 def _dated(
-    kind: ConditionType, finding: _Finding, before: Condition | None, *, now_s: float
+    kind: ConditionType, verdict: _Verdict, before: Condition | None, *, now_s: float
 ) -> Condition:
-    is_same = before is not None and before.status is finding.status
+    is_same = before is not None and before.status is verdict.status
     return Condition(
         type=kind,
-        status=finding.status,
-        reason=finding.reason,
-        message=finding.message,
+        status=verdict.status,
+        reason=verdict.reason,
+        message=verdict.message,
         last_transition_at_s=before.last_transition_at_s if before and is_same else now_s,
     )
 
 
-def _ready(found: Findings) -> _Finding:
-    problem = found.problem or found.broker_problem
-    if problem is not None:
-        return _false(problem.reason, str(problem))
+def _turned(kind: ConditionType, found: Findings) -> _Verdict | None:
+    """By the findings that turn this condition; the first of them says how."""
+    turning = [one for one in problems.ordered(found.found) if one.effect.turns is kind]
+    if not turning:
+        return None
+    first = turning[0]
+    return _Verdict(
+        status=first.effect.to, reason=first.reason.value, message=problems.text(turning)
+    )
+
+
+def _ready(found: Findings) -> _Verdict:
+    blocking, warnings = found.of_level(Level.PROBLEM), found.of_level(Level.WARNING)
+    if blocking:
+        return _false(blocking[0].reason.value, problems.text((*blocking, *warnings)))
+    calm = _working(found)
+    if warnings:
+        return _true(warnings[0].reason.value, f"{calm.message}; {problems.text(warnings)}")
+    return calm
+
+
+def _working(found: Findings) -> _Verdict:
+    """What a pool without problems does."""
     match found.mode:
-        case Mode.AUTO:
-            return _true("Reconciled", "the pool follows its queues")
         case Mode.DRY_RUN:
-            return _true("DryRun", "sizes are recommended here and not written to the target")
+            return _true("DryRun", "the size is recommended here and not written to the target")
         case Mode.OFF:
-            return _true("Off", "the pool is left alone")
+            return _true("Off", "the pool is not scaled (mode Off)")
+    for rule, (_, message) in _PAUSES.items():
+        if found.has(rule):
+            return _true("Reconciled", message)
+    return _true("Reconciled", "the size follows the queues")
 
 
-def _active(found: Findings) -> _Finding:
+def _active(found: Findings) -> _Verdict:
     match found.has_work:
         case None:
-            return _unknown("Unknown", "the queues have not been read")
+            return _unknown(found)
         case True:
             return _true("Work", "messages wait or tasks run")
         case False:
             return _false("NoWork", "nothing waits and nothing runs")
 
 
-def _able_to_scale(found: Findings) -> _Finding:
-    if found.problem is not None:
-        return _false(found.problem.reason, str(found.problem))
-    if found.is_blocked:
-        return _true(
-            "ShrinksToZeroOnly",
-            "nobody can tell which replica the target would remove now (it is no Deployment or "
-            "StatefulSet, or it is being rolled out), so it is not made smaller, but for zero; "
-            "drain.policy None shrinks it regardless of running tasks",
-        )
+def _able_to_scale(found: Findings) -> _Verdict:
+    if found.draining is None:
+        return _unknown(found)
     return _true("ReadyForNewScale", "the target can be scaled")
 
 
 _LIMITS = {
-    Rule.MAXIMUM: ("TooManyReplicas", "demand asks for more replicas than the maximum"),
-    Rule.MINIMUM: ("TooFewReplicas", "demand asks for fewer replicas than the minimum"),
-    Rule.RATE: ("ScaleRateLimit", "a policy of spec.behavior limits how fast the size may change"),
+    Rule.MAXIMUM: ("TooManyReplicas", "the queues need more replicas than maxReplicas allows"),
+    Rule.MINIMUM: ("TooFewReplicas", "the queues need fewer replicas than minReplicas"),
+    Rule.RATE: ("ScaleRateLimit", "a policy of spec.behavior limits how fast the size changes"),
 }
 
 
-def _scaling_limited(found: Findings) -> _Finding:
+def _scaling_limited(found: Findings) -> _Verdict:
+    if not found.is_read or found.decision is None:
+        return _unknown(found)
     for rule, (reason, message) in _LIMITS.items():
-        if found.decision is not None and found.decision.has(rule):
+        if found.has(rule):
             return _true(reason, message)
-    return _false("DesiredWithinRange", "demand is within the bounds")
+    return _false("DesiredWithinRange", "the size that the queues need is within the bounds")
 
 
-def _metrics_available(found: Findings) -> _Finding:
-    if found.broker_problem is not None:
-        return _false(found.broker_problem.reason, str(found.broker_problem))
-    if found.has_work is None:
-        return _unknown("NotRead", "the queues have not been read")
-    if found.unheard:
-        names = ", ".join(found.unheard[:3])
-        return _true(
-            "WorkersUnheard",
-            f"no heartbeat from {names}: such replicas are never taken away. Workers need their "
-            "heartbeats (no --without-heartbeat) and a node name that ends in @ and the host name",
-        )
-    return _true("ValidReading", "queues and workers are read")
+def _metrics_available(found: Findings) -> _Verdict:
+    return _true("ValidReading", "the queues are read") if found.is_read else _unknown(found)
 
 
-def _fallback(found: Findings) -> _Finding:
-    if found.decision is not None and found.decision.has(Rule.FALLBACK):
-        return _true("NoReading", "nothing is known of the queues: spec.fallback is in force")
-    return _false("NotNeeded", "sizes come from readings")
+def _workers_healthy(found: Findings) -> _Verdict:
+    if not found.is_heard:
+        return _unknown(found)
+    return _true("WorkersHeard", "every running worker is heard")
+
+
+def _fallback(found: Findings) -> _Verdict:
+    if found.has(Rule.FALLBACK):
+        return _true("NoReading", "the queues cannot be read: spec.fallback sets the size")
+    if found.decision is None:
+        return _unknown(found)
+    return _false("NotNeeded", "the size does not come from spec.fallback")
 
 
 _PAUSES = {
-    Rule.FIXED: ("FixedSize", "spec.replicas or the annotation paused-replicas fixes the size"),
-    Rule.PAUSED: ("PausedByAnnotation", "the annotation paused holds the size"),
-    Rule.GROWING_PAUSED: ("GrowingPaused", "the annotation paused-scale-out holds growing back"),
-    Rule.SHRINKING_PAUSED: ("ShrinkingPaused", "the annotation paused-scale-in holds the size"),
+    Rule.FIXED: (
+        "FixedSize",
+        "the size is fixed by spec.replicas or by the annotation celeriac.dev/paused-replicas",
+    ),
+    Rule.PAUSED: ("PausedByAnnotation", "the annotation celeriac.dev/paused keeps the size"),
+    Rule.GROWING_PAUSED: (
+        "GrowingPaused",
+        "the annotation celeriac.dev/paused-scale-out keeps the pool from growing",
+    ),
+    Rule.SHRINKING_PAUSED: (
+        "ShrinkingPaused",
+        "the annotation celeriac.dev/paused-scale-in keeps the pool from shrinking",
+    ),
 }
 
 
-def _paused(found: Findings) -> _Finding:
+def _paused(found: Findings) -> _Verdict:
+    if found.decision is None:
+        return _unknown(found)
     for rule, (reason, message) in _PAUSES.items():
-        if found.decision is not None and found.decision.has(rule):
+        if found.has(rule):
             return _true(reason, message)
-    return _false("NotPaused", "the size follows demand")
+    return _false("NotPaused", "neither spec.replicas nor an annotation holds the size")
 
 
-def _draining(found: Findings) -> _Finding:
-    if found.other_queues:
-        return _true(
-            "OtherQueues",
-            f"replicas to go also consume {', '.join(found.other_queues)}, which spec.queues does "
-            "not name: they stay until it does",
-        )
-    if found.overdue:
-        names = ", ".join(found.overdue[:3])
-        return _true(
-            "DrainOverdue",
-            f"still busy after drain.timeoutSeconds: {names}. No task is ended unless "
-            "drain.onTimeout is Retire",
-        )
-    if found.draining:
-        return _true("Draining", "replicas finish their tasks before they go")
-    return _false("NotDraining", "no replica is on its way out")
+def _draining(found: Findings) -> _Verdict:
+    match found.draining:
+        case None:
+            return _unknown(found)
+        case 0:
+            return _false("NotDraining", "no replica is being drained")
+        case 1:
+            return _true("Draining", "1 replica finishes its tasks before it goes")
+        case count:
+            return _true("Draining", f"{count} replicas finish their tasks before they go")
 
 
 _MAKERS = {
@@ -180,15 +223,8 @@ _MAKERS = {
     ConditionType.ABLE_TO_SCALE: _able_to_scale,
     ConditionType.SCALING_LIMITED: _scaling_limited,
     ConditionType.METRICS_AVAILABLE: _metrics_available,
+    ConditionType.WORKERS_HEALTHY: _workers_healthy,
     ConditionType.FALLBACK: _fallback,
     ConditionType.PAUSED: _paused,
     ConditionType.DRAINING: _draining,
 }
-
-
-def unreachable(host: str) -> PoolProblem:
-    """The broker's silence, as a pool reports it."""
-    return PoolProblem(
-        ProblemReason.BROKER_UNREACHABLE,
-        f"no answer from the broker at {host}: replicas are held until it is back",
-    )

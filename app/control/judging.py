@@ -1,9 +1,10 @@
 """What a turn makes of what it has read: findings, a decision and a plan for it. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from app.broker.model import BrokerReading
-from app.control import gathering, hearing, policies
+from app.control import findings, gathering, hearing, policies
 from app.control import notes as noting
 from app.control.conditions import Findings
 from app.control.gathering import Gathered
@@ -11,11 +12,13 @@ from app.control.hearing import Hearing
 from app.control.memory import PoolMemory
 from app.control.pool import WorkerPool
 from app.control.ports import Broker, Target
-from app.control.problems import PoolProblem
+from app.control.problems import Finding, Level
+from app.control.schedules import Bounds
 from app.control.spec import Mode
 from app.scaling import decision, drain
 from app.scaling.drain import Plan
 from app.scaling.policy import Policy
+from app.scaling.reading import Reading
 from app.scaling.steps import Decision
 
 
@@ -26,8 +29,11 @@ class BrokerView:
     broker: Broker | None = None
     reading: BrokerReading | None = None
     hearing: Hearing = hearing.NOTHING_HEARD
-    problem: PoolProblem | None = None
+    problem: Finding | None = None
     """Why there is no reading."""
+
+
+NOTHING_VIEWED = BrokerView()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +63,15 @@ def judge(
     )
     judged = Judged(
         gathered=gathered,
-        findings=_findings(pool, gathered, view, memory),
+        findings=_findings(pool, gathered, view, memory, now_s=now_s),
         plan=Plan(replicas=target.replicas),
         memory=memory,
     )
     if pool.spec.mode is Mode.OFF:
         return replace(judged, plan=_released(gathered, target))
-    try:
-        policy = policies.build_policy(pool, now_s=now_s)
-    except PoolProblem as problem:
-        return replace(judged, findings=replace(judged.findings, problem=problem))
+    if any(one.effect.level is Level.PROBLEM for one in policies.findings(pool, now_s=now_s)):
+        return judged
+    policy = policies.build_policy(pool, now_s=now_s)
     return _decided(judged, pool, target, policy, now_s=now_s)
 
 
@@ -79,16 +84,16 @@ def _decided(
     )
     plan = _plan(pool, target, gathered, outcome.decision, policy, now_s=now_s)
     draining = len(gathered.crew.draining) - len(plan.resume) + len(plan.mark)
-    findings = replace(
+    found = replace(
         judged.findings,
         decision=outcome.decision,
+        bounds=Bounds(minimum=policy.min_replicas, maximum=policy.max_replicas),
         draining=draining,
-        overdue=plan.overdue,
-        is_blocked=plan.is_blocked,
+        found=(*judged.findings.found, *_of_policy(policy), *_of_plan(plan)),
     )
     return Judged(
         gathered=gathered,
-        findings=findings,
+        findings=found,
         plan=plan,
         memory=replace(judged.memory, scaling=outcome.memory),
     )
@@ -123,22 +128,49 @@ def _released(gathered: Gathered, target: Target) -> Plan:
     return Plan(replicas=target.replicas, resume=tuple(one.name for one in gathered.crew.draining))
 
 
-def _other_queues(memory: PoolMemory) -> tuple[str, ...]:
-    return tuple(sorted({queue for note in memory.notes.values() for queue in note.other_queues}))
+def _of_policy(policy: Policy) -> Iterator[Finding]:
+    fixed, lowest, highest = policy.override.replicas, policy.min_replicas, policy.max_replicas
+    if fixed is not None and not lowest <= fixed <= highest:
+        yield findings.fixed_out_of_bounds(fixed, minimum=lowest, maximum=highest)
+
+
+def _of_plan(plan: Plan) -> Iterator[Finding]:
+    if plan.overdue:
+        yield findings.overdue(plan.overdue)
+    if plan.is_blocked:
+        yield findings.shrinks_to_zero_only()
+
+
+def _of_workers(gathered: Gathered, memory: PoolMemory) -> Iterator[Finding]:
+    if gathered.unheard:
+        yield findings.unheard(gathered.unheard)
+    others = sorted({queue for note in memory.notes.values() for queue in note.other_queues})
+    if others and gathered.crew.draining:
+        yield findings.other_queues(others)
 
 
 def _findings(
-    pool: WorkerPool, gathered: Gathered, view: BrokerView, memory: PoolMemory
+    pool: WorkerPool, gathered: Gathered, view: BrokerView, memory: PoolMemory, *, now_s: float
 ) -> Findings:
     seen = gathered.reading
-    has_work = None
-    if seen.ready is not None:
-        has_work = seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0
     return Findings(
         mode=pool.spec.mode,
-        has_work=has_work,
+        has_work=_has_work(seen),
+        is_read=seen.ready is not None,
+        is_heard=seen.active is not None,
         draining=len(gathered.crew.draining),
-        other_queues=_other_queues(memory),
-        unheard=gathered.unheard,
-        broker_problem=view.problem,
+        found=(
+            *((view.problem,) if view.problem is not None else ()),
+            *policies.findings(pool, now_s=now_s),
+            *_of_workers(gathered, memory),
+        ),
     )
+
+
+def _has_work(seen: Reading) -> bool | None:
+    """Not known before the queues are read, or while only running tasks could make a difference."""
+    if seen.ready is None:
+        return None
+    if seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0:
+        return True
+    return None if seen.active is None else False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.control.notes import Notes
+from app.control.problems import Finding
 from app.control.reporting import Tellings
 from app.control.settling import Settling
 from app.control.status import PoolStatus
@@ -21,6 +22,8 @@ class PoolMemory:
     settling: Settling | None = None
     last_scale_at_s: float | None = None
     status: PoolStatus | None = None
+    findings: tuple[Finding, ...] = ()
+    """What was found wrong the last time."""
     written: PoolStatus | None = None
     """The last status that was written, and when."""
     written_at_s: float = 0.0
@@ -29,7 +32,7 @@ class PoolMemory:
     @property
     def has_draining(self) -> bool:
         """Whether replicas are on their way out, as far as is known."""
-        return self.status is not None and self.status.draining_replicas > 0
+        return self.status is not None and (self.status.draining_replicas or 0) > 0
 
 
 FRESH = PoolMemory()

@@ -2,7 +2,15 @@
 
 from app.control import annotations, schedules
 from app.control.pool import WorkerPool
-from app.control.spec import BehaviorSpec, DrainPolicy, DrainTimeout, RulesSpec, WorkerPoolSpec
+from app.control.problems import Finding
+from app.control.spec import (
+    BehaviorSpec,
+    DrainPolicy,
+    DrainTimeout,
+    FallbackSpec,
+    RulesSpec,
+    WorkerPoolSpec,
+)
 from app.scaling import crew
 from app.scaling.policy import (
     BacklogPerReplica,
@@ -34,13 +42,17 @@ def build_policy(pool: WorkerPool, *, now_s: float) -> Policy:
         activation_depth=spec.activation_threshold,
         cooldown_s=float(spec.cooldown_period_seconds),
         behavior=_behavior(spec.behavior),
-        fallback=Fallback(
-            failure_threshold=spec.fallback.failure_threshold,
-            behavior=spec.fallback.behavior,
-            replicas=spec.fallback.replicas if spec.fallback.replicas is not None else 0,
-        ),
+        fallback=_fallback(spec.fallback),
         override=annotations.override(pool.annotations, replicas=spec.replicas),
         schedules=bounds.schedules,
+    )
+
+
+def findings(pool: WorkerPool, *, now_s: float) -> tuple[Finding, ...]:
+    """All that is wrong with what the owner of a pool has written, beyond the schema."""
+    return (
+        *annotations.findings(pool.annotations),
+        *schedules.findings(pool.spec.schedules, now_s=now_s),
     )
 
 
@@ -57,6 +69,16 @@ def _target(spec: WorkerPoolSpec) -> Target:
     if spec.target.queue_wait_seconds is not None:
         return QueueWait(wait_s=spec.target.queue_wait_seconds)
     return BacklogPerReplica(messages=spec.target.backlog_per_replica or 1)
+
+
+def _fallback(spec: FallbackSpec | None) -> Fallback | None:
+    if spec is None:
+        return None
+    return Fallback(
+        failure_threshold=spec.failure_threshold,
+        behavior=spec.behavior,
+        replicas=spec.replicas if spec.replicas is not None else 0,
+    )
 
 
 def _behavior(spec: BehaviorSpec) -> Behavior:

@@ -1,12 +1,20 @@
-"""What keeps a pool from being worked on, and what its owner can do about it."""
+"""What is wrong or noteworthy about a pool: reasons, what each of them means, and the error that
+carries one of them.
 
-from enum import StrEnum
+A new reason needs a member of `ProblemReason`, a row of `EFFECTS` and a line in the reference
+(`tools/operator/workerpool.md`); conditions, events and the state of the pool follow from these.
+"""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from app.control.status import ConditionStatus, ConditionType
 from app.errors import CeleriacError
 
 
 class ProblemReason(StrEnum):
-    """Shown as the reason of the pool's condition `AbleToScale` or `MetricsAvailable`."""
+    """Shown as the reason of a condition. Of several, the first in this order is shown."""
 
     INVALID_SPEC = "InvalidSpec"
     INVALID_ANNOTATION = "InvalidAnnotation"
@@ -15,13 +23,105 @@ class ProblemReason(StrEnum):
     TARGET_NOT_SCALABLE = "TargetNotScalable"
     TARGET_FORBIDDEN = "TargetForbidden"
     TARGET_SHARED = "TargetShared"
-    """Two pools name one target: only the older one is worked on."""
+    """Two pools name one target: only the older one scales it."""
     TARGET_UNREACHABLE = "TargetUnreachable"
     BROKER_UNKNOWN = "BrokerUnknown"
     """No Secret, no key in it, or no URL in the key."""
+    BROKER_REFUSED = "BrokerRefused"
+    """The broker answers, but refuses the login or a command."""
     BROKER_UNREACHABLE = "BrokerUnreachable"
+    WORKERS_UNHEARD = "WorkersUnheard"
+    OTHER_QUEUES = "OtherQueues"
+    """Draining workers consume queues that the spec does not name."""
+    DRAIN_OVERDUE = "DrainOverdue"
+    FIXED_OUT_OF_BOUNDS = "FixedOutOfBounds"
+    """A size that was set by hand lies outside of minReplicas and maxReplicas."""
+    UNKNOWN_ANNOTATION = "UnknownAnnotation"
+    SHRINKS_TO_ZERO_ONLY = "ShrinksToZeroOnly"
     SCALE_CONFLICT = "ScaleConflict"
-    """Somebody else has changed the replicas meanwhile; the next tick looks again."""
+    """The replicas were changed by another client; the next tick reads them again."""
+
+
+class Level(Enum):
+    """How much a finding matters."""
+
+    PROBLEM = 1
+    """The pool does not work as its spec says: `Ready` is False, and a Warning event tells."""
+    WARNING = 2
+    """The pool works, and its owner should know: `Ready` stays True and mentions it; an event."""
+    NOTE = 3
+    """Shown in its condition only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a reason does to the conditions of a pool."""
+
+    turns: ConditionType | None
+    """The condition that shows it, beside `Ready`."""
+    to: ConditionStatus = ConditionStatus.FALSE
+    level: Level = Level.PROBLEM
+
+
+_CANNOT_SCALE = Effect(turns=ConditionType.ABLE_TO_SCALE)
+_CANNOT_READ = Effect(turns=ConditionType.METRICS_AVAILABLE)
+_SLOW_DRAIN = Effect(turns=ConditionType.DRAINING, to=ConditionStatus.TRUE, level=Level.WARNING)
+
+EFFECTS: Mapping[ProblemReason, Effect] = {
+    ProblemReason.INVALID_SPEC: _CANNOT_SCALE,
+    ProblemReason.INVALID_ANNOTATION: _CANNOT_SCALE,
+    ProblemReason.INVALID_SCHEDULE: _CANNOT_SCALE,
+    ProblemReason.TARGET_NOT_FOUND: _CANNOT_SCALE,
+    ProblemReason.TARGET_NOT_SCALABLE: _CANNOT_SCALE,
+    ProblemReason.TARGET_FORBIDDEN: _CANNOT_SCALE,
+    ProblemReason.TARGET_SHARED: _CANNOT_SCALE,
+    ProblemReason.TARGET_UNREACHABLE: _CANNOT_SCALE,
+    ProblemReason.BROKER_UNKNOWN: _CANNOT_READ,
+    ProblemReason.BROKER_REFUSED: _CANNOT_READ,
+    ProblemReason.BROKER_UNREACHABLE: _CANNOT_READ,
+    ProblemReason.WORKERS_UNHEARD: Effect(turns=ConditionType.WORKERS_HEALTHY, level=Level.WARNING),
+    ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
+    ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,
+    ProblemReason.FIXED_OUT_OF_BOUNDS: Effect(
+        turns=ConditionType.PAUSED, to=ConditionStatus.TRUE, level=Level.WARNING
+    ),
+    ProblemReason.UNKNOWN_ANNOTATION: Effect(turns=None, level=Level.WARNING),
+    ProblemReason.SHRINKS_TO_ZERO_ONLY: Effect(
+        turns=ConditionType.ABLE_TO_SCALE, to=ConditionStatus.TRUE, level=Level.NOTE
+    ),
+    ProblemReason.SCALE_CONFLICT: _CANNOT_SCALE,
+}
+"""Every reason has a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is so about a pool. The message says what, and the way out."""
+
+    reason: ProblemReason
+    message: str
+
+    @property
+    def effect(self) -> Effect:
+        return EFFECTS[self.reason]
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each one once, in the order of their reasons."""
+    rank = {reason: place for place, reason in enumerate(EFFECTS)}
+    return tuple(sorted(dict.fromkeys(findings), key=lambda one: rank[one.reason]))
+
+
+def text(findings: Iterable[Finding]) -> str:
+    """All messages in one line, with their reasons where there are several.
+
+    >>> text([Finding(ProblemReason.TARGET_NOT_FOUND, "there is no Deployment shop")])
+    'there is no Deployment shop'
+    """
+    listed = tuple(findings)
+    if len(listed) == 1:
+        return listed[0].message
+    return "; ".join(f"{one.reason}: {one.message}" for one in listed)
 
 
 class PoolProblem(CeleriacError):
@@ -30,3 +130,7 @@ class PoolProblem(CeleriacError):
     def __init__(self, reason: ProblemReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    @property
+    def finding(self) -> Finding:
+        return Finding(self.reason, str(self))

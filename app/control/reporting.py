@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.control.problems import Finding, Level, ProblemReason
 from app.control.status import (
     Condition,
     ConditionStatus,
@@ -61,7 +62,7 @@ def _reads_alike(written: PoolStatus, status: PoolStatus) -> bool:
 
 def _counts(status: PoolStatus) -> tuple[object, ...]:
     queues = tuple((one.name, one.ready, one.unacked, one.scheduled) for one in status.queues)
-    return (queues, status.active_tasks)
+    return (queues, status.active_tasks, tuple(each.message for each in status.conditions))
 
 
 def _is_close(before: float | None, now: float | None) -> bool:
@@ -78,63 +79,80 @@ class Scaling:
     now: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a reconcile has come to, as far as events are made from it."""
+
+    conditions: Sequence[Condition] = ()
+    findings: Sequence[Finding] = ()
+
+
 def events(
     *,
-    before: Sequence[Condition],
-    after: Sequence[Condition],
+    before: Told,
+    after: Told,
     scaling: Scaling | None,
     marked: Sequence[str],
     explanation: Sequence[str],
     now_s: float,
 ) -> Iterator[PoolEvent]:
-    """What has happened in one turn."""
+    """What has happened in one reconcile."""
     why = "; ".join(explanation)
     if scaling is not None:
         reason = "ScaledUp" if scaling.now > scaling.was else "ScaledDown"
         yield _normal(reason, f"{scaling.was} -> {scaling.now} replicas: {why}", now_s)
     if marked:
-        names = ", ".join(marked[:5]) + (", …" if len(marked) > 5 else "")
-        yield _normal("DrainStarted", f"draining {len(marked)} ({names}): {why}", now_s)
-    known = {condition.type: condition for condition in before}
-    for condition in after:
-        event = _of_condition(known.get(condition.type), condition, now_s=now_s)
-        if event is not None:
-            yield event
+        yield _normal("DrainStarted", f"{_draining(marked)}: {why}", now_s)
+    yield from _of_findings(before, after, now_s=now_s)
+    yield from _of_pauses(before, after, now_s=now_s)
 
 
-_TROUBLES = {ConditionType.ABLE_TO_SCALE, ConditionType.METRICS_AVAILABLE}
-"""Conditions that are told about when they are false, and when that is over."""
+def _draining(marked: Sequence[str]) -> str:
+    names = ", ".join(marked[:5]) + (", …" if len(marked) > 5 else "")
+    return f"{names} drains" if len(marked) == 1 else f"{len(marked)} replicas drain ({names})"
 
 
-def _of_condition(before: Condition | None, after: Condition, *, now_s: float) -> PoolEvent | None:
-    if after.type in _TROUBLES:
-        return _of_trouble(before, after, now_s=now_s)
-    if after.type is ConditionType.PAUSED:
-        was = before.status if before is not None else ConditionStatus.FALSE
-        return _normal(after.reason, after.message, now_s) if was is not after.status else None
-    if after.reason == "DrainOverdue":
-        return _warning(after, now_s)
-    return None
+def _of_findings(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent]:
+    """Each finding when it begins, and when it is over."""
+    were, are = _by_reason(before.findings), _by_reason(after.findings)
+    for reason, finding in are.items():
+        if reason not in were:
+            yield PoolEvent(
+                type=EventType.WARNING, reason=reason.value, message=finding.message, at_s=now_s
+            )
+    conditions = {condition.type: condition for condition in after.conditions}
+    still_turned = {finding.effect.turns for finding in are.values()}
+    for reason, finding in were.items():
+        if reason in are or finding.effect.turns in still_turned:
+            continue
+        now = conditions[finding.effect.turns or ConditionType.READY]
+        if now.status is not ConditionStatus.UNKNOWN:
+            yield _normal(f"{reason}Resolved", now.message, now_s)
 
 
-def _of_trouble(before: Condition | None, after: Condition, *, now_s: float) -> PoolEvent | None:
-    was_bad = before is not None and before.status is ConditionStatus.FALSE
-    if after.status is ConditionStatus.FALSE:
-        is_news = before is None or not was_bad or before.reason != after.reason
-        return _warning(after, now_s) if is_news else None
-    if was_bad and after.status is ConditionStatus.TRUE:
-        return _normal(after.reason, f"{after.type}: {after.message}", now_s)
-    return None
+def _by_reason(findings: Sequence[Finding]) -> Mapping[ProblemReason, Finding]:
+    """Those that are worth an event."""
+    return {one.reason: one for one in findings if one.effect.level is not Level.NOTE}
+
+
+def _of_pauses(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent]:
+    was, now = _paused(before), _paused(after)
+    if now is None:
+        return
+    was_paused = was is not None and was.status is ConditionStatus.TRUE
+    begins = now.status is ConditionStatus.TRUE and not was_paused
+    ends = now.status is ConditionStatus.FALSE and was_paused
+    is_told = now.reason in {finding.reason for finding in after.findings}
+    if (begins or ends) and not is_told:
+        yield _normal(now.reason, now.message, now_s)
+
+
+def _paused(told: Told) -> Condition | None:
+    return next((one for one in told.conditions if one.type is ConditionType.PAUSED), None)
 
 
 def _normal(reason: str, message: str, now_s: float) -> PoolEvent:
     return PoolEvent(type=EventType.NORMAL, reason=reason, message=message, at_s=now_s)
-
-
-def _warning(condition: Condition, now_s: float) -> PoolEvent:
-    return PoolEvent(
-        type=EventType.WARNING, reason=condition.reason, message=condition.message, at_s=now_s
-    )
 
 
 Tellings = Mapping[tuple[str, str], float]

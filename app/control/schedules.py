@@ -4,14 +4,14 @@ Cron expressions are read in the schedule's own time zone. Where clocks change, 
 stays shut for a day nor opens and closes again (`control.cron`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.control import cron
-from app.control.problems import PoolProblem, ProblemReason
+from app.control.problems import Finding, PoolProblem, ProblemReason
 from app.control.spec import ScheduleSpec
 
 
@@ -45,6 +45,15 @@ def bounds(
         maximum=ceiling,
         schedules=tuple(window.name for window in opened),
     )
+
+
+def findings(schedules: Sequence[ScheduleSpec], *, now_s: float) -> Iterator[Finding]:
+    """Every schedule that cannot be used."""
+    for window in schedules:
+        try:
+            _is_open(window, minute=int(now_s // 60))
+        except PoolProblem as problem:
+            yield problem.finding
 
 
 @lru_cache(maxsize=4096)

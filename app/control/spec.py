@@ -173,7 +173,7 @@ class ScheduleSpec(_Part):
 
 
 class FallbackSpec(_Part):
-    """What happens while the broker does not answer. Until then the pool is held as it is."""
+    """The size while the broker does not answer for long. Without it the size is kept."""
 
     failure_threshold: int = Field(
         3, ge=1, description="Failed readings in a row after which the fallback is in force."
@@ -249,8 +249,9 @@ class WorkerPoolSpec(_Part):
     schedules: tuple[ScheduleSpec, ...] = Field(
         (), max_length=32, description="Other bounds in certain hours."
     )
-    fallback: FallbackSpec = Field(
-        default_factory=FallbackSpec, description="What happens while the broker is silent."
+    fallback: FallbackSpec | None = Field(
+        None,
+        description="The size while the broker does not answer. Without it the size is kept.",
     )
     drain: DrainSpec = Field(default_factory=DrainSpec, description="How replicas are taken away.")
 

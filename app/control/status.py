@@ -17,6 +17,9 @@ class ConditionType(StrEnum):
     SCALING_LIMITED = "ScalingLimited"
     """Demand asks for more or less than the bounds allow."""
     METRICS_AVAILABLE = "MetricsAvailable"
+    """The queues are read."""
+    WORKERS_HEALTHY = "WorkersHealthy"
+    """Workers are heard, and do what the spec says of them."""
     FALLBACK = "Fallback"
     PAUSED = "Paused"
     DRAINING = "Draining"
@@ -64,7 +67,7 @@ class PoolStatus:
     ready_replicas: int | None
     desired_replicas: int | None
     """What the pool should have by the last decision, also while replicas are drained."""
-    draining_replicas: int
+    draining_replicas: int | None
     selector: str
     """The pods of the target, as `/scale` wants it: a serialized label selector."""
     last_scale_at_s: float | None

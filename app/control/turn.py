@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.control import conditions, judging, reporting, settling, statuses
+from app.control import findings, judging, policies, reporting, settling, statuses
 from app.control.carrying import Carrying
 from app.control.conditions import Findings
-from app.control.judging import BrokerView, Judged
+from app.control.judging import NOTHING_VIEWED, BrokerView, Judged
 from app.control.memory import PoolMemory
 from app.control.pool import UnreadablePool, WorkerPool
 from app.control.ports import Replicas, Reports, Target
 from app.control.problems import PoolProblem, ProblemReason
-from app.control.reporting import Scaling
+from app.control.reporting import Scaling, Told
 from app.control.spec import Mode
 from app.control.status import PoolEvent, PoolStatus
 from app.control.statuses import Course
@@ -39,29 +39,35 @@ class Turns:
         try:
             target = await self._replicas.read(pool)
         except PoolProblem as problem:
-            return await self.refuse(pool, problem, memory)
+            return await self.refuse(pool, problem, memory, view=view)
         memory = await self._with_slots(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
         judged = _settled(judged, target, now_s=self._clock())
         carrying = self._carrying(pool, target, judged, view)
-        findings = await self._carried_out(carrying, judged)
+        found = await self._carried_out(carrying, judged)
         memory = replace(judged.memory, notes=carrying.notes)
         if carrying.scaling is not None:
             memory = replace(memory, last_scale_at_s=self._clock())
             target = replace(target, replicas=carrying.scaling.now)
-        course = Course(target=target, gathered=judged.gathered, findings=findings)
+        course = Course(target=target, gathered=judged.gathered, findings=found)
         return await self._report(
             pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
         )
 
     async def refuse(
-        self, pool: WorkerPool | UnreadablePool, problem: PoolProblem, memory: PoolMemory
+        self,
+        pool: WorkerPool | UnreadablePool,
+        problem: PoolProblem,
+        memory: PoolMemory,
+        *,
+        view: BrokerView = NOTHING_VIEWED,
     ) -> PoolMemory:
-        """Report why a pool is not worked on."""
-        findings = Findings(problem=problem)
+        """Report why a pool is not worked on, and what else is wrong with it."""
+        found = Findings(found=(problem.finding,)).also(view.problem)
         if isinstance(pool, WorkerPool):
-            findings = replace(findings, mode=pool.spec.mode)
-        return await self._report(pool, memory, Course(findings=findings))
+            written = policies.findings(pool, now_s=self._clock())
+            found = replace(found.also(*written), mode=pool.spec.mode)
+        return await self._report(pool, memory, Course(findings=found))
 
     async def let_go(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> None:
         """Wake all replicas that drain; nothing is reported.
@@ -94,9 +100,9 @@ class Turns:
         except PoolProblem as problem:
             # Somebody else wrote the target meanwhile: the next turn starts from what they wrote.
             if problem.reason is not ProblemReason.SCALE_CONFLICT:
-                return replace(judged.findings, problem=problem)
+                return judged.findings.also(problem.finding)
         except BrokerUnreachable as exc:
-            return replace(judged.findings, broker_problem=conditions.unreachable(exc.host))
+            return judged.findings.also(findings.of_broker(exc))
         return judged.findings
 
     async def _with_slots(
@@ -130,15 +136,18 @@ class Turns:
         now_s = self._clock()
         status = statuses.build_status(pool, course, memory, now_s=now_s)
         happened = reporting.events(
-            before=memory.status.conditions if memory.status is not None else (),
-            after=status.conditions,
+            before=Told(
+                conditions=memory.status.conditions if memory.status is not None else (),
+                findings=memory.findings,
+            ),
+            after=Told(conditions=status.conditions, findings=course.findings.found),
             scaling=scaling,
             marked=marked,
             explanation=status.explanation,
             now_s=now_s,
         )
         chosen, told = reporting.worth_telling(happened, memory.told)
-        memory = replace(memory, status=status, told=told)
+        memory = replace(memory, status=status, told=told, findings=course.findings.found)
         try:
             return await self._write(pool, memory, status, chosen, now_s=now_s)
         except CeleriacError:

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.control import conditions, hearing
+from app.control import findings, hearing
 from app.control.judging import BrokerView
 from app.control.pool import WorkerPool
 from app.control.ports import Broker, BrokerKey, Brokers
-from app.control.problems import PoolProblem
+from app.control.problems import Finding, PoolProblem
 from app.control.spec import BrokerSpec
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
@@ -21,7 +21,7 @@ class Group:
 
     broker: Broker | None
     pools: tuple[WorkerPool, ...]
-    problem: PoolProblem | None = None
+    problem: Finding | None = None
 
 
 async def grouped(
@@ -41,7 +41,7 @@ async def grouped(
             case Broker():
                 on_broker.setdefault(broker.key, (broker, []))[1].extend(those)
             case PoolProblem():
-                lost.append(Group(broker=None, pools=tuple(those), problem=broker))
+                lost.append(Group(broker=None, pools=tuple(those), problem=broker.finding))
             case error:
                 failed.extend((pool, error) for pool in those)
     groups = (Group(broker=broker, pools=tuple(those)) for broker, those in on_broker.values())
@@ -56,5 +56,5 @@ async def look(group: Group) -> BrokerView:
     try:
         reading = await group.broker.queues.read(queues)
     except BrokerUnreachable as exc:
-        return BrokerView(broker=group.broker, problem=conditions.unreachable(exc.host))
+        return BrokerView(broker=group.broker, problem=findings.of_broker(exc))
     return BrokerView(broker=group.broker, reading=reading, hearing=hearing.build_hearing(reading))

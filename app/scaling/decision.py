@@ -63,12 +63,13 @@ def _blind(seen: Reading, policy: Policy, memory: Memory) -> Step | None:
     if seen.ready is not None:
         return None
     failures = (("failures", memory.failures),)
-    if memory.failures < policy.fallback.failure_threshold:
+    fallback = policy.fallback
+    if fallback is None or memory.failures < fallback.failure_threshold:
         return Step(rule=Rule.BLIND, replicas=seen.replicas, figures=failures)
-    size = _fallback_size(policy.fallback, current=seen.replicas)
+    size = _fallback_size(fallback, current=seen.replicas)
     if size != seen.replicas:
         size = min(max(size, policy.min_replicas), policy.max_replicas)
-    figures = (*failures, ("behavior", policy.fallback.behavior.value))
+    figures = (*failures, ("behavior", fallback.behavior.value))
     return Step(rule=Rule.FALLBACK, replicas=size, figures=figures)
 
 

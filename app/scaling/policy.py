@@ -117,7 +117,8 @@ class Policy:
     cooldown_s: float = 60.0
     """How long a pool without any work keeps its last replica."""
     behavior: Behavior = field(default_factory=Behavior)
-    fallback: Fallback = field(default_factory=Fallback)
+    fallback: Fallback | None = None
+    """Without one the size is kept for as long as nothing can be read."""
     override: Override = field(default_factory=Override)
     schedules: tuple[str, ...] = ()
     """Names of the schedules that are in force and have set minimum and maximum."""

@@ -74,7 +74,7 @@ class PoolView(View):
     replicas: int | None = Field(description="Workers it is set to.")
     ready_replicas: int | None
     desired_replicas: int | None = Field(description="By the last decision, also while draining.")
-    draining_replicas: int
+    draining_replicas: int | None
     backlog: int | None = Field(description="Ready messages over all of its queues.")
     active_tasks: int | None
     arrival_rate: float | None = Field(description="Messages a second.")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from app.control import pool as pools
+from app.control.conditions import Findings
 from app.control.pool import PoolKey, WorkerPool
+from app.scaling.steps import Decision, Rule, Step
 
 
 def worker_pool(name: str = "shop", **spec: Any) -> WorkerPool:  # Any: YAML, as a user writes it
@@ -18,3 +20,15 @@ def worker_pool(name: str = "shop", **spec: Any) -> WorkerPool:  # Any: YAML, as
     return WorkerPool(
         key=PoolKey("apps", name), spec=pools.parse_spec(manifest | spec), generation=1
     )
+
+
+def decided(*rules: Rule) -> Decision:
+    """A decision for three replicas in which these rules had a say."""
+    steps = tuple(Step(rule=rule, replicas=3) for rule in rules)
+    return Decision(replicas=3, reason=rules[-1], steps=steps)
+
+
+CALM = Findings(
+    has_work=False, is_read=True, is_heard=True, draining=0, decision=decided(Rule.DEMAND)
+)
+"""A pool that is read, heard and well."""

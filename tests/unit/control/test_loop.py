@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -160,7 +162,75 @@ def test_a_missing_target_is_named_and_found_when_it_comes() -> None:
 
     assert before == ("False", "TargetNotFound")
     assert shown(latest(stage), ConditionType.ABLE_TO_SCALE) == ("True", "ReadyForNewScale")
-    assert stage.reports.reasons == ["TargetNotFound", "ReadyForNewScale"]
+    assert stage.reports.reasons == ["TargetNotFound", "TargetNotFoundResolved"]
+
+
+def test_every_problem_of_a_pool_is_told() -> None:
+    """Issue 9: only the first one was."""
+    pool = replace(
+        worker_pool(
+            schedules=[{"name": "x", "start": "99 * * * *", "end": "0 0 * * *", "minReplicas": 1}]
+        ),
+        annotations={"celeriac.dev/paused": "please", "celeriac.dev/paussed": "true"},
+    )
+    stage = Stage(World(is_broker_up=False), pool)
+    stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
+    want = ["InvalidAnnotation", "InvalidSchedule", "TargetNotFound", "BrokerUnreachable"]
+
+    run(stage, 2)
+    message = latest(stage).conditions[0].message
+
+    assert re.findall(r"(?:^|; )([A-Z]\w+): ", message) == [*want, "UnknownAnnotation"]
+    assert set(stage.reports.reasons) == {*want, "UnknownAnnotation"}
+    assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("False", "BrokerUnreachable")
+    assert latest(stage).draining_replicas is None
+
+
+def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
+    stage = Stage(World(), worker_pool())
+    stage.annotate(paussed="true", note="kept by the platform team")
+    stage.world.publish(60.0)
+
+    run(stage, 5)
+
+    assert latest(stage).desired_replicas == 1
+    assert shown(latest(stage), ConditionType.READY) == ("True", "UnknownAnnotation")
+    message = latest(stage).conditions[0].message
+    assert "celeriac.dev/paussed has no effect; did you mean celeriac.dev/paused?" in message
+    assert "celeriac.dev/note has no effect; the annotations of a pool are" in message
+
+
+def test_a_size_that_was_fixed_above_the_maximum_is_told() -> None:
+    stage = Stage(World(), worker_pool(replicas=12, maxReplicas=10))
+
+    run(stage, 5)
+
+    assert stage.world.replicas == 12
+    assert shown(latest(stage), ConditionType.PAUSED) == ("True", "FixedOutOfBounds")
+    assert "fixed at 12, above maxReplicas 10" in latest(stage).conditions[0].message
+
+
+@pytest.mark.parametrize(
+    ("fallback", "want"),
+    [
+        pytest.param({}, ("False", "NotNeeded"), id="none in the spec"),
+        pytest.param(
+            {"fallback": {"failureThreshold": 2}}, ("True", "NoReading"), id="one in the spec"
+        ),
+    ],
+)
+def test_a_fallback_is_told_only_where_the_spec_has_one(
+    fallback: dict[str, Any], want: tuple[str, str]
+) -> None:
+    """Issue 9: an outage made Fallback=True of pools without spec.fallback."""
+    stage = Stage(World(replicas=2), worker_pool(**fallback))
+    stage.world.settle()
+    stage.world.break_broker()
+
+    run(stage, 10)
+
+    assert stage.world.replicas == 2
+    assert shown(latest(stage), ConditionType.FALLBACK) == want
 
 
 def test_of_two_pools_on_one_target_the_older_one_works() -> None:

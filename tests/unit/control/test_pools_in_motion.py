@@ -159,7 +159,7 @@ def test_an_outage_changes_nothing_and_recovery_takes_seconds() -> None:
         ("False", "BrokerUnreachable"),
         ("True", "ValidReading"),
     ]
-    assert stage.reports.reasons == ["BrokerUnreachable", "ValidReading"]
+    assert stage.reports.reasons == ["BrokerUnreachable", "BrokerUnreachableResolved"]
 
 
 def test_a_stopped_replica_is_woken_when_its_pool_is_deleted() -> None:

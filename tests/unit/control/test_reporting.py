@@ -7,138 +7,24 @@ import pytest
 
 from app.control import conditions, reporting
 from app.control.conditions import Findings
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.reporting import Scaling
-from app.control.spec import Mode
+from app.control.problems import Finding, ProblemReason
+from app.control.reporting import Scaling, Told
 from app.control.status import (
-    Condition,
-    ConditionType,
     EventType,
     PoolEvent,
     PoolStatus,
     QueueStatus,
 )
 from app.queues import QueueName
-from app.scaling.steps import Decision, Rule, Step
+from app.scaling.steps import Rule
+from tests.unit.control.builders import CALM, decided
 
 NOW_S = 1_000_000.0
-SILENT = PoolProblem(ProblemReason.BROKER_UNREACHABLE, "no answer")
-FORBIDDEN = PoolProblem(ProblemReason.TARGET_FORBIDDEN, "may not patch")
-GONE = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
-
-
-def decided(*rules: Rule) -> Decision:
-    steps = tuple(Step(rule=rule, replicas=3) for rule in rules)
-    return Decision(replicas=3, reason=rules[-1], steps=steps)
-
-
-CALM = Findings(has_work=False, decision=decided(Rule.DEMAND))
-
-
-def told_conditions(found: Findings, *before: Condition) -> dict[str, tuple[str, str]]:
-    made = conditions.conditions(found, before=before, now_s=NOW_S)
-    return {one.type.value: (one.status.value, one.reason) for one in made}
-
-
-def test_a_calm_pool_has_all_conditions() -> None:
-    assert told_conditions(CALM) == {
-        "Ready": ("True", "Reconciled"),
-        "Active": ("False", "NoWork"),
-        "AbleToScale": ("True", "ReadyForNewScale"),
-        "ScalingLimited": ("False", "DesiredWithinRange"),
-        "MetricsAvailable": ("True", "ValidReading"),
-        "Fallback": ("False", "NotNeeded"),
-        "Paused": ("False", "NotPaused"),
-        "Draining": ("False", "NotDraining"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("change", "want"),
-    [
-        pytest.param({"has_work": True}, {"Active": ("True", "Work")}, id="work"),
-        pytest.param(
-            {"has_work": None},
-            {"Active": ("Unknown", "Unknown"), "MetricsAvailable": ("Unknown", "NotRead")},
-            id="not read",
-        ),
-        pytest.param({"mode": Mode.DRY_RUN}, {"Ready": ("True", "DryRun")}, id="dry run"),
-        pytest.param({"mode": Mode.OFF}, {"Ready": ("True", "Off")}, id="off"),
-        pytest.param(
-            {"problem": GONE},
-            {
-                "Ready": ("False", "TargetNotFound"),
-                "AbleToScale": ("False", "TargetNotFound"),
-            },
-            id="no target",
-        ),
-        pytest.param(
-            {"broker_problem": SILENT},
-            {
-                "Ready": ("False", "BrokerUnreachable"),
-                "MetricsAvailable": ("False", "BrokerUnreachable"),
-            },
-            id="no broker",
-        ),
-        pytest.param(
-            {"is_blocked": True}, {"AbleToScale": ("True", "ShrinksToZeroOnly")}, id="blocked"
-        ),
-        pytest.param(
-            {"decision": decided(Rule.DEMAND, Rule.MAXIMUM)},
-            {"ScalingLimited": ("True", "TooManyReplicas")},
-            id="at the maximum",
-        ),
-        pytest.param(
-            {"decision": decided(Rule.DEMAND, Rule.MINIMUM)},
-            {"ScalingLimited": ("True", "TooFewReplicas")},
-            id="at the minimum",
-        ),
-        pytest.param(
-            {"decision": decided(Rule.DEMAND, Rule.RATE)},
-            {"ScalingLimited": ("True", "ScaleRateLimit")},
-            id="held by a policy",
-        ),
-        pytest.param(
-            {"decision": decided(Rule.FALLBACK)},
-            {"Fallback": ("True", "NoReading")},
-            id="fallback",
-        ),
-        pytest.param(
-            {"decision": decided(Rule.FIXED)}, {"Paused": ("True", "FixedSize")}, id="fixed"
-        ),
-        pytest.param(
-            {"unheard": ("a", "b")},
-            {"MetricsAvailable": ("True", "WorkersUnheard")},
-            id="workers without heartbeats",
-        ),
-        pytest.param({"draining": 2}, {"Draining": ("True", "Draining")}, id="draining"),
-        pytest.param(
-            {"draining": 2, "other_queues": ("mail",)},
-            {"Draining": ("True", "OtherQueues")},
-            id="a queue that the spec does not name",
-        ),
-        pytest.param(
-            {"draining": 2, "overdue": ("a",)},
-            {"Draining": ("True", "DrainOverdue")},
-            id="draining for long",
-        ),
-    ],
-)
-def test_conditions_follow_what_was_found(
-    change: dict[str, Any], want: dict[str, tuple[str, str]]
-) -> None:
-    assert told_conditions(replace(CALM, **change)) == told_conditions(CALM) | want
-
-
-def test_a_condition_keeps_its_moment_while_its_status_stays() -> None:
-    early = conditions.conditions(replace(CALM, has_work=True), before=(), now_s=1.0)
-
-    late = conditions.conditions(replace(CALM, problem=GONE), before=early, now_s=2.0)
-
-    moments = {one.type: one.last_transition_at_s for one in late}
-    assert moments[ConditionType.METRICS_AVAILABLE] == 1.0
-    assert moments[ConditionType.ACTIVE] == 2.0
-    assert moments[ConditionType.ABLE_TO_SCALE] == 2.0
+SILENT = Finding(ProblemReason.BROKER_UNREACHABLE, "no answer")
+REFUSED = Finding(ProblemReason.BROKER_REFUSED, "wrong password")
+FORBIDDEN = Finding(ProblemReason.TARGET_FORBIDDEN, "may not patch")
+GONE = Finding(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
+MISSPELT = Finding(ProblemReason.UNKNOWN_ANNOTATION, "no effect")
 
 
 def status(**known: Any) -> PoolStatus:  # Any: whatever a test names
@@ -175,7 +61,7 @@ def queue_status(ready: int) -> QueueStatus:
         pytest.param({"ready_replicas": 1}, 0.0, True, id="a count of replicas, at once"),
         pytest.param({"observed_generation": 2}, 0.0, True, id="a new spec, at once"),
         pytest.param(
-            {"conditions": conditions.conditions(replace(CALM, problem=GONE), before=(), now_s=0)},
+            {"conditions": conditions.conditions(CALM.also(GONE), before=(), now_s=0)},
             0.0,
             True,
             id="a condition, at once",
@@ -199,6 +85,11 @@ def test_a_first_status_is_written() -> None:
     assert reporting.needs_write(None, status(), age_s=0.0)
 
 
+def told_of(found: Findings) -> Told:
+    made = conditions.conditions(found, before=(), now_s=NOW_S)
+    return Told(conditions=made, findings=found.found)
+
+
 def happened(
     before: Findings | None = None,
     after: Findings = CALM,
@@ -206,10 +97,9 @@ def happened(
     scaling: Scaling | None = None,
     marked: tuple[str, ...] = (),
 ) -> list[tuple[str, str]]:
-    was = conditions.conditions(before, before=(), now_s=0.0) if before is not None else ()
     found = reporting.events(
-        before=was,
-        after=conditions.conditions(after, before=was, now_s=NOW_S),
+        before=told_of(before) if before is not None else Told(),
+        after=told_of(after),
         scaling=scaling,
         marked=marked,
         explanation=("3 waiting", "maxReplicas is 3"),
@@ -230,14 +120,15 @@ def test_scaling_is_told_with_its_reasons() -> None:
 
 
 def test_a_drain_names_a_few_of_its_replicas() -> None:
-    told = happened(marked=("a", "b", "c", "d", "e", "f"))
+    why = "3 waiting; maxReplicas is 3"
 
-    assert told == [
-        (
-            "Normal",
-            "DrainStarted: draining 6 (a, b, c, d, e, …): 3 waiting; maxReplicas is 3",
-        )
+    assert happened(marked=("a",)) == [("Normal", f"DrainStarted: a drains: {why}")]
+    assert happened(marked=("a", "b", "c", "d", "e", "f")) == [
+        ("Normal", f"DrainStarted: 6 replicas drain (a, b, c, d, e, …): {why}")
     ]
+
+
+PAUSED = replace(CALM, decision=decided(Rule.PAUSED))
 
 
 @pytest.mark.parametrize(
@@ -245,38 +136,57 @@ def test_a_drain_names_a_few_of_its_replicas() -> None:
     [
         pytest.param(None, CALM, [], id="a new pool that is well"),
         pytest.param(CALM, CALM, [], id="nothing has changed"),
+        pytest.param(None, CALM.also(GONE), ["Warning TargetNotFound"], id="a new one in trouble"),
+        pytest.param(CALM, CALM.also(SILENT), ["Warning BrokerUnreachable"], id="trouble"),
         pytest.param(
-            None, replace(CALM, problem=GONE), ["Warning TargetNotFound"], id="a new one in trouble"
+            CALM,
+            CALM.also(SILENT, GONE, MISSPELT),
+            ["Warning BrokerUnreachable", "Warning TargetNotFound", "Warning UnknownAnnotation"],
+            id="each of several troubles",
+        ),
+        pytest.param(CALM.also(GONE), CALM.also(GONE), [], id="the same trouble"),
+        pytest.param(
+            CALM.also(GONE), CALM.also(FORBIDDEN), ["Warning TargetForbidden"], id="another trouble"
         ),
         pytest.param(
-            CALM, replace(CALM, broker_problem=SILENT), ["Warning BrokerUnreachable"], id="trouble"
+            CALM.also(GONE),
+            CALM,
+            ["Normal TargetNotFoundResolved"],
+            id="well again",
         ),
         pytest.param(
-            replace(CALM, problem=GONE), replace(CALM, problem=GONE), [], id="the same trouble"
+            CALM.also(SILENT),
+            CALM.also(REFUSED),
+            ["Warning BrokerRefused"],
+            id="back, and refusing",
         ),
         pytest.param(
-            replace(CALM, problem=GONE),
-            replace(CALM, problem=FORBIDDEN),
-            ["Warning TargetForbidden"],
-            id="another trouble",
-        ),
-        pytest.param(
-            replace(CALM, problem=GONE), CALM, ["Normal ReadyForNewScale"], id="well again"
-        ),
-        pytest.param(
-            replace(CALM, broker_problem=SILENT),
-            replace(CALM, has_work=None),
+            CALM.also(SILENT),
+            replace(CALM, is_read=False),
             [],
             id="not bad any more, not good yet",
         ),
         pytest.param(
-            CALM, replace(CALM, decision=decided(Rule.PAUSED)), ["Normal PausedByAnnotation"]
+            CALM.also(MISSPELT), CALM, ["Normal UnknownAnnotationResolved"], id="corrected"
+        ),
+        pytest.param(CALM, PAUSED, ["Normal PausedByAnnotation"], id="paused"),
+        pytest.param(None, PAUSED, ["Normal PausedByAnnotation"], id="a new one, paused"),
+        pytest.param(PAUSED, CALM, ["Normal NotPaused"], id="resumed"),
+        pytest.param(replace(CALM, decision=None), CALM, [], id="known not to be paused"),
+        pytest.param(
+            CALM,
+            PAUSED.also(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
+            ["Warning FixedOutOfBounds"],
+            id="fixed above the maximum, told once",
         ),
         pytest.param(
-            replace(CALM, decision=decided(Rule.PAUSED)), CALM, ["Normal NotPaused"], id="resumed"
+            CALM,
+            CALM.also(Finding(ProblemReason.DRAIN_OVERDUE, "a is busy")),
+            ["Warning DrainOverdue"],
+            id="overdue",
         ),
         pytest.param(
-            CALM, replace(CALM, draining=1, overdue=("a",)), ["Warning DrainOverdue"], id="overdue"
+            CALM, CALM.also(Finding(ProblemReason.SHRINKS_TO_ZERO_ONLY, "")), [], id="only a note"
         ),
     ],
 )

@@ -26,7 +26,7 @@ ONE_A_MINUTE = Behavior(
             reading(replicas=2, ready=120, active=2, unacked=3),
             policy(),
             (
-                "120 waiting, 2 running, 0.25/s arriving, 2 s each: 7.62 slots, "
+                "120 waiting, 2 running, 0.25/s arriving, 2 s each: 7.62 slots needed, "
                 "8 replicas of 1 slot",
             ),
             id="with run times",
@@ -35,16 +35,16 @@ ONE_A_MINUTE = Behavior(
             reading(replicas=6, active=1, unacked=3),
             policy(behavior=WINDOW, slots_per_replica=2),
             (
-                "0 waiting, 1 running, 2 held by workers, 0.25/s arriving, 2 s each: 1 slot, "
+                "0 waiting, 1 running, 2 prefetched, 0.25/s arriving, 2 s each: 1 slot needed, "
                 "1 replica of 2 slots",
-                "stabilized at 6, the highest of the last 30 s (1 wanted now)",
+                "stabilized at 6, the highest need of the last 30 s (1 now)",
             ),
             id="with held messages",
         ),
         pytest.param(
             reading(ready=None),
             policy(fallback=Fallback(failure_threshold=1)),
-            ("no answer from the broker (time 1 in a row): fallback currentReplicas gives 0",),
+            ("the queues cannot be read (attempt 1): fallback currentReplicas gives 0 replicas",),
             id="fallback",
         ),
         pytest.param(
@@ -52,6 +52,12 @@ ONE_A_MINUTE = Behavior(
             policy(override=Override(replicas=5)),
             ("fixed at 5 replicas by hand",),
             id="fixed",
+        ),
+        pytest.param(
+            reading(replicas=2),
+            policy(),
+            ("idle: nothing waits or runs",),
+            id="idle",
         ),
     ],
 )
@@ -70,9 +76,9 @@ def test_each_step_adds_a_sentence() -> None:
     )
 
     assert explain.sentences(outcome.decision) == (
-        "8 waiting, 1 running, run time not known yet: 9 slots, 9 replicas of 1 slot",
-        "rate policy allows 2 now, 9 wanted",
-        "minReplicas is 3 by schedule night, weekend, 2 wanted",
+        "8 waiting, 1 running, run time not known yet: 9 slots needed, 9 replicas of 1 slot",
+        "a rate policy allows 2 now, 9 needed",
+        "minReplicas is 3 by schedule night, weekend, 2 needed",
     )
 
 
@@ -118,4 +124,23 @@ def test_unknown_figures_are_named_so() -> None:
     assert "an unknown number with an ETA" in explain.sentence(step)
     assert "2 with an ETA" in explain.sentence(
         replace(step, figures=(("held", 2), ("scheduled", 2)))
+    )
+
+
+def idle(running: int) -> Step:
+    figures = {
+        **dict(FIGURES[Rule.DEMAND]),
+        **{"waiting": 0, "running": running, "slots": 0.0, "arrival_rate": 0.0, "runtime_s": 0.8},
+    }
+    return Step(rule=Rule.DEMAND, replicas=0, figures=tuple(figures.items()))
+
+
+def test_a_pool_with_nothing_new_says_so_in_words() -> None:
+    """Issue 9: "2 running, 0/s arriving: 0 slots, 0 replicas" told nobody what happens next."""
+    assert explain.sentence(idle(0)) == "idle: nothing waits or runs"
+    assert explain.sentence(idle(1)) == (
+        "nothing waits or arrives: 1 running task ends before its replica goes"
+    )
+    assert explain.sentence(idle(2)) == (
+        "nothing waits or arrives: 2 running tasks end before their replicas go"
     )

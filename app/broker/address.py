@@ -1,21 +1,20 @@
 """Where a broker is and how to enter it, in every form of URL that kombu's Redis transport takes.
 
 `redis://user:password@host:port/db`, `rediss://…?ssl_cert_reqs=…&ssl_ca_certs=…`,
-`sentinel://host:port;sentinel://host:port` with a master name, `redis+socket:///path?virtual_host=db`.
+`sentinel://host:port;sentinel://host:port` with a master name, `redis+socket:///path?virtual_host=db`,
+and several servers, `redis://one;redis://other`, of which one is used as long as it answers.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
+from app.broker import broker_url
+from app.broker.broker_url import SENTINEL, SOCKET, UrlParts
 from app.errors import InvalidInput
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
-
-_TCP = ("redis", "rediss")
-_SOCKET = ("redis+socket", "socket", "unix")
-_SENTINEL = ("sentinel",)
 
 _CERTIFICATE_CHECKS = {
     "CERT_REQUIRED": "required",
@@ -25,6 +24,8 @@ _CERTIFICATE_CHECKS = {
     "optional": "optional",
     "none": "none",
 }
+_TLS_TEXTS = ("ca_certs", "ca_path", "ca_data", "certfile", "keyfile", "password", "ciphers")
+_TLS_OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", *(f"ssl_{name}" for name in _TLS_TEXTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,33 @@ class Tls:
     check_hostname: bool = True
     ca_certs: str | None = None
     """Trusted authorities; those of the system when not given."""
+    ca_path: str | None = None
+    """The same, a folder of them."""
+    ca_data: str | None = None
+    """The same, in PEM itself."""
     certfile: str | None = None
     keyfile: str | None = None
+    password: str | None = field(default=None, repr=False)
+    """Of the key."""
+    ciphers: str | None = None
+
+
+UNCHECKED = Tls(certificate_check="none", check_hostname=False)
+"""TLS that trusts whoever answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentinelEntry:
+    """What a URL cannot say of Sentinels: kombu's `master_name` and `sentinel_kwargs`."""
+
+    master_name: str = ""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    has_tls: bool = False
+    """Whether the Sentinels speak TLS too. It is checked as the URL has it for the master."""
+
+
+NO_SENTINEL = SentinelEntry()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +85,7 @@ class Sentinels:
     master_name: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,101 +98,106 @@ class Address:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
+    alternates: "tuple[Address, ...]" = ()
+    """Tried in turn when this one does not answer."""
 
     def __str__(self) -> str:
-        match self.place:
-            case Sentinels(endpoints=endpoints, master_name=master):
-                return f"{', '.join(map(str, endpoints))} (master {master})"
-            case place:
-                return str(place)
+        return " or ".join(_shown(each.place) for each in (self, *self.alternates))
 
 
-def parse_address(
-    url: str,
-    *,
-    master_name: str = "",
-    sentinel_username: str | None = None,
-    sentinel_password: str | None = None,
-) -> Address:
+def parse_address(url: str, *, sentinel: SentinelEntry = NO_SENTINEL) -> Address:
     """Read a broker URL as Celery does. What Celery keeps in `transport_options` are arguments.
 
     Raises:
         InvalidInput: the URL is not one of a Redis broker. The message holds no part of a password.
     """
-    parts, *alternates = [
-        _split(alternate) for alternate in url.split(";") if alternate.strip()
-    ] or [_split(url)]
-    options = dict(parse_qsl(parts.query))
-    if parts.scheme in _SENTINEL:
-        sentinels = Sentinels(
-            endpoints=tuple(
-                _endpoint(part, DEFAULT_SENTINEL_PORT) for part in (parts, *alternates)
-            ),
-            master_name=master_name or options.get("master_name", ""),
-            username=sentinel_username,
-            password=sentinel_password,
-        )
-        if not sentinels.master_name:
-            raise InvalidInput("a sentinel:// broker needs the name of its master set")
-        return _address(parts, options, place=sentinels, db=parts.path.strip("/"))
-    if alternates:
-        raise InvalidInput("only a sentinel:// broker may have several addresses")
-    if parts.scheme in _SOCKET:
-        db = options.get("virtual_host", options.get("db", ""))
-        return _address(parts, options, place=unquote(parts.path), db=db.strip("/"))
-    return _address(parts, options, place=_endpoint(parts, DEFAULT_PORT), db=parts.path.strip("/"))
+    parts = list(accumulate(broker_url.split(url), _inheriting))
+    first, schemes = parts[0], {each.scheme for each in parts}
+    if SENTINEL in schemes and len(schemes) > 1:
+        raise InvalidInput("a broker URL names either Sentinels or servers, not both")
+    if SOCKET in schemes and len(parts) > 1:
+        raise InvalidInput("a Unix socket is the only address of a broker URL")
+    if first.scheme == SENTINEL:
+        return _watched(parts, sentinel)
+    found = [_address(each, tls=_tls(each, first)) for each in parts]
+    if len({address.db for address in found}) > 1:
+        raise InvalidInput("the servers of a broker URL have to name the same database")
+    return replace(found[0], alternates=tuple(found[1:]))
 
 
-def _split(url: str) -> SplitResult:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in _TCP + _SOCKET + _SENTINEL:
-        known = ", ".join(f"{scheme}://" for scheme in ("redis", "rediss", "sentinel"))
-        raise InvalidInput(f"a broker URL begins with {known} or redis+socket://")
-    return parts
+def _inheriting(before: UrlParts, parts: UrlParts) -> UrlParts:
+    """kombu keeps the port and the database of the last server where the next names none."""
+    return replace(parts, port=parts.port or before.port, path=parts.path or before.path)
 
 
-def _endpoint(parts: SplitResult, default_port: int) -> Endpoint:
-    try:
-        port = parts.port
-    except ValueError as exc:
-        raise InvalidInput("the port of the broker URL is not a number below 65536") from exc
-    return Endpoint(
-        host=unquote(parts.hostname or "") or "127.0.0.1",
-        port=port if port is not None else default_port,
+def _watched(parts: Sequence[UrlParts], entry: SentinelEntry) -> Address:
+    if not entry.master_name:
+        raise InvalidInput("a sentinel:// broker needs the name of its master set")
+    first = parts[0]
+    tls = _tls(first, first)
+    sentinels = Sentinels(
+        endpoints=tuple(_endpoint(each, DEFAULT_SENTINEL_PORT) for each in parts),
+        master_name=entry.master_name,
+        username=entry.username,
+        password=entry.password,
+        tls=(tls if tls is not None else Tls()) if entry.has_tls else None,
     )
+    return replace(_address(first, tls=tls), place=sentinels)
 
 
-def _address(
-    parts: SplitResult,
-    options: Mapping[str, str],
-    *,
-    place: Endpoint | Sentinels | str,
-    db: str,
-) -> Address:
-    if db and not db.isdecimal():
-        raise InvalidInput(f"the database of the broker URL is not a number: {db!r}")
+def _address(parts: UrlParts, *, tls: Tls | None) -> Address:
+    is_socket = parts.scheme == SOCKET
     return Address(
-        place=place,
-        db=int(db or 0),
-        username=unquote(parts.username or "") or None,
-        password=unquote(parts.password or "") or None,
-        tls=_tls(parts, options),
+        place=f"/{parts.path}" if is_socket else _endpoint(parts, DEFAULT_PORT),
+        db=_database(parts.options.get("virtual_host") if is_socket else parts.path),
+        username=parts.username,
+        password=parts.password,
+        tls=tls,
     )
 
 
-def _tls(parts: SplitResult, options: Mapping[str, str]) -> Tls | None:
-    given = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    if parts.scheme != "rediss" and not given:
-        return None
-    check = given.get("ssl_cert_reqs", "required")
-    if check not in _CERTIFICATE_CHECKS:
-        raise InvalidInput(f"ssl_cert_reqs is required, optional or none, not {check!r}")
-    verdict = _CERTIFICATE_CHECKS[check]
-    hostname = given.get("ssl_check_hostname", "true").lower() != "false"
+def _endpoint(parts: UrlParts, default_port: int) -> Endpoint:
+    return Endpoint(host=parts.host or "127.0.0.1", port=parts.port or default_port)
+
+
+def _database(text: str | None) -> int:
+    """As kombu reads it: a second slash is left out."""
+    digits = (text or "").removeprefix("/") or "0"
+    try:
+        found = int(digits)
+    except ValueError:
+        found = -1
+    if found < 0:
+        raise InvalidInput("the database of the broker URL is not a number")
+    return found
+
+
+def _tls(parts: UrlParts, first: UrlParts) -> Tls | None:
+    """A URL without TLS options has those of the first. kombu checks no certificate when none has
+    any."""
+    given = _tls_options(parts) or _tls_options(first)
+    if not given:
+        return UNCHECKED if parts.scheme == "rediss" else None
+    check = _CERTIFICATE_CHECKS.get(given.get("ssl_cert_reqs", "required"))
+    if check is None:
+        raise InvalidInput("ssl_cert_reqs of the broker URL is required, optional or none")
     return Tls(
-        certificate_check=verdict,
-        check_hostname=hostname and verdict == "required",
-        ca_certs=given.get("ssl_ca_certs"),
-        certfile=given.get("ssl_certfile"),
-        keyfile=given.get("ssl_keyfile"),
+        certificate_check=check,
+        check_hostname=check != "none" and given.get("ssl_check_hostname", "").lower() != "false",
+        **{name: given.get(f"ssl_{name}") for name in _TLS_TEXTS},
     )
+
+
+def _tls_options(parts: UrlParts) -> Mapping[str, str]:
+    given = {name: value for name, value in parts.options.items() if name.startswith("ssl_")}
+    if any(name not in _TLS_OPTIONS for name in given):
+        raise InvalidInput(f"the TLS options of a broker URL are {', '.join(_TLS_OPTIONS)}")
+    return given
+
+
+def _shown(place: Endpoint | Sentinels | str) -> str:
+    match place:
+        case Sentinels(endpoints=endpoints, master_name=master):
+            return f"{', '.join(map(str, endpoints))} (master {master})"
+        case _:
+            return str(place)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import asyncio as redis
@@ -60,13 +60,27 @@ def translated(error: Exception, *, host: str) -> BrokerUnreachable:
     return BrokerRefused(host=host, reason=reason)
 
 
+_DISCONNECTED: tuple[type[Exception], ...] = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    OSError,
+)
+"""Errors after which kombu tries the next server of a URL that names several."""
+
+
 class Connection:
-    """Speaks to one broker; connects when first needed. Close it."""
+    """Speaks to one broker; connects when first needed. Close it.
+
+    Where the URL names several servers it speaks to one of them, and moves on to the next when that
+    one does not answer.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._sentinel: Sentinel | None = None
-        self._client = self._open()
+        self._servers = (address, *address.alternates)
+        self._clients = [self._open(each) for each in self._servers]
+        self._current = 0
 
     @asynccontextmanager
     async def asking(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> AsyncIterator["redis.Redis"]:
@@ -76,9 +90,9 @@ class Connection:
             BrokerUnreachable: no connection, or no answer in time.
             BrokerRefused: it does not let us in, or refuses a command.
         """
-        with self._translating():
+        with self._speaking() as client:
             async with asyncio.timeout(timeout_s):
-                yield self._client
+                yield client
 
     async def subscribe(self, channels: Sequence[str]) -> AsyncGenerator[Published, None]:
         """What is published to these channels, until the connection breaks. Close the generator.
@@ -87,11 +101,11 @@ class Connection:
             BrokerUnreachable: the connection broke, or went silent.
             BrokerRefused: it does not let us in, or not listen to these channels.
         """
-        with self._translating():
-            async with self._client.pubsub() as subscription:
+        with self._speaking() as client:
+            async with client.pubsub() as subscription:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     await subscription.subscribe(*channels)
-                async for message in _messages(subscription):
+                async for message in self._messages(subscription, client):
                     kind, channel = message["type"], message["channel"]
                     if kind in ("message", "subscribe"):
                         data = message["data"] if kind == "message" else None
@@ -99,20 +113,25 @@ class Connection:
 
     async def close(self) -> None:
         """Close every connection. Nothing can be asked afterwards."""
-        await self._client.aclose()
+        for client in self._clients:
+            await client.aclose()
         for sentinel in self._sentinel.sentinels if self._sentinel is not None else ():
             await sentinel.aclose()
 
     @contextmanager
-    def _translating(self) -> Iterator[None]:
+    def _speaking(self) -> Iterator["redis.Redis"]:
+        number = self._current
         try:
-            yield
+            yield self._clients[number]
         except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as exc:
-            raise translated(exc, host=str(self.address)) from exc
+            if isinstance(exc, _DISCONNECTED) and number == self._current:
+                self._current = (number + 1) % len(self._servers)
+            host = str(replace(self._servers[number], alternates=()))
+            raise translated(exc, host=host) from exc
 
-    def _open(self) -> "redis.Redis":
-        options = _options(self.address)
-        match self.address.place:
+    def _open(self, address: Address) -> "redis.Redis":
+        options = _options(address)
+        match address.place:
             case Sentinels() as sentinels:
                 self._sentinel = _sentinel(sentinels, options)
                 master: redis.Redis = self._sentinel.master_for(sentinels.master_name)
@@ -122,26 +141,32 @@ class Connection:
             case path:
                 return redis.Redis(unix_socket_path=path, **options)
 
-
-async def _messages(subscription: PubSub) -> AsyncGenerator[dict[str, Any], None]:
-    is_waiting_for_pong = False
-    while True:
-        # The outer limit is for a server that takes the connection anew and then says nothing.
-        async with asyncio.timeout(SILENCE_LIMIT_S + ANSWER_TIMEOUT_S):
-            message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
-        if message is not None:
-            is_waiting_for_pong = False
-            yield message
-        elif is_waiting_for_pong:
-            raise TimeoutError("no answer to a PING")
-        else:
-            is_waiting_for_pong = True
-            await subscription.ping()
+    async def _messages(
+        self, subscription: PubSub, client: "redis.Redis"
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        is_waiting_for_pong = False
+        while client is self._clients[self._current]:
+            # The outer limit is for a server that takes the connection anew and says nothing.
+            async with asyncio.timeout(SILENCE_LIMIT_S + ANSWER_TIMEOUT_S):
+                message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
+            if message is not None:
+                is_waiting_for_pong = False
+                yield message
+            elif is_waiting_for_pong:
+                raise TimeoutError("no answer to a PING")
+            else:
+                is_waiting_for_pong = True
+                await subscription.ping()
+        raise ConnectionResetError("another server of the broker URL is used now")
 
 
 def _sentinel(sentinels: Sentinels, options: Mapping[str, Any]) -> Sentinel:
     shared = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
-    entry = {"username": sentinels.username, "password": sentinels.password}
+    entry = {
+        "username": sentinels.username,
+        "password": sentinels.password,
+        **tls_options(sentinels.tls),
+    }
     return Sentinel(  # type: ignore[no-untyped-call]  # redis has no types for it
         [(endpoint.host, endpoint.port) for endpoint in sentinels.endpoints],
         # Not tried twice: the next one is asked instead.
@@ -177,6 +202,10 @@ def tls_options(tls: Tls | None) -> dict[str, Any]:  # arguments of several type
         "ssl_cert_reqs": tls.certificate_check,
         "ssl_check_hostname": tls.check_hostname,
         "ssl_ca_certs": tls.ca_certs,
+        "ssl_ca_path": tls.ca_path,
+        "ssl_ca_data": tls.ca_data,
         "ssl_certfile": tls.certfile,
         "ssl_keyfile": tls.keyfile,
+        "ssl_password": tls.password,
+        "ssl_ciphers": tls.ciphers,
     }

@@ -36,7 +36,8 @@ def exporter(
     from app.settings import BrokerSettings
 
     url = BrokerSettings().broker_url.get_secret_value()
-    place = address.parse_address(url, master_name=master_name)
+    sentinel = address.SentinelEntry(master_name=master_name)
+    place = address.parse_address(url, sentinel=sentinel)
 
     async def run() -> None:
         found = Exporter(place, key_prefix=key_prefix, queues=queue or (), clock=time.time)

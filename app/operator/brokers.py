@@ -8,7 +8,7 @@ from functools import lru_cache
 from pydantic import SecretStr
 
 from app.broker import address as addresses
-from app.broker.address import Address
+from app.broker.address import Address, SentinelEntry
 from app.broker.link import Link
 from app.broker.model import BrokerReading
 from app.control.pool import WorkerPool
@@ -33,7 +33,8 @@ class _Place:
 @lru_cache(maxsize=1024)
 def _place(url: str, master_name: str, key_prefix: str) -> _Place:
     """Asked for each pool at each tick: the same object, so that it is found by identity."""
-    return _Place(addresses.parse_address(url, master_name=master_name), key_prefix)
+    sentinel = SentinelEntry(master_name=master_name)
+    return _Place(addresses.parse_address(url, sentinel=sentinel), key_prefix)
 
 
 class _Connected:

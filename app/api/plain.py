@@ -15,6 +15,9 @@ from pydantic import BeforeValidator
 from app.jobs.model import Json
 from app.storage import nesting
 
+LINE_LENGTH = 300
+"""Of a text in a listing, which has hundreds of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
@@ -54,7 +57,18 @@ def shown(value: Json) -> Json:
     return shallow if whole == text else json.loads(whole)
 
 
+def one_line(text: str) -> str:
+    """The first line, cut to fit a listing.
+
+    >>> one_line("It failed:\\n  much more")
+    'It failed:'
+    """
+    line, *_ = text.strip().splitlines() or [""]
+    return line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 3] + "..."
+
+
 ShownText = Annotated[str, BeforeValidator(shown)]
+ShownLine = Annotated[str, BeforeValidator(one_line), BeforeValidator(shown)]
 ShownJson = Annotated[Json, BeforeValidator(shown)]
 ShownObject = Annotated[dict[str, Any], BeforeValidator(shown)]  # Any: JSON as its sender gave it
 

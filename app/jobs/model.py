@@ -137,6 +137,34 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """What a listing tells of a job. Parameters, results and what follows stay out of it: each may
+    be megabytes, and a page has hundreds of jobs."""
+
+    id: JobId
+    pipeline: str
+    state: JobState
+    stage: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    progress: float
+    message: str
+    speed: str | None
+    eta_seconds: float | None
+    not_before: datetime | None
+    error: JobError | None
+    parent_id: JobId | None
+    idempotency_key: str | None
+    labels: dict[str, str]
+    cancel_requested: bool
+    dead_lettered_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The record of one run of one stage by one worker: a job's history."""
 

@@ -17,6 +17,7 @@ from app.jobs.model import (
     JobId,
     JobRequest,
     JobState,
+    JobSummary,
     JsonObject,
     Run,
     RunOutcome,
@@ -69,6 +70,12 @@ def parse_job(row: AnyRow, artifacts: Sequence[Artifact] = ()) -> Job:
             "artifacts": tuple(artifacts),
         }
     )
+
+
+def parse_summary(row: AnyRow) -> JobSummary:
+    values = dict(row._mapping)
+    error = parse_error(values["error"])
+    return JobSummary(**{**values, "state": JobState(values["state"]), "error": error})
 
 
 def parse_run(row: AnyRow) -> Run:

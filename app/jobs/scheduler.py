@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from app.jobs import schedules
-from app.jobs.model import Job, JobRequest
+from app.jobs.model import JobRequest, JobSummary
 from app.jobs.platform import Platform
 from app.jobs.schedules import Scheduled
 from app.jobs.service import Jobs
@@ -77,7 +77,7 @@ class Scheduler:
             logger.info("a schedule has begun its job", extra={**named, "job_id": job.id})
 
 
-def last_job(jobs: Jobs, schedule: Scheduled) -> Job | None:
+def last_job(jobs: Jobs, schedule: Scheduled) -> JobSummary | None:
     """The last job that began by the schedule."""
     wanted = JobFilter(pipeline=schedule.kind, labels={schedules.LABEL: schedule.name})
     found = jobs.list(wanted, limit=1).jobs

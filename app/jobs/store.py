@@ -12,7 +12,7 @@ from app.errors import Conflict, NotFound, Superseded
 from app.jobs import acceptance, changes, rows
 from app.jobs.acceptance import NewJob
 from app.jobs.claims import Hold
-from app.jobs.model import Artifact, Job, JobId, JobState, JsonObject, Run
+from app.jobs.model import Artifact, Job, JobId, JobState, JobSummary, JsonObject, Run
 from app.storage import schema
 from app.storage.engine import Database
 
@@ -20,6 +20,8 @@ _jobs = schema.jobs
 _labels = schema.job_labels
 _runs = schema.runs
 _artifacts = schema.artifacts
+
+_SUMMARY = tuple(_jobs.c[name] for name in JobSummary.__dataclass_fields__)
 
 Columns = TypeVarTuple("Columns")
 
@@ -50,7 +52,7 @@ class JobFilter:
 class Page:
     """Jobs, newest first, and where the next page begins."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobSummary, ...]
     next_cursor: JobId | None
     """Hand it back as `cursor`; None on the last page."""
 
@@ -103,12 +105,12 @@ class JobStore:
         self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
     ) -> Page:
         """A page of jobs, newest first."""
-        query, job_id = _filtered(select(_jobs), wanted if wanted is not None else JobFilter())
+        query, job_id = _filtered(select(*_SUMMARY), wanted if wanted is not None else JobFilter())
         if cursor is not None:
             query = query.where(job_id < cursor)
         query = query.order_by(job_id.desc()).limit(limit + 1)
         with self._database.read() as connection:
-            found = _with_artifacts(connection, connection.execute(query).all())
+            found = [rows.parse_summary(row) for row in connection.execute(query)]
         page = tuple(found[:limit])
         return Page(jobs=page, next_cursor=page[-1].id if len(found) > limit else None)
 

@@ -12,9 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from app.api.links import Links
 from app.api.query import JobQuery
 from app.api.services import LinksParam, Services, ServicesParam
-from app.api.views import ArtifactView, JobView, Listing, RunView
+from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunView
 from app.jobs import events
-from app.jobs.model import Job, JobId
+from app.jobs.children import Counts
+from app.jobs.events import Seen
+from app.jobs.model import Job, JobId, JobSummary
 
 WAIT_LIMIT_S = 60.0
 """Proxies cut requests that are silent for longer."""
@@ -31,11 +33,16 @@ WaitParam = Annotated[
 
 @router.get("/jobs")
 def list_jobs(
-    services: ServicesParam, links: LinksParam, wanted: Annotated[JobQuery, Query()]
-) -> Listing[JobView]:
-    """Jobs, newest first."""
+    services: ServicesParam, wanted: Annotated[JobQuery, Query()]
+) -> Listing[JobSummaryView]:
+    """Jobs, newest first, without their parameters, results and artifacts."""
     page = services.jobs.list(wanted.filter, cursor=wanted.after, limit=wanted.limit)
-    return Listing(items=views(services, links, page.jobs), next_cursor=page.next_cursor)
+    seen, counts = _news(services, page.jobs)
+    items = tuple(
+        JobSummaryView.of(job, seen=seen.get(job.id), counts=counts.get(job.id))
+        for job in page.jobs
+    )
+    return Listing(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/jobs/{job_id:uuid}")
@@ -86,18 +93,17 @@ def id_of(given: uuid.UUID) -> JobId:
 
 
 def view(services: Services, links: Links, job: Job) -> JobView:
-    return views(services, links, [job])[0]
+    seen, counts = _news(services, [job])
+    return JobView.whole(job, links=links, seen=seen.get(job.id), counts=counts.get(job.id))
 
 
-def views(services: Services, links: Links, jobs: Sequence[Job]) -> tuple[JobView, ...]:
-    """The rows, with the latest news of those that run, and their children."""
+def _news(
+    services: Services, jobs: Sequence[Job | JobSummary]
+) -> tuple[dict[JobId, Seen], dict[JobId, Counts]]:
+    """The latest news of those that run, and how far the children of each are."""
     running = [job.id for job in jobs if not job.state.is_final]
-    seen = services.platform.events.latest(running)
     counts = services.jobs.counts_of_children([job.id for job in jobs])
-    return tuple(
-        JobView.of(job, links=links, seen=seen.get(job.id), counts=counts.get(job.id))
-        for job in jobs
-    )
+    return services.platform.events.latest(running), counts
 
 
 def row_reader(services: Services, job_id: JobId) -> Callable[[], Awaitable[Job | None]]:

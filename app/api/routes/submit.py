@@ -17,7 +17,7 @@ from app.api.bodies import Batch, IdempotencyKey, Submission
 from app.api.links import PREFIX, Links
 from app.api.openapi import Responses
 from app.api.services import LinksParam, Services, ServicesParam
-from app.api.views import JobView, Listing
+from app.api.views import JobSummaryView, JobView, Listing
 from app.errors import NotFound
 from app.jobs.model import Job, JobRequest, JsonObject
 from app.jobs.pipeline import Pipeline, Registry
@@ -100,7 +100,7 @@ def _submit(services: Services, request: JobRequest, links: Links) -> Response:
 def _accepted(job: Job, links: Links) -> Response:
     """There is no news of it yet: the row tells all."""
     return Response(
-        JobView.of(job, links=links).model_dump_json(),
+        JobView.whole(job, links=links).model_dump_json(),
         status_code=202,
         media_type="application/json",
         headers={
@@ -138,11 +138,11 @@ def unknown_kind(kind: str, registry: Registry) -> NotFound:
     return NotFound(f"no pipeline of kind {kind!r}; there are: {', '.join(sorted(registry))}")
 
 
-def submit_batch(body: Batch, services: ServicesParam, links: LinksParam) -> Listing[JobView]:
-    """Submit many jobs: all are accepted, or none is."""
+def submit_batch(body: Batch, services: ServicesParam) -> Listing[JobSummaryView]:
+    """Submit many jobs: all are accepted, or none is. The answer lists them in their order."""
     requests = parse_batch(body, services.platform.registry.public)
     jobs = services.jobs.submit_many(requests)
-    return Listing(items=tuple(JobView.of(job, links=links) for job in jobs))
+    return Listing(items=tuple(JobSummaryView.of(job) for job in jobs))
 
 
 def parse_batch(batch: Batch, registry: Registry) -> list[JobRequest]:

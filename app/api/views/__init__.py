@@ -3,7 +3,15 @@
 A module holds the views of one family of routes. May import what it shows; asks nothing.
 """
 
-from app.api.views.jobs import ArtifactView, ChildrenView, ErrorView, FollowUpView, JobView, RunView
+from app.api.views.jobs import (
+    ArtifactView,
+    ChildrenView,
+    ErrorView,
+    FollowUpView,
+    JobSummaryView,
+    JobView,
+    RunView,
+)
 from app.api.views.knowledge import ChunkView, SourceView, UploadView
 from app.api.views.notifications import DeliveryView, DisabledWebhookView, NotificationView
 from app.api.views.schedules import ScheduledJobView, ScheduleView
@@ -18,6 +26,7 @@ __all__ = [
     "DisabledWebhookView",
     "ErrorView",
     "FollowUpView",
+    "JobSummaryView",
     "JobView",
     "Listing",
     "NotificationView",

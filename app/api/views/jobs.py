@@ -1,17 +1,19 @@
 """A job as the API shows it, with its runs, its artifacts and its errors."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from app.api import plain
 from app.api.links import Links
-from app.api.plain import ShownJson, ShownObject, ShownText
+from app.api.plain import ShownJson, ShownLine, ShownObject, ShownText
 from app.api.views.view import View
 from app.jobs import children
 from app.jobs.children import Counts
 from app.jobs.events import Seen
-from app.jobs.model import Artifact, Job, JobError, JobState, Run, RunOutcome
+from app.jobs.model import Artifact, Job, JobError, JobState, JobSummary, Run, RunOutcome
 
 
 class ErrorView(View):
@@ -25,6 +27,12 @@ class ErrorView(View):
     @classmethod
     def of(cls, error: JobError | None) -> "ErrorView | None":
         return None if error is None else cls.model_validate(error)
+
+    @classmethod
+    def in_one_line(cls, error: JobError | None) -> "ErrorView | None":
+        if error is None:
+            return None
+        return cls.of(replace(error, message=plain.one_line(error.message)))
 
 
 class ArtifactView(View):
@@ -72,35 +80,29 @@ class ChildrenView(View):
         return None if told is None else cls(**told)
 
 
-class JobView(View):
-    """One accepted request, and how far it is."""
+class JobSummaryView(View):
+    """A job in a listing: without its parameters, its result and its artifacts."""
 
     id: str
     pipeline: str
-    params: ShownObject  # as the pipeline's schema says
     state: JobState
     done: bool = Field(description="Whether the state is final.")
     stage: str = Field(description="The task that runs, or comes next, or was the last one.")
     progress: Annotated[float, Field(ge=0, le=100)]
-    message: ShownText
+    message: ShownLine
     speed: str | None
     eta_seconds: float | None
     attempt: int = Field(description="Runs of the present stage so far.")
     max_attempts: int
     priority: int = Field(description="0 is served first, 9 last.")
     not_before: datetime | None
-    result: ShownJson = Field(description="What the last stage returned.")
-    artifacts: tuple[ArtifactView, ...]
-    error: ErrorView | None
+    error: ErrorView | None = Field(description="Its message is one line in a listing.")
     parent_id: str | None
     children: ChildrenView | None = Field(
         description="The jobs that it has submitted; null when there are none."
     )
     idempotency_key: str | None
     labels: dict[str, str]
-    webhook_url: str | None
-    on_success: FollowUpView | None
-    on_failure: FollowUpView | None
     cancel_requested: bool
     dead_lettered_at: datetime | None
     created_at: datetime
@@ -109,37 +111,59 @@ class JobView(View):
 
     @classmethod
     def of(
+        cls, job: Job | JobSummary, *, seen: Seen | None = None, counts: Counts | None = None
+    ) -> "JobSummaryView":
+        """The job, with the news of a running one where there are any, and its children."""
+        error = ErrorView.in_one_line(job.error)
+        return cls(**_stored(cls, job), **_found_out(job, seen, counts), error=error)
+
+
+class JobView(JobSummaryView):
+    """One accepted request, and how far it is."""
+
+    params: ShownObject  # as the pipeline's schema says
+    message: ShownText
+    result: ShownJson = Field(description="What the last stage returned.")
+    artifacts: tuple[ArtifactView, ...]
+    webhook_url: str | None
+    on_success: FollowUpView | None
+    on_failure: FollowUpView | None
+
+    @classmethod
+    def whole(
         cls, job: Job, *, links: Links, seen: Seen | None = None, counts: Counts | None = None
     ) -> "JobView":
         """The row, with the news of a running job where there are any, and its children."""
         return cls(
-            **_plain_fields(job),
-            done=job.state.is_final,
-            **_progress(job, seen),
+            **_stored(cls, job),
+            **_found_out(job, seen, counts),
             artifacts=tuple(ArtifactView.of(found, job, links) for found in job.artifacts),
             error=ErrorView.of(job.error),
-            children=ChildrenView.of(counts),
         )
 
 
-_OWN_FIELDS = {
-    "done",
-    "children",
-    "artifacts",
-    "error",
-    "progress",
-    "message",
-    "speed",
-    "eta_seconds",
-}
-_PLAIN_FIELDS = tuple(name for name in JobView.model_fields if name not in _OWN_FIELDS)
+_OWN_FIELDS = frozenset(
+    ("done", "children", "artifacts", "error", "progress", "message", "speed", "eta_seconds")
+)
 
 
-def _plain_fields(job: Job) -> dict[str, Any]:  # fields of several types
-    return {name: getattr(job, name) for name in _PLAIN_FIELDS}
+def _stored(view: type[View], job: Job | JobSummary) -> dict[str, Any]:  # fields of several types
+    return {name: getattr(job, name) for name in view.model_fields if name not in _OWN_FIELDS}
 
 
-def _progress(job: Job, seen: Seen | None) -> dict[str, Any]:  # fields of several types
+def _found_out(
+    job: Job | JobSummary, seen: Seen | None, counts: Counts | None
+) -> dict[str, Any]:  # fields of several types
+    return {
+        "done": job.state.is_final,
+        "children": ChildrenView.of(counts),
+        **_progress(job, seen),
+    }
+
+
+def _progress(
+    job: Job | JobSummary, seen: Seen | None
+) -> dict[str, Any]:  # fields of several types
     source = job if seen is None or seen.progress < job.progress else seen
     return {
         "progress": source.progress,

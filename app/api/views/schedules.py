@@ -7,7 +7,7 @@ from pydantic import Field
 from app.api.links import Links
 from app.api.plain import ShownObject
 from app.api.views.view import View
-from app.jobs.model import Job, JobState
+from app.jobs.model import JobState, JobSummary
 from app.jobs.schedules import Scheduled
 
 
@@ -35,7 +35,7 @@ class ScheduleView(View):
 
     @classmethod
     def of(
-        cls, schedule: Scheduled, last: Job | None, *, now: datetime, links: Links
+        cls, schedule: Scheduled, last: JobSummary | None, *, now: datetime, links: Links
     ) -> "ScheduleView":
         return cls(
             name=schedule.name,
@@ -49,7 +49,7 @@ class ScheduleView(View):
         )
 
 
-def _scheduled_job(job: Job, links: Links) -> ScheduledJobView:
+def _scheduled_job(job: JobSummary, links: Links) -> ScheduledJobView:
     return ScheduledJobView(
         id=job.id,
         state=job.state,

@@ -27,6 +27,17 @@ def submit(http: httpx2.Client, *, plan: dict[str, list[str]] | None = None, **b
     return answer.json()
 
 
+def names(http: httpx2.Client, listing: httpx2.Response) -> list[str]:
+    """The names of the listed jobs of the test pipeline."""
+    return [job["params"]["name"] for job in whole(http, listing)]
+
+
+def whole(http: httpx2.Client, listing: httpx2.Response) -> list[Json]:
+    """The listed jobs with their parameters and results, which a listing leaves out."""
+    assert listing.is_success, listing.text
+    return [http.get(f"{JOBS}/{job['id']}").json() for job in listing.json()["items"]]
+
+
 def finished(http: httpx2.Client, job_id: str) -> Json:
     """The job when it is over."""
     job = http.get(f"{JOBS}/{job_id}", params={"wait": 25}).json()

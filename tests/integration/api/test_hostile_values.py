@@ -10,10 +10,12 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from app.jobs.model import JobError
 from app.storage import engine
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
+from tests.integration.jobs import acts
 from tests.integration.serving import Server
 
 DEPTHS = [101, 255, 300, 900, 990, 5_000]
@@ -86,6 +88,54 @@ def test_what_is_within_the_limit_is_shown(stored: Server) -> None:
     answer = stored.http.post(f"{JOBS}/notification", json=body)
     assert answer.status_code == 202, answer.text
     assert stored.http.get(f"{JOBS}/{answer.json()['id']}").json() == answer.json()
+
+
+def test_a_listing_is_small_however_large_its_jobs_are(stored: Server) -> None:
+    """60 jobs of 1 MB made an answer of 58 MB."""
+    large = "x" * 900_000
+    failing = JobError(type="Broken", message="one line\n" + large, retryable=False, attempt=1)
+    for number in range(5):
+        job = asking.submit(stored.http, name=large, labels={"n": str(number)})
+        held = acts.claimed(stored.platform, stored.platform.jobs.get(job["id"]))
+        stored.platform.claims.fail(
+            acts.hold(held),
+            error=failing,
+            is_dead_lettered=False,
+            has_finalizer=False,
+            now=acts.NOW,
+        )
+
+    answer = stored.http.get(JOBS)
+
+    assert len(answer.content) < 10_000
+    assert [job["labels"] for job in answer.json()["items"]] == [{"n": str(n)} for n in range(5)][
+        ::-1
+    ]
+    assert {job["error"]["message"] for job in answer.json()["items"]} == {"one line"}
+    missing = {"params", "result", "artifacts", "webhook_url", "on_success", "on_failure"}
+    assert missing.isdisjoint(answer.json()["items"][0])
+    whole = stored.http.get(f"{JOBS}/{answer.json()['items'][0]['id']}").json()
+    assert whole["params"]["name"] == large
+
+
+def test_a_batch_answers_with_summaries(stored: Server) -> None:
+    body = {"jobs": [{"kind": "probe", "params": {"name": "x" * 100_000}} for _ in range(20)]}
+    answer = stored.http.post(f"{JOBS}:batch", json=body)
+    assert (answer.status_code, len(answer.json()["items"])) == (202, 20)
+    assert len(answer.content) < 20_000
+
+
+def test_a_listing_does_not_read_what_it_does_not_show(server: Server, sqlite_url: str) -> None:
+    """SQLite checks no JSON: whoever read these columns would fail."""
+    job = asking.submit(server.http)
+    database = engine.Database(sqlite_url)
+    with database.write() as connection:
+        connection.execute(
+            text("UPDATE jobs SET params = :it, result = :it, stage_input = :it, on_failure = :it"),
+            {"it": "{not JSON"},
+        )
+    database.close()
+    assert [one["id"] for one in server.http.get(JOBS).json()["items"]] == [job["id"]]
 
 
 @pytest.mark.parametrize("levels", [300, 990, 5_000])

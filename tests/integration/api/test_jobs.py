@@ -9,18 +9,13 @@ from tests.integration.api.asking import ALL_QUEUES, JOBS, NO_JOB
 from tests.integration.processes import StartWorker
 
 
-def names(answer: httpx2.Response) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [job["params"]["name"] for job in answer.json()["items"]]
-
-
 def test_listing_goes_from_page_to_page_newest_first(http: httpx2.Client) -> None:
     for number in range(5):
         asking.submit(http, name=f"n{number}")
     first = http.get(JOBS, params={"limit": 2})
     second = http.get(JOBS, params={"limit": 2, "cursor": first.json()["next_cursor"]})
     third = http.get(JOBS, params={"limit": 2, "cursor": second.json()["next_cursor"]})
-    pages = [names(page) for page in (first, second, third)]
+    pages = [asking.names(http, page) for page in (first, second, third)]
     assert pages == [["n4", "n3"], ["n2", "n1"], ["n0"]]
     assert third.json()["next_cursor"] is None
 
@@ -31,7 +26,7 @@ def test_listing_filters(http: httpx2.Client) -> None:
     http.post(f"{JOBS}/{red['id']}:cancel")
 
     def listed(**params: object) -> list[str]:
-        return names(http.get(JOBS, params=params))  # type: ignore[arg-type]  # as the test gives
+        return asking.names(http, http.get(JOBS, params=params))  # type: ignore[arg-type]  # as the test gives
 
     assert listed(label="colour=red") == ["red"]
     assert listed(label=["size=s", "colour=blue"]) == ["blue"]

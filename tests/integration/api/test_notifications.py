@@ -89,7 +89,8 @@ def test_the_end_of_a_job_is_told_by_a_signed_webhook(eager: Server, receiver: R
 
     found = eager.http.get(f"{JOBS}/{job['id']}").json()
     [hook] = receiver.at("/jobs")
-    [callback] = eager.http.get(JOBS, params={"label": f"callback-of={job['id']}"}).json()["items"]
+    listing = eager.http.get(JOBS, params={"label": f"callback-of={job['id']}"})
+    [callback] = asking.whole(eager.http, listing)
     assert hook.verified_by == {receivers.SECRET}
     assert hook.id == callback["id"]
     assert (callback["state"], callback["result"]) == ("succeeded", {"status": 204})

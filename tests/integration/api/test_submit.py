@@ -126,9 +126,7 @@ def test_a_batch_is_accepted_whole(http: httpx2.Client) -> None:
     jobs = [{"kind": "probe", "params": {"name": f"n{n}"}} for n in range(100)]
     answer = http.post(f"{JOBS}:batch", json={"jobs": jobs})
     assert answer.status_code == 202
-    assert [job["params"]["name"] for job in answer.json()["items"]] == [
-        f"n{n}" for n in range(100)
-    ]
+    assert asking.names(http, answer) == [f"n{n}" for n in range(100)]
 
 
 def test_a_batch_with_one_wrong_job_is_refused_whole(http: httpx2.Client) -> None:

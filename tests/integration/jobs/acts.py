@@ -7,6 +7,7 @@ from app.jobs import ticket
 from app.jobs.claims import Claimant, Hold
 from app.jobs.model import Job, JobError, JobRequest
 from app.jobs.platform import Platform
+from app.jobs.store import JobFilter
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -15,6 +16,11 @@ def request(plan: dict[str, list[str]] | None = None, **fields: Any) -> JobReque
     """A request for a job that does what the plan says; for fields see JobRequest."""
     params = {"plan": plan} if plan is not None else {}
     return JobRequest(pipeline="probe", params=params, **fields)
+
+
+def listed(platform: Platform, wanted: JobFilter | None = None) -> list[Job]:
+    """The jobs of a listing, newest first, as a whole."""
+    return platform.jobs.find_many([job.id for job in platform.jobs.list(wanted, limit=1000).jobs])
 
 
 def claimant(now: datetime = NOW, *, worker: str = "w1@here", lease_s: float = 30.0) -> Claimant:

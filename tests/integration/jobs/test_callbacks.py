@@ -72,8 +72,8 @@ def failed(platform: Platform, job: Job) -> Job | None:
 
 
 def recorded(platform: Platform) -> list[Job]:
-    page = platform.jobs.list(JobFilter(pipeline=callbacks.KIND))
-    return sorted(page.jobs, key=lambda job: str(job.params["target"]))
+    found = acts.listed(platform, JobFilter(pipeline=callbacks.KIND))
+    return sorted(found, key=lambda job: str(job.params["target"]))
 
 
 def published(platform: Platform) -> list[str]:
@@ -224,7 +224,7 @@ def test_a_job_that_follows_is_submitted_once(platform: Platform, jobs: Jobs) ->
 
     first, again = call.call(params, desk), call.call(params, desk)
 
-    [job] = platform.jobs.list(JobFilter(pipeline="notification")).jobs
+    [job] = acts.listed(platform, JobFilter(pipeline="notification"))
     assert (first, first.job_id) == (again, job.id)
     assert (job.params["title"], job.params["message"]) == ("3 pages", "of probe")
     assert job.labels == {"callback-of": params.job_id}

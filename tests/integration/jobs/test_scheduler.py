@@ -15,6 +15,7 @@ from app.jobs.scheduler import Scheduler
 from app.jobs.service import Jobs
 from app.settings import Settings
 from tests import probe
+from tests.integration.jobs import acts
 from tests.integration.jobs.test_reconciler import Clock, messages
 from tests.waiting import eventually
 
@@ -58,7 +59,7 @@ def test_a_job_begins_once_when_its_time_has_come(nightly: Platform, clock: Cloc
         list(threads.map(lambda one: one.tick(), schedulers))
     schedulers[0].tick()
     assert begun(nightly) == [night(clock)]
-    [job] = Jobs(nightly).list().jobs
+    [job] = acts.listed(nightly)
     assert (job.pipeline, job.params) == ("probe", {"name": "night", "plan": {}})
     assert [one.rpartition(".")[0] for one in messages(nightly)] == [job.id]
 

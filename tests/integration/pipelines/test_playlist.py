@@ -25,6 +25,7 @@ from app.pipelines.youtube import archive
 from app.pipelines.youtube.schema import VideoOptions
 from tests.integration import serving
 from tests.integration.conftest import standing_settings
+from tests.integration.jobs import acts
 from tests.integration.pipelines.desk import Desk
 from tests.integration.processes import Process, Started
 from tests.integration.serving import Server
@@ -224,7 +225,7 @@ def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str
     dying.stop_when = lambda said: said.message.startswith("100 of")
     with pytest.raises(Cancelled):  # as a worker that dies half-way
         fan_out.fan_out(url, params, dying, limit=None)
-    [begun] = platform.jobs.list(limit=1).jobs
+    begun, *_ = acts.listed(platform)
     options = VideoOptions()
     key = archive.key_of_url(begun.params["url"], options)
     platform.video_archive.add([key], video_id="begun", job_id=None)  # it was quick

@@ -2,9 +2,8 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
 
-from app.jobs.model import Job, JobId, JobRequest, JobState
+from app.jobs.model import JobId, JobRequest, JobState
 from app.jobs.service import Jobs
 from app.jobs.store import JobFilter
 from tests.integration import serving
@@ -37,7 +36,7 @@ def test_no_entry_is_doubled_when_the_worker_is_killed(
     eventually(lambda: jobs.get(job_id).state.is_final, why="the playlist is cancelled")
 
     outcomes = [run.outcome for run in jobs.runs(job_id)]
-    entries = Counter(job.params["url"] for job in _children(jobs, job_id))
+    entries = Counter(one.params["url"] for one in platform.children.of_parent(job_id))
     submitted = jobs.get(job_id).state
     platform.close()
     assert 0 < at_the_kill < COUNT
@@ -48,12 +47,3 @@ def test_no_entry_is_doubled_when_the_worker_is_killed(
 
 def _count(jobs: Jobs, parent_id: JobId) -> int:
     return sum(jobs.counts_by_state(JobFilter(parent_id=parent_id)).values())
-
-
-def _children(jobs: Jobs, parent_id: JobId) -> Iterator[Job]:
-    cursor: JobId | None = None
-    while True:
-        page = jobs.list(JobFilter(parent_id=parent_id), cursor=cursor, limit=1000)
-        yield from page.jobs
-        if (cursor := page.next_cursor) is None:
-            return

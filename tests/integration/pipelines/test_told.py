@@ -14,6 +14,7 @@ from app.pipelines.notification.schema import Sent
 from app.pipelines.report.schema import Report
 from app.storage.notifications import NotificationFilter
 from tests.integration import serving
+from tests.integration.jobs import acts
 from tests.integration.processes import Process, StartWorker
 from tests.sites import mailbox as mailboxes
 from tests.sites import receiver as receivers
@@ -116,7 +117,8 @@ def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(site: 
     assert (told.body["type"], told.body["data"]["result"]) == ("job.succeeded", one.result)
     wanted = JobFilter(labels={"callback-of": first.id})
     eventually(lambda: len(site.jobs.list(wanted).jobs) == 3, why="what follows is submitted")
-    [follower] = [job for job in site.jobs.list(wanted).jobs if job.pipeline == "notification"]
+    found = acts.listed(site.platform, wanted)
+    [follower] = [job for job in found if job.pipeline == "notification"]
     site.ended(follower.id)
     assert follower.params["title"] == "delivered it"
     stored = site.platform.notifications.list(NotificationFilter(user_id="ada")).notifications

@@ -10,6 +10,7 @@ from app.control.hearing import Hearing
 from app.control.notes import NO_NOTE, Note, Notes
 from app.control.pool import WorkerPool
 from app.control.ports import DrainMark, Instance, InstanceName, Replicas, Target, Workers
+from app.control.problems import PoolProblem
 from app.control.reporting import Scaling
 from app.queues import QueueName
 from app.scaling.drain import Plan
@@ -47,11 +48,17 @@ class Carrying:
             PoolProblem: the target cannot be written.
             BrokerUnreachable: workers cannot be spoken to.
         """
-        await self._scale(plan)
+        problem: PoolProblem | None = None
+        try:
+            await self._scale(plan)
+        except PoolProblem as refused:
+            problem = refused  # what is to be woken must not wait for it
         await self._wake(_instance_names(plan.resume))
         await self._mark(_instance_names(plan.mark))
         await self._stop(_instance_names(plan.stop))
         await self._ask(_instance_names(plan.ask))
+        if problem is not None:
+            raise problem
 
     async def _scale(self, plan: Plan) -> None:
         was = self._target.replicas

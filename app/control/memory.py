@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from app.control.notes import Notes
 from app.control.problems import Finding
+from app.control.refusals import Refusal
 from app.control.reporting import Tellings
 from app.control.settling import Settling
 from app.control.status import PoolStatus
@@ -20,6 +21,7 @@ class PoolMemory:
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None
     settling: Settling | None = None
+    refusal: Refusal | None = None
     last_scale_at_s: float | None = None
     status: PoolStatus | None = None
     findings: tuple[Finding, ...] = ()

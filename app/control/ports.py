@@ -14,6 +14,7 @@ from typing import NewType, Protocol
 
 from app.broker.model import BrokerReading, NodeAnswer, NodeName
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.problems import PoolProblem
 from app.control.status import PoolEvent, PoolStatus
 from app.queues import QueueName
 from app.scaling.crew import Removal as Removal
@@ -115,6 +116,8 @@ class Target:
     instances: tuple[Instance, ...]
     selector: str = ""
     """Serialized label selector of its pods; empty where there are no pods."""
+    pods_problem: PoolProblem | None = None
+    """Why the cluster does not create the pods that are missing (`PODS_REFUSED`)."""
 
 
 class Replicas(Protocol):

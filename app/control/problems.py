@@ -39,7 +39,13 @@ class ProblemReason(StrEnum):
     UNKNOWN_ANNOTATION = "UnknownAnnotation"
     SHRINKS_TO_ZERO_ONLY = "ShrinksToZeroOnly"
     SCALE_CONFLICT = "ScaleConflict"
-    """The replicas were changed by another client; the next tick reads them again."""
+    """Another client has changed the replicas meanwhile; the next tick reads them again."""
+    SCALE_REFUSED = "ScaleRefused"
+    """The API server does not accept the new size: an admission policy, a quota, a limit."""
+    PODS_REFUSED = "PodsRefused"
+    """The size is set, and the cluster does not create the pods: a quota, an admission policy."""
+    POD_PATCH_REFUSED = "PodPatchRefused"
+    """The API server does not accept a label or annotation on a pod, so it cannot be drained."""
 
 
 class Level(Enum):
@@ -90,6 +96,9 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
         turns=ConditionType.ABLE_TO_SCALE, to=ConditionStatus.TRUE, level=Level.NOTE
     ),
     ProblemReason.SCALE_CONFLICT: _CANNOT_SCALE,
+    ProblemReason.SCALE_REFUSED: _CANNOT_SCALE,
+    ProblemReason.PODS_REFUSED: _CANNOT_SCALE,
+    ProblemReason.POD_PATCH_REFUSED: _CANNOT_SCALE,
 }
 """Every reason has a row."""
 

@@ -20,6 +20,9 @@ KIND = "WorkerPool"
 PLURAL = "workerpools"
 SHORT_NAME = "wp"
 
+INT32_MAX = 2**31 - 1
+"""Kubernetes counts replicas, seconds and the like in 32 bits."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 Cron = Annotated[str, StringConstraints(min_length=9, max_length=128)]
 
@@ -95,7 +98,7 @@ class TargetSpec(_Part):
         None, gt=0, description="How long a message may wait before the pool is too small."
     )
     backlog_per_replica: int | None = Field(
-        None, ge=1, description="Messages, waiting or running, for each replica."
+        None, ge=1, le=INT32_MAX, description="Messages, waiting or running, for each replica."
     )
 
     @model_validator(mode="after")
@@ -109,7 +112,9 @@ class PolicySpec(_Part):
     """At most this much change within a period."""
 
     type: PolicyType = Field(description="What the value counts: Pods, or Percent of the pods.")
-    value: int = Field(gt=0, description="The change that is allowed within the period.")
+    value: int = Field(
+        gt=0, le=INT32_MAX, description="The change that is allowed within the period."
+    )
     period_seconds: int = Field(gt=0, le=1800, description="The period, in seconds.")
 
 
@@ -153,10 +158,10 @@ class ScheduleSpec(_Part):
     start: Cron = Field(description="Cron expression (5 fields) that opens the window.")
     end: Cron = Field(description="Cron expression (5 fields) that closes the window.")
     min_replicas: int | None = Field(
-        None, ge=0, description="Lower bound while the window is open."
+        None, ge=0, le=INT32_MAX, description="Lower bound while the window is open."
     )
     max_replicas: int | None = Field(
-        None, ge=0, description="Upper bound while the window is open."
+        None, ge=0, le=INT32_MAX, description="Upper bound while the window is open."
     )
 
     @model_validator(mode="after")
@@ -176,14 +181,17 @@ class FallbackSpec(_Part):
     """The size while the broker does not answer for long. Without it the size is kept."""
 
     failure_threshold: int = Field(
-        3, ge=1, description="Failed readings in a row after which the fallback is in force."
+        3,
+        ge=1,
+        le=INT32_MAX,
+        description="Failed readings in a row after which the fallback is in force.",
     )
     behavior: FallbackBehavior = Field(
         FallbackBehavior.CURRENT_REPLICAS,
         description="static, currentReplicas, currentReplicasIfHigher or currentReplicasIfLower.",
     )
     replicas: int | None = Field(
-        None, ge=0, description="Replicas for every behavior but currentReplicas."
+        None, ge=0, le=INT32_MAX, description="Replicas for every behavior but currentReplicas."
     )
 
     @model_validator(mode="after")
@@ -203,7 +211,10 @@ class DrainSpec(_Part):
         "None patches the scale at once.",
     )
     timeout_seconds: int = Field(
-        3600, ge=1, description="A drain that takes longer is reported, and ends as onTimeout says."
+        3600,
+        ge=1,
+        le=INT32_MAX,
+        description="A drain that takes longer is reported, and ends as onTimeout says.",
     )
     on_timeout: DrainTimeout = Field(
         DrainTimeout.WAIT,
@@ -220,28 +231,38 @@ class WorkerPoolSpec(_Part):
         min_length=1, max_length=64, description="The queues that the workers consume."
     )
     concurrency: int | None = Field(
-        None, ge=1, description="Tasks a replica runs at once; asked of the workers if left out."
+        None,
+        ge=1,
+        le=INT32_MAX,
+        description="Tasks a replica runs at once; asked of the workers if left out.",
     )
     mode: Mode = Field(Mode.AUTO, description="Auto, DryRun (recommends in status) or Off.")
     replicas: int | None = Field(
         None,
         ge=0,
+        le=INT32_MAX,
         description="A fixed size, as set by kubectl scale. Remove it to size by demand again.",
     )
-    min_replicas: int = Field(0, ge=0, description="Never fewer replicas than this.")
-    max_replicas: int = Field(10, ge=1, description="Never more replicas than this.")
+    min_replicas: int = Field(0, ge=0, le=INT32_MAX, description="Never fewer replicas than this.")
+    max_replicas: int = Field(10, ge=1, le=INT32_MAX, description="Never more replicas than this.")
     target: TargetSpec = Field(
         default_factory=lambda: TargetSpec(queue_wait_seconds=30.0, backlog_per_replica=None),
         description="What the pool is sized for.",
     )
     activation_threshold: int = Field(
-        0, ge=0, description="A pool at zero starts when more messages than this wait."
+        0,
+        ge=0,
+        le=INT32_MAX,
+        description="A pool at zero starts when more messages than this wait.",
     )
     polling_interval_seconds: int = Field(
         2, ge=1, le=3600, description="How often the pool is looked at, in seconds."
     )
     cooldown_period_seconds: int = Field(
-        60, ge=0, description="How long a pool without work keeps its last replica, in seconds."
+        60,
+        ge=0,
+        le=INT32_MAX,
+        description="How long a pool without work keeps its last replica, in seconds.",
     )
     behavior: BehaviorSpec = Field(
         default_factory=BehaviorSpec, description="How fast the pool may grow and shrink."

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.control import findings, judging, policies, reporting, settling, statuses
+from app.control import audit, findings, judging, policies, refusals, reporting, settling, statuses
 from app.control.carrying import Carrying
 from app.control.conditions import Findings
 from app.control.judging import NOTHING_VIEWED, BrokerView, Judged
 from app.control.memory import PoolMemory
 from app.control.pool import UnreadablePool, WorkerPool
 from app.control.ports import Replicas, Reports, Target
-from app.control.problems import PoolProblem, ProblemReason
+from app.control.problems import PoolProblem
+from app.control.refusals import Attempt, Refusal
 from app.control.reporting import Scaling, Told
 from app.control.spec import Mode
 from app.control.status import PoolEvent, PoolStatus
@@ -43,9 +44,19 @@ class Turns:
         memory = await self._with_slots(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
         judged = _settled(judged, target, now_s=self._clock())
+        attempt = Attempt(
+            generation=pool.generation, was=target.replicas, replicas=judged.plan.replicas
+        )
+        is_held = refusals.holds(memory.refusal, attempt, now_s=self._clock())
+        if is_held:
+            judged = replace(judged, plan=replace(judged.plan, replicas=attempt.was, victims=()))
         carrying = self._carrying(pool, target, judged, view)
-        found = await self._carried_out(carrying, judged)
-        memory = replace(judged.memory, notes=carrying.notes)
+        found, failed = await self._carried_out(carrying, judged)
+        is_open = is_held or judged.memory.settling is not None
+        refusal = self._refusal(memory, attempt, failed, is_open=is_open)
+        told = refusals.told(refusal, now_s=self._clock()), target.pods_problem
+        found = found.also(*(problem.finding for problem in told if problem is not None))
+        memory = replace(judged.memory, notes=carrying.notes, refusal=refusal)
         if carrying.scaling is not None:
             memory = replace(memory, last_scale_at_s=self._clock())
             target = replace(target, replicas=carrying.scaling.now)
@@ -53,6 +64,13 @@ class Turns:
         return await self._report(
             pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
         )
+
+    def _refusal(
+        self, memory: PoolMemory, attempt: Attempt, failed: PoolProblem | None, *, is_open: bool
+    ) -> Refusal | None:
+        if failed is None:
+            return memory.refusal if is_open else None
+        return refusals.refusal(memory.refusal, attempt, failed, now_s=self._clock())
 
     async def refuse(
         self,
@@ -94,16 +112,16 @@ class Turns:
             clock=self._clock,
         )
 
-    async def _carried_out(self, carrying: Carrying, judged: Judged) -> Findings:
+    async def _carried_out(
+        self, carrying: Carrying, judged: Judged
+    ) -> tuple[Findings, PoolProblem | None]:
         try:
             await carrying.run(judged.plan)
         except PoolProblem as problem:
-            # Somebody else wrote the target meanwhile: the next turn starts from what they wrote.
-            if problem.reason is not ProblemReason.SCALE_CONFLICT:
-                return judged.findings.also(problem.finding)
+            return judged.findings, problem
         except BrokerUnreachable as exc:
-            return judged.findings.also(findings.of_broker(exc))
-        return judged.findings
+            return judged.findings.also(findings.of_broker(exc)), None
+        return judged.findings, None
 
     async def _with_slots(
         self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
@@ -148,6 +166,8 @@ class Turns:
         )
         chosen, told = reporting.worth_telling(happened, memory.told)
         memory = replace(memory, status=status, told=told, findings=course.findings.found)
+        audit.log_scaling(pool.key, scaling, why=status.explanation)
+        audit.log_events(pool.key, chosen)
         try:
             return await self._write(pool, memory, status, chosen, now_s=now_s)
         except CeleriacError:

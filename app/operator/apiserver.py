@@ -5,8 +5,9 @@ Nothing is retried here but a refused login, once: the loop comes by again at it
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -49,6 +50,45 @@ class Patch(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
+class Outcome(StrEnum):
+    """What became of a write."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """By validation, an admission policy or a quota."""
+    DENIED = "denied"
+    """A Role lacks a rule."""
+    CONFLICT = "conflict"
+    GONE = "gone"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+
+
+_OUTCOMES: tuple[tuple[type[CeleriacError], Outcome], ...] = (
+    (InvalidInput, Outcome.REFUSED),
+    (AccessDenied, Outcome.DENIED),
+    (Conflict, Outcome.CONFLICT),
+    (NotFound, Outcome.GONE),
+    (RateLimited, Outcome.THROTTLED),
+)
+
+OnWrite = Callable[[str, Outcome], None]
+
+
+def written_resource(path: str) -> str:
+    """What a write changes, in one word.
+
+    >>> written_resource("/apis/apps/v1/namespaces/shop/deployments/worker/scale")
+    'scale'
+    >>> written_resource("/api/v1/namespaces/shop/pods/worker-a")
+    'pods'
+    """
+    *_, collection, last = path.split("/")
+    if last in ("scale", "status"):
+        return last
+    return last if last == "events" else collection
+
+
 class ApiServer:
     """A client of one API server.
 
@@ -56,8 +96,15 @@ class ApiServer:
     refused), `RateLimited` or `ApiServerUnreachable`.
     """
 
-    def __init__(self, login: Login, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        login: Login,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        on_write: OnWrite = lambda resource, outcome: None,
+    ) -> None:
         self._login = login
+        self._on_write = on_write
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
@@ -115,7 +162,7 @@ class ApiServer:
             raise ApiServerUnreachable(f"{what}: {type(error).__name__} {error}") from error
 
     async def create(self, path: str, body: Document) -> Document:
-        return await self._request("POST", path, body=body, headers={"Content-Type": JSON})
+        return await self._write("POST", path, body=body, headers={"Content-Type": JSON})
 
     async def patch(
         self,
@@ -125,9 +172,27 @@ class ApiServer:
         kind: Patch = Patch.MERGE,
         params: Mapping[str, str] | None = None,
     ) -> Document:
-        return await self._request(
+        return await self._write(
             "PATCH", path, body=body, params=params, headers={"Content-Type": kind.value}
         )
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: Document | list[Document],
+        params: Mapping[str, str] | None = None,
+    ) -> Document:
+        resource = written_resource(path)
+        try:
+            answer = await self._request(method, path, headers=headers, body=body, params=params)
+        except CeleriacError as error:
+            self._on_write(resource, _outcome(error))
+            raise
+        self._on_write(resource, Outcome.ACCEPTED)
+        return answer
 
     async def _request(
         self,
@@ -206,20 +271,46 @@ async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
     raise _error(response, document, what=what)
 
 
+def _outcome(error: CeleriacError) -> Outcome:
+    found = (outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))
+    return next(found, Outcome.UNREACHABLE)
+
+
+def words(error: CeleriacError) -> str:
+    """What the server said, without the request that it answered."""
+    return str(error).partition(": ")[2]
+
+
 _ERRORS: dict[int, type[CeleriacError]] = {
     400: InvalidInput,
-    403: AccessDenied,
     404: NotFound,
+    405: InvalidInput,
+    406: InvalidInput,
     409: Conflict,
+    413: InvalidInput,
     415: InvalidInput,
     422: InvalidInput,
 }
+"""All others can heal by themselves: 401 by a new token, 410 by a new list, 5xx by waiting."""
+
+_LACKS_A_RULE = re.compile(r'User "[^"]*" cannot ')
+"""What every authorizer of Kubernetes says; a quota or an admission policy that answers 403 too
+says something else."""
 
 
 def _error(response: aiohttp.ClientResponse, document: Any, *, what: str) -> CeleriacError:
-    said = document.get("message") if isinstance(document, dict) else None
-    message = f"{what}: {said or response.reason}"
-    if response.status == 429:
-        retry_after = response.headers.get("Retry-After", "")
-        return RateLimited(message, retry_after_s=float(retry_after) if retry_after else None)
-    return _ERRORS.get(response.status, ApiServerUnreachable)(message)
+    status = document if isinstance(document, dict) else {}
+    said = str(status.get("message") or response.reason)
+    message = f"{what}: {said}"
+    match response.status:
+        case 403:
+            is_denied = "kind" not in status or _LACKS_A_RULE.search(said) is not None
+            return AccessDenied(message) if is_denied else InvalidInput(message)
+        case 422 if status.get("details") == {}:
+            # A failed "test" of a JSON patch. Whatever validates or admits names what it refuses.
+            return Conflict(message)
+        case 429:
+            retry_after = response.headers.get("Retry-After", "")
+            return RateLimited(message, retry_after_s=float(retry_after) if retry_after else None)
+        case code:
+            return _ERRORS.get(code, ApiServerUnreachable)(message)

@@ -17,9 +17,13 @@ from app.control import metrics
 from app.control.pool import PoolKey
 from app.control.ports import Tick
 from app.control.status import PoolStatus
+from app.operator.apiserver import Outcome
 from app.telemetry import scraping
 
 TICK_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+WRITTEN = ("scale", "pods", "status", "events", "leases")
+"""What the operator writes. Each has a sample from the start, so that a rate sees the first one."""
 
 
 class OperatorMetrics:
@@ -50,6 +54,15 @@ class OperatorMetrics:
             "Brokers that did not answer in the last turn.",
             registry=self.registry,
         )
+        self._writes = Counter(
+            "celeriac_operator_writes",
+            "Writes to the API server, by what they change and what became of them.",
+            labelnames=("resource", "outcome"),
+            registry=self.registry,
+        )
+        for resource in WRITTEN:
+            for outcome in Outcome:
+                self._writes.labels(resource, outcome.value)
         self.registry.register(scraping.Collected(self._of_pools))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -62,6 +75,10 @@ class OperatorMetrics:
         self._pools.set(tick.pools)
         self._failures.inc(len(tick.failed))
         self._unreachable.set(len(tick.unreachable))
+
+    def wrote(self, resource: str, outcome: Outcome) -> None:
+        """Count one write."""
+        self._writes.labels(resource, outcome.value).inc()
 
     def serving(self, *, host: str, port: int | None) -> AbstractContextManager[int | None]:
         """Serve while the block lasts; with no port, serve nothing. Raises InvalidInput."""

@@ -84,10 +84,11 @@ async def run(settings: OperatorSettings, login: Login) -> None:
     with; any other error ends the process too, and Kubernetes starts it again.
     """
     clock = time.time
-    async with ApiServer(login) as server:
+    metrics = OperatorMetrics()
+    async with ApiServer(login, on_write=metrics.wrote) as server:
         await _wait_for_definition(server)
         stop, kopf_stop = asyncio.Event(), asyncio.Event()
-        parts = build_parts(settings, server, clock=clock)
+        parts = build_parts(settings, server, metrics=metrics, clock=clock)
         liveness = Liveness(parts.reports, clock=clock)
         registry = build_registry(login, parts.roster, liveness)
         with parts.metrics.serving(host=settings.metrics_host, port=settings.metrics_port):
@@ -121,12 +122,15 @@ def build_registry(login: Login, pools: Roster, liveness: Liveness) -> kopf.Oper
 
 
 def build_parts(
-    settings: OperatorSettings, server: ApiServer, *, clock: Callable[[], float]
+    settings: OperatorSettings,
+    server: ApiServer,
+    *,
+    metrics: OperatorMetrics,
+    clock: Callable[[], float],
 ) -> _Parts:
     """Put the adapters together; nothing is opened or started."""
     watched = build_watched(settings, server, clock=clock)
     pools = Roster(server, namespaces=settings.scopes, is_dry_run=settings.is_dry_run)
-    metrics = OperatorMetrics()
     reports = KubernetesReports(server, pools, instance=settings.instance, metrics=metrics)
     secrets = Secrets(server, clock=clock)
     brokers = KubernetesBrokers(secrets, own_url=settings.broker_url, clock=clock)

@@ -12,7 +12,7 @@ from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.control.problems import PoolProblem, ProblemReason
 from app.control.spec import Mode
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
-from app.operator import kinds, names, pods, scale
+from app.operator import apiserver, kinds, names, pods, scale
 from app.operator.apiserver import ApiServer, Document, Patch
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.kinds import Kinds
@@ -65,6 +65,7 @@ class PodReplicas:
             removal=pods.removal_of(replicas, kind=key.kind),
             instances=instances,
             selector=str(found.selector),
+            pods_problem=_pods_problem(found, key),
         )
 
     async def scale_to(
@@ -176,7 +177,7 @@ class PodReplicas:
         except NotFound:
             return
         except CeleriacError as error:
-            raise PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"pod {name}: {error}") from error
+            raise _pod_problem(error, namespace, name) from error
 
     def _remember(self, key: TargetKey, answer: Scale) -> None:
         for store in self._watched.scales:
@@ -223,10 +224,41 @@ def _problem(error: Exception, key: TargetKey, *, what: str) -> PoolProblem:
             return PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"{message}its scale subresource")
         case NotFound():
             return PoolProblem(ProblemReason.TARGET_NOT_FOUND, f"there is no {key} any more")
-        case Conflict() | InvalidInput():
+        case Conflict():
             return PoolProblem(
                 ProblemReason.SCALE_CONFLICT,
-                f"the replicas of {key} were changed by somebody else: looking again",
+                f"another client changed the replicas of {key} before they were {what}",
+            )
+        case InvalidInput():
+            return PoolProblem(
+                ProblemReason.SCALE_REFUSED,
+                f"the API server refuses that {key} is {what}: {apiserver.words(error)}",
             )
         case _:
             return PoolProblem(ProblemReason.TARGET_UNREACHABLE, f"{key} cannot be {what}: {error}")
+
+
+def _pods_problem(found: Scale, key: TargetKey) -> PoolProblem | None:
+    if not found.failure:
+        return None
+    return PoolProblem(
+        ProblemReason.PODS_REFUSED,
+        f"{key} is set to {found.replicas} replicas, and not all of its pods can be created: "
+        f"{found.failure}",
+    )
+
+
+def _pod_problem(error: CeleriacError, namespace: str, name: InstanceName) -> PoolProblem:
+    match error:
+        case AccessDenied():
+            message = "its Role needs patch on pods, to mark those that drain"
+            return PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"{error}: {message}")
+        case InvalidInput():
+            words = apiserver.words(error)
+            message = f"pod {namespace}/{name} cannot be marked, so it is not drained: {words}"
+            return PoolProblem(ProblemReason.POD_PATCH_REFUSED, message)
+        case Conflict():
+            message = f"pod {namespace}/{name} was changed by another client: {error}"
+            return PoolProblem(ProblemReason.SCALE_CONFLICT, message)
+        case _:
+            return PoolProblem(ProblemReason.TARGET_UNREACHABLE, f"pod {name}: {error}")

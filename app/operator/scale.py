@@ -37,6 +37,8 @@ class Scale:
     is_ending: bool = False
     first_ordinal: int = 0
     """Of a StatefulSet: where its pods are counted from (`spec.ordinals.start`)."""
+    failure: str = ""
+    """Why pods of it are not created, in the words of its controller."""
 
 
 def of_workload(document: Document) -> Scale:
@@ -48,6 +50,20 @@ def of_workload(document: Document) -> Scale:
         version=document["metadata"]["resourceVersion"],
         is_ending=bool(document["metadata"].get("deletionTimestamp")),
         first_ordinal=(spec.get("ordinals") or {}).get("start", 0),
+        failure=_failure(document.get("status") or {}),
+    )
+
+
+def _failure(status: Document) -> str:
+    """The `ReplicaFailure` of a Deployment or ReplicaSet; a StatefulSet tells of none."""
+    conditions = status.get("conditions") or ()
+    return next(
+        (
+            each.get("message", "")
+            for each in conditions
+            if (each.get("type"), each.get("status")) == ("ReplicaFailure", "True")
+        ),
+        "",
     )
 
 
@@ -104,7 +120,8 @@ class ScaleStore:
         """Remember a write's answer: the watch may be some milliseconds behind it."""
         known = self._scales.get(key)
         if known is not None:
-            self._keep(key, replace(scale, first_ordinal=known.first_ordinal))
+            own = replace(scale, first_ordinal=known.first_ordinal, failure=known.failure)
+            self._keep(key, own)
 
     def _keep(self, key: TargetKey, scale: Scale) -> None:
         known = self._scales.get(key)

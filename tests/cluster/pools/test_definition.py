@@ -21,6 +21,11 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a target without a name": {"scaleTargetRef": {"kind": "Deployment", "name": ""}},
     "a floor above the ceiling": {"minReplicas": 5, "maxReplicas": 4},
     "a floor below zero": {"minReplicas": -1},
+    "more replicas than 32 bits count": {
+        "minReplicas": 3_000_000_000,
+        "maxReplicas": 4_000_000_000,
+    },
+    "a fixed size of more than 32 bits": {"replicas": 3_000_000_000},
     "a ceiling of zero": {"maxReplicas": 0},
     "no slot": {"concurrency": 0},
     "an unknown mode": {"mode": "Sometimes"},

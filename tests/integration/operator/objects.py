@@ -15,6 +15,8 @@ class Objects:
 
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=lambda: {"message": "no"})
+    """The body of a failure."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     written: list[tuple[str, Any]] = field(default_factory=list)
     on_patch: Callable[[str, Any], None] = lambda path, patch: None
@@ -24,7 +26,7 @@ class Objects:
         path = request.path.removeprefix(PREFIX)
         self.asked.append((request.method, path))
         if request.method in self.failing:
-            return web.json_response({"message": "no"}, status=self.failing[request.method])
+            return web.json_response(self.said, status=self.failing[request.method])
         if request.method in ("PATCH", "POST"):
             self.written.append((path, await request.json()))
             self.on_patch(*self.written[-1])

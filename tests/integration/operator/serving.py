@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from app.operator.apiserver import ApiServer
+from app.operator.apiserver import ApiServer, OnWrite
 from app.operator.login import Login
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -15,7 +15,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, account: Path, *, timeout_s: float = 5
+    handler: Handler,
+    account: Path,
+    *,
+    timeout_s: float = 5,
+    on_write: OnWrite = lambda resource, outcome: None,
 ) -> AsyncIterator[ApiServer]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
@@ -34,7 +38,7 @@ async def serving(
     path.write_text(json.dumps(config))
     try:
         login = Login(service_account=None, kubeconfigs=(path,))
-        async with ApiServer(login, timeout_s=timeout_s) as server:
+        async with ApiServer(login, timeout_s=timeout_s, on_write=on_write) as server:
             yield server
     finally:
         await runner.cleanup()

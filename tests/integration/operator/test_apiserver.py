@@ -1,13 +1,14 @@
 """The client of the Kubernetes API against a small HTTP server that answers as one does."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from app import errors
-from app.operator.apiserver import Patch
+from app.operator.apiserver import Outcome, Patch
 from tests.integration.operator.serving import serving
 
 
@@ -45,9 +46,11 @@ def test_a_refused_token_is_read_again_once(account: Path) -> None:
     [
         (400, errors.InvalidInput),
         (401, errors.ApiServerUnreachable),
-        (403, errors.AccessDenied),
         (404, errors.NotFound),
+        (405, errors.InvalidInput),
         (409, errors.Conflict),
+        (410, errors.ApiServerUnreachable),
+        (413, errors.InvalidInput),
         (422, errors.InvalidInput),
         (429, errors.RateLimited),
         (500, errors.ApiServerUnreachable),
@@ -66,6 +69,73 @@ def test_each_status_becomes_an_error_of_ours(
                 await server.get("/api")
 
     asyncio.run(scenario())
+
+
+def refusal(message: str, **details: object) -> dict[str, object]:
+    return {"kind": "Status", "message": message, "reason": "x", "details": details}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "want"),
+    [
+        pytest.param(
+            403,
+            refusal(
+                'deployments.apps "d" is forbidden: User "system:serviceaccount:shop:operator" '
+                'cannot patch resource "deployments/scale" in API group "apps"',
+                name="d",
+            ),
+            (errors.AccessDenied, Outcome.DENIED),
+            id="a missing rule",
+        ),
+        pytest.param(
+            403,
+            refusal('deployments.apps "d" is forbidden: exceeded quota: small', name="d"),
+            (errors.InvalidInput, Outcome.REFUSED),
+            id="a quota",
+        ),
+        pytest.param(
+            403,
+            refusal('admission webhook "size" denied the request: too large'),
+            (errors.InvalidInput, Outcome.REFUSED),
+            id="a webhook",
+        ),
+        pytest.param(
+            403, {"message": "no"}, (errors.AccessDenied, Outcome.DENIED), id="a proxy in between"
+        ),
+        pytest.param(
+            422,
+            refusal("ValidatingAdmissionPolicy 'four' denied request: no more than 4", name="d"),
+            (errors.InvalidInput, Outcome.REFUSED),
+            id="a policy",
+        ),
+        pytest.param(
+            422,
+            refusal("the server rejected our request due to an error in our request"),
+            (errors.Conflict, Outcome.CONFLICT),
+            id="a failed test of a JSON patch, which names nothing",
+        ),
+    ],
+)
+def test_a_refusal_is_told_from_a_lost_race_and_from_a_missing_rule(
+    account: Path,
+    status: int,
+    body: dict[str, object],
+    want: tuple[type[errors.CeleriacError], Outcome],
+) -> None:
+    counted: list[tuple[str, Outcome]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(body, status=status)
+
+    async def scenario() -> None:
+        counting = serving(handler, account, on_write=lambda *write: counted.append(write))
+        async with counting as server:
+            with pytest.raises(want[0], match=re.escape(str(body["message"]))):
+                await server.patch("/apis/apps/v1/namespaces/shop/deployments/d/scale", {})
+
+    asyncio.run(scenario())
+    assert counted == [("scale", want[1])]
 
 
 def test_a_silent_server_is_unreachable(account: Path) -> None:

@@ -37,13 +37,16 @@ class Scene:
         self.objects = objects
         self.pods = PodStore()
         self.autoscalers = AutoscalerStore()
-        scales = ScaleStore(group="apps", kind="Deployment")
-        scales.put("w", workload())
+        self.scales = ScaleStore(group="apps", kind="Deployment")
+        self.scales.put("w", workload())
         self.sets = ScaleStore(group="apps", kind="StatefulSet")
         self.pods.put("1", pod("worker-a", uid="1"))
         self.pods.put("2", pod("worker-b", uid="2"))
         watched = Watched(
-            pods=self.pods, scales=(scales, self.sets), autoscalers=self.autoscalers, watches=()
+            pods=self.pods,
+            scales=(self.scales, self.sets),
+            autoscalers=self.autoscalers,
+            watches=(),
         )
         self.replicas = PodReplicas(server, watched, clock=lambda: 0.0)
 
@@ -202,10 +205,13 @@ def test_a_busy_pod_that_is_not_ready_is_not_given_up_in_a_victims_place(account
 @pytest.mark.parametrize(
     ("status", "want"),
     [
+        (400, ProblemReason.SCALE_REFUSED),
         (403, ProblemReason.TARGET_FORBIDDEN),
         (404, ProblemReason.TARGET_NOT_FOUND),
         (409, ProblemReason.SCALE_CONFLICT),
-        (422, ProblemReason.SCALE_CONFLICT),
+        (413, ProblemReason.SCALE_REFUSED),
+        (422, ProblemReason.SCALE_REFUSED),
+        (429, ProblemReason.TARGET_UNREACHABLE),
         (503, ProblemReason.TARGET_UNREACHABLE),
     ],
 )
@@ -215,6 +221,54 @@ def test_a_write_that_fails_says_why(account: Path, status: int, want: ProblemRe
         await scene.replicas.scale_to(pool(), was=2, replicas=5, victims=())
 
     assert problem_of(account, act).reason is want
+
+
+@pytest.mark.parametrize(
+    ("status", "want"),
+    [
+        (400, ProblemReason.POD_PATCH_REFUSED),
+        (403, ProblemReason.TARGET_FORBIDDEN),
+        (409, ProblemReason.SCALE_CONFLICT),
+        (422, ProblemReason.POD_PATCH_REFUSED),
+        (429, ProblemReason.TARGET_UNREACHABLE),
+        (503, ProblemReason.TARGET_UNREACHABLE),
+    ],
+)
+def test_a_mark_that_fails_says_why(account: Path, status: int, want: ProblemReason) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.failing = {"PATCH": status}
+        await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
+
+    assert problem_of(account, act).reason is want
+
+
+def test_a_refused_size_is_told_in_the_words_of_the_server(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.failing = {"PATCH": 422}
+        scene.objects.said = {"message": "no more than 4 replicas here", "details": {"name": "d"}}
+        await scene.replicas.scale_to(pool(), was=2, replicas=5, victims=())
+
+    want = (
+        "the API server refuses that Deployment shop/worker is set to 5 replicas: "
+        "no more than 4 replicas here"
+    )
+    assert str(problem_of(account, act)) == want
+
+
+def test_pods_that_a_quota_refuses_are_told(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        document = workload()
+        failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}
+        document["status"] = {"conditions": [{"type": "Available", "status": "True"}, failure]}
+        document["metadata"]["resourceVersion"] = "11"
+        scene.scales.put("w", document)
+        found = (await scene.replicas.read(pool())).pods_problem
+        assert found is not None
+        assert found.reason is ProblemReason.PODS_REFUSED
+        assert "is set to 2 replicas" in str(found)
+        assert "exceeded quota: small" in str(found)
+
+    play(account, act)
 
 
 def test_a_missing_target_is_named(account: Path) -> None:

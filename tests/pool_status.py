@@ -3,10 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from app.control.status import PoolStatus
+from app.control.status import PoolState, PoolStatus
 
 _QUIET = PoolStatus(
     observed_generation=1,
+    state=PoolState.FOLLOWING,
+    pool_queues=("documents",),
+    min_replicas=0,
+    max_replicas=10,
     mode="Auto",
     replicas=2,
     ready_replicas=1,
@@ -16,6 +20,7 @@ _QUIET = PoolStatus(
     last_scale_at_s=None,
     queues=(),
     backlog=7,
+    held=None,
     active_tasks=None,
     arrival_rate=None,
     mean_runtime_s=None,

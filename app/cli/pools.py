@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Manifest = Mapping[str, Any]  # a WorkerPool as the API server sends it
 
 COLUMNS = (
-    *("NAMESPACE", "NAME", "MODE", "REPLICAS", "DESIRED"),
-    *("BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
+    *("NAMESPACE", "NAME", "STATE", "REPLICAS", "DESIRED", "MIN", "MAX"),
+    *("QUEUES", "BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
 )
 
-application = typer.Typer(help="See the worker pools.", no_args_is_help=True)
+application = typer.Typer(help="Show the worker pools.", no_args_is_help=True)
 
 NamespaceOption = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Instead of the kubeconfig's own.")
@@ -52,7 +52,7 @@ def list_pools(
     local: LocalOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the pools: their size, what waits, and whether they are well."""
+    """List the pools: their state, their size and what waits."""
     is_local = local or not (all_namespaces or _has_cluster(namespace, context=context))
     if is_local:
         pools = local_pools.read_all(root)
@@ -76,7 +76,7 @@ def explain(
     local: LocalOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Say why a pool has the size that it has."""
+    """Explain why a pool has its size."""
     is_local = local or not _has_cluster(namespace, context=context)
     if is_local:
         pool = local_pools.get(root, name)
@@ -140,16 +140,20 @@ def _server(context: str | None) -> "ApiServer":
 
 def _row(pool: Manifest) -> tuple[object, ...]:
     meta, status = pool["metadata"], pool.get("status") or {}
+    shown = status.get("columns") or {}
     ready = _condition(pool, "Ready")
     return (
         meta["namespace"],
         meta["name"],
-        status.get("mode") or pool["spec"].get("mode"),
+        shown.get("state"),
         status.get("replicas"),
         status.get("desiredReplicas"),
-        status.get("backlog"),
+        status.get("minReplicas"),
+        status.get("maxReplicas"),
+        shown.get("queues"),
+        shown.get("backlog"),
         status.get("activeTasks"),
-        output.seconds(status.get("queueWaitSeconds")),
+        shown.get("wait"),
         ready.get("status", "Unknown"),
         ready.get("reason"),
     )
@@ -158,7 +162,7 @@ def _row(pool: Manifest) -> tuple[object, ...]:
 def _print_explanation(pool: Manifest) -> None:
     status = pool.get("status") or {}
     if not status:
-        typer.echo("no operator has looked at this pool yet")
+        typer.echo("no operator has reported on this pool yet")
         return
     output.print_fields(_facts(pool))
     for queue in status.get("queues") or ():
@@ -171,20 +175,28 @@ def _facts(pool: Manifest) -> list[tuple[str, object]]:
     meta, status = pool["metadata"], pool["status"]
     target = pool["spec"]["scaleTargetRef"]
     return [
-        ("pool", f"{meta['namespace']}/{meta['name']} ({status.get('mode')})"),
+        ("pool", f"{meta['namespace']}/{meta['name']} (mode {status.get('mode')})"),
+        ("state", (status.get("columns") or {}).get("state")),
         ("target", f"{target['kind']} {target['name']}"),
         ("replicas", status.get("replicas")),
         ("ready", status.get("readyReplicas")),
         ("desired", status.get("desiredReplicas")),
         ("draining", status.get("drainingReplicas")),
         ("slots/replica", status.get("slotsPerReplica")),
+        ("bounds", _bounds(status)),
         ("backlog", status.get("backlog")),
+        ("held", status.get("held")),
         ("active", status.get("activeTasks")),
         ("wait", output.seconds(status.get("queueWaitSeconds"))),
         ("arrivals", output.rate(status.get("arrivalRate"))),
         ("run time", output.seconds(status.get("meanRuntimeSeconds"))),
         ("last scaled", output.moment(status.get("lastScaleTime"))),
     ]
+
+
+def _bounds(status: Manifest) -> str | None:
+    lowest, highest = status.get("minReplicas"), status.get("maxReplicas")
+    return f"{lowest} to {highest}" if lowest is not None and highest is not None else None
 
 
 def _queue_facts(queue: Manifest) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from app.broker.model import BrokerReading
-from app.control import findings, gathering, hearing, policies
+from app.control import findings, gathering, hearing, leaving, policies
 from app.control import notes as noting
 from app.control.conditions import Findings
 from app.control.gathering import Gathered
@@ -51,7 +51,13 @@ def judge(
 ) -> Judged:
     """Gather, decide and plan."""
     present = {one.name for one in target.instances}
-    memory = replace(memory, notes=noting.pruned(memory.notes, present))
+    memory = replace(
+        memory,
+        notes=noting.pruned(memory.notes, present),
+        last_active=leaving.updated(
+            memory.last_active, target.instances, view.hearing, now_s=now_s
+        ),
+    )
     gathered = gathering.gather(
         pool,
         target,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from app.control.leaving import LastActive
 from app.control.notes import Notes
 from app.control.problems import Finding
 from app.control.refusals import Refusal
@@ -17,6 +18,7 @@ class PoolMemory:
 
     scaling: Memory = field(default_factory=Memory)
     notes: Notes = field(default_factory=dict)
+    last_active: LastActive = field(default_factory=dict)
     slots_per_replica: int | None = None
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None

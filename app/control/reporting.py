@@ -37,7 +37,11 @@ def needs_write(written: PoolStatus | None, status: PoolStatus, *, age_s: float)
 def _outline(status: PoolStatus) -> tuple[object, ...]:
     return (
         status.observed_generation,
+        status.state,
         status.mode,
+        status.pool_queues,
+        status.min_replicas,
+        status.max_replicas,
         status.replicas,
         status.ready_replicas,
         status.desired_replicas,
@@ -62,7 +66,12 @@ def _reads_alike(written: PoolStatus, status: PoolStatus) -> bool:
 
 def _counts(status: PoolStatus) -> tuple[object, ...]:
     queues = tuple((one.name, one.ready, one.unacked, one.scheduled) for one in status.queues)
-    return (queues, status.active_tasks, tuple(each.message for each in status.conditions))
+    return (
+        queues,
+        status.held,
+        status.active_tasks,
+        tuple(each.message for each in status.conditions),
+    )
 
 
 def _is_close(before: float | None, now: float | None) -> bool:

@@ -25,6 +25,41 @@ class ConditionType(StrEnum):
     DRAINING = "Draining"
 
 
+class PoolState(StrEnum):
+    """A closed set, in the order of precedence: the first that holds is the state."""
+
+    INVALID = "Invalid"
+    """The spec or an annotation cannot be used."""
+    OFF = "Off"
+    NO_TARGET = "NoTarget"
+    """The target does not exist, or has no `/scale`."""
+    CONTESTED = "Contested"
+    """Another pool or an autoscaler scales the target."""
+    REFUSED = "Refused"
+    """The API server refuses to read or scale the target."""
+    DRY_RUN = "DryRun"
+    FIXED = "Fixed"
+    """`spec.replicas` or the annotation `paused-replicas` sets the size."""
+    PAUSED = "Paused"
+    """An annotation keeps the size, or keeps it from growing or shrinking."""
+    FALLBACK = "Fallback"
+    """The queues cannot be read, and `spec.fallback` sets the size."""
+    BLIND = "Blind"
+    """The queues cannot be read, and the size is kept."""
+    UNKNOWN = "Unknown"
+    """Nothing was decided yet."""
+    DRAINING = "Draining"
+    """Replicas finish their tasks before they go."""
+    AT_MAXIMUM = "AtMaximum"
+    """The queues need more replicas than maxReplicas."""
+    AT_MINIMUM = "AtMinimum"
+    """The queues need fewer replicas than minReplicas."""
+    IDLE = "Idle"
+    """Nothing waits and nothing runs."""
+    FOLLOWING = "Following"
+    """The size is what the queues need."""
+
+
 class ConditionStatus(StrEnum):
     """Kubernetes' three-valued truth."""
 
@@ -61,7 +96,13 @@ class PoolStatus:
     """The whole status of a pool at one tick; `None` where it is not known."""
 
     observed_generation: int
+    state: PoolState
     mode: str
+    pool_queues: tuple[str, ...]
+    """As the spec names them, also where they could not be read."""
+    min_replicas: int | None
+    max_replicas: int | None
+    """The bounds in force, by a schedule if one is open."""
     replicas: int | None
     """What the target is set to."""
     ready_replicas: int | None
@@ -74,7 +115,10 @@ class PoolStatus:
     queues: tuple[QueueStatus, ...]
     backlog: int | None
     """Ready messages over all queues."""
+    held: int | None
+    """Messages that workers hold and do not run: prefetched, or with an ETA."""
     active_tasks: int | None
+    """Tasks that run, also on replicas that drain or end."""
     arrival_rate: float | None
     """Messages a second."""
     mean_runtime_s: float | None

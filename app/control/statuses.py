@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 
 from app.broker.model import QueueReading
-from app.control import conditions
+from app.control import conditions, leaving, states
 from app.control.conditions import Findings
 from app.control.gathering import Gathered
 from app.control.memory import PoolMemory
 from app.control.pool import UnreadablePool, WorkerPool
 from app.control.ports import Target
+from app.control.schedules import Bounds
 from app.control.status import PoolStatus, QueueStatus
 from app.scaling import explain
+from app.scaling.reading import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +33,15 @@ def build_status(
     queues = gathered.queues if gathered is not None else None
     rates = memory.scaling.estimate
     before = memory.status.conditions if memory.status is not None else ()
+    active = _active(course, memory)
+    bounds = _bounds(pool, course.findings)
     return PoolStatus(
         observed_generation=pool.generation,
+        state=states.state(course.findings),
         mode=course.findings.mode,
+        pool_queues=pool.spec.queues if isinstance(pool, WorkerPool) else (),
+        min_replicas=bounds.minimum if bounds is not None else None,
+        max_replicas=bounds.maximum if bounds is not None else None,
         replicas=target.replicas if target is not None else None,
         ready_replicas=target.ready_replicas if target is not None else None,
         desired_replicas=decision.replicas if decision is not None else None,
@@ -42,7 +50,8 @@ def build_status(
         last_scale_at_s=memory.last_scale_at_s,
         queues=tuple(_queue(queue) for queue in queues) if queues is not None else (),
         backlog=reading.ready if reading is not None else None,
-        active_tasks=reading.active if reading is not None else None,
+        held=_held(reading, active) if reading is not None else None,
+        active_tasks=active,
         arrival_rate=rates.arrival_rate,
         mean_runtime_s=rates.mean_runtime_s,
         queue_wait_s=reading.oldest_age_s if reading is not None else None,
@@ -50,6 +59,30 @@ def build_status(
         explanation=explain.sentences(decision) if decision is not None else (),
         conditions=conditions.conditions(course.findings, before=before, now_s=now_s),
     )
+
+
+def _active(course: Course, memory: PoolMemory) -> int | None:
+    """Tasks that run, with those of replicas that are ending."""
+    if course.gathered is None or course.target is None:
+        return None
+    active = course.gathered.reading.active
+    if active is None:
+        return None
+    return active + leaving.running(memory.last_active, course.target.instances)
+
+
+def _held(reading: Reading, active: int | None) -> int | None:
+    """Messages that workers hold beyond the tasks that run."""
+    if reading.unacked is None or active is None:
+        return None
+    return max(reading.unacked - active, reading.scheduled or 0)
+
+
+def _bounds(pool: WorkerPool | UnreadablePool, found: Findings) -> Bounds | None:
+    """Those in force, or those of the spec where no decision was made."""
+    if found.bounds is not None or isinstance(pool, UnreadablePool):
+        return found.bounds
+    return Bounds(minimum=pool.spec.min_replicas, maximum=pool.spec.max_replicas)
 
 
 def _queue(queue: QueueReading) -> QueueStatus:

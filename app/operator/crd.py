@@ -68,16 +68,19 @@ LISTS: Mapping[Path, Schema] = {
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
 COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
-    ("Mode", "string", ".spec.mode", 0, "Auto, DryRun or Off"),
+    ("State", "string", ".status.columns.state", 0, "What sets the size now"),
     ("Replicas", "integer", ".status.replicas", 0, "What the target is set to"),
     ("Desired", "integer", ".status.desiredReplicas", 0, "What the pool should have"),
-    ("Backlog", "integer", ".status.backlog", 0, "Messages that wait"),
+    ("Min", "integer", ".status.minReplicas", 0, "The minimum in force"),
+    ("Max", "integer", ".status.maxReplicas", 0, "The maximum in force"),
+    ("Queues", "string", ".status.columns.queues", 0, "The queues of the pool"),
+    ("Backlog", "string", ".status.columns.backlog", 0, "Messages that wait, +held by workers"),
     ("Active", "integer", ".status.activeTasks", 0, "Tasks that run"),
-    ("Wait", "number", ".status.queueWaitSeconds", 0, "Age of the oldest message, in seconds"),
-    ("Ready", "string", f"{_READY}.status", 0, "Whether the pool is reconciled"),
-    ("Reason", "string", f"{_READY}.reason", 1, "Why it is, or is not"),
+    ("Wait", "string", ".status.columns.wait", 0, "Age of the oldest waiting message"),
+    ("Ready", "string", f"{_READY}.status", 0, "Whether the pool works as its spec says"),
+    ("Reason", "string", f"{_READY}.reason", 1, "Why it does, or does not"),
+    ("Mode", "string", ".spec.mode", 1, "Auto, DryRun or Off"),
     ("Target", "string", ".spec.scaleTargetRef.name", 1, "What runs the workers"),
-    ("Queues", "string", ".spec.queues", 1, "The queues that the workers consume"),
     ("Age", "date", ".metadata.creationTimestamp", 0, ""),
 )
 """Name, type, path, priority (1 shows with `-o wide` only), description."""
@@ -180,6 +183,9 @@ _KEPT = (
 def _converted(node: Schema, *, definitions: Mapping[str, Schema], at: Path) -> Schema:
     node = _resolved(node, definitions)
     schema = {key: node[key] for key in _KEPT if node.get(key) is not None}
+    if not schema.get("default", True) and not isinstance(schema["default"], (bool, int)):
+        # The API server would store it: `kubectl describe` should show what the owner has set.
+        del schema["default"]
     if "exclusiveMinimum" in node:
         schema |= {"minimum": node["exclusiveMinimum"], "exclusiveMinimum": True}
     if node["type"] == "array":

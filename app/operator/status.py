@@ -10,7 +10,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from app.control.status import Condition, ConditionStatus, PoolStatus, QueueStatus
+from app.control.status import Condition, ConditionStatus, PoolState, PoolStatus, QueueStatus
+from app.operator import columns
 
 MESSAGE_LIMIT = 1024
 """Characters of a condition's message or an explanation; the API's own convention is 32768."""
@@ -82,10 +83,32 @@ class ConditionState(_Part):
         )
 
 
+class ColumnTexts(_Part):
+    """Texts of the columns that `kubectl get` shows."""
+
+    state: str | None = Field(None, description="The state, with the number of drains.")
+    queues: str | None = Field(None, description="The queues, as far as there is room.")
+    backlog: str | None = Field(
+        None, description="Messages that wait, +those that workers hold and do not run."
+    )
+    wait: str | None = Field(None, description="How long the oldest ready message has waited.")
+
+    @classmethod
+    def of(cls, status: PoolStatus) -> Self:
+        return cls(
+            state=columns.state(status),
+            queues=columns.queues(status.pool_queues) or None,
+            backlog=columns.backlog(status),
+            wait=columns.wait(status.queue_wait_s),
+        )
+
+
 class WorkerPoolStatus(_Part):
     """What the operator last saw of a pool, and what it made of it."""
 
     observed_generation: Count = Field(0, description="The generation that this speaks of.")
+    state: PoolState | None = Field(None, description="What sets the size now, in one word.")
+    columns: ColumnTexts | None = Field(None, description="Texts for the columns of kubectl get.")
     mode: str | None = Field(None, description="The mode in force.")
     replicas: Count | None = Field(None, description="What the target is set to.")
     ready_replicas: Count | None = Field(None, description="Replicas that are ready.")
@@ -97,8 +120,15 @@ class WorkerPoolStatus(_Part):
     )
     selector: str | None = Field(None, description="Label selector of the pods, for /scale.")
     last_scale_time: Moment | None = Field(None, description="When replicas were last written.")
+    min_replicas: Count | None = Field(None, description="The minimum in force.")
+    max_replicas: Count | None = Field(None, description="The maximum in force.")
     backlog: Count | None = Field(None, description="Messages that wait, over all queues.")
-    active_tasks: Count | None = Field(None, description="Tasks that run.")
+    held: Count | None = Field(
+        None, description="Messages that workers hold and do not run: prefetched, or with an ETA."
+    )
+    active_tasks: Count | None = Field(
+        None, description="Tasks that run, also on replicas that drain or end."
+    )
     arrival_rate: float | None = Field(None, description="New messages a second.")
     mean_runtime_seconds: float | None = Field(None, description="How long a task runs.")
     queue_wait_seconds: float | None = Field(
@@ -115,6 +145,8 @@ class WorkerPoolStatus(_Part):
         scaled_at_s = status.last_scale_at_s
         return cls(
             observed_generation=generation,
+            state=status.state,
+            columns=ColumnTexts.of(status),
             mode=status.mode,
             replicas=status.replicas,
             ready_replicas=status.ready_replicas,
@@ -122,7 +154,10 @@ class WorkerPoolStatus(_Part):
             draining_replicas=status.draining_replicas,
             selector=status.selector,
             last_scale_time=moment(scaled_at_s) if scaled_at_s is not None else None,
+            min_replicas=status.min_replicas,
+            max_replicas=status.max_replicas,
             backlog=status.backlog,
+            held=status.held,
             active_tasks=status.active_tasks,
             arrival_rate=_rounded(status.arrival_rate, digits=3),
             mean_runtime_seconds=_rounded(status.mean_runtime_s, digits=3),

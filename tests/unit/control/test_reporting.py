@@ -12,6 +12,7 @@ from app.control.reporting import Scaling, Told
 from app.control.status import (
     EventType,
     PoolEvent,
+    PoolState,
     PoolStatus,
     QueueStatus,
 )
@@ -30,6 +31,10 @@ MISSPELT = Finding(ProblemReason.UNKNOWN_ANNOTATION, "no effect")
 def status(**known: Any) -> PoolStatus:  # Any: whatever a test names
     usual = PoolStatus(
         observed_generation=1,
+        state=PoolState.FOLLOWING,
+        pool_queues=("documents",),
+        min_replicas=0,
+        max_replicas=10,
         mode="Auto",
         replicas=2,
         ready_replicas=2,
@@ -39,6 +44,7 @@ def status(**known: Any) -> PoolStatus:  # Any: whatever a test names
         last_scale_at_s=None,
         queues=(queue_status(3),),
         backlog=3,
+        held=None,
         active_tasks=2,
         arrival_rate=1.0,
         mean_runtime_s=None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.broker.address import parse_address
 from app.broker.connection import Connection
-from app.control.status import EventType, PoolEvent, PoolStatus
+from app.control.status import EventType, PoolEvent, PoolState, PoolStatus
 from app.local import pools
 from app.local.console import Console, Places, Terminal
 from app.local.pools import LocalPool
@@ -39,6 +39,10 @@ def first_pools() -> list[LocalPool]:
 def status(replicas: int, *explanation: str) -> PoolStatus:
     return PoolStatus(
         observed_generation=1,
+        state=PoolState.FOLLOWING,
+        pool_queues=("documents",),
+        min_replicas=0,
+        max_replicas=10,
         mode="Auto",
         replicas=replicas,
         ready_replicas=replicas,
@@ -48,6 +52,7 @@ def status(replicas: int, *explanation: str) -> PoolStatus:
         last_scale_at_s=None,
         queues=(),
         backlog=0,
+        held=None,
         active_tasks=0,
         arrival_rate=None,
         mean_runtime_s=None,

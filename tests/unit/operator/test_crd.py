@@ -71,6 +71,30 @@ def test_a_default_is_the_models_own() -> None:
     assert {"mode", "minReplicas", "maxReplicas", "pollingIntervalSeconds"} <= set(declared)
 
 
+def test_no_field_has_an_empty_default() -> None:
+    """The API server would store it, and `kubectl describe` show it."""
+    defaults = [(path, node["default"]) for path, node in nodes(ROOT) if "default" in node]
+
+    assert defaults
+    assert [each for each in defaults if each[1] in ("", [], {}, None)] == []
+
+
+def test_the_columns_fit_into_120_characters() -> None:
+    """With names of usual length, three spaces between columns as kubectl leaves them."""
+    widest = {
+        "Name": "documents-large",
+        "State": "Draining 1",
+        "Queues": "orders,invoices",
+        "Backlog": "1200+35",
+        "Ready": "False",
+        "Age": "120d",
+    }
+    shown = ["Name", *(name for name, _, _, priority, _ in crd.COLUMNS if priority == 0)]
+    cells = [max(widest.get(name, ""), name, key=len) for name in shown]
+
+    assert len("   ".join(cells)) <= 120
+
+
 def test_every_rule_and_list_speaks_of_a_field_that_exists() -> None:
     known = {path for path, _ in nodes(ROOT["properties"]["spec"])}
     known |= {f".status{path}" for path, _ in nodes(ROOT["properties"]["status"])}

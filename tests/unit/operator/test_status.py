@@ -1,15 +1,21 @@
 """A pool's status goes to the API server whole, and continues the one that was there."""
 
+from typing import Any
+
+import pytest
+
 from app.control.status import (
     Condition,
     ConditionStatus,
     ConditionType,
+    PoolState,
     PoolStatus,
     QueueStatus,
 )
 from app.operator import status as statuses
-from app.operator.status import WorkerPoolStatus
+from app.operator.status import ColumnTexts, WorkerPoolStatus
 from app.queues import QueueName
+from tests.pool_status import build_pool_status
 
 NOON_S = 1772366400.0
 
@@ -33,6 +39,10 @@ def status(
     return WorkerPoolStatus.of(
         PoolStatus(
             observed_generation=3,
+            state=PoolState.FOLLOWING,
+            pool_queues=("documents",),
+            min_replicas=0,
+            max_replicas=10,
             mode="Auto",
             replicas=2,
             ready_replicas=1,
@@ -42,6 +52,7 @@ def status(
             last_scale_at_s=last_scale_at_s,
             queues=(queue,),
             backlog=4,
+            held=None,
             active_tasks=None,
             arrival_rate=0.12345,
             mean_runtime_s=None,
@@ -57,6 +68,8 @@ def test_the_patch_holds_everything_and_removes_the_unknown() -> None:
     assert status().merge_patch() == {
         "status": {
             "observedGeneration": 3,
+            "state": "Following",
+            "columns": {"state": "Following", "queues": "documents", "backlog": "4", "wait": "1s"},
             "mode": "Auto",
             "replicas": 2,
             "readyReplicas": 1,
@@ -64,7 +77,10 @@ def test_the_patch_holds_everything_and_removes_the_unknown() -> None:
             "drainingReplicas": 0,
             "selector": "app=shop",
             "lastScaleTime": None,
+            "minReplicas": 0,
+            "maxReplicas": 10,
             "backlog": 4,
+            "held": None,
             "activeTasks": None,
             "arrivalRate": 0.123,
             "meanRuntimeSeconds": None,
@@ -117,3 +133,24 @@ def test_a_long_message_is_cut() -> None:
         last_transition_at_s=0,
     )
     assert len(status(condition=long).conditions[0].message) == statuses.MESSAGE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        pytest.param(
+            {"state": PoolState.DRAINING, "draining_replicas": 2},
+            {"state": "Draining 2"},
+            id="the state counts drains",
+        ),
+        pytest.param({"backlog": 12, "held": 3}, {"backlog": "12+3"}, id="held beside waiting"),
+        pytest.param({"backlog": 12, "held": 0}, {"backlog": "12"}, id="nothing held"),
+        pytest.param({"backlog": None}, {"backlog": None}, id="not read"),
+        pytest.param({"queue_wait_s": 4.26}, {"wait": "4s"}, id="seconds"),
+        pytest.param({"pool_queues": ()}, {"queues": None}, id="a spec that cannot be read"),
+    ],
+)
+def test_columns_are_short(change: dict[str, Any], want: dict[str, str | None]) -> None:
+    shown = ColumnTexts.of(build_pool_status(**change)).model_dump()
+
+    assert shown | want == shown

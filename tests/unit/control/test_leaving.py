@@ -1,0 +1,77 @@
+"""Replicas that end go on working, and no heartbeat tells of them any more."""
+
+from dataclasses import replace
+
+from app.broker.model import BrokerReading, Heartbeat, NodeName, QueueReading
+from app.control import hearing, leaving, statuses
+from app.control.hearing import Hearing
+from app.control.judging import BrokerView, judge
+from app.control.memory import FRESH
+from app.control.ports import Instance, InstanceName, Target
+from app.control.statuses import Course
+from app.queues import QueueName
+from app.scaling.crew import Removal
+from tests.unit.control.builders import worker_pool
+
+NOW_S = 1000.0
+BUSY = Instance(name=InstanceName("w-1"), is_ready=True, host="w-1", started_at_s=0.0)
+
+
+def reading(*active: int) -> BrokerReading:
+    """Workers w-1, w-2, … that run so many tasks each; four messages are unacknowledged."""
+    beats = [
+        Heartbeat(node=NodeName(f"celery@w-{n}"), active=tasks, processed=9, seen_at_s=NOW_S)
+        for n, tasks in enumerate(active, start=1)
+    ]
+    queue = QueueReading(name=QueueName("q"), ready=12, unacked=4, scheduled=0)
+    return BrokerReading(
+        read_at_s=NOW_S,
+        queues={queue.name: queue},
+        heartbeats={beat.node: beat for beat in beats},
+        listening_since_s=0.0,
+    )
+
+
+def heard(*active: int) -> Hearing:
+    return hearing.build_hearing(reading(*active))
+
+
+def test_what_was_heard_last_counts_until_the_replica_is_gone() -> None:
+    ending = replace(BUSY, is_ending=True, is_ready=False)
+
+    last = leaving.updated({}, [BUSY], heard(2), now_s=NOW_S)
+    said_goodbye = leaving.updated(last, [ending], heard(), now_s=NOW_S)
+    gone = leaving.updated(said_goodbye, [], heard(), now_s=NOW_S)
+
+    assert leaving.running(last, [BUSY]) == 0
+    assert leaving.running(said_goodbye, [ending]) == 2
+    assert gone == {}
+
+
+def test_a_replica_that_was_never_heard_adds_nothing() -> None:
+    ending = replace(BUSY, is_ending=True)
+    last = leaving.updated({}, [ending], heard(), now_s=NOW_S)
+
+    assert leaving.running(last, [ending]) == 0
+
+
+def test_a_status_counts_the_tasks_of_ending_replicas() -> None:
+    """Issue 9: a pod that finished its task within its grace period was not in ACTIVE."""
+    pool, other = worker_pool(), replace(BUSY, name=InstanceName("w-2"), host="w-2")
+    target = Target(replicas=2, ready_replicas=2, removal=Removal.CHOSEN, instances=(BUSY, other))
+    view = BrokerView(reading=reading(1, 1), hearing=heard(1, 1))
+    before = judge(pool, target, view, memory=FRESH, now_s=NOW_S)
+    ends = replace(target, instances=(replace(BUSY, is_ending=True), other))
+    view = BrokerView(
+        reading=reading(), hearing=hearing.build_hearing(without_first(reading(1, 1)))
+    )
+    after = judge(pool, ends, view, memory=before.memory, now_s=NOW_S + 1)
+
+    course = Course(target=ends, gathered=after.gathered, findings=after.findings)
+    status = statuses.build_status(pool, course, after.memory, now_s=NOW_S)
+
+    assert (status.active_tasks, status.backlog, status.held) == (2, 12, 2)
+
+
+def without_first(read: BrokerReading) -> BrokerReading:
+    return replace(read, heartbeats=dict(list(read.heartbeats.items())[1:]))

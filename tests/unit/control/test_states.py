@@ -1,0 +1,82 @@
+"""The state of a pool: one word, by a stated precedence."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.control import findings, states
+from app.control.conditions import Findings
+from app.control.problems import EFFECTS, Finding, Level, ProblemReason
+from app.control.spec import Mode
+from app.control.status import PoolState
+from app.scaling.steps import Rule
+from tests.unit.control.builders import CALM, decided
+
+REFERENCE = Path("docs/reference/workerpool.md")
+BUSY = replace(CALM, has_work=True)
+SILENT = Finding(ProblemReason.BROKER_UNREACHABLE, "no answer")
+GONE = Finding(ProblemReason.TARGET_NOT_FOUND, "there is no Deployment shop")
+
+
+def by(*rules: Rule) -> Findings:
+    return replace(BUSY, decision=decided(*rules))
+
+
+CASES = {
+    "Following": BUSY,
+    "Idle": CALM,
+    "AtMaximum": by(Rule.DEMAND, Rule.MAXIMUM),
+    "AtMinimum": replace(CALM, decision=decided(Rule.DEMAND, Rule.MINIMUM)),
+    "Draining": replace(by(Rule.DEMAND, Rule.MAXIMUM), draining=2),
+    "Unknown": replace(BUSY, decision=None),
+    "Blind": replace(by(Rule.BLIND), draining=1).also(SILENT),
+    "Fallback": by(Rule.FALLBACK).also(SILENT),
+    "Paused": by(Rule.PAUSED).also(SILENT),
+    "Fixed": by(Rule.FIXED).also(findings.fixed_out_of_bounds(12, minimum=0, maximum=10)),
+    "DryRun": replace(by(Rule.FIXED), mode=Mode.DRY_RUN),
+    "Refused": by(Rule.DEMAND, Rule.MAXIMUM).also(
+        Finding(ProblemReason.TARGET_FORBIDDEN, "may not patch")
+    ),
+    "Contested": Findings(found=(Finding(ProblemReason.TARGET_SHARED, "mail scales it"),)),
+    "NoTarget": Findings(found=(SILENT, GONE)),
+    "Off": Findings(mode=Mode.OFF, found=(GONE,)),
+    "Invalid": Findings(
+        mode=Mode.OFF, found=(GONE, Finding(ProblemReason.INVALID_SCHEDULE, "no cron"))
+    ),
+}
+
+
+@pytest.mark.parametrize(("want", "found"), CASES.items(), ids=CASES.keys())
+def test_a_pool_is_in_the_first_state_that_holds(want: str, found: Findings) -> None:
+    assert states.state(found) == want
+
+
+def test_every_state_has_a_case() -> None:
+    assert set(CASES) == {each.value for each in PoolState}
+
+
+def test_growing_that_is_paused_is_a_pause() -> None:
+    assert states.state(by(Rule.DEMAND, Rule.GROWING_PAUSED)) is PoolState.PAUSED
+    assert states.state(by(Rule.DEMAND, Rule.SHRINKING_PAUSED)) is PoolState.PAUSED
+
+
+def rows(heading: str) -> list[str]:
+    """First cells of the first table after a heading, one entry for each `code` in them."""
+    table = REFERENCE.read_text().partition(heading)[2].partition("|---|")[2].partition("\n\n")[0]
+    return [
+        name for row in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
+
+
+def test_the_reference_lists_the_states_by_precedence() -> None:
+    assert rows("### State") == [each.value for each in PoolState]
+
+
+@pytest.mark.parametrize(
+    ("heading", "level"),
+    [("Reasons of problems", Level.PROBLEM), ("Reasons of warnings", Level.WARNING)],
+)
+def test_the_reference_lists_every_reason(heading: str, level: Level) -> None:
+    assert rows(heading) == [each.value for each in EFFECTS if EFFECTS[each].level is level]

@@ -159,14 +159,21 @@ class Batch(Body):
     jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
 
 
-class VideoBatch(Body):
+class OriginalBody(Body):
+    """What clients of the original routes send: as there, a field that is not known is ignored, and
+    an id may be a number."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+class VideoBatch(OriginalBody):
     """What `POST /process-videos` takes."""
 
     bot_id: Annotated[Text, Field(min_length=1)]
     video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
 
 
-class VideoOrder(Body):
+class VideoOrder(OriginalBody):
     """What `POST /api/videos/generate` takes."""
 
     pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
@@ -175,7 +182,7 @@ class VideoOrder(Body):
     ) = None
 
 
-class Scrape(Body):
+class Scrape(OriginalBody):
     """What `POST /scrape-youtube` takes."""
 
     query: Annotated[Text, Field(min_length=1)]

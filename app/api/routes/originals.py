@@ -1,20 +1,31 @@
 """The routes that older clients know, with the answers that they expect."""
 
 import uuid
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from app.api import celery_status
-from app.api.bodies import Scrape, VideoBatch
+from app.api import celery_status, loose
+from app.api.bodies import Scrape, Text, VideoBatch
 from app.api.celery_status import TaskStatus
 from app.api.multipart import Form
 from app.api.plain import ShownJson, ShownText
 from app.api.routes import uploads
 from app.api.routes.submit import parse_params
 from app.api.services import Services, ServicesParam
+from app.errors import InvalidInput
 from app.jobs.model import Job, JobId, JobRequest
+
+VideoBatchParam = Annotated[VideoBatch, Depends(loose.body_of(VideoBatch))]
+ScrapeParam = Annotated[Scrape, Depends(loose.body_of(Scrape))]
+ChatbotIdParam = Annotated[
+    Text | None, Query(description="The bot, where the form has no field of this name.")
+]
+
+PROCESSING = "processing"
+"""What the original route answers once it has taken a document."""
 
 router = APIRouter(tags=["original routes"])
 
@@ -53,11 +64,23 @@ class Done(BaseModel):
     error: ShownText | None = None
 
 
-@router.post("/upload-document", openapi_extra=uploads.form_schema("chatbot_id"))
-async def upload_document(request: Request, services: ServicesParam) -> Accepted:
-    """Send a document; a bot will know it."""
+@router.post("/upload-document", openapi_extra=uploads.form_schema(optional=("chatbot_id",)))
+async def upload_document(
+    request: Request, services: ServicesParam, chatbot_id: ChatbotIdParam = None
+) -> Accepted:
+    """Send a document; a bot will know it. `chatbot_id` may stand in the query or in the form."""
     async with uploads.received(request, services) as form:
-        return await run_in_threadpool(_process, services, form)
+        bot = one_bot(in_query=chatbot_id, in_form=form.fields.get("chatbot_id"))
+        return await run_in_threadpool(_process, services, form, bot)
+
+
+def one_bot(*, in_query: str | None, in_form: str | None) -> str | None:
+    """The bot that a request names in either place, or in both. Raises InvalidInput when they
+    differ: the document would become known to the wrong one."""
+    named = {found for found in (in_query, in_form) if found}
+    if len(named) > 1:
+        raise InvalidInput("chatbot_id is one thing in the query and another in the form")
+    return next(iter(named), None)
 
 
 @router.get("/task-status/{task_id}")
@@ -67,16 +90,16 @@ def task_status(task_id: str, services: ServicesParam) -> Status:
     return Status(task_id=task_id, status=found.status, result=found.result, error=found.error)
 
 
-@router.post("/process-videos")
-def process_videos(body: VideoBatch, services: ServicesParam) -> TaskId:
+@router.post("/process-videos", openapi_extra=loose.request_body(VideoBatch))
+def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
     """A bot will know what is said in these videos."""
     given = body.model_dump(mode="json")
     params = parse_params("video-batch", given, services.platform.registry)
     return TaskId(task_id=_submit(services, "video-batch", params).id)
 
 
-@router.post("/scrape-youtube")
-def scrape_youtube(body: Scrape, services: ServicesParam) -> TaskId:
+@router.post("/scrape-youtube", openapi_extra=loose.request_body(Scrape))
+def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
     """Process the videos of a channel, a playlist or a search."""
     given = body.model_dump(mode="json", exclude_unset=True)
     params = parse_params("channel", given, services.platform.registry)
@@ -96,12 +119,13 @@ def task(task_id: str, services: ServicesParam) -> Done:
     )
 
 
-def _process(services: Services, form: Form) -> Accepted:
+def _process(services: Services, form: Form, bot: str | None) -> Accepted:
     platform = services.platform
-    given = {"chatbot_id": form.fields.get("chatbot_id"), "upload_id": "to come"}
+    given = {"upload_id": "to come", **({} if bot is None else {"chatbot_id": bot})}
     params = parse_params("document", given, platform.registry)  # before anything is kept
     upload = uploads.keep(services, form.file)
-    source = platform.sources.create(chatbot_id=form.fields["chatbot_id"], filename=upload.filename)
+    own_id = params.model_dump()["chatbot_id"]
+    source = platform.sources.create(chatbot_id=own_id, filename=upload.filename)
     known = params.model_copy(update={"upload_id": upload.id, "source_id": source.id})
     job = _submit(services, "document", known)
     platform.sources.attach_job(source.id, job_id=job.id)
@@ -109,7 +133,7 @@ def _process(services: Services, form: Form) -> Accepted:
         message="The document is being processed.",
         source_id=source.id,
         task_id=job.id,
-        status=celery_status.state_of_job(job),
+        status=PROCESSING,
     )
 
 

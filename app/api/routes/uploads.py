@@ -1,6 +1,7 @@
 """Files that jobs will work on."""
 
 import contextlib
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -16,15 +17,15 @@ FORM_OVERHEAD_BYTES = 256 * 1024
 """What a form may hold beside its file."""
 
 
-def form_schema(*fields: str) -> dict[str, object]:
-    """OpenAPI of a form with a file and these text fields: the body is read as it comes, so
-    nothing else tells of it."""
-    texts = {name: {"type": "string", "pattern": r"\S"} for name in fields}
+def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
+    """OpenAPI of a form with a file, and these text fields if the client has them: the body is read
+    as it comes, so nothing else describes it."""
+    texts = {name: {"type": "string", "pattern": r"\S"} for name in optional}
     file = {"type": "string", "format": "binary"}
     schema = {
         "type": "object",
         "properties": {"file": file, **texts},
-        "required": ["file", *fields],
+        "required": ["file"],
     }
     content = {"multipart/form-data": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}

@@ -1,9 +1,11 @@
 """Videos of articles, by the routes that older clients know."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.api import celery_status
+from app.api import celery_status, loose
 from app.api.bodies import VideoOrder
 from app.api.links import Links
 from app.api.plain import ShownText
@@ -16,6 +18,8 @@ from app.jobs.model import Job, JobRequest
 KIND = "video"
 
 MEDIA_TYPE = "video/mp4"
+
+VideoOrderParam = Annotated[VideoOrder, Depends(loose.body_of(VideoOrder))]
 
 router = APIRouter(tags=["original routes"])
 
@@ -39,8 +43,8 @@ class VideoStatus(BaseModel):
     error: ShownText | None
 
 
-@router.post("/api/videos/generate")
-def generate_video(body: VideoOrder, services: ServicesParam) -> Ordered:
+@router.post("/api/videos/generate", openapi_extra=loose.request_body(VideoOrder))
+def generate_video(body: VideoOrderParam, services: ServicesParam) -> Ordered:
     """Make a video of a PubMed article."""
     given = body.model_dump(mode="json", exclude_none=True)
     params = parse_params(KIND, given, services.platform.registry)

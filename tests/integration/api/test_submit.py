@@ -123,10 +123,11 @@ def test_a_job_for_later_tells_when_to_look(http: httpx2.Client) -> None:
 
 
 def test_a_batch_is_accepted_whole(http: httpx2.Client) -> None:
-    jobs = [{"kind": "probe", "params": {"name": f"n{n}"}} for n in range(100)]
+    jobs = [{"kind": "probe", "params": {}, "labels": {"n": str(n)}} for n in range(100)]
     answer = http.post(f"{JOBS}:batch", json={"jobs": jobs})
     assert answer.status_code == 202
-    assert asking.names(http, answer) == [f"n{n}" for n in range(100)]
+    labels = [job["labels"] for job in answer.json()["items"]]
+    assert labels == [{"n": str(n)} for n in range(100)]
 
 
 def test_a_batch_with_one_wrong_job_is_refused_whole(http: httpx2.Client) -> None:

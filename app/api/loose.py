@@ -1,0 +1,96 @@
+"""What clients of the original routes send, however they send it: JSON, a form, or the query.
+
+Those clients were written by hand: `requests` with `json=` or `data=`, `curl -d` and `curl -F`, the
+form of a web page. A value that is empty or null counts as left out, as a form leaves fields out.
+"""
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, get_origin
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from app.api.openapi import Json
+from app.errors import InvalidInput
+
+Model = TypeVar("Model", bound=BaseModel)
+
+URL_ENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+_NO_BODY = b"{}"
+
+
+def body_of(model: type[Model]) -> Callable[[Request], Coroutine[Any, Any, Model]]:
+    """A dependency that reads the model from a request. Its body wins over its query."""
+
+    async def read(request: Request) -> Model:
+        given = {**_named(request.query_params.multi_items(), model), **await _body(request, model)}
+        return _parsed(model, {name: one for name, one in given.items() if one not in (None, "")})
+
+    return read
+
+
+def request_body(model: type[BaseModel]) -> dict[str, Json]:
+    """OpenAPI of such a request: a body that is read by hand has no other description."""
+    schema = {"schema": model.model_json_schema()}
+    kinds = ("application/json", URL_ENCODED, MULTIPART)
+    return {"requestBody": {"required": True, "content": dict.fromkeys(kinds, schema)}}
+
+
+async def _body(request: Request, model: type[BaseModel]) -> dict[str, Json]:
+    body = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if _is_json(kind, body):
+        return _parsed_json(body or _NO_BODY)
+    if kind in (URL_ENCODED, MULTIPART):
+        return _named(await _form(request), model)
+    return {}
+
+
+def _is_json(kind: str, body: bytes) -> bool:
+    """`curl -d '{...}'` says that its JSON is a form. Any other kind is not read, so that a page of
+    another site cannot send one that browsers take for harmless."""
+    if kind == URL_ENCODED:
+        return body.lstrip().startswith(b"{")
+    return kind in ("", "application/json")
+
+
+def _parsed_json(body: bytes) -> dict[str, Json]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        wrong = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": str(error)}}
+        raise RequestValidationError([wrong]) from error
+    if not isinstance(found, dict):
+        raise InvalidInput("the body must be a JSON object")
+    return found
+
+
+async def _form(request: Request) -> list[tuple[str, str]]:
+    form = await request.form(max_files=0)
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+
+
+def _named(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> dict[str, Json]:
+    """Texts by their name: all that are not empty for a field that takes several, else the last."""
+    return {
+        name: [value for key, value in pairs if key == name and value]
+        if _takes_several(model, name)
+        else last
+        for name, last in pairs
+    }
+
+
+def _takes_several(model: type[BaseModel], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is tuple
+
+
+def _parsed(model: type[Model], given: dict[str, Json]) -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        wrong = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
+        raise RequestValidationError(wrong) from error

@@ -4,7 +4,7 @@ A moment `…_at_s` is in seconds since the epoch by the clock of the reader, al
 has sent a time of its own: clocks of other machines are not trusted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
@@ -62,6 +62,41 @@ class BrokerReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedQueue:
+    """A queue as the worker that consumes it has declared it; `None` where that is not known."""
+
+    name: QueueName
+    exchange: str | None = None
+    exchange_type: str | None = None
+    routing_key: str | None = None
+    alias: QueueName | None = None
+    """The name that `--queues` selects it by, where that is another one (`Broadcast`)."""
+    is_private: bool = False
+    """Only this worker can run what arrives there: its own copy of a broadcast, or its
+    `worker_direct` queue."""
+
+    def has_name(self, names: Collection[QueueName]) -> bool:
+        """Whether one of these names means this queue."""
+        return self.name in names or self.alias in names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConsumers:
+    """What a worker consumes at this moment."""
+
+    node: NodeName
+    seen_at_s: float
+    queues: frozenset[ConsumedQueue]
+    began_at_s: float | None = None
+    """When its process started, to the second."""
+
+    @property
+    def shared(self) -> frozenset[ConsumedQueue]:
+        """Without the queues that it shares with no other worker."""
+        return frozenset(queue for queue in self.queues if not queue.is_private)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeAnswer:
     """What a worker itself says when it is asked (remote control, to this node alone)."""
 
@@ -73,6 +108,8 @@ class NodeAnswer:
     scheduled: int
     """ETA tasks that it holds; they return to the queue when it stops."""
     queues: frozenset[QueueName]
-    """The queues that it consumes; empty after `stop_consuming`."""
+    """The queues that it consumes together with other workers; empty after `stop_consuming`."""
+    private_queues: frozenset[QueueName] = frozenset()
+    """The queues that it alone consumes. They are never stopped."""
     slots: int | None = None
     """Tasks that it can run at once (`--concurrency`)."""

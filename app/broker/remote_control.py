@@ -6,17 +6,18 @@ a worker that is not named, and a worker that is busy answers all the same (its 
 """
 
 import asyncio
+import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from app.broker import envelope, keys
+from app.broker import active_queues, envelope, keys
 from app.broker.connection import ANSWER_TIMEOUT_S, Connection
 from app.broker.keys import Keys
-from app.broker.model import NodeAnswer, NodeName
+from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
 from app.errors import BrokerUnreachable, InvalidInput
 from app.queues import QueueName
 
@@ -56,10 +57,30 @@ class RemoteControl:
         self._clock = clock
         self._answer_limit_s = answer_limit_s
 
+    async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
+        """What these nodes consume now. A node that does not answer is left out.
+
+        Raises:
+            BrokerUnreachable: no node could be asked.
+        """
+        queues, stats = _Request(method="active_queues"), _Request(method="stats")
+        replies = await self._call([queues, stats], nodes)
+        now_s = self._clock()
+        return {
+            node: NodeConsumers(
+                node=node,
+                seen_at_s=now_s,
+                queues=active_queues.parse_queues(node, found),
+                began_at_s=_began_at_s(given.get(stats.ticket), now_s=now_s),
+            )
+            for node, given in replies.items()
+            if isinstance(found := given.get(queues.ticket), list)
+        }
+
     async def stop_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
-        """Cancel the consumers of these queues; returns the nodes that are seen without them.
+        """Cancel consumers, of each node these; returns the nodes that are seen without them.
 
         A message that a worker was about to fetch goes back to its queue. What it holds already it
         still runs.
@@ -71,18 +92,37 @@ class RemoteControl:
         Raises:
             BrokerUnreachable: it is not known who has heard it.
         """
-        told = await self._tell("cancel_consumer", nodes, queues)
-        return await self._seen_without(frozenset(queues), told)
+        commands = {
+            node: [_Request(method="cancel_consumer", arguments={"queue": name}) for name in names]
+            for node, names in queues.items()
+        }
+        told = await self._tell(commands)
+        return await self._seen(
+            told, lambda node, consumed: _names(consumed).isdisjoint(queues[node])
+        )
 
     async def resume_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
-        """Add the consumers again; returns the nodes that have confirmed.
+        """Add consumers, to each node these; returns the nodes that are seen with them.
+
+        A worker creates a queue that it does not know, and would discard the messages of tasks
+        that it does not know. So a node is only given queues that it has consumed before.
 
         Raises:
             BrokerUnreachable: it is not known who has heard it.
         """
-        return await self._tell("add_consumer", nodes, queues)
+        commands = {
+            node: [
+                _Request(method="add_consumer", arguments=_declaration(queue)) for queue in wanted
+            ]
+            for node, wanted in queues.items()
+        }
+        told = await self._tell(commands)
+        return await self._seen(
+            told,
+            lambda node, consumed: _names(consumed).issuperset(each.name for each in queues[node]),
+        )
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
         """What these nodes hold and consume now. A node that does not answer is left out.
@@ -114,10 +154,12 @@ class RemoteControl:
                 self._keys.pidbox_channel, self._message(_Request(method="shutdown"), nodes)
             )
 
-    async def _seen_without(
-        self, queues: Collection[QueueName], nodes: frozenset[NodeName]
+    async def _seen(
+        self,
+        nodes: frozenset[NodeName],
+        accept: Callable[[NodeName, frozenset[ConsumedQueue]], bool],
     ) -> frozenset[NodeName]:
-        """Those of the nodes that are seen, in time, to consume none of these queues."""
+        """The nodes whose consumed queues are accepted in time."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._answer_limit_s
         request = _Request(method="active_queues")
@@ -128,20 +170,28 @@ class RemoteControl:
                 node
                 for node, given in replies.items()
                 if isinstance(found := given.get(request.ticket), list)
-                and not _names(found).intersection(queues)
+                and accept(node, active_queues.parse_queues(node, found))
             }
         return seen
 
-    async def _tell(
-        self, method: str, nodes: Collection[NodeName], queues: Collection[QueueName]
-    ) -> frozenset[NodeName]:
-        requests = [_Request(method=method, arguments={"queue": queue}) for queue in queues]
-        replies = await self._call(requests, nodes)
-        return frozenset(
-            node
-            for node, given in replies.items()
-            if all("ok" in (given.get(request.ticket) or {}) for request in requests)
-        )
+    async def _tell(self, commands: Mapping[NodeName, Sequence[_Request]]) -> frozenset[NodeName]:
+        """Send each node its commands; returns the nodes that have confirmed all of theirs.
+
+        Nodes with the same commands hear them together: a pool's workers are usually alike.
+        """
+        alike: dict[str, list[NodeName]] = defaultdict(list)
+        for node, requests in commands.items():
+            alike[json.dumps([request.arguments for request in requests])].append(node)
+        confirmed: set[NodeName] = set()
+        for nodes in alike.values():
+            requests = commands[nodes[0]]
+            replies = await self._call(requests, nodes)
+            confirmed |= {
+                node
+                for node, given in replies.items()
+                if all("ok" in (given.get(request.ticket) or {}) for request in requests)
+            }
+        return frozenset(confirmed)
 
     async def _call(
         self, requests: Sequence[_Request], nodes: Collection[NodeName]
@@ -231,20 +281,40 @@ def _answer(node: NodeName, given: Mapping[str, Reply], *, now_s: float) -> Node
     lists = [given[method] for method in ("active", "reserved", "scheduled", "active_queues")]
     if not all(isinstance(found, list) for found in lists):
         return None
-    active, reserved, scheduled, queues = lists
+    active, reserved, scheduled, consumed = lists
+    queues = active_queues.parse_queues(node, consumed)
     return NodeAnswer(
         node=node,
         answered_at_s=now_s,
         active=len(active),
         reserved=len(reserved),
         scheduled=len(scheduled),
-        queues=_names(queues),
+        queues=_names(queue for queue in queues if not queue.is_private),
+        private_queues=_names(queue for queue in queues if queue.is_private),
         slots=_slots(given["stats"]),
     )
 
 
-def _names(active_queues: Sequence[Reply]) -> frozenset[QueueName]:
-    return frozenset(QueueName(queue["name"]) for queue in active_queues)
+def _names(queues: Iterable[ConsumedQueue]) -> frozenset[QueueName]:
+    return frozenset(queue.name for queue in queues)
+
+
+def _declaration(queue: ConsumedQueue) -> dict[str, str]:
+    """The arguments of `add_consumer`. A worker that knows the queue goes by the name alone."""
+    declared = {
+        "queue": queue.name,
+        "exchange": queue.exchange,
+        "exchange_type": queue.exchange_type,
+        "routing_key": queue.routing_key,
+    }
+    return {name: value for name, value in declared.items() if value is not None}
+
+
+def _began_at_s(stats: Reply, *, now_s: float) -> float | None:
+    try:
+        return now_s - float(stats["uptime"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _slots(stats: Reply) -> int | None:

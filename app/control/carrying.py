@@ -1,15 +1,24 @@
 """Carries a plan out: the scale, the marks, and the talk with workers that are to go."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from app.broker.model import NodeName
+from app.broker.model import NodeConsumers, NodeName
+from app.control import consumers
 from app.control import hearing as hearings
 from app.control import notes as noting
 from app.control.hearing import Hearing
 from app.control.notes import NO_NOTE, Note, Notes
 from app.control.pool import WorkerPool
-from app.control.ports import DrainMark, Instance, InstanceName, Replicas, Target, Workers
+from app.control.ports import (
+    Cancelled,
+    DrainMark,
+    Instance,
+    InstanceName,
+    Replicas,
+    Target,
+    Workers,
+)
 from app.control.problems import PoolProblem
 from app.control.reporting import Scaling
 from app.queues import QueueName
@@ -54,7 +63,8 @@ class Carrying:
         except PoolProblem as refused:
             problem = refused  # what is to be woken must not wait for it
         await self._wake(_instance_names(plan.resume))
-        await self._mark(_instance_names(plan.mark))
+        # Those that are stopped now are marked with what is cancelled.
+        await self._mark(_instance_names(name for name in plan.mark if name not in plan.stop))
         await self._stop(_instance_names(plan.stop))
         await self._ask(_instance_names(plan.ask))
         if problem is not None:
@@ -77,12 +87,12 @@ class Carrying:
     async def _wake(self, names: Collection[InstanceName]) -> None:
         """Let them consume again. The mark stays until all of their workers have confirmed."""
         nodes = self._nodes(names)
-        spoken_to = {node for found in nodes.values() for node in found}
         for name in names:
             self.notes[name] = noting.with_resume(self._note(name))
-        awake = frozenset[NodeName]()
-        if spoken_to and self._workers is not None:
-            awake = await self._workers.resume_consuming(spoken_to, queues=self._queues)
+        cancelled = {
+            node: self._cancelled(name).get(node) for name, found in nodes.items() for node in found
+        }
+        awake = await self._restore(cancelled)
         woken = [
             name
             for name in names
@@ -92,6 +102,19 @@ class Carrying:
             await self._replicas.mark(self._pool, dict.fromkeys(woken))
             for name in woken:
                 self.notes.pop(name, None)
+
+    async def _restore(self, cancelled: Mapping[NodeName, Cancelled | None]) -> frozenset[NodeName]:
+        """Add exactly the consumers that were cancelled; returns the nodes that have them."""
+        if not cancelled or self._workers is None:
+            return frozenset()
+        seen = await self._workers.consumers(cancelled)
+        missing = {
+            node: consumers.to_restore(cancelled[node], found) for node, found in seen.items()
+        }
+        complete = frozenset(node for node, queues in missing.items() if not queues)
+        return complete | await self._workers.resume_consuming(
+            {node: queues for node, queues in missing.items() if queues}
+        )
 
     def _never_stopped(self, name: InstanceName) -> bool:
         """Whether it came up after we began to listen and was not heard: nobody has stopped it."""
@@ -112,9 +135,16 @@ class Carrying:
         nodes = self._nodes(names)
         spoken_to = {node for found in nodes.values() for node in found}
         if not spoken_to or self._workers is None:
+            await self._mark([name for name in names if self._instances[name].mark is None])
             return
         tried_at_s = self._clock()
-        confirmed = await self._workers.stop_consuming(spoken_to, queues=self._queues)
+        seen = await self._workers.consumers(spoken_to)
+        wanted = {node: consumers.to_cancel(found, self._queues) for node, found in seen.items()}
+        await self._mark_cancelled(nodes, seen, wanted)
+        confirmed = frozenset(node for node, queues in wanted.items() if not queues)
+        confirmed |= await self._workers.stop_consuming(
+            {node: queues for node, queues in wanted.items() if queues}
+        )
         stopped_at_s = self._clock()
         for name in names:
             has_stopped = bool(nodes[name]) and confirmed.issuperset(nodes[name])
@@ -123,6 +153,31 @@ class Carrying:
                 tried_at_s=tried_at_s,
                 stopped_at_s=stopped_at_s if has_stopped else None,
             )
+
+    async def _mark_cancelled(
+        self,
+        nodes: Mapping[InstanceName, Collection[NodeName]],
+        seen: Mapping[NodeName, NodeConsumers],
+        wanted: Mapping[NodeName, frozenset[QueueName]],
+    ) -> None:
+        """Write down what is about to be cancelled: a loop that starts anew has to know it."""
+        now_s = self._clock()
+        marks: dict[InstanceName, DrainMark] = {}
+        for name, found in nodes.items():
+            mark = self._instances[name].mark
+            before = self._cancelled(name)
+            cancelled = before
+            for node in found:
+                if node in seen and wanted[node]:
+                    cancelled = consumers.with_cancelled(
+                        cancelled, seen[node], wanted[node], now_s=now_s
+                    )
+            if mark is None or cancelled != before:
+                since_s = mark.since_s if mark is not None else now_s
+                marks[name] = DrainMark(since_s=since_s, cancelled=cancelled)
+                self.notes[name] = replace(self._note(name), cancelled=cancelled)
+        if marks:
+            await self._replicas.mark(self._pool, marks)
 
     async def _ask(self, names: Collection[InstanceName]) -> None:
         nodes = self._nodes(names)
@@ -144,9 +199,17 @@ class Carrying:
         heard = hearings.current(self._hearing.of(instance), now_s=now_s)
         return {one.node for one in heard}
 
+    def _cancelled(self, name: InstanceName) -> Mapping[NodeName, Cancelled]:
+        """What its mark says. Our own note is ahead of it while the write is on its way back."""
+        noted, instance = self._note(name).cancelled, self._instances[name]
+        if noted is not None:
+            return noted
+        # Without a mark it is left from a drain that has ended.
+        return instance.cancelled if instance.mark is not None else {}
+
     def _note(self, name: InstanceName) -> Note:
         return self.notes.get(name, NO_NOTE)
 
 
-def _instance_names(names: Collection[str]) -> tuple[InstanceName, ...]:
+def _instance_names(names: Iterable[str]) -> tuple[InstanceName, ...]:
     return tuple(InstanceName(name) for name in names)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from app.broker.model import NodeAnswer, NodeName
-from app.control.ports import InstanceName
+from app.control.ports import Cancelled, InstanceName
 from app.queues import QueueName
 from app.scaling.crew import Answer
 
@@ -23,6 +23,8 @@ class Note:
     other_queues: frozenset[QueueName] = frozenset()
     """Queues that its workers consume and that the spec does not name: nobody stops those."""
     given_up_at_s: float | None = None
+    cancelled: Mapping[NodeName, Cancelled] | None = None
+    """As last written to the mark; what is read there may be older for a moment."""
 
 
 Notes = Mapping[InstanceName, Note]

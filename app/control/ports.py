@@ -9,10 +9,16 @@ them out of successive readings (`app.scaling.estimate`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType, Protocol
 
-from app.broker.model import BrokerReading, NodeAnswer, NodeName
+from app.broker.model import (
+    BrokerReading,
+    ConsumedQueue,
+    NodeAnswer,
+    NodeConsumers,
+    NodeName,
+)
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.problems import PoolProblem
 from app.control.status import PoolEvent, PoolStatus
@@ -37,15 +43,18 @@ class Queues(Protocol):
 class Workers(Protocol):
     """Remote control of one broker's workers: only the named nodes are spoken to."""
 
+    async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
+        """What these nodes consume now. A node that does not answer is left out."""
+
     async def stop_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
-        """Cancel the consumers of these queues; returns the nodes that have confirmed."""
+        """Cancel consumers, of each node these; returns the nodes that have confirmed."""
 
     async def resume_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
-        """Add the consumers again; returns the nodes that have confirmed."""
+        """Add consumers, to each node these; returns the nodes that have confirmed."""
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
         """What these nodes hold and consume now. A node that does not answer is left out."""
@@ -78,11 +87,22 @@ class Brokers(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The consumers of one worker that were cancelled: exactly these are added again."""
+
+    queues: frozenset[QueueName]
+    at_s: float
+    """A process that started later was never told, and consumes by its own command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrainMark:
     """What is remembered at the instance itself, so that a restarted loop can go on."""
 
     since_s: float
     """When its consumers were first asked to stop."""
+    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
+    """Written before they are cancelled. It stays at the instance when the mark is taken off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +120,8 @@ class Instance:
     ordinal: int | None = None
     """In a StatefulSet, counted from 0 (also where `spec.ordinals.start` is another number)."""
     mark: DrainMark | None = None
+    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
+    """What its last mark says was cancelled, also when that mark has been taken off."""
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
     nodes: tuple[NodeName, ...] = ()

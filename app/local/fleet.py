@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.broker.model import NodeName
 from app.control.pool import WorkerPool
-from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
+from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal, Target
 from app.control.problems import PoolProblem, ProblemReason
 from app.errors import CeleriacError
 from app.local import backoff, console
@@ -42,6 +42,7 @@ class _Worker:
     started_at_s: float | None = None
     is_ending: bool = False
     mark: DrainMark | None = None
+    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
     life: "asyncio.Task[None] | None" = None
 
     def seen(self) -> Instance:
@@ -52,6 +53,7 @@ class _Worker:
             is_ending=self.is_ending,
             started_at_s=self.started_at_s,
             mark=self.mark,
+            cancelled=self.cancelled,
             nodes=(self.node,),
         )
 
@@ -137,6 +139,8 @@ class Fleet:
         for name, mark in marks.items():
             if name in workers:
                 workers[name].mark = mark
+                if mark is not None:
+                    workers[name].cancelled = mark.cancelled
 
     def renew(self) -> None:
         """Replace every worker by one with the code of now; running tasks finish first."""

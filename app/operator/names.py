@@ -10,6 +10,9 @@ DRAINING = f"{spec.GROUP}/draining"
 """Label of a pod that finishes its tasks and takes no new ones; its value is the pool's name."""
 DRAINING_SINCE = f"{spec.GROUP}/draining-since"
 """Annotation: when its consumers were first asked to stop (RFC 3339)."""
+CANCELLED_CONSUMERS = f"{spec.GROUP}/cancelled-consumers"
+"""Annotation: the queues that each worker of the pod was last told to stop consuming, as JSON. It
+stays when the pod is woken: a worker that loses its connection may forget them again."""
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 FIRST_TO_GO = "-1000000"

@@ -1,13 +1,17 @@
 """Pods as replicas: what the loop wants to know of each, found by the selector of a target."""
 
 import asyncio
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.control.ports import DrainMark, Instance, InstanceName, Removal
+from pydantic import TypeAdapter, ValidationError
+
+from app.broker.model import NodeName
+from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
 from app.operator import names
 from app.operator.apiserver import Document
 from app.operator.selectors import Selector
@@ -60,6 +64,7 @@ def parse_pod(document: Document) -> Pod | None:
             started_at_s=started_at,
             ordinal=_ordinal(meta["name"], owner_kind=owner.get("kind", "")),
             mark=_mark(annotations),
+            cancelled=_cancelled(annotations),
             host=_host(meta["name"], spec),
         ),
     )
@@ -91,17 +96,46 @@ def _ordinal(name: str, *, owner_kind: str) -> int | None:
 
 def _mark(annotations: Mapping[str, str]) -> DrainMark | None:
     since_s = _moment(annotations.get(names.DRAINING_SINCE))
-    return None if since_s is None else DrainMark(since_s=since_s)
+    if since_s is None:
+        return None
+    return DrainMark(since_s=since_s, cancelled=_cancelled(annotations))
+
+
+_CANCELLED = TypeAdapter(dict[NodeName, Cancelled])
+
+
+def _cancelled(annotations: Mapping[str, str]) -> Mapping[NodeName, Cancelled]:
+    """What cannot be read says nothing: no worker is given a queue that it may not know."""
+    try:
+        return _CANCELLED.validate_json(annotations.get(names.CANCELLED_CONSUMERS, "{}"))
+    except ValidationError:
+        return {}
+
+
+def _cancelled_text(cancelled: Mapping[NodeName, Cancelled]) -> str | None:
+    """The value of the annotation, the same for the same record."""
+    if not cancelled:
+        return None
+    record = {
+        node: {"queues": sorted(one.queues), "at_s": one.at_s} for node, one in cancelled.items()
+    }
+    return json.dumps(record, sort_keys=True)
 
 
 def mark_patch(mark: DrainMark | None, *, pool: str) -> Document:
-    """A merge patch of a pod (RFC 7386) that sets our mark, or takes it off."""
+    """A merge patch of a pod (RFC 7386) that sets our mark, or takes it off.
+
+    What was cancelled stays written when the mark is taken off.
+    """
     annotations: dict[str, str | None]
     if mark is None:
         annotations = {names.DRAINING_SINCE: None, names.DELETION_COST: None}
     else:
         since = datetime.fromtimestamp(mark.since_s, tz=UTC)
-        annotations = {names.DRAINING_SINCE: since.isoformat(timespec="milliseconds")}
+        annotations = {
+            names.DRAINING_SINCE: since.isoformat(timespec="milliseconds"),
+            names.CANCELLED_CONSUMERS: _cancelled_text(mark.cancelled),
+        }
     label = pool[:63].rstrip("-.") if mark is not None else None
     return {"metadata": {"labels": {names.DRAINING: label}, "annotations": annotations}}
 

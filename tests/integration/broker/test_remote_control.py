@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from app.broker.link import Link
-from app.broker.model import BrokerReading, NodeAnswer, NodeName
+from app.broker.model import BrokerReading, ConsumedQueue, NodeAnswer, NodeName
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
 
@@ -56,15 +56,16 @@ def test_only_the_named_worker_stops_consuming_and_resumes(prefixed_shop: Shop) 
     prefixed_shop.worker("one", ["plain", "routed"])
     prefixed_shop.worker("two", ["plain", "routed"])
     both = frozenset({PLAIN, QueueName("routed")})
+    declared = [ConsumedQueue(name=name) for name in both]
 
     async def scenario() -> None:
         async with prefixed_shop.link() as link:
-            assert await link.workers.stop_consuming([ONE], queues=both) == {ONE}
+            assert await link.workers.stop_consuming({ONE: both}) == {ONE}
             # Not only told so: whoever resumes it now is not overtaken by the cancel.
             assert (await answer(link, ONE)).queues == frozenset()
             assert (await answer(link, TWO)).queues == both
 
-            assert await link.workers.resume_consuming([ONE], queues=both) == {ONE}
+            assert await link.workers.resume_consuming({ONE: declared}) == {ONE}
             await until(lambda: answer(link, ONE), lambda found: found.queues == both)
 
     asyncio.run(scenario())
@@ -84,7 +85,7 @@ def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_mor
             await until(
                 lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].unacked == 2
             )
-            await link.workers.stop_consuming([ONE], queues=[PLAIN])
+            await link.workers.stop_consuming({ONE: [PLAIN]})
             await until(lambda: answer(link, ONE), lambda found: not found.queues)
             shop.release()
             await until(lambda: answer(link, ONE), lambda found: found.active + found.reserved == 0)
@@ -100,8 +101,8 @@ def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
 
     async def scenario() -> BrokerReading:
         async with shop.link() as link:
-            await link.workers.stop_consuming([ONE], queues=[routed])
-            await link.workers.resume_consuming([ONE], queues=[routed])
+            await link.workers.stop_consuming({ONE: [routed]})
+            await link.workers.resume_consuming({ONE: [ConsumedQueue(name=routed)]})
             await until(lambda: answer(link, ONE), lambda found: found.queues == {routed})
             shop.publish("nap", 0, exchange="orders", routing_key="order.new")
             return await until(
@@ -129,7 +130,7 @@ def test_who_does_not_answer_is_left_out_in_time(shop: Shop) -> None:
 def test_a_stopped_worker_has_not_confirmed(shop: Shop) -> None:
     async def scenario() -> frozenset[NodeName]:
         async with shop.link() as link:
-            return await link.workers.stop_consuming([ONE], queues=[PLAIN])
+            return await link.workers.stop_consuming({ONE: [PLAIN]})
 
     assert asyncio.run(scenario()) == frozenset()
 

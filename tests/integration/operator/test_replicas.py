@@ -174,7 +174,10 @@ def test_a_mark_leaves_the_price_alone(account: Path) -> None:
                 {
                     "metadata": {
                         "labels": {names.DRAINING: "mail"},
-                        "annotations": {names.DRAINING_SINCE: "1970-01-01T00:00:05.000+00:00"},
+                        "annotations": {
+                            names.DRAINING_SINCE: "1970-01-01T00:00:05.000+00:00",
+                            names.CANCELLED_CONSUMERS: None,
+                        },
                     }
                 },
             )

@@ -1,17 +1,19 @@
 """Carrying a plan out: what is done, in which order, and what is true when a step fails."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from app.broker.model import NodeName
-from app.control import hearing
+from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
+from app.control import consumers, hearing
 from app.control.carrying import Carrying
 from app.control.hearing import NOTHING_HEARD, Hearing
 from app.control.notes import Note, Notes
-from app.control.ports import DrainMark, InstanceName
+from app.control.pool import WorkerPool
+from app.control.ports import Cancelled, DrainMark, InstanceName
 from app.control.reporting import Scaling
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
@@ -19,6 +21,8 @@ from app.scaling.crew import Answer
 from app.scaling.drain import Plan
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
+
+Q = QueueName("q")
 
 
 def stage_of(count: int) -> Stage:
@@ -28,14 +32,18 @@ def stage_of(count: int) -> Stage:
 
 
 def carry(
-    stage: Stage, plan: Plan, *, notes: Notes | None = None, heard: Hearing | None = None
+    stage: Stage,
+    plan: Plan,
+    *,
+    notes: Notes | None = None,
+    heard: Hearing | None = None,
+    pool: WorkerPool | None = None,
 ) -> Carrying:
     async def play() -> Carrying:
-        pool = worker_pool()
         reading = await stage.queues.read([QueueName("q")])
         carrying = Carrying(
-            pool,
-            await stage.replicas.read(pool),
+            pool or worker_pool(),
+            await stage.replicas.read(pool or worker_pool()),
             heard if heard is not None else hearing.build_hearing(reading),
             notes=notes if notes is not None else {},
             replicas=stage.replicas,
@@ -84,29 +92,137 @@ def test_marks_are_written_before_workers_are_stopped() -> None:
     carrying = carry(stage, Plan(replicas=2, mark=(one,), stop=(one,)))
 
     pod = stage.world.pods[one]
-    assert (pod.mark, pod.is_consuming) == (DrainMark(since_s=stage.world.now_s), False)
+    cancelled = {pod.node: Cancelled(queues=frozenset({Q}), at_s=stage.world.now_s)}
+    mark = DrainMark(since_s=stage.world.now_s, cancelled=cancelled)
+    assert (pod.mark, pod.is_consuming) == (mark, False)
     assert carrying.notes == {
-        one: Note(stop_tried_at_s=stage.world.now_s, stopped_at_s=stage.world.now_s)
+        one: Note(
+            stop_tried_at_s=stage.world.now_s,
+            stopped_at_s=stage.world.now_s,
+            cancelled=cancelled,
+        )
     }
 
 
 def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
     stage = stage_of(1)
     (one,) = names(stage)
-    stage.world.pods[one].mark = DrainMark(since_s=1.0)
+    pod = stage.world.pods[one]
+    mark = DrainMark(
+        since_s=1.0,
+        cancelled={pod.node: Cancelled(queues=frozenset({Q}), at_s=stage.world.now_s)},
+    )
+    pod.mark, pod.cancelled, pod.consumed = mark, mark.cancelled, set()
     idle = Answer(at_s=3.0, held=0, is_consuming=False)
     notes = {one: Note(stop_tried_at_s=1.0, stopped_at_s=1.0, answer=idle)}
-    stage.world.loses_reply = lambda: True
+    resume = stage.workers.resume_consuming
 
+    async def resume_unheard(
+        queues: Mapping[NodeName, Collection[ConsumedQueue]],
+    ) -> frozenset[NodeName]:
+        await resume(queues)
+        return frozenset()
+
+    stage.workers.resume_consuming = resume_unheard  # type: ignore[method-assign]  # as above
     carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
     # It consumes again without our knowing it: that it was idle once proves nothing any more.
-    assert stage.world.pods[one].is_consuming
-    assert stage.world.pods[one].mark == DrainMark(since_s=1.0)
+    assert pod.is_consuming
+    assert pod.mark == mark
     assert carrying.notes == {one: Note(stop_tried_at_s=1.0)}
 
-    stage.world.loses_reply = lambda: False
     carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
-    assert (stage.world.pods[one].mark, carrying.notes) == (None, {})
+    assert stage.world.pods[one].mark is None
+    assert carrying.notes == {}
+
+
+def test_a_worker_is_woken_with_exactly_the_queues_that_it_was_told_to_stop() -> None:
+    """Waking it with all of the spec's queues made it consume one whose tasks it does not know."""
+    stage = stage_of(2)
+    one, two = names(stage)
+    mail = QueueName("mail")
+    stage.world.pods[one].queues = frozenset({Q, mail})
+    spec = worker_pool(queues=["q", "reports"])
+
+    carry(stage, Plan(replicas=2, stop=(one, two)), pool=spec)
+    assert stage.world.pods[one].consuming == {mail}
+    assert stage.world.pods[two].consuming == set()
+
+    # The spec gains a queue, and another loop wakes them: it knows what is written at the replicas.
+    carry(stage, Plan(replicas=2, resume=(one, two)), pool=worker_pool(queues=["reports", "mail"]))
+    assert stage.world.pods[one].consuming == {Q, mail}
+    assert stage.world.pods[two].consuming == {Q}
+
+
+def test_a_second_stop_adds_to_what_the_first_has_cancelled() -> None:
+    stage = stage_of(1)
+    (one,) = names(stage)
+    mail = QueueName("mail")
+    pod = stage.world.pods[one]
+    pod.queues = frozenset({Q, mail})
+
+    first = carry(stage, Plan(replicas=1, stop=(one,)))
+    began_at_s = stage.world.now_s
+    stage.world.advance(5.0)
+    carry(stage, Plan(replicas=1, stop=(one,)), pool=worker_pool(queues=["q", "mail"]))
+    assert pod.consuming == set()
+    record = Cancelled(queues=frozenset({Q, mail}), at_s=began_at_s)
+    assert pod.mark == DrainMark(since_s=began_at_s, cancelled={pod.node: record})
+
+    # A watch that has not shown the second write yet does not lose what we know.
+    pod.mark = DrainMark(since_s=began_at_s, cancelled=first.notes[one].cancelled or {})
+    notes = {one: replace(first.notes[one], cancelled={pod.node: record})}
+    carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    assert pod.consuming == {Q, mail}
+
+
+def test_a_worker_that_does_not_answer_is_marked_and_not_stopped() -> None:
+    """What it consumes is not known, so nothing could be given back to it."""
+    stage = stage_of(1)
+    (one,) = names(stage)
+    pod = stage.world.pods[one]
+    heard = hearing.build_hearing(asyncio.run(stage.queues.read([])))
+    pod.is_mute = True
+
+    carrying = carry(stage, Plan(replicas=1, mark=(one,), stop=(one,)), heard=heard)
+
+    assert pod.is_consuming
+    assert pod.mark == DrainMark(since_s=stage.world.now_s)
+    assert carrying.notes[one].stopped_at_s is None
+
+
+def test_private_queues_are_left_to_a_worker_that_stops() -> None:
+    seen = NodeConsumers(
+        node=NodeName("w@a"),
+        seen_at_s=1.0,
+        queues=frozenset(
+            {
+                ConsumedQueue(name=Q),
+                ConsumedQueue(name=QueueName("bcast.1"), alias=QueueName("news"), is_private=True),
+                ConsumedQueue(name=QueueName("long.name"), alias=QueueName("short")),
+            }
+        ),
+    )
+    spec = [Q, QueueName("news"), QueueName("short")]
+    assert consumers.to_cancel(seen, spec) == {Q, "long.name"}
+
+
+@pytest.mark.parametrize(
+    ("began_at_s", "want"),
+    [
+        pytest.param(50.0, {"q"}, id="the process that was told"),
+        pytest.param(100.9, {"q"}, id="to the second"),
+        pytest.param(None, {"q"}, id="it does not say when it began"),
+        pytest.param(101.1, set(), id="its container has restarted since"),
+    ],
+)
+def test_only_the_process_that_was_told_is_given_its_queues_back(
+    began_at_s: float | None, want: set[str]
+) -> None:
+    record = Cancelled(queues=frozenset({Q}), at_s=100.0)
+    seen = NodeConsumers(
+        node=NodeName("w@a"), seen_at_s=200.0, queues=frozenset(), began_at_s=began_at_s
+    )
+    assert {queue.name for queue in consumers.to_restore(record, seen)} == want
 
 
 @pytest.mark.parametrize(

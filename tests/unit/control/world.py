@@ -10,12 +10,21 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName, QueueReading
+from app.broker.model import (
+    BrokerReading,
+    ConsumedQueue,
+    Heartbeat,
+    NodeAnswer,
+    NodeConsumers,
+    NodeName,
+    QueueReading,
+)
 from app.control.loop import Loop
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import (
     Broker,
     BrokerKey,
+    Cancelled,
     DrainMark,
     Instance,
     InstanceName,
@@ -42,13 +51,25 @@ class Pod:
     up_at_s: float
     slots: int
     mark: DrainMark | None = None
+    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict)
     ends_at_s: list[float] = field(default_factory=list)
     processed: int = 0
-    is_consuming: bool = True
+    queues: frozenset[QueueName] = frozenset({QueueName("q")})
+    """What its command line says."""
+    consumed: set[QueueName] | None = None
+    """What it consumes now; `None` is what its command line says."""
     fetches_until_s: float = 0.0
     heartbeat: Heartbeat | None = None
     is_mute: bool = False
     """Runs, and neither sends heartbeats nor answers."""
+
+    @property
+    def consuming(self) -> frozenset[QueueName]:
+        return self.queues if self.consumed is None else frozenset(self.consumed)
+
+    @property
+    def is_consuming(self) -> bool:
+        return "q" in self.consuming
 
     @property
     def node(self) -> NodeName:
@@ -211,24 +232,36 @@ class WorldWorkers:
             if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_mute:
                 yield pod
 
+    async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
+        return {
+            pod.node: NodeConsumers(
+                node=pod.node,
+                seen_at_s=self.world.now_s,
+                queues=frozenset(ConsumedQueue(name=name) for name in pod.consuming),
+                began_at_s=pod.up_at_s,
+            )
+            for pod in self._listening(nodes)
+            if not self.world.loses_reply()
+        }
+
     async def stop_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
         confirmed = set()
-        for pod in self._listening(nodes):
+        for pod in self._listening(queues):
             if pod.is_consuming:
-                pod.is_consuming = False
                 pod.fetches_until_s = self.world.now_s + FETCH_S
+            pod.consumed = set(pod.consuming.difference(queues[pod.node]))
             if not self.world.loses_reply():
                 confirmed.add(pod.node)
         return frozenset(confirmed)
 
     async def resume_consuming(
-        self, nodes: Collection[NodeName], *, queues: Collection[QueueName]
+        self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
         confirmed = set()
-        for pod in self._listening(nodes):
-            pod.is_consuming = True
+        for pod in self._listening(queues):
+            pod.consumed = {*pod.consuming, *(queue.name for queue in queues[pod.node])}
             if not self.world.loses_reply():
                 confirmed.add(pod.node)
         return frozenset(confirmed)
@@ -241,7 +274,7 @@ class WorldWorkers:
                 active=len(pod.ends_at_s),
                 reserved=0,
                 scheduled=0,
-                queues=frozenset({QueueName("q")} if pod.is_consuming else ()),
+                queues=pod.consuming,
                 slots=pod.slots,
             )
             for pod in self._listening(nodes)
@@ -279,6 +312,7 @@ class WorldReplicas:
             started_at_s=pod.up_at_s if is_up else None,
             ordinal=pod.ordinal,
             mark=pod.mark,
+            cancelled=pod.cancelled,
             host=pod.name,
         )
 
@@ -299,7 +333,9 @@ class WorldReplicas:
         self.writes += 1
         for name, mark in marks.items():
             if name in self.world.pods:
-                self.world.pods[name].mark = mark
+                pod = self.world.pods[name]
+                pod.mark = mark
+                pod.cancelled = mark.cancelled if mark is not None else pod.cancelled
 
 
 @dataclass(kw_only=True)

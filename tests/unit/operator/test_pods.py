@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.control.ports import DrainMark, Instance, InstanceName, Removal
+from app.broker.model import NodeName
+from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
 from app.operator import names, pods, selectors
 from app.operator.pods import PodStore
+from app.queues import QueueName
 from tests.unit.operator.builders import pod
 
 
@@ -38,7 +40,9 @@ def test_a_deleted_pod_is_ending() -> None:
 
 
 def test_the_mark_of_a_drain_is_read_back_as_written() -> None:
-    mark = DrainMark(since_s=1772366400.25)
+    queues = frozenset({QueueName("mail"), QueueName("a, b")})
+    cancelled = {NodeName("celery@shop-1"): Cancelled(queues=queues, at_s=1772366400.5)}
+    mark = DrainMark(since_s=1772366400.25, cancelled=cancelled)
     written = pods.mark_patch(mark, pool="documents")["metadata"]
     read = pods.parse_pod(pod(annotations=written["annotations"]))
     assert read is not None
@@ -46,7 +50,31 @@ def test_the_mark_of_a_drain_is_read_back_as_written() -> None:
     assert written["labels"] == {names.DRAINING: "documents"}
 
 
-def test_taking_a_mark_off_removes_every_trace() -> None:
+def test_what_was_cancelled_is_known_after_the_mark_is_taken_off() -> None:
+    """A worker that loses its connection may forget the consumers that it was given back."""
+    node = NodeName("celery@shop-1")
+    mark = DrainMark(
+        since_s=5.0, cancelled={node: Cancelled(queues=frozenset({QueueName("mail")}), at_s=6.0)}
+    )
+    written = pods.mark_patch(mark, pool="documents")["metadata"]["annotations"]
+    for name in pods.mark_patch(None, pool="documents")["metadata"]["annotations"]:
+        written.pop(name, None)
+    read = instance(annotations=written)
+    assert (read.mark, read.cancelled) == (None, mark.cancelled)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"w@a": ["mail"]}', '{"w@a": {"queues": 5}}'])
+def test_a_record_that_cannot_be_read_gives_no_queue_back(text: str) -> None:
+    found = instance(
+        annotations={
+            names.DRAINING_SINCE: "2026-03-01T12:00:00Z",
+            names.CANCELLED_CONSUMERS: text,
+        }
+    )
+    assert found.mark == DrainMark(since_s=1772366400.0)
+
+
+def test_taking_a_mark_off_lets_the_pod_live() -> None:
     written = pods.mark_patch(None, pool="documents")["metadata"]
     assert written == {
         "labels": {names.DRAINING: None},

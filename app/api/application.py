@@ -37,6 +37,7 @@ from app.api.routes import metrics as metric_routes
 from app.api.services import Services
 from app.broker import address
 from app.broker.connection import Connection
+from app.broker.depth import DepthReader
 from app.broker.keys import Keys
 from app.jobs import redis_clients
 from app.jobs.platform import Platform
@@ -131,7 +132,7 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             job_counts=JobCounts(platform),
             events=reader,
             broker=broker,
-            layout=Keys(db=place.db),
+            depth=DepthReader(broker, Keys(db=place.db)),
         )
     finally:
         await reader.aclose()

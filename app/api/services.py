@@ -9,7 +9,7 @@ from redis import asyncio as redis
 from app.api.links import Links
 from app.api.metrics import ApiMetrics, JobCounts
 from app.broker.connection import Connection
-from app.broker.keys import Keys
+from app.broker.depth import DepthReader
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 
@@ -23,9 +23,9 @@ class Services:
     events: "redis.Redis"
     """Reads event streams."""
     broker: Connection
-    """Reads queues."""
-    layout: Keys
-    """The names of those queues in the broker."""
+    """Answers whether the broker can be reached, and what pools on this machine have written."""
+    depth: DepthReader
+    """Reads the queues of that broker."""
     metrics: ApiMetrics
     job_counts: JobCounts
 

@@ -1,90 +1,140 @@
-"""What queues hold in truth: ready over every priority step, unacknowledged, waiting for an ETA.
+"""What queues hold: ready over every priority step, unacknowledged, waiting for an ETA.
 
-Everything is counted inside the server (two Lua scripts), so that a reading of many queues is one
-round trip of a few bytes for each queue, however large the messages are.
+Every observation is bounded in the server by numbers and bytes of its own, whatever the sizes of
+messages: see `ready.lua` for lists and `app.broker.unacked` for what workers hold.
 """
 
-import json
-import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
-from app.broker import keys
+from redis import asyncio as redis
+from redis.asyncio.client import Pipeline
+
+from app.broker import bindings, keys, ready_lists
+from app.broker.bindings import BindingTable
 from app.broker.connection import Connection
 from app.broker.keys import Keys
 from app.broker.model import QueueReading
+from app.broker.unacked import HeldCount, UnackedCache
 from app.queues import QueueName
 
-UNACKED_LIMIT = 2_000
-"""So many unacknowledged messages are looked at; of more, a random sample of this size. The server
-does nothing else meanwhile: it takes 10 ms for all of 2 000, 20 ms for a sample of as many."""
+T = TypeVar("T")
+_Answer = Sequence[int | Sequence[bytes]]
 
-_QUEUES_AT_ONCE = 100
+QUEUES_AT_ONCE = 100
 """Queues for each call of the script: other clients get their turn between two calls."""
+READY_BYTES = 256 * 1024
+"""Bytes of ready messages that one observation reads, over all queues."""
+LIST_NODES = 20_000
+"""Nodes of lists that one observation measures, over all queues: 2 ms (a node holds 8 KB)."""
+EXCHANGES_AT_ONCE = 50
+BINDINGS_OF_AN_EXCHANGE = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """What workers have fetched from one queue; estimates where a sample was looked at."""
+class DepthReader:
+    """Reads the queues of one application, and remembers what never changes."""
 
-    unacked: float = 0.0
-    scheduled: float = 0.0
-    due_soon: float = 0.0
+    def __init__(self, connection: Connection, layout: Keys) -> None:
+        self._connection = connection
+        self._keys = layout
+        self._unacked = UnackedCache()
+        self._tables: dict[str, BindingTable] = {}
+        self._observations = 0
+        self._reading = asyncio.Lock()
 
-    def plus(self, other: "_Held") -> "_Held":
-        return _Held(
-            unacked=self.unacked + other.unacked,
-            scheduled=self.scheduled + other.scheduled,
-            due_soon=self.due_soon + other.due_soon,
-        )
+    async def read(
+        self, queues: Sequence[QueueName], *, now_s: float, horizon_s: float
+    ) -> dict[QueueName, QueueReading]:
+        """Read queues; a queue without a key reads as empty. One round trip, and two more when
+        workers have fetched messages since the last time.
 
+        `now_s` is compared with the ETAs and publish times in messages, so it should be near the
+        clocks of those who publish. Messages due until `now_s + horizon_s` count as due soon.
 
-async def read(
-    connection: Connection,
-    layout: Keys,
-    queues: Sequence[QueueName],
-    *,
-    now_s: float,
-    horizon_s: float,
-) -> dict[QueueName, QueueReading]:
-    """Read queues in one round trip; a queue without a key reads as empty.
+        Raises:
+            BrokerUnreachable: no answer, or not to us.
+        """
+        async with self._connection.asking() as client, self._reading:
+            self._observations += 1
+            ready = await self._observe(client, _rotated(queues, by=self._observations))
+            await self._read_new(client)
+            await self._bind(client, self._unacked.exchanges() - self._tables.keys())
+            held = self._unacked.counts(self._tables, now_s=now_s, horizon_s=horizon_s)
+            # A queue of which nothing was read may hold some: not known, rather than none.
+            absent = HeldCount() if self._unacked.is_complete else None
+            return {
+                queue: _reading(
+                    queue, ready[queue], held.get(queue, absent), now_s=now_s, horizon_s=horizon_s
+                )
+                for queue in queues
+            }
 
-    `now_s` is compared with the ETAs and publish times in messages, so it should be near the clocks
-    of those who publish. Messages due until `now_s + horizon_s` count as due soon.
-
-    Raises:
-        BrokerUnreachable: no answer, or not to us.
-    """
-    chunks = [queues[i : i + _QUEUES_AT_ONCE] for i in range(0, len(queues), _QUEUES_AT_ONCE)]
-    async with connection.asking() as client:
+    async def _observe(
+        self, client: redis.Redis, queues: Sequence[QueueName]
+    ) -> dict[QueueName, _Answer]:
+        chunks = [queues[i : i + QUEUES_AT_ONCE] for i in range(0, len(queues), QUEUES_AT_ONCE)]
+        exchanges = _rotated(sorted(self._tables), by=self._observations)[:EXCHANGES_AT_ONCE]
         pipeline = client.pipeline(transaction=False)
         for chunk in chunks:
-            names = [layout.queue(queue) for queue in chunk]
-            pipeline.eval(
-                _script("ready.lua"), len(names), *names, keys.SEPARATOR, *map(str, layout.steps)
-            )
+            self._add_lists(pipeline, chunk, share=len(chunk) / len(queues))
+        pipeline.hlen(self._keys.unacked)
+        pipeline.zrange(self._keys.unacked_index, *self._unacked.window())
+        self._add_bindings(pipeline, exchanges)
+        answers = await pipeline.execute()
+        total, tags = answers[len(chunks) : len(chunks) + 2]
+        self._unacked.list_tags(tags, total=total)
+        self._note_bindings(exchanges, answers[len(chunks) + 2 :])
+        return {
+            queue: answer
+            for chunk, answered in zip(chunks, answers, strict=False)
+            for queue, answer in zip(chunk, answered, strict=True)
+        }
+
+    def _add_lists(self, pipeline: Pipeline, queues: Sequence[QueueName], *, share: float) -> None:
+        bytes_of_chunk = int(READY_BYTES * share)
         pipeline.eval(
-            _script("unacked.lua"),
-            1,
-            layout.unacked,
-            repr(now_s),
-            repr(now_s + horizon_s),
-            str(UNACKED_LIMIT),
-            layout.binding_prefix,
+            _script("ready.lua"),
+            len(queues),
+            *(keys.encode(self._keys.queue(queue)) for queue in queues),
+            keys.SEPARATOR,
+            bytes_of_chunk // len(queues),
+            bytes_of_chunk,
+            int(LIST_NODES * share),
+            *self._keys.steps,
         )
-        *ready, unacked = await pipeline.execute()
-    held = _held_by_queue(unacked)
-    # A queue that a sample has missed may hold a few: not known, rather than none.
-    absent = None if _is_sample(unacked) else _Held()
-    return {
-        queue: _reading(queue, length, stamp, held.get(queue, absent), now_s=now_s)
-        for chunk, answer in zip(chunks, ready, strict=True)
-        for queue, length, stamp in zip(chunk, answer[::2], answer[1::2], strict=True)
-    }
+
+    async def _read_new(self, client: redis.Redis) -> None:
+        """Read what workers have fetched since the last time."""
+        new = self._unacked.unmeasured()
+        if new:
+            sizes = await client.eval(_script("sizes.lua"), 1, self._keys.unacked, *new)
+            self._unacked.measure(new, sizes)
+        unread = self._unacked.unread()
+        if unread:
+            values: list[Any] = await client.hmget(self._keys.unacked, unread)
+            self._unacked.read(unread, values)
+
+    async def _bind(self, client: redis.Redis, exchanges: Iterable[str]) -> None:
+        """Read the bindings of exchanges that were not seen before."""
+        new = sorted(exchanges)[:EXCHANGES_AT_ONCE]
+        if new:
+            pipeline = client.pipeline(transaction=False)
+            self._add_bindings(pipeline, new)
+            self._note_bindings(new, await pipeline.execute())
+
+    def _add_bindings(self, pipeline: Pipeline, exchanges: Iterable[str]) -> None:
+        for exchange in exchanges:
+            key = keys.encode(f"{self._keys.binding_prefix}{exchange}")
+            pipeline.sscan(key, count=BINDINGS_OF_AN_EXCHANGE)
+
+    def _note_bindings(self, exchanges: Sequence[str], answers: Sequence[Any]) -> None:
+        for exchange, (_, members) in zip(exchanges, answers, strict=True):
+            self._tables[exchange] = bindings.build_table(members)
+        in_use = self._unacked.exchanges()
+        self._tables = {name: table for name, table in self._tables.items() if name in in_use}
 
 
 @cache
@@ -92,68 +142,30 @@ def _script(name: str) -> str:
     return resources.files("app.broker").joinpath(name).read_text(encoding="utf-8")
 
 
+def _rotated(items: Sequence[T], *, by: int) -> Sequence[T]:
+    """The same items with another one first, so that a bound does not always cut off the same."""
+    first = by % len(items) if items else 0
+    return (*items[first:], *items[:first])
+
+
 def _reading(
-    name: QueueName, length: int, stamp: bytes, held: _Held | None, *, now_s: float
+    name: QueueName,
+    answer: _Answer,
+    held: HeldCount | None,
+    *,
+    now_s: float,
+    horizon_s: float,
 ) -> QueueReading:
+    length, lists = ready_lists.parse_lists(answer)
+    ahead = ready_lists.ahead(lists, now_s=now_s)
+    later = ready_lists.ahead(lists, now_s=now_s + horizon_s)
     return QueueReading(
         name=name,
         ready=length,
+        ready_scheduled=ahead,
+        ready_due_soon=ahead - later if ahead is not None and later is not None else None,
         unacked=round(held.unacked) if held is not None else None,
         scheduled=round(held.scheduled) if held is not None else None,
         due_soon=round(held.due_soon) if held is not None else None,
-        oldest_age_s=max(0.0, now_s - float(stamp)) if stamp else None,
+        oldest_age_s=ready_lists.oldest_age_s(lists, now_s=now_s),
     )
-
-
-def _is_sample(answer: Sequence[Any]) -> bool:  # the script's reply, as it came
-    total, looked_at, *_ = answer
-    return bool(looked_at < total)
-
-
-def _held_by_queue(answer: Sequence[Any]) -> dict[str, _Held]:  # the script's reply, as it came
-    total, looked_at, groups, bindings = answer
-    scale = total / looked_at if looked_at else 0.0
-    tables = {exchange: _table(members) for exchange, members in bindings}
-    held: dict[str, _Held] = defaultdict(_Held)
-    for exchange, routing_key, unacked, scheduled, due_soon in groups:
-        share = _Held(
-            unacked=unacked * scale, scheduled=scheduled * scale, due_soon=due_soon * scale
-        )
-        for queue in _destinations(_text(routing_key), tables.get(exchange)):
-            held[queue] = held[queue].plus(share)
-    return held
-
-
-def _text(json_characters: bytes) -> str:
-    return str(json.loads(b'"' + json_characters + b'"'))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """The bindings of one exchange."""
-
-    by_key: Mapping[str, frozenset[str]]
-    by_pattern: Mapping[str, frozenset[str]]
-
-
-def _table(members: Sequence[bytes]) -> _Table:
-    by_key: dict[str, set[str]] = defaultdict(set)
-    by_pattern: dict[str, set[str]] = defaultdict(set)
-    for member in members:
-        routing_key, pattern, queue = keys.parse_binding(member.decode())
-        (by_pattern[pattern] if pattern else by_key[routing_key]).add(queue)
-    return _Table(
-        by_key={key: frozenset(queues) for key, queues in by_key.items()},
-        by_pattern={pattern: frozenset(queues) for pattern, queues in by_pattern.items()},
-    )
-
-
-def _destinations(routing_key: str, table: _Table | None) -> frozenset[str]:
-    """The queues that a message went to; as kombu looks them up. The default exchange has no table:
-    its routing keys are the names of queues."""
-    if table is None:
-        return frozenset({routing_key})
-    patterns = (
-        queues for pattern, queues in table.by_pattern.items() if re.match(pattern, routing_key)
-    )
-    return frozenset().union(table.by_key.get(routing_key, frozenset()), *patterns)

@@ -32,6 +32,11 @@ class Keys:
         return f"{self.prefix}unacked"
 
     @property
+    def unacked_index(self) -> str:
+        """A sorted set: the delivery tags of `unacked`, by the time of their delivery."""
+        return f"{self.prefix}unacked_index"
+
+    @property
     def binding_prefix(self) -> str:
         return f"{self.prefix}_kombu.binding."
 
@@ -58,6 +63,12 @@ class Keys:
 
     def _channel(self, exchange: str) -> str:
         return f"{self.prefix}/{self.db}.{exchange}"
+
+
+def encode(name: str) -> bytes:
+    """A key or channel on the wire. Names from messages may hold half of a surrogate pair, which
+    strict UTF-8 refuses."""
+    return name.encode("utf-8", "surrogatepass")
 
 
 def reply_queue_name(ticket: str) -> str:

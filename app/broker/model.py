@@ -26,6 +26,10 @@ class QueueReading:
     name: QueueName
     ready: int
     """Messages that no worker has fetched."""
+    ready_scheduled: int | None = None
+    """Of the ready ones, those with an ETA in the future; estimated from a few of a longer list."""
+    ready_due_soon: int | None = None
+    """Of these, those due within the horizon of the reader."""
     unacked: int | None = None
     """Fetched and not acknowledged: running (with acks_late), prefetched, and ETA tasks."""
     scheduled: int | None = None
@@ -33,7 +37,7 @@ class QueueReading:
     due_soon: int | None = None
     """Of the scheduled ones, those due within the horizon of the reader."""
     oldest_age_s: float | None = None
-    """How long the oldest ready message has waited."""
+    """How long the oldest ready message has waited. One with an ETA waits from then on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from app.broker import depth
 from app.broker.connection import Connection
+from app.broker.depth import DepthReader
 from app.broker.heartbeats import Heartbeats
 from app.broker.keys import Keys
 from app.broker.model import BrokerReading
@@ -24,8 +24,7 @@ class BrokerQueues:
         *,
         clock: Callable[[], float],
     ) -> None:
-        self._connection = connection
-        self._keys = layout
+        self._depth = DepthReader(connection, layout)
         self._heartbeats = heartbeats
         self._clock = clock
 
@@ -36,9 +35,7 @@ class BrokerQueues:
             BrokerUnreachable: nothing is known; never an empty or partial reading instead.
         """
         now_s = self._clock()
-        depths = await depth.read(
-            self._connection, self._keys, tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S
-        )
+        depths = await self._depth.read(tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S)
         return BrokerReading(
             read_at_s=now_s,
             queues=depths,

@@ -3,17 +3,26 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import redis
 
-from app.broker.depth import UNACKED_LIMIT
+from app.broker import unacked
 from app.broker.model import BrokerReading, QueueReading
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
 
 PLAIN = QueueName("plain")
+
+
+def holding(name: QueueName, **counts: Any) -> QueueReading:  # Any: as in `replace`
+    """Zero, but for what a test names."""
+    rest = {"ready_scheduled": 0, "ready_due_soon": 0, "unacked": 0, "scheduled": 0, "due_soon": 0}
+    return replace(QueueReading(name=name, ready=0), **{**rest, **counts})
 
 
 def read(shop: Shop, *queues: str) -> BrokerReading:
@@ -44,9 +53,19 @@ def test_ready_counts_every_priority(prefixed_shop: Shop) -> None:
     found = read(prefixed_shop, "plain", "nothing")
 
     assert dict(found.queues) == {
-        "plain": QueueReading(name=PLAIN, ready=10, unacked=0, scheduled=0, due_soon=0),
-        "nothing": QueueReading(
-            name=QueueName("nothing"), ready=0, unacked=0, scheduled=0, due_soon=0
+        "plain": holding(
+            PLAIN,
+            ready=10,
+            unacked=0,
+            scheduled=0,
+            due_soon=0,
+        ),
+        "nothing": holding(
+            QueueName("nothing"),
+            ready=0,
+            unacked=0,
+            scheduled=0,
+            due_soon=0,
         ),
     }
 
@@ -58,7 +77,7 @@ def test_prefetched_and_running_messages_are_unacked(shop: Shop, pool: str) -> N
     for _ in range(6):
         shop.publish("hold", path)
 
-    read_until(shop, QueueReading(name=PLAIN, ready=2, unacked=4, scheduled=0, due_soon=0))
+    read_until(shop, holding(PLAIN, ready=2, unacked=4, scheduled=0, due_soon=0))
 
 
 def test_a_task_that_is_acknowledged_early_is_only_in_the_heartbeat(shop: Shop) -> None:
@@ -90,7 +109,7 @@ def test_tasks_with_an_eta_are_scheduled_until_it_has_come(shop: Shop) -> None:
     shop.publish("hold", path, countdown=15)
     shop.publish("hold", path, eta=datetime.now(UTC) - timedelta(hours=1))
 
-    read_until(shop, QueueReading(name=PLAIN, ready=0, unacked=4, scheduled=3, due_soon=1))
+    read_until(shop, holding(PLAIN, ready=0, unacked=4, scheduled=3, due_soon=1))
 
 
 def test_messages_of_other_exchanges_count_for_the_queues_that_they_are_bound_to(
@@ -105,9 +124,9 @@ def test_messages_of_other_exchanges_count_for_the_queues_that_they_are_bound_to
 
     read_until(
         shop,
-        QueueReading(name=PLAIN, ready=0, unacked=1, scheduled=0, due_soon=0),
-        QueueReading(name=QueueName("routed"), ready=0, unacked=2, scheduled=0, due_soon=0),
-        QueueReading(name=QueueName("topical"), ready=0, unacked=2, scheduled=0, due_soon=0),
+        holding(PLAIN, ready=0, unacked=1, scheduled=0, due_soon=0),
+        holding(QueueName("routed"), ready=0, unacked=2, scheduled=0, due_soon=0),
+        holding(QueueName("topical"), ready=0, unacked=2, scheduled=0, due_soon=0),
     )
 
 
@@ -146,40 +165,57 @@ def test_a_key_that_is_no_list_holds_no_message(shop: Shop, redis_client: redis.
 
 def entry(exchange: object, routing_key: object, *, eta: str | None = None) -> str:
     """A value of the hash, as kombu's `QoS.append` writes it."""
-    return json.dumps([{"body": "e30=", "headers": {"eta": eta}}, exchange, routing_key])
+    return json.dumps(
+        [{"body": "e30=", "headers": {"task": "nap", "eta": eta}}, exchange, routing_key]
+    )
+
+
+def hold(client: redis.Redis, values: Mapping[str, str]) -> None:
+    """Leave messages as workers do that have fetched them."""
+    pipeline = client.pipeline(transaction=False)
+    for number, (tag, value) in enumerate(values.items()):
+        pipeline.hset("unacked", tag, value)
+        pipeline.zadd("unacked_index", {tag: 1_700_000_000 + number})
+    pipeline.execute()
 
 
 def test_names_that_json_escapes_are_read(shop: Shop, redis_client: redis.Redis) -> None:
-    names = ["größe", 'quo"te', "back\\slash", "x" * 400]
-    for name in names:
-        redis_client.hset("unacked", name, entry("", name))
-    redis_client.hset("unacked", "odd", entry(None, None))
-    redis_client.hset("unacked", "broken", "no json")
+    names = ["größe", 'quo"te', "back\\slash", "x" * 400, "half \ud800"]
+    hold(
+        redis_client, {name.encode(errors="surrogatepass").hex(): entry("", name) for name in names}
+    )
+    hold(redis_client, {"odd": entry(None, None), "broken": "no json", "half": entry("\ud800", "")})
 
     found = read(shop, *names).queues
 
-    assert [reading.unacked for reading in found.values()] == [1, 1, 1, 1]
+    assert [reading.unacked for reading in found.values()] == [1, 1, 1, 1, 1]
 
 
-def test_a_huge_hash_is_estimated_and_what_was_not_seen_is_not_known(
+def test_what_was_not_read_yet_is_estimated_and_then_known(
     shop: Shop, redis_client: redis.Redis
 ) -> None:
-    count = UNACKED_LIMIT * 5
-    pipeline = redis_client.pipeline(transaction=False)
+    count = unacked.MEASURED * 2
     soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
-    for n in range(count):
-        pipeline.hset("unacked", str(n), entry("", "plain", eta=soon if n % 2 else None))
-    pipeline.execute()
+    held = {
+        f"{n * 7919 % count:05}": entry("", "plain", eta=soon if n % 2 else None)
+        for n in range(count)
+    }
+    hold(redis_client, held)
+    queues = [PLAIN, QueueName("rare")]
 
-    found = read(shop, "plain", "rare").queues
+    async def thrice() -> list[BrokerReading]:
+        async with shop.link() as link:
+            return [await link.queues.read(queues) for _ in range(3)]
 
-    assert found[PLAIN].unacked == count
-    assert found[PLAIN].scheduled == pytest.approx(count / 2, rel=0.2)
-    assert found[PLAIN].due_soon == found[PLAIN].scheduled
-    assert found[QueueName("rare")].unacked is None
+    first, *_, last = asyncio.run(thrice())
+    assert first.queues[PLAIN].unacked == count
+    assert first.queues[PLAIN].scheduled == pytest.approx(count / 2, rel=0.2)
+    assert first.queues[QueueName("rare")].unacked is None
+    assert last.queues[PLAIN].scheduled == last.queues[PLAIN].due_soon == count / 2
+    assert last.queues[QueueName("rare")].unacked == 0
 
 
-def test_a_thousand_queues_take_eleven_commands(shop: Shop, redis_client: redis.Redis) -> None:
+def test_a_thousand_queues_take_ten_scripts(shop: Shop, redis_client: redis.Redis) -> None:
     names = [f"queue-{n}" for n in range(1000)]
     shop.publish("nap", 0, queue="queue-999", priority=7)
     redis_client.config_resetstat()
@@ -187,4 +223,75 @@ def test_a_thousand_queues_take_eleven_commands(shop: Shop, redis_client: redis.
     found = read(shop, *names)
 
     assert sum(reading.ready for reading in found.queues.values()) == 1
-    assert redis_client.info("commandstats")["cmdstat_eval"]["calls"] == 11
+    assert redis_client.info("commandstats")["cmdstat_eval"]["calls"] == 10
+
+
+GIANT_BYTES = 24 * 1024 * 1024
+BOUND_BYTES = 8 * 1024 * 1024
+
+
+def bytes_of_a_reading(shop: Shop, client: redis.Redis) -> tuple[BrokerReading, int]:
+    """What a reading finds, and the bytes that the server has copied for it into answers and into
+    the heap of its scripts."""
+    client.script_flush()
+    before = client.info("stats")["total_net_output_bytes"]
+    found = read(shop, "plain")
+    sent = client.info("stats")["total_net_output_bytes"] - before
+    return found, sent + client.info("memory")["used_memory_vm_eval"]
+
+
+def test_a_giant_that_a_worker_holds_is_not_copied(shop: Shop, redis_client: redis.Redis) -> None:
+    hold(
+        redis_client, {"giant": entry("", "plain" + "x" * GIANT_BYTES), "small": entry("", "plain")}
+    )
+
+    found, copied_bytes = bytes_of_a_reading(shop, redis_client)
+
+    assert found.queues[PLAIN].unacked == 1
+    assert copied_bytes < BOUND_BYTES
+
+
+@pytest.mark.parametrize("others", [0, 40, 500])
+def test_a_giant_that_waits_is_not_copied(
+    shop: Shop, redis_client: redis.Redis, others: int
+) -> None:
+    redis_client.lpush("plain", "x" * GIANT_BYTES)
+    for number in range(others):
+        redis_client.lpush("plain", f"{number:1000}")
+
+    found, copied_bytes = bytes_of_a_reading(shop, redis_client)
+
+    assert found.queues[PLAIN] == holding(
+        PLAIN, ready=others + 1, ready_scheduled=None, ready_due_soon=None
+    )
+    assert copied_bytes < BOUND_BYTES
+
+
+@pytest.mark.parametrize(
+    ("count", "size_bytes"), [(1, 900_000), (40, 50_000), (400, 100_000), (10_000, 1_000)]
+)
+def test_the_age_is_known_of_lists_without_a_giant(
+    shop: Shop, redis_client: redis.Redis, count: int, size_bytes: int
+) -> None:
+    headers = {"task": "nap", "eta": None, "celeriac_published_at": time.time() - 60}
+    body = "x" * size_bytes
+    message = json.dumps({"body": body, "headers": headers, "properties": {}})
+    for start in range(0, count, 1_000):
+        redis_client.lpush("plain", *[message] * min(1_000, count - start))
+
+    found, copied_bytes = bytes_of_a_reading(shop, redis_client)
+
+    assert found.queues[PLAIN].oldest_age_s == pytest.approx(60, abs=30)
+    assert copied_bytes < BOUND_BYTES
+
+
+def test_many_large_messages_that_workers_hold_are_read_bit_by_bit(
+    shop: Shop, redis_client: redis.Redis
+) -> None:
+    large = entry("", "plain")[:-1] + f', "{"x" * 100_000}"]'
+    hold(redis_client, {f"{number:03}": large for number in range(300)})
+
+    found, copied_bytes = bytes_of_a_reading(shop, redis_client)
+
+    assert found.queues[PLAIN].unacked == 300
+    assert copied_bytes < BOUND_BYTES

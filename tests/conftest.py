@@ -1,6 +1,7 @@
 """What every test gets: an environment in which the developer's own settings do not show."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,15 @@ OURS = (
     *("CELERIAC_", "CELERY_", "DATABASE_", "REDIS_", "STORAGE_", "TEMP_DIR", "MONGODB_", "OTEL_"),
     *("NOTIFY_", "SMTP_", "CACHE_DIR"),
 )
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, here and in every child. A script's `make test &` has both ignored, and what is
+    ignored stays so in children: those that a test interrupts would never end."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            is_interrupt = number is signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

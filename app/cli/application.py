@@ -1,6 +1,7 @@
 """All commands put together."""
 
 import sys
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -32,13 +33,27 @@ application = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if wanted:
+        typer.echo(f"celeriac {metadata.version('celeriac')}")
+        raise typer.Exit
+
+
 @application.callback()
 def _root(
+    *,
     api_url: Annotated[
         str, typer.Option(envvar="CELERIAC_URL", help="The API that the commands talk to.")
     ] = API_URL,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
 ) -> None:
     """Options of all commands. What they hold is read from the root context."""
+    del version  # its callback has acted
 
 
 application.command("up")(up.up)

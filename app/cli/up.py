@@ -1,6 +1,7 @@
 """`celeriac up`: the whole platform on this machine."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +26,29 @@ ReloadOption = Annotated[
 AppOption = Annotated[
     str, typer.Option("--app", "-A", help="What `celery -A` gets: any Celery application.")
 ]
+PythonOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        envvar="CELERIAC_PYTHON",
+        help="The application's virtual environment, or its interpreter; ours by default.",
+    ),
+]
 PoolsOption = Annotated[
     list[Path] | None,
-    typer.Option("--pools", exists=True, help="WorkerPool manifests in place of our own pools."),
+    typer.Option(
+        "--pools",
+        exists=True,
+        help="WorkerPool manifests; by default each queue of the application has a pool.",
+    ),
 ]
 CooldownOption = Annotated[
-    float, typer.Option("--cooldown", min=0, help="Seconds before an idle pool goes to zero.")
+    float | None,
+    typer.Option(
+        "--cooldown",
+        min=0,
+        help="Seconds before an idle pool goes to zero: 30 by default, or what its manifest says.",
+    ),
 ]
 MaxWorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Worker processes at once over all pools.")
@@ -49,8 +67,9 @@ def up(
     api_only: ApiOnlyOption = False,
     reload: ReloadOption = False,
     app: AppOption = serve.CELERY_APP,
+    python: PythonOption = None,
     pools: PoolsOption = None,
-    cooldown_s: CooldownOption = 30.0,
+    cooldown_s: CooldownOption = None,
     max_workers: MaxWorkersOption = None,
     grace_s: GraceOption = 10.0,
     log_level: serve.LogLevelOption = "info",
@@ -69,6 +88,7 @@ def up(
         is_api_only=api_only,
         is_reloading=reload,
         celery_app=app,
+        python=python or Path(sys.executable),
         pool_files=tuple(pools or ()),
         cooldown_s=cooldown_s,
         max_workers=max_workers,

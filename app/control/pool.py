@@ -53,8 +53,24 @@ def parse_spec(spec: Mapping[str, Any]) -> specs.WorkerPoolSpec:
     try:
         return specs.WorkerPoolSpec.model_validate(spec)
     except ValidationError as exc:
-        faults = "; ".join(_fault(error["loc"], error["msg"]) for error in exc.errors())
-        raise PoolProblem(ProblemReason.INVALID_SPEC, faults) from exc
+        raise _invalid(exc) from exc
+
+
+def parse_json_spec(spec: str) -> specs.WorkerPoolSpec:
+    """Validate a `spec` that no API server has seen: the types of its schema are in force here.
+
+    Raises:
+        PoolProblem: names each field that is wrong, by its path in the manifest.
+    """
+    try:
+        return specs.WorkerPoolSpec.model_validate_json(spec, strict=True)
+    except ValidationError as exc:
+        raise _invalid(exc) from exc
+
+
+def _invalid(exc: ValidationError) -> PoolProblem:
+    faults = "; ".join(_fault(error["loc"], error["msg"]) for error in exc.errors())
+    return PoolProblem(ProblemReason.INVALID_SPEC, faults)
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

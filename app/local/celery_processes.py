@@ -1,11 +1,11 @@
-"""Starts `celery` processes: each forked from a zygote, its output in a log file."""
+"""Starts `celery` processes: each made by a zygote, its output in a log file."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from app.local.console import Console
 from app.local.data_dir import DataDir
 from app.local.output_log import LogFile, OutputPipe
-from app.local.zygote_link import ForkedProcess, ZygoteLink
+from app.local.zygote_link import Application, CeleryCommand, ForkedProcess, ZygoteLink
 
 _ERROR_MARKS = (": ERROR/", ": CRITICAL/", '"level": "error"', '"level": "critical"')
 """How Celery's own log lines, and ours, say that something is wrong."""
@@ -52,27 +52,31 @@ class CeleryProcesses:
         self,
         celery_app: str,
         *,
+        python: str,
         modules: Sequence[str],
         environment: Mapping[str, str],
         outputs: Outputs,
     ) -> None:
         self._celery_app = celery_app
+        self._python = python
         self._modules = modules
         self._environment = environment
         self._outputs = outputs
         self._zygote = self._open()
         self._former: list[ZygoteLink] = []
 
-    async def ready(self) -> None:
-        """Wait until the application is imported.
+    async def application(self) -> Application:
+        """The application, once it is imported.
 
         Raises:
-            NotImportable: it cannot be.
+            NotImportable: it cannot be (any more).
         """
-        await self._zygote.is_warm()
+        if not self._zygote.is_open:
+            self._zygote = self._open()
+        return await self._zygote.application()
 
-    async def start(self, arguments: Sequence[str], *, log: str) -> ForkedProcess:
-        """Start `celery -A <application> ARGUMENTS`.
+    async def start(self, command: CeleryCommand, *, log: str) -> ForkedProcess:
+        """Start `celery -A <application> ...`.
 
         Raises:
             NotImportable: the application cannot be imported (any more).
@@ -82,7 +86,7 @@ class CeleryProcesses:
             self._zygote = self._open()
         pipe = self._outputs.open(log)
         try:
-            return await self._zygote.start(arguments, output_fd=pipe.write_fd)
+            return await self._zygote.start(command, output_fd=pipe.write_fd)
         finally:
             pipe.close_write_end()
 
@@ -104,6 +108,7 @@ class CeleryProcesses:
         try:
             return ZygoteLink(
                 self._celery_app,
+                python=self._python,
                 modules=self._modules,
                 environment=self._environment,
                 output_fd=pipe.write_fd,

@@ -11,6 +11,7 @@ import rich.console
 from rich.table import Table
 from rich.text import Text
 
+from app.local import celery_pools
 from app.local.pools import LocalPool
 
 _ERROR_LINES = 8
@@ -46,7 +47,13 @@ class Console:
         self._clock = clock
         self._errors: deque[float] = deque(maxlen=_ERROR_LINES)
 
-    def banner(self, places: Places, pools: Sequence[LocalPool]) -> None:
+    def banner(
+        self,
+        places: Places,
+        pools: Sequence[LocalPool],
+        *,
+        application_pool: str = celery_pools.DEFAULT,
+    ) -> None:
         """The start, once everything that is needed for work is there."""
         show = self._print
         show()
@@ -61,7 +68,7 @@ class Console:
                 show(Text.assemble((f"  {name:<12}", "bold"), value))
         if pools:
             show()
-            show(_pools_table(pools))
+            show(_pools_table(pools, application_pool))
         show()
         show(Text("Ctrl-C ends everything; running tasks may finish first.", style="dim"))
         show()
@@ -103,7 +110,7 @@ def ending(exit_code: int) -> str:
     return f"exit code {exit_code}"
 
 
-def _pools_table(pools: Sequence[LocalPool]) -> Table:
+def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("  pool", "queues", "kind", "slots", "replicas"):
         table.add_column(column)
@@ -111,5 +118,6 @@ def _pools_table(pools: Sequence[LocalPool]) -> Table:
         spec = pool.pool.spec
         slots = str(spec.concurrency) if spec.concurrency is not None else "-"
         bounds = f"{spec.min_replicas}-{spec.max_replicas}"
-        table.add_row(f"  {pool.name}", ", ".join(spec.queues), pool.celery_pool, slots, bounds)
+        kind = celery_pools.build_start(pool.celery_pool, application_pool=application_pool).name
+        table.add_row(f"  {pool.name}", ", ".join(spec.queues), kind, slots, bounds)
     return table

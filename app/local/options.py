@@ -1,9 +1,11 @@
 """What the user of `celeriac up` chooses."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 OWN_CELERY_APP = "app.celery_app"
+DEFAULT_COOLDOWN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +24,13 @@ class UpOptions:
     """Start the API, beat and workers again when code changes; running tasks finish first."""
     celery_app: str = OWN_CELERY_APP
     """What `celery -A` gets: any Celery application that can be imported."""
+    python: Path = Path(sys.executable)
+    """The interpreter whose environment holds the Celery application, and its release of Celery."""
     pool_files: tuple[Path, ...] = ()
-    """WorkerPool manifests in place of a pool for each declared queue."""
-    cooldown_s: float = 30.0
-    """How long a declared queue's pool keeps its last worker when there is nothing to do."""
+    """WorkerPool manifests in place of a pool for each queue of the application."""
+    cooldown_s: float | None = None
+    """How long a pool keeps its last worker when there is nothing to do. When not given:
+    what a manifest says, else `DEFAULT_COOLDOWN_S`."""
     max_workers: int | None = None
     """Worker processes at once over all pools. Every pool may have one, whatever this says.
     When not given: two for each processor."""

@@ -1,14 +1,18 @@
 """What a run consists of, settled from options and environment before anything starts."""
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.broker import address as addresses
-from app.local import environment, pools, ports, valkey
+from app.errors import InvalidInput
+from app.local import environment, manifests, pools, ports, valkey
 from app.local.data_dir import DataDir
-from app.local.options import OWN_CELERY_APP, UpOptions
+from app.local.options import DEFAULT_COOLDOWN_S, OWN_CELERY_APP, UpOptions
 from app.local.pools import LocalPool
+from app.local.zygote_link import Application
 
 WORKERS_PER_PROCESSOR = 4
 """Most of a worker's time is waiting: for the network, for a child such as ffmpeg, or for work."""
@@ -59,7 +63,11 @@ class Plan:
     api: Api | None
     """`None` for somebody else's Celery application, which has neither our API nor our tables."""
     has_workers: bool
-    pools: tuple[LocalPool, ...]
+    pools: tuple[LocalPool, ...] | None
+    """`None` where only the application knows its queues, once it is imported."""
+    notes: tuple[str, ...]
+    """What the user should know of the pools."""
+    python: Path
     max_workers: int
     environment: Mapping[str, str]
     modules: tuple[str, ...]
@@ -75,6 +83,8 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         CeleriacError: a port is taken, a pool file is wrong, a broker URL cannot be read.
     """
     is_own = options.celery_app == OWN_CELERY_APP
+    python = _python(options, is_own=is_own)
+    found, notes = local_pools(options)
     api = Api(host=options.host, port=ports.claim(options.host, options.port)) if is_own else None
     given_url = environment.given_broker_url(environ)
     embedded = _embedded(data_dir) if given_url is None else None
@@ -86,7 +96,9 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         embedded=embedded,
         api=api,
         has_workers=not options.is_api_only,
-        pools=() if options.is_api_only else _pools(options),
+        pools=found,
+        notes=notes,
+        python=python,
         max_workers=options.max_workers or WORKERS_PER_PROCESSOR * pools.processor_count(),
         environment=environment.children(
             environ, data_dir=data_dir, broker_url=broker_url, api_url=api.url if api else None
@@ -104,15 +116,60 @@ def _embedded(data_dir: DataDir) -> Embedded:
     return Embedded(program=program, port=port)
 
 
-def _pools(options: UpOptions) -> tuple[LocalPool, ...]:
-    if not options.pool_files:
-        found = pools.declared_pools(
-            processors=pools.processor_count(), cooldown_s=options.cooldown_s
-        )
-    else:
-        found = [pool for path in options.pool_files for pool in pools.load_pools(path)]
+def application_pools(options: UpOptions, application: Application) -> tuple[LocalPool, ...]:
+    """The pools of an application for which no manifest is given."""
+    return tuple(pools.application_pools(application.queues, cooldown_s=_cooldown_s(options)))
+
+
+def local_pools(options: UpOptions) -> tuple[tuple[LocalPool, ...] | None, tuple[str, ...]]:
+    """The pools, `None` where only the application knows them, and what to tell of them.
+
+    Raises:
+        InvalidInput: a pool file is wrong.
+    """
+    if options.is_api_only:
+        return (), ()
+    if options.pool_files:
+        return _pools_of_files(options)
+    if options.celery_app != OWN_CELERY_APP:
+        return None, ()
+    declared = pools.declared_pools(
+        processors=pools.processor_count(), cooldown_s=_cooldown_s(options)
+    )
+    return tuple(declared), ()
+
+
+def _pools_of_files(options: UpOptions) -> tuple[tuple[LocalPool, ...], tuple[str, ...]]:
+    read = {path: manifests.load(path) for path in options.pool_files}
+    found = [pool for one in read.values() for pool in one.pools]
     pools.check_names(found)
-    return tuple(found)
+    if options.cooldown_s is not None:
+        found = [pools.with_cooldown(pool, options.cooldown_s) for pool in found]
+    notes = [
+        f"{path} also holds {', '.join(one.left_out)}: left out, only WorkerPools count here"
+        for path, one in read.items()
+        if one.left_out
+    ]
+    return tuple(found), tuple(notes)
+
+
+def _cooldown_s(options: UpOptions) -> float:
+    return DEFAULT_COOLDOWN_S if options.cooldown_s is None else options.cooldown_s
+
+
+def _python(options: UpOptions, *, is_own: bool) -> Path:
+    """The interpreter for the Celery application. A folder stands for a virtual environment.
+
+    Raises:
+        InvalidInput: there is none, or our own application would run by another one.
+    """
+    given = options.python
+    python = given / "bin" / "python" if given.is_dir() else given
+    if not os.access(python, os.X_OK):
+        raise InvalidInput(f"{given} is neither a Python interpreter nor a virtual environment")
+    if is_own and python != Path(sys.executable):
+        raise InvalidInput("--python is for another Celery application: name it with --app")
+    return python.absolute()
 
 
 def _watched(*, is_own: bool) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ from app.local.plan import Api, Embedded, Plan
 from app.local.processes import Process
 from app.local.service import Service
 from app.local.supervisor import Supervisor
+from app.local.zygote_link import Application, CeleryCommand
 
 SERVICE_GRACE_S = 6.0
 BROKER_GRACE_S = 10.0
@@ -87,17 +88,21 @@ class Platform:
         if self._plan.has_workers:
             self._celery = CeleryProcesses(
                 self._options.celery_app,
+                python=str(self._plan.python),
                 modules=self._plan.modules,
                 environment=self._plan.environment,
                 outputs=self._outputs,
             )
         if self._plan.embedded is not None:
             await self._start_broker(self._plan.embedded)
+        else:
+            await self._find_broker()
         if self._plan.api is not None:
             await self._start_api(self._plan.api)
         if self._celery is not None:
             await self._start_workers(self._celery)
-        self._console.banner(self._places(), self._plan.pools)
+        else:
+            self._console.banner(self._places(), ())
         if self._plan.watched:
             self._spawn(code_watch.watch(self._plan.watched, self._renew), name="code watch")
 
@@ -111,6 +116,21 @@ class Platform:
         connection = Connection(addresses.parse_address(embedded.url))
         try:
             await self._ready(self._broker, lambda: valkey.answers(connection))
+        finally:
+            await connection.close()
+
+    async def _find_broker(self) -> None:
+        """Wait for the broker that the user has named, however long it is away.
+
+        Raises:
+            BrokerRefused: it does not let us in, which no waiting changes.
+        """
+        connection = Connection(addresses.parse_address(self._plan.broker_url))
+        try:
+            problem = await servers.broker_problem(connection)
+            if problem is not None:
+                self._console.problem("broker", f"{problem}; waiting for it")
+                await servers.wait_for_broker(connection)
         finally:
             await connection.close()
 
@@ -130,18 +150,31 @@ class Platform:
         await self._ready(service, lambda: servers.listens(api))
 
     async def _start_workers(self, celery: CeleryProcesses) -> None:
-        await celery.ready()
+        application = await celery.application()
         if self._plan.api is not None:
             arguments = [
                 *("beat", "--loglevel", self._options.log_level, "--pidfile", ""),
                 *("--schedule", str(self._plan.data_dir.schedule)),
             ]
-            beat = self._service("beat", lambda: celery.start(arguments, log="beat"))
+            command = CeleryCommand(arguments=arguments, title="celeriac: beat")
+            beat = self._service("beat", lambda: celery.start(command, log="beat"))
             self._services.append(beat)
+        pools = self._plan.pools
+        if pools is None:
+            pools = plan.application_pools(self._options, application)
         self._supervisor = Supervisor(
-            self._plan, celery, self._console, log_level=self._options.log_level
+            self._plan, pools, celery, self._console, log_level=self._options.log_level
         )
         self._spawn(self._supervisor.run(), name="supervisor")
+        self._console.banner(self._places(), pools, application_pool=application.pool)
+        self._tell_of_pools(application)
+
+    def _tell_of_pools(self, application: Application) -> None:
+        for note in self._plan.notes:
+            self._console.line("pools", note)
+        if self._plan.pools is None and application.fanout_queues:
+            names = ", ".join(application.fanout_queues)
+            self._console.line("pools", f"nothing consumes {names}: each worker has its own of it")
 
     async def _renew(self) -> None:
         """Code has changed: whatever starts from now on runs the new one."""

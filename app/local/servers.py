@@ -5,7 +5,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.errors import CeleriacError
+from app.broker.connection import Connection
+from app.errors import BrokerRefused, BrokerUnreachable, CeleriacError
 from app.local import environment, valkey
 from app.local.celery_processes import Outputs
 from app.local.plan import Api, Embedded, Plan
@@ -18,6 +19,9 @@ READY_WITHIN_S = 60.0
 """A long append-only file takes its time to be read; a cold disk to import from."""
 API_SHUTDOWN_S = 4
 """How long open requests may go on; event streams are cut then, and resumed by their clients."""
+
+RETRY_S = 1.0
+"""How often a broker that is away is asked again."""
 
 _POLL_S = 0.05
 _END_LINES = 5
@@ -78,6 +82,32 @@ async def wait_for(
         if has_died() or loop.time() > deadline_s:
             raise CeleriacError(f"the {name} does not start; the end of {log}:\n{_end_of(log)}")
         await asyncio.sleep(_POLL_S)
+
+
+async def broker_problem(connection: Connection) -> str | None:
+    """Why the broker cannot be worked with now; `None` when it answers.
+
+    Raises:
+        BrokerRefused: it does not let us in.
+    """
+    try:
+        async with connection.asking() as client:
+            await client.ping()
+    except BrokerRefused:
+        raise
+    except BrokerUnreachable as exc:
+        return str(exc)
+    return None
+
+
+async def wait_for_broker(connection: Connection) -> None:
+    """Return when the broker answers.
+
+    Raises:
+        BrokerRefused: it does not let us in.
+    """
+    while await broker_problem(connection) is not None:  # noqa: ASYNC110  # no event tells of it
+        await asyncio.sleep(RETRY_S)
 
 
 async def listens(api: Api) -> bool:

@@ -10,6 +10,7 @@ from app.broker.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
 from app.control.pool import UnreadablePool, WorkerPool
+from app.local import celery_pools
 from app.local.brokers import LocalBrokers
 from app.local.celery_processes import CeleryProcesses
 from app.local.console import Console
@@ -18,6 +19,7 @@ from app.local.plan import Plan
 from app.local.pools import LocalPool
 from app.local.processes import Process
 from app.local.reports import LocalReports
+from app.local.zygote_link import CeleryCommand
 
 
 class LocalPools:
@@ -34,7 +36,13 @@ class Supervisor:
     """Sizes the pools, and keeps their workers."""
 
     def __init__(
-        self, plan: Plan, celery: CeleryProcesses, console: Console, *, log_level: str
+        self,
+        plan: Plan,
+        pools: Sequence[LocalPool],
+        celery: CeleryProcesses,
+        console: Console,
+        *,
+        log_level: str,
     ) -> None:
         self._celery = celery
         self._log_level = log_level
@@ -43,7 +51,7 @@ class Supervisor:
         self._brokers = LocalBrokers(address, clock=time.time)
         self._reports = LocalReports(console, self._connection, clock=time.time)
         self.fleet = Fleet(
-            plan.pools,
+            pools,
             start_worker=self._start_worker,
             host=socket.gethostname(),
             max_workers=plan.max_workers,
@@ -51,7 +59,7 @@ class Supervisor:
             tell=console.problem,
         )
         self._loop = Loop(
-            pools=LocalPools(plan.pools),
+            pools=LocalPools(pools),
             brokers=self._brokers,
             replicas=self.fleet,
             reports=self._reports,
@@ -70,5 +78,12 @@ class Supervisor:
         await self._connection.close()
 
     async def _start_worker(self, pool: LocalPool, node: NodeName) -> Process:
-        arguments = pool.worker_arguments(node, log_level=self._log_level)
-        return await self._celery.start(arguments, log=pool.name)
+        application = await self._celery.application()
+        start = celery_pools.build_start(pool.celery_pool, application_pool=application.pool)
+        command = CeleryCommand(
+            arguments=pool.worker_arguments(node, start=start, log_level=self._log_level),
+            title=f"celeriac: worker {node.partition('@')[0]}",
+            environment=start.environment,
+            is_forked=start.is_forked,
+        )
+        return await self._celery.start(command, log=pool.name)

@@ -1,18 +1,23 @@
 """A process that has imported Celery and the application, and makes workers by forking itself.
 
-A worker so made takes work in 0.1 s (threads) to 0.4 s (prefork), in place of 2 to 3 s for one that
+A forked worker takes work in 0.1 s (threads) to 0.4 s (prefork), in place of 2 to 3 s for one that
 starts from nothing, and shares its memory. The zygote runs no thread and opens no connection, so
-that a fork takes along nothing that two processes must not share. An application whose import does
-start threads is never forked: its workers then start from nothing.
+that a fork takes along nothing that two processes must not share. Where a fork would do harm, the
+child executes a fresh `celery` instead: for pools that patch the standard library, which must
+happen before anything is imported, and for applications whose import starts threads or patches.
 
-A program of its own, run as `python zygote.py SOCKET_FD CELERY_APP MODULES...`. It imports nothing
-of ours, since somebody's application may be called like us.
+A program of its own: `zygote.py SOCKET_FD CELERY_APP MODULES...`. It imports nothing of ours, since
+an application may have our package's name, and runs in the application's own environment: Python
+3.9 or newer, and whichever release of Celery is installed there.
 
-Protocol, a JSON object a line over the socket. Requests: `{"id", "arguments"}` with the file
-descriptor for output as ancillary data starts `celery ARGUMENTS`; `{"signal", "pid"}`.
-Answers: once `{"ready": true, "is_warm"}` or `{"failed": reason}`, then `{"id", "pid"}` for each
-start and `{"exited": pid, "code"}` for each end.
+Protocol, a JSON object a line over the socket. Requests: `{"id", "arguments", "title",
+"environment", "is_forked"}` with the file descriptor for output as ancillary data starts `celery
+ARGUMENTS`; `{"signal", "pid"}`. Answers: once `{"ready": true, "is_warm", "pool", "queues",
+"fanout_queues", "version"}` or `{"failed": reason}`, then `{"id", "pid"}` for each start and
+`{"exited": pid, "code"}` for each end.
 """
+
+from __future__ import annotations
 
 import ctypes
 import gc
@@ -24,12 +29,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+COLD = "--cold"
 
 _REQUEST_LIMIT_BYTES = 65_536
 
@@ -54,12 +59,15 @@ Become = Callable[[], NoReturn]
 """What a forked child does once it has left the loop of the zygote."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A worker to start."""
+class Request(NamedTuple):
+    """A process to start."""
 
     id: int
     arguments: Sequence[str]
+    title: str
+    environment: Mapping[str, str]
+    """Added to the environment of a process that is not forked."""
+    is_forked: bool
     output_fd: int
 
 
@@ -68,17 +76,37 @@ def main(socket_fd: int, celery_app: str, modules: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=socket_fd)
     try:
-        preload(celery_app, modules)
+        facts = preload(celery_app, modules)
     except BaseException as error:
         send(link, {"failed": f"{type(error).__name__}: {error}"})
         raise
-    is_warm = sys.platform == "linux" and threading.active_count() == 1
+    is_warm = sys.platform == "linux" and threading.active_count() == 1 and not is_patched()
+    if not is_warm:
+        start_anew(socket_fd, celery_app, facts)
     gc.collect()
     gc.freeze()  # the collector would write to, and so copy, every page that children share
-    zygote = Zygote(link, is_warm=is_warm)
-    become = zygote.serve()
+    serve(link, {**facts, "is_warm": True})
+
+
+def start_anew(socket_fd: int, celery_app: str, facts: Mapping[str, Any]) -> NoReturn:
+    """Go on as a process that has imported nothing, which no thread and no patch disturbs."""
+    os.set_inheritable(socket_fd, True)  # noqa: FBT003  # takes no keyword
+    arguments = [__file__, str(socket_fd), celery_app, COLD, json.dumps(facts)]
+    os.execv(sys.executable, [sys.executable, "-I", *arguments])
+
+
+def serve(link: socket.socket, facts: Mapping[str, Any]) -> None:
+    show_as("celeriac: zygote")
+    zygote = Zygote(link, is_warm=facts["is_warm"])
+    become = zygote.serve({"ready": True, **facts})
     if become is not None:
         become()
+
+
+def is_patched() -> bool:
+    """Whether the application has had gevent or eventlet replace parts of the standard library."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    return bool(getattr(gevent, "saved", None)) or bool(getattr(eventlet, "already_patched", None))
 
 
 def die_with(parent_pid: int) -> None:
@@ -89,8 +117,8 @@ def die_with(parent_pid: int) -> None:
         os._exit(1)  # it was gone before we asked
 
 
-def preload(celery_app: str, modules: Sequence[str]) -> None:
-    """Import the modules, Celery, the application and its tasks.
+def preload(celery_app: str, modules: Sequence[str]) -> dict[str, Any]:  # JSON
+    """Import the modules, Celery, the application and its tasks; returns what it says of itself.
 
     The modules come first, from where Python's own path leads. Then the working directory comes
     before everything else, as with `python -m celery`.
@@ -98,11 +126,24 @@ def preload(celery_app: str, modules: Sequence[str]) -> None:
     for name in (*modules, *_PRELOADED):
         importlib.import_module(name)
     sys.path.insert(0, os.getcwd())
+    import celery
     from celery.app.utils import find_app
 
     application = find_app(celery_app)
     application.finalize()
     application.loader.import_default_modules()
+    queues = application.amqp.queues
+    fanout = [name for name in queues if queues[name].exchange.type == "fanout"]
+    return {
+        "version": celery.__version__,
+        "pool": dotted_name(application.conf.worker_pool),
+        "queues": [name for name in queues if name not in fanout],
+        "fanout_queues": fanout,
+    }
+
+
+def dotted_name(pool: Any) -> str:  # a name, or a class of the application's
+    return pool if isinstance(pool, str) else f"{pool.__module__}:{pool.__qualname__}"
 
 
 def send(link: socket.socket, message: dict[str, Any]) -> None:  # JSON
@@ -119,14 +160,14 @@ class Zygote:
         self._received = b""
         self._fds: list[int] = []
 
-    def serve(self) -> Become | None:
+    def serve(self, greeting: dict[str, Any]) -> Become | None:
         """Return in a forked child, with what it has to do; else when the parent is gone."""
         wakeup, signalled = socket.socketpair()
         for end in (wakeup, signalled):
             end.settimeout(0)
         signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        send(self._link, {"ready": True, "is_warm": self._is_warm})
+        send(self._link, greeting)
         with selectors.DefaultSelector() as selector:
             selector.register(self._link, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
@@ -155,7 +196,7 @@ class Zygote:
             if "signal" in message:
                 self._signal(message["pid"], message["signal"])
         return [
-            Request(id=message["id"], arguments=message["arguments"], output_fd=self._fds.pop(0))
+            Request(**message, output_fd=self._fds.pop(0))
             for message in messages
             if "arguments" in message
         ]
@@ -193,15 +234,18 @@ def become_celery(request: Request, *, zygote_pid: int, is_warm: bool) -> NoRetu
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored in what a script starts with `&`
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (request.output_fd, 1), (request.output_fd, 2)):
         os.dup2(source, target)
     os.close(nothing)
     os.close(request.output_fd)
-    if not is_warm:
-        os.execv(sys.executable, [sys.executable, "-m", "celery", *request.arguments])
+    if not (is_warm and request.is_forked):
+        program = [sys.executable, "-m", "celery", *request.arguments]
+        os.execve(sys.executable, program, {**os.environ, **request.environment})
     _, _, command, *_ = request.arguments  # -A APPLICATION COMMAND
-    _rename(f"celery {command}")
+    name_process(f"celery {command}")
+    show_as(request.title)
     sys.argv = ["celery", *request.arguments]
     gc.unfreeze()
     from celery.__main__ import main as celery
@@ -209,10 +253,31 @@ def become_celery(request: Request, *, zygote_pid: int, is_warm: bool) -> NoRetu
     sys.exit(celery())
 
 
-def _rename(name: str) -> None:
+def name_process(name: str) -> None:
     """What `top` and `ps -o comm` show in place of "python"."""
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
 
 
+def show_as(title: str) -> None:
+    """What `ps` shows in place of our command line, where proc(5) tells where that is in memory.
+
+    As setproctitle does it; that package cannot be relied on in an environment of others. Where it
+    is installed, Celery sets titles of its own later on.
+    """
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    length = end - start
+    if start > 0 and length > 0:
+        ctypes.memmove(start, title.encode()[: length - 1].ljust(length, b"\0"), length)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    if sys.argv[3:4] == [COLD]:
+        die_with(os.getppid())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        serve(socket.socket(fileno=int(sys.argv[1])), {**json.loads(sys.argv[4]), "is_warm": False})
+    else:
+        main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

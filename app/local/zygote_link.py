@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import CeleriacError
@@ -20,6 +21,44 @@ _MESSAGE_LIMIT_BYTES = 65_536
 
 SESSION_LOST = -signal.SIGKILL
 """What children of a zygote that died have ended with: the kernel has killed them."""
+
+
+_BOOTSTRAP = (
+    "import sys; sys.path[:1] == [''] and sys.path.pop(0)\n"
+    "import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+)
+"""Neither our own folder, where the program lies, nor the working directory is a place to import
+from. Python's own option for that (-P) is younger than interpreters of other applications are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What a Celery application says of itself once it is imported."""
+
+    is_warm: bool
+    """Whether its workers can be forked."""
+    version: str
+    """Of Celery."""
+    pool: str
+    """`worker_pool` of its configuration; Celery's default is prefork."""
+    queues: tuple[str, ...]
+    """What a worker consumes that is told no queues."""
+    fanout_queues: tuple[str, ...]
+    """Of these, those of which each worker has its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeleryCommand:
+    """A `celery` process to start."""
+
+    arguments: Sequence[str]
+    """Behind `celery -A <application>`."""
+    title: str
+    """How it is shown by `ps`, where it is forked."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to that of the application's other processes, where it is not forked."""
+    is_forked: bool = True
+    """Whether it may start as a copy of a process that has imported everything."""
 
 
 class NotImportable(CeleriacError):
@@ -53,16 +92,20 @@ class ZygoteLink:
         self,
         celery_app: str,
         *,
+        python: str,
         modules: Sequence[str],
         environment: Mapping[str, str],
         output_fd: int,
     ) -> None:
         self.celery_app = celery_app
+        self._python = python
         ours, theirs = socket.socketpair()
         with theirs:
             self._zygote = LeashedProcess(
-                # -P: our own folder, where the program lies, is no place to import from.
-                [sys.executable, "-P", zygote.__file__, str(theirs.fileno()), celery_app, *modules],
+                [
+                    *(python, "-c", _BOOTSTRAP, zygote.__file__),
+                    *(str(theirs.fileno()), celery_app, *modules),
+                ],
                 environment=environment,
                 output_fd=output_fd,
                 kept_fds=(theirs.fileno(),),
@@ -74,11 +117,11 @@ class ZygoteLink:
         self._starting: dict[int, asyncio.Future[ForkedProcess]] = {}
         self._running: dict[int, ForkedProcess] = {}
         loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[bool] = loop.create_future()
+        self._ready: asyncio.Future[Application] = loop.create_future()
         loop.add_reader(ours, self._read)
 
-    async def is_warm(self) -> bool:
-        """Whether workers are made by forking; waits until the application is imported.
+    async def application(self) -> Application:
+        """The application, once it is imported.
 
         Raises:
             NotImportable: its import failed.
@@ -89,19 +132,25 @@ class ZygoteLink:
         except TimeoutError as exc:
             raise self._not_importable(f"it takes more than {IMPORT_LIMIT_S:g} s") from exc
 
-    async def start(self, arguments: Sequence[str], *, output_fd: int) -> ForkedProcess:
-        """Start `celery -A <application> ARGUMENTS`.
+    async def start(self, command: CeleryCommand, *, output_fd: int) -> ForkedProcess:
+        """Start `celery -A <application> ...`.
 
         Raises:
             NotImportable: the application cannot be imported.
             ZygoteGone: start it with another zygote.
         """
-        await self.is_warm()
+        await self.application()
         self._numbers += 1
         number = self._numbers
         started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._starting[number] = started
-        request = {"id": number, "arguments": ["-A", self.celery_app, *arguments]}
+        request = {
+            "id": number,
+            "arguments": ["-A", self.celery_app, *command.arguments],
+            "title": command.title,
+            "environment": dict(command.environment),
+            "is_forked": command.is_forked,
+        }
         self._send(request, [output_fd])
         try:
             async with asyncio.timeout(START_LIMIT_S):
@@ -151,7 +200,7 @@ class ZygoteLink:
 
     def _take(self, message: dict[str, Any]) -> None:  # JSON
         if "ready" in message:
-            self._ready.set_result(message["is_warm"])
+            self._ready.set_result(_application(message))
         elif "failed" in message:
             self._ready.set_exception(self._not_importable(message["failed"]))
         elif "exited" in message:
@@ -168,6 +217,7 @@ class ZygoteLink:
     def _not_importable(self, reason: str) -> NotImportable:
         return NotImportable(
             f"the Celery application {self.celery_app!r} cannot be imported: {reason}"
+            + ("" if self._python == sys.executable else f" (by {self._python})")
         )
 
     def _lost(self) -> None:
@@ -183,3 +233,13 @@ class ZygoteLink:
         for process in self._running.values():
             process.exited.set_result(SESSION_LOST)
         self._running.clear()
+
+
+def _application(message: Mapping[str, Any]) -> Application:  # JSON
+    return Application(
+        is_warm=message["is_warm"],
+        version=message["version"],
+        pool=message["pool"],
+        queues=tuple(message["queues"]),
+        fanout_queues=tuple(message["fanout_queues"]),
+    )

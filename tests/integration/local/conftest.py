@@ -74,8 +74,8 @@ class Up:
         return {
             pid
             for pid, _ in self.children()
-            if processes_of.command_of(pid) == "celery worker"
-            and processes_of.command_of(_parent(pid)) != "celery worker"
+            if processes_of.is_celery_worker(pid)
+            and not processes_of.is_celery_worker(_parent(pid))
         }
 
     def children(self) -> set[Birth]:

@@ -37,6 +37,16 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def is_celery_worker(pid: int) -> bool:
+    """Whether it is a worker, or a child of its pool: forked, or started anew."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    is_anew = arguments[1:3] == [b"-m", b"celery"] and b"worker" in arguments
+    return is_anew or command_of(pid) == "celery worker"
+
+
 def _is_alive(birth: Birth) -> bool:
     pid, began = birth
     fields = _fields(pid)

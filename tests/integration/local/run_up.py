@@ -14,6 +14,8 @@ def main(options: str) -> int:
     given = json.loads(options)
     os.chdir(given.pop("working_dir", "."))
     given["data_dir"] = Path(given["data_dir"])
+    if "python" in given:
+        given["python"] = Path(given["python"])
     given["pool_files"] = tuple(Path(path) for path in given.get("pool_files", ()))
     try:
         return platform.run(UpOptions(**given))

@@ -1,4 +1,5 @@
-"""Somebody's Celery application. Its tasks write down when they began and ended, and where."""
+"""A foreign Celery application, for every release of Celery. Its tasks write down when they began
+and ended, and where. What it configures comes from the environment."""
 
 import os
 import time
@@ -6,8 +7,21 @@ from pathlib import Path
 
 from celery import Celery
 
+SERIALIZER = os.environ.get("STOCK_SERIALIZER", "json")
+
 app = Celery("stock")
-app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, task_ignore_result=True)
+app.conf.update(
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    task_ignore_result=True,
+    task_default_queue="naps",
+    worker_pool=os.environ.get("STOCK_POOL", "prefork"),
+    worker_concurrency=int(os.environ.get("STOCK_CONCURRENCY", "2")),
+    task_serializer=SERIALIZER,
+    result_serializer=SERIALIZER,
+    event_serializer=SERIALIZER,
+    accept_content=[SERIALIZER],
+)
 
 RECORDS = Path(os.environ.get("STOCK_RECORDS", "."))
 

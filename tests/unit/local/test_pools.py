@@ -1,22 +1,11 @@
-"""Pools of this machine: their limits, and the manifests that describe others."""
-
-from pathlib import Path
+"""Pools of this machine: their limits, their names and how their workers start."""
 
 import pytest
 
 from app.errors import InvalidInput
-from app.local import pools
+from app.local import celery_pools, pools
+from app.local.celery_pools import PoolStart
 from app.queues import QUEUES, PoolKind, Queue, QueueName
-
-MANIFEST = """
-apiVersion: celeriac.dev/v1alpha1
-kind: WorkerPool
-metadata: {name: NAME}
-spec:
-  scaleTargetRef: {name: x}
-  queues: [a, b]
-  maxReplicas: 3
-"""
 
 
 def queue(kind: PoolKind, *, concurrency: int = 1, max_replicas: int = 10) -> Queue:
@@ -58,60 +47,12 @@ def test_a_declared_pool_starts_workers_of_its_kind() -> None:
         if pool.name == "download"
     ]
 
-    assert " ".join(download.worker_arguments("download-1@here", log_level="info")) == (
+    start = celery_pools.build_start(download.celery_pool, application_pool="prefork")
+    arguments = download.worker_arguments("download-1@here", start=start, log_level="info")
+    assert " ".join(arguments) == (
         "worker --queues download --pool threads --concurrency 4 --hostname download-1@here "
         "--loglevel info --without-gossip --without-mingle"
     )
-
-
-def test_manifests_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "pools.yaml"
-    annotated = MANIFEST.replace(
-        "{name: NAME}", "{name: second, annotations: {celeriac.dev/celery-pool: threads}}"
-    )
-    path.write_text(f"{MANIFEST.replace('NAME', 'first')}---\n{annotated}---\n")
-
-    first, second = pools.load_pools(path)
-
-    assert [first.name, first.celery_pool, first.pool.spec.max_replicas] == ["first", "prefork", 3]
-    assert [second.name, second.celery_pool, second.pool.spec.queues] == [
-        "second",
-        "threads",
-        ("a", "b"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        pytest.param("", "holds no WorkerPool", id="an empty file"),
-        pytest.param("a: [", "cannot read", id="no YAML"),
-        pytest.param("kind: Deployment", "not a WorkerPool", id="another kind"),
-        pytest.param("just text", "not a WorkerPool", id="no object"),
-        pytest.param("kind: WorkerPool", "no metadata.name", id="no name"),
-        pytest.param(
-            MANIFEST.replace("maxReplicas: 3", "maxReplica: 3"), "spec.maxReplica", id="a typo"
-        ),
-        pytest.param(
-            MANIFEST.replace(
-                "{name: NAME}", "{name: x, annotations: {celeriac.dev/celery-pool: y}}"
-            ),
-            "celery-pool of x is 'y'",
-            id="a pool that Celery does not have",
-        ),
-    ],
-)
-def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, complaint: str) -> None:
-    path = tmp_path / "pools.yaml"
-    path.write_text(text)
-
-    with pytest.raises(InvalidInput, match=complaint):
-        pools.load_pools(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot read the pools of"):
-        pools.load_pools(tmp_path / "absent.yaml")
 
 
 def test_two_pools_of_one_name_are_refused() -> None:
@@ -119,3 +60,79 @@ def test_two_pools_of_one_name_are_refused() -> None:
 
     with pytest.raises(InvalidInput, match="two pools are called"):
         pools.check_names([*found, found[0]])
+
+
+CUSTOM = "shop.pools:Pool"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "application_pool", "want"),
+    [
+        pytest.param(
+            "threads",
+            "prefork",
+            PoolStart(name="threads", arguments=("--pool", "threads"), is_forked=True),
+            id="threads are forked",
+        ),
+        pytest.param(
+            None,
+            "prefork",
+            PoolStart(name="prefork", arguments=("--pool", "prefork"), is_forked=True),
+            id="Celery's default is forked",
+        ),
+        pytest.param(
+            "eventlet",
+            "prefork",
+            PoolStart(name="eventlet", arguments=("--pool", "eventlet"), is_forked=False),
+            id="a green pool starts anew",
+        ),
+        pytest.param(
+            None,
+            "gevent",
+            PoolStart(name="gevent", arguments=("--pool", "gevent"), is_forked=False),
+            id="the application's green pool is told to Celery early enough to patch",
+        ),
+        pytest.param(
+            "prefork",
+            "gevent",
+            PoolStart(name="prefork", arguments=("--pool", "processes"), is_forked=True),
+            id="a manifest's prefork beats the application's pool",
+        ),
+        pytest.param(
+            CUSTOM,
+            "prefork",
+            PoolStart(
+                name=CUSTOM,
+                arguments=("--pool", "custom"),
+                environment={"CELERY_CUSTOM_WORKER_POOL": CUSTOM},
+                is_forked=False,
+            ),
+            id="a class of the manifest",
+        ),
+        pytest.param(
+            None, CUSTOM, PoolStart(name=CUSTOM, is_forked=False), id="the application's class"
+        ),
+    ],
+)
+def test_a_pool_class_starts_as_it_can(
+    wanted: str | None, application_pool: str, want: PoolStart
+) -> None:
+    assert celery_pools.build_start(wanted, application_pool=application_pool) == want
+
+
+def test_each_queue_of_an_application_has_a_pool_whose_name_can_name_a_file() -> None:
+    found = pools.application_pools(["orders", "Orders", "../../evil", "é"], cooldown_s=5)
+
+    assert [(pool.name, pool.pool.spec.queues, pool.celery_pool) for pool in found] == [
+        ("orders-1", ("orders",), None),
+        ("orders-2", ("Orders",), None),
+        ("evil", ("../../evil",), None),
+        ("queue", ("é",), None),
+    ]
+    targets = {pool.pool.spec.scale_target_ref.name for pool in found}
+    assert len(targets) == 4  # of two pools on one target the loop refuses one
+
+
+def test_an_application_without_a_queue_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no queue to consume"):
+        pools.application_pools([], cooldown_s=5)

@@ -1,10 +1,13 @@
 """What our processes do at the turning points of Celery's own."""
 
+import importlib
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, concurrency, signals
+from celery.concurrency import prefork
 from celery.worker import state as worker_state
 
 from app.errors import StorageUnavailable, Superseded
@@ -26,6 +29,9 @@ def connect(celery: Celery, platform: Platform) -> None:
     def on_worker_start(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
             platform.slots = _slots(sender)
+            if not _forks(sender):
+                of_stages = platform.registry.imports_of(sender.app.amqp.queues.consume_from)
+                preload((*of_stages, *platform.driver_modules))
 
     def on_worker_end(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
@@ -34,6 +40,24 @@ def connect(celery: Celery, platform: Platform) -> None:
     signals.beat_init.connect(on_beat, weak=False)
     signals.worker_init.connect(on_worker_start, weak=False)  # before its processes are forked
     signals.worker_shutdown.connect(on_worker_end, weak=False)
+
+
+def preload(modules: Iterable[str]) -> None:
+    """Import what tasks will import, while there is one thread. What is not installed is told by
+    the task that needs it."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            logger.warning(
+                "a module of tasks is not imported",
+                extra={"module_name": name, "reason": str(error)},
+            )
+
+
+def _forks(worker: Any) -> bool:  # Celery's
+    """Whether its tasks run in processes of their own, which import for themselves."""
+    return concurrency.get_implementation(worker.pool_cls) is prefork.TaskPool
 
 
 def _slots(worker: Any) -> int:  # Celery's

@@ -1,6 +1,6 @@
 """What a pipeline is: a kind of job, its parameters, and the stages that do the work."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -25,6 +25,9 @@ class Stage:
     after_children: bool = False
     """Begins when every job that the stages before have submitted is over (`Work.submit_children`).
     No worker is held meanwhile."""
+    imports: tuple[str, ...] = ()
+    """Modules that the task imports when it runs. A worker whose tasks run in threads imports them
+    at its start: two threads that import one library at once may see it half made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,11 @@ class Pipeline:
     """Whether only the platform itself submits such jobs."""
 
     schedules: tuple[Schedule, ...] = ()
+
+    @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """The stages in their order, and the finalizer."""
+        return self.stages if self.finalizer is None else (*self.stages, self.finalizer)
 
     def stage(self, task: str) -> Stage:
         return self.stages[self.position(task)]
@@ -113,8 +121,16 @@ class Registry(Mapping[str, Pipeline]):
         return tuple(dict.fromkeys(pipeline.tasks_module for pipeline in self.values()))
 
     @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages and the finalizers of every pipeline."""
+        return tuple(stage for pipeline in self.values() for stage in pipeline.all_stages)
+
+    @property
     def task_routes(self) -> dict[str, dict[str, str]]:
         """The queue of every stage, as Celery's `task_routes`."""
-        stages = [stage for pipeline in self.values() for stage in pipeline.stages]
-        stages += [p.finalizer for p in self.values() if p.finalizer is not None]
-        return {stage.task: {"queue": stage.queue} for stage in stages}
+        return {stage.task: {"queue": stage.queue} for stage in self.stages}
+
+    def imports_of(self, queues: Collection[str]) -> tuple[str, ...]:
+        """The modules that the stages on these queues import when they run."""
+        found = (name for one in self.stages if one.queue in queues for name in one.imports)
+        return tuple(dict.fromkeys(found))

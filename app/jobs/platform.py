@@ -126,6 +126,12 @@ class Platform:
         return self.once(SourceStore, lambda: SourceStore(self.database))
 
     @property
+    def driver_modules(self) -> tuple[str, ...]:
+        """What stores import when they are first used (see `chunks`)."""
+        url = self.settings.database.mongodb_url
+        return () if url is None else ("app.storage.mongo_chunks",)
+
+    @property
     def chunks(self) -> ChunkStore:
         url = self.settings.database.mongodb_url
         if url is None:

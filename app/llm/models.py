@@ -1,5 +1,6 @@
 """The library's model for a choice, with our keys, addresses and time-outs."""
 
+import threading
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -104,9 +105,18 @@ def key_of(choice: Choice, settings: LlmSettings) -> str:
     raise NotConfigured(f"no API key to ask {choice}: set {name} for the workers of the queue llm")
 
 
+_IMPORTING = threading.Lock()
+"""Tasks run in threads, and two that import one library at once may see it half made."""
+
+
 def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClient) -> Model:
     """The model, ready to be asked. Raises NotConfigured."""
     key = key_of(choice, settings)
+    with _IMPORTING:
+        return _built(choice, settings, client, key)
+
+
+def _built(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClient, key: str) -> Model:
     # Each provider's library is imported for its own models only.
     if choice.provider is names.Provider.ANTHROPIC:
         from pydantic_ai.models.anthropic import AnthropicModel

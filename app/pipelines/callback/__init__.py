@@ -9,7 +9,13 @@ PIPELINE = Pipeline(
     kind=callbacks.KIND,
     summary="Tell of a job that has ended, or submit what follows it",
     params=CallbackParams,
-    stages=(Stage(task=callbacks.TASK, queue=queues.BY_NAME["notifications"].name),),
+    stages=(
+        Stage(
+            task=callbacks.TASK,
+            imports=("app.pipelines.callback.call",),
+            queue=queues.BY_NAME["notifications"].name,
+        ),
+    ),
     max_attempts=callbacks.ATTEMPTS,
     tasks_module="app.pipelines.callback.tasks",
     is_internal=True,

@@ -8,7 +8,13 @@ PIPELINE = Pipeline(
     kind="chart-image",
     summary="What a picture of a price chart shows: instrument, trend, levels, patterns",
     params=ChartImageParams,
-    stages=(Stage(task="analyze_chart_image", queue=queues.BY_NAME["llm"].name),),
+    stages=(
+        Stage(
+            task="analyze_chart_image",
+            imports=("app.pipelines.chart_image.analyze",),
+            queue=queues.BY_NAME["llm"].name,
+        ),
+    ),
     finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
     tasks_module="app.pipelines.chart_image.tasks",
 )

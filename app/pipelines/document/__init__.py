@@ -10,7 +10,9 @@ PIPELINE = Pipeline(
     kind="document",
     summary="A PDF, DOCX, XLSX, CSV or text file as chunks for retrieval",
     params=DocumentParams,
-    stages=(Stage(task="process_document", queue=_QUEUE),),
+    stages=(
+        Stage(task="process_document", imports=("app.pipelines.document.process",), queue=_QUEUE),
+    ),
     finalizer=Stage(task="abandon_document", queue=_QUEUE),
     tasks_module="app.pipelines.document.tasks",
 )

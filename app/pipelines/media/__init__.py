@@ -9,9 +9,17 @@ PIPELINE = Pipeline(
     summary="The audio of a page or media file as a tagged MP3",
     params=MediaParams,
     stages=(
-        Stage(task="download_audio", queue=queues.BY_NAME["download"].name, progress=(10.0, 50.0)),
         Stage(
-            task="convert_to_mp3", queue=queues.BY_NAME["conversion"].name, progress=(60.0, 90.0)
+            task="download_audio",
+            imports=("app.pipelines.media.download",),
+            queue=queues.BY_NAME["download"].name,
+            progress=(10.0, 50.0),
+        ),
+        Stage(
+            task="convert_to_mp3",
+            imports=("app.pipelines.media.convert",),
+            queue=queues.BY_NAME["conversion"].name,
+            progress=(60.0, 90.0),
         ),
         Stage(
             task="cleanup_temp_files", queue=queues.BY_NAME["cleanup"].name, progress=(90.0, 100.0)

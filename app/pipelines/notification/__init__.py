@@ -9,7 +9,13 @@ PIPELINE = Pipeline(
     kind="notification",
     summary="Tell a user something: in a list, by webhook and by e-mail",
     params=NotificationParams,
-    stages=(Stage(task="send_notification", queue=queues.BY_NAME["notifications"].name),),
+    stages=(
+        Stage(
+            task="send_notification",
+            imports=("app.pipelines.notification.send",),
+            queue=queues.BY_NAME["notifications"].name,
+        ),
+    ),
     max_attempts=callbacks.ATTEMPTS,  # other people's servers, as for callbacks
     tasks_module="app.pipelines.notification.tasks",
 )

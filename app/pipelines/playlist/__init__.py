@@ -11,8 +11,19 @@ PIPELINE = Pipeline(
     summary="Each video of a playlist, channel or feed as a job of its own",
     params=PlaylistParams,
     stages=(
-        Stage(task="process_youtube_playlist", queue=_QUEUE, progress=(0.0, 5.0)),
-        Stage(task="gather_playlist", queue=_QUEUE, progress=(99.0, 100.0), after_children=True),
+        Stage(
+            task="process_youtube_playlist",
+            imports=("app.pipelines.playlist.fan_out",),
+            queue=_QUEUE,
+            progress=(0.0, 5.0),
+        ),
+        Stage(
+            task="gather_playlist",
+            imports=("app.pipelines.playlist.fan_out",),
+            queue=_QUEUE,
+            progress=(99.0, 100.0),
+            after_children=True,
+        ),
     ),
     tasks_module="app.pipelines.playlist.tasks",
 )

@@ -10,7 +10,13 @@ PIPELINE = Pipeline(
     kind="report",
     summary="Figures of a period from the platform's own tables: JSON, CSV and a chart",
     params=ReportParams,
-    stages=(Stage(task="generate_analytics_report", queue=_QUEUE),),
+    stages=(
+        Stage(
+            task="generate_analytics_report",
+            imports=("app.pipelines.report.generate",),
+            queue=_QUEUE,
+        ),
+    ),
     finalizer=Stage(task="discard_report_files", queue=_QUEUE),
     tasks_module="app.pipelines.report.tasks",
 )

@@ -8,7 +8,13 @@ PIPELINE = Pipeline(
     kind="strategy",
     summary="The rules of a trading strategy from a text, each with quotes that prove it",
     params=StrategyParams,
-    stages=(Stage(task="extract_trading_strategy", queue=queues.BY_NAME["llm"].name),),
+    stages=(
+        Stage(
+            task="extract_trading_strategy",
+            imports=("app.pipelines.strategy.extract",),
+            queue=queues.BY_NAME["llm"].name,
+        ),
+    ),
     finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
     tasks_module="app.pipelines.strategy.tasks",
 )

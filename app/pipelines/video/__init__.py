@@ -8,7 +8,13 @@ PIPELINE = Pipeline(
     kind="video",
     summary="A narrated video of a PubMed article's abstract",
     params=VideoParams,
-    stages=(Stage(task="generate_video_task", queue=queues.BY_NAME["videos"].name),),
+    stages=(
+        Stage(
+            task="generate_video_task",
+            imports=("app.pipelines.video.generate",),
+            queue=queues.BY_NAME["videos"].name,
+        ),
+    ),
     finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
     tasks_module="app.pipelines.video.tasks",
 )

@@ -10,7 +10,13 @@ PIPELINE = Pipeline(
     kind="video-batch",
     summary="The captions of videos as chunks for retrieval",
     params=VideoBatchParams,
-    stages=(Stage(task="process_youtube_videos", queue=_QUEUE),),
+    stages=(
+        Stage(
+            task="process_youtube_videos",
+            imports=("app.pipelines.video_batch.process",),
+            queue=_QUEUE,
+        ),
+    ),
     finalizer=Stage(task="discard_video_batch_files", queue=queues.BY_NAME["cleanup"].name),
     tasks_module="app.pipelines.video_batch.tasks",
 )

@@ -10,7 +10,9 @@ PIPELINE = Pipeline(
     kind="website",
     summary="The pages of a web site as chunks for retrieval",
     params=WebsiteParams,
-    stages=(Stage(task="scrape_website", queue=_QUEUE),),
+    stages=(
+        Stage(task="scrape_website", imports=("app.pipelines.website.process",), queue=_QUEUE),
+    ),
     finalizer=Stage(task="abandon_website", queue=_QUEUE),
     tasks_module="app.pipelines.website.tasks",
 )

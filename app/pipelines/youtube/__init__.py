@@ -8,7 +8,13 @@ PIPELINE = Pipeline(
     kind="youtube",
     summary="Metadata, transcript and frames of a video",
     params=YoutubeParams,
-    stages=(Stage(task="process_youtube_video", queue=queues.BY_NAME["youtube"].name),),
+    stages=(
+        Stage(
+            task="process_youtube_video",
+            imports=("app.pipelines.youtube.process",),
+            queue=queues.BY_NAME["youtube"].name,
+        ),
+    ),
     finalizer=Stage(task="discard_video_files", queue=queues.BY_NAME["cleanup"].name),
     tasks_module="app.pipelines.youtube.tasks",
 )

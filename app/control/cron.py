@@ -12,6 +12,7 @@ from croniter import croniter
 from croniter.croniter import CroniterError
 
 _MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
 _FIELDS = 5
 _RANDOM = re.compile(r"(^|[\s,])[HRhr]($|[\s,/(])")
 """Jenkins' hashed and random fields, which the parser knows: no two readers would agree on them."""
@@ -67,7 +68,22 @@ def _is_repeated(naive: datetime, zone: ZoneInfo) -> bool:
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> datetime:
-    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    """When the clock shows this time first; when it jumps over it, the moment of the jump."""
+    after_jump = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    is_skipped = after_jump.astimezone(zone).replace(tzinfo=None, fold=0) != local
+    return _jump_before(after_jump, zone, local=local) if is_skipped else after_jump
+
+
+def _jump_before(after: datetime, zone: ZoneInfo, *, local: datetime) -> datetime:
+    """The moment at which the clock jumps over this time, which `after` is a moment beyond."""
+    before = local.replace(tzinfo=zone, fold=1).astimezone(UTC)  # with the offset of after the jump
+    while after - before > _SECOND:
+        middle = before + ((after - before) // 2 // _SECOND) * _SECOND
+        if middle.astimezone(zone).replace(tzinfo=None, fold=0) < local:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 def _checked(expression: str) -> str:

@@ -93,6 +93,8 @@ def _reading(
     return Reading(
         replicas=crew.consuming,
         ready=None if queues is None else sum(queue.ready for queue in queues),
+        ready_scheduled=sum(queue.ready_scheduled or 0 for queue in known),
+        ready_due_soon=sum(queue.ready_due_soon or 0 for queue in known),
         unacked=_total(known, lambda queue: queue.unacked),
         scheduled=_total(known, lambda queue: queue.scheduled),
         due_soon=_total(known, lambda queue: queue.due_soon),

@@ -48,11 +48,12 @@ class Demand:
 
 
 def work(seen: Reading, *, abandoned: int, slots: int) -> Work:
-    """Sort what was read. `slots` is what the pool has, `abandoned` nobody alive holds.
+    """Sort what was read. `slots` is what the pool has, `abandoned` no living worker holds.
 
-    A prefetched message holds a slot and never adds one: no other worker can run it.
+    A prefetched message holds a slot and never adds one: no other worker can run it. A message
+    whose ETA is far ahead needs no slot yet, whether a worker has fetched it or not.
     """
-    ready = seen.ready if seen.ready is not None else 0
+    ready = (seen.ready if seen.ready is not None else 0) - seen.ready_later
     running = seen.active if seen.active is not None else 0
     waiting = ready + (seen.due_soon or 0)
     in_flight = max(0, (seen.unacked or 0) - (seen.scheduled or 0) - abandoned)

@@ -8,6 +8,8 @@ _TEXTS: dict[Rule, str] = {
     Rule.COOLDOWN: "no work: the last replica stays for another {left_s}",
     Rule.HELD_MESSAGES: "{held} messages are unacknowledged ({scheduled} with an ETA) and no "
     "worker runs them: one replica is kept for them",
+    Rule.SCHEDULED_MESSAGES: "{scheduled} messages wait for their ETA: one replica holds them "
+    "until then",
     Rule.FORCED_ACTIVE: "the annotation celeriac.dev/force-activation keeps one replica",
     Rule.STABILIZATION: "stabilized at {replicas}, the {side} need of the last {window_s} "
     "({recommended} now)",

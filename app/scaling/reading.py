@@ -21,7 +21,11 @@ class Reading:
     replicas: int
     """Replicas that take work, or will once they have started. Draining ones do not count."""
     ready: int | None
-    """Messages nobody has fetched, over all queues and priorities; `None`: no answer."""
+    """Messages that no worker has fetched, over all queues and priorities; `None`: no answer."""
+    ready_scheduled: int = 0
+    """Of the ready ones, those with an ETA in the future, as far as they were looked at."""
+    ready_due_soon: int = 0
+    """Of these, those whose time is about to come."""
     unacked: int | None = None
     """Fetched and not acknowledged: running, prefetched, and ETA tasks."""
     scheduled: int | None = None
@@ -38,3 +42,8 @@ class Reading:
     """What the workers say; the policy's own figure comes first."""
     nodes: tuple[NodeSample, ...] = ()
     """Heartbeats of the pool's workers, for rates and run times."""
+
+    @property
+    def ready_later(self) -> int:
+        """Ready messages whose time has not come, nor is about to."""
+        return max(0, min(self.ready_scheduled - self.ready_due_soon, self.ready or 0))

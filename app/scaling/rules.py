@@ -58,10 +58,20 @@ def _not_activated(at: Situation) -> Step | None:
 
 
 def _held_messages(at: Situation) -> Step | None:
-    held = at.seen.unacked or 0
+    held = at.seen.unacked
     if at.size > 0 or at.todo.running > 0 or held == 0:
         return None
+    if held is None and at.current == 0:
+        return None
     return _step(Rule.HELD_MESSAGES, 1, held=held, scheduled=at.seen.scheduled)
+
+
+def _scheduled_messages(at: Situation) -> Step | None:
+    later = at.seen.ready_later
+    threshold = at.policy.activation_depth if at.current == 0 else 0
+    if at.size > 0 or at.todo.running > 0 or later <= threshold:
+        return None
+    return _step(Rule.SCHEDULED_MESSAGES, 1, scheduled=later)
 
 
 def _cooling_down(at: Situation) -> Step | None:
@@ -176,6 +186,7 @@ LIMITING: tuple[Speaks, ...] = (
     _unheard,
     _busy,
     _held_messages,
+    _scheduled_messages,
     _cooling_down,
     _forced_active,
     _rate_limited,

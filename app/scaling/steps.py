@@ -13,6 +13,8 @@ class Rule(StrEnum):
     COOLDOWN = "Cooldown"
     HELD_MESSAGES = "HeldMessages"
     """Messages sit with no worker (ETA tasks, or a worker died): one has to be there."""
+    SCHEDULED_MESSAGES = "ScheduledMessages"
+    """Messages with an ETA ahead that no worker has fetched: one has to be there when it comes."""
     FORCED_ACTIVE = "ForcedActive"
     STABILIZATION = "Stabilized"
     LATE = "OldestMessageLate"

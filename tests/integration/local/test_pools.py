@@ -1,5 +1,7 @@
 """Pools of a foreign Celery application, from a WorkerPool manifest, in motion."""
 
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +144,29 @@ def test_load_that_returns_while_workers_drain_is_served(shop: Shop) -> None:
     shop.wait_for_ends(17)
     begun = sorted(nap.number for nap in shop.naps("begin"))
     assert begun == [*range(6), *range(10, 20), 100]
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_tasks_that_are_due_in_an_hour_need_one_replica(shop: Shop, protocol: int) -> None:
+    later = Celery(broker=shop.up.broker_url, task_protocol=protocol)
+    for number in range(40):
+        later.send_task("nap", args=(number, 0), queue="naps", countdown=3600)
+    seen: set[int] = set()
+
+    def are_held() -> bool:
+        seen.update(shop.up.workers())
+        return shop.up.redis.hlen("unacked") == 40
+
+    eventually(are_held, within_s=120, why="a worker holds them")
+    assert len(seen) == 1
+    (first,) = seen
+
+    os.kill(first, signal.SIGTERM)
+    eventually(lambda: are_held() and len(seen) > 1, within_s=120, why="another one holds them")
+    assert len(seen) == 2
+    shop.nap(100, seconds=0)
+    shop.wait_for_ends(1)
+    assert shop.up.replicas("naps") == 1
 
 
 def test_changed_code_of_a_package_called_app_is_run_by_the_next_worker(

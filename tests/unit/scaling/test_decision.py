@@ -93,6 +93,48 @@ def decided(seen: Reading, wanted: Policy, memory: Memory) -> tuple[int, Rule]:
             id="ETA tasks need a worker to wake them",
         ),
         pytest.param(
+            reading(ready=40, ready_scheduled=40),
+            policy(),
+            (1, Rule.SCHEDULED_MESSAGES),
+            id="ETA tasks that no worker has fetched need one replica",
+        ),
+        pytest.param(
+            reading(ready=40, ready_scheduled=40, ready_due_soon=3),
+            policy(),
+            (3, Rule.DEMAND),
+            id="and slots of their own when their time is about to come",
+        ),
+        pytest.param(
+            reading(ready=5, ready_scheduled=5),
+            policy(activation_depth=5),
+            (0, Rule.DEMAND),
+            id="a few ETA tasks do not activate a pool either",
+        ),
+        pytest.param(
+            reading(replicas=1, ready=5, ready_scheduled=5),
+            policy(activation_depth=5),
+            (1, Rule.SCHEDULED_MESSAGES),
+            id="but keep the replica that there is",
+        ),
+        pytest.param(
+            reading(replicas=3, ready=9, ready_scheduled=9, unacked=1, active=1),
+            policy(),
+            (1, Rule.DEMAND),
+            id="ETA tasks that a drained worker gave back start no other one",
+        ),
+        pytest.param(
+            reading(replicas=2, unacked=None),
+            policy(),
+            (1, Rule.HELD_MESSAGES),
+            id="the last replica stays while it is not known what is held",
+        ),
+        pytest.param(
+            reading(unacked=None),
+            policy(),
+            (0, Rule.DEMAND),
+            id="an empty pool does not grow for what is not known",
+        ),
+        pytest.param(
             reading(unacked=3),
             policy(),
             (1, Rule.HELD_MESSAGES),

@@ -53,6 +53,20 @@ def erlang_c(slots: int, load: float) -> float:
             id="ETA tasks far ahead need no slot",
         ),
         pytest.param(
+            reading(ready=9, ready_scheduled=7, ready_due_soon=2),
+            9,
+            0,
+            Work(waiting=4, running=0, held=0),
+            id="nor do those that no worker has fetched, until their time is about to come",
+        ),
+        pytest.param(
+            reading(ready=3, ready_scheduled=7),
+            9,
+            0,
+            Work(waiting=0, running=0, held=0),
+            id="no fewer than none wait",
+        ),
+        pytest.param(
             reading(ready=0, unacked=9, active=2),
             9,
             7,

@@ -87,6 +87,7 @@ FIGURES: dict[Rule, tuple[tuple[str, float | int | str | None], ...]] = {
     Rule.ACTIVATION: (("waiting", 1), ("threshold", 2)),
     Rule.COOLDOWN: (("left_s", 12.34),),
     Rule.HELD_MESSAGES: (("held", 2), ("scheduled", None)),
+    Rule.SCHEDULED_MESSAGES: (("scheduled", 40),),
     Rule.STABILIZATION: (("recommended", 2), ("side", "highest"), ("window_s", 300.0)),
     Rule.LATE: (("age_s", 45.0), ("target_s", 30.0)),
     Rule.BURST: (("left_s", 5.0),),

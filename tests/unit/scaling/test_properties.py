@@ -76,6 +76,8 @@ def readings(draw: st.DrawFn, replicas: int | None = None) -> Reading:
     return Reading(
         replicas=replicas,
         ready=draw(counts),
+        ready_scheduled=draw(counts),
+        ready_due_soon=draw(counts),
         unacked=draw(maybe_counts),
         scheduled=draw(maybe_counts),
         due_soon=draw(maybe_counts),
@@ -132,6 +134,24 @@ def test_more_depth_never_lowers(data: st.DataObject, wanted: Policy, more: int)
     greater = decision.decide(deeper, policy=wanted, memory=memory, now_s=NOW_S).decision
 
     assert greater.replicas >= less.replicas
+
+
+@settings(deadline=None)
+@given(data=st.data(), wanted=policies(), later=counts)
+def test_messages_whose_time_is_far_ahead_ask_for_one_replica_at_most(
+    data: st.DataObject, wanted: Policy, later: int
+) -> None:
+    seen, memory = data.draw(readings()), data.draw(memories(wanted))
+    assert seen.ready is not None
+    more = replace(seen, ready=seen.ready + later, ready_scheduled=later, ready_due_soon=0)
+    seen = replace(seen, ready_scheduled=0, ready_due_soon=0)
+    # The same rates for both: what arrived is another question than what is there.
+    memory = replace(memory, estimate=replace(memory.estimate, at_s=None))
+
+    without = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S).decision
+    with_them = decision.decide(more, policy=wanted, memory=memory, now_s=NOW_S).decision
+
+    assert without.replicas <= with_them.replicas <= max(1, without.replicas)
 
 
 @settings(deadline=None)

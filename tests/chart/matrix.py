@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import yaml
+
 from tests.chart import rendering
 from tests.chart.rendering import Rendered, Values
 
@@ -20,6 +22,12 @@ SHOP: Values = {
     },
 }
 """A Celery application that is not ours, and nothing of ours but the operator."""
+
+OPERATOR_ONLY: Values = {
+    **yaml.safe_load((rendering.CHART / "presets/operator-only.yaml").read_text()),
+    "operator": {"brokerSecrets": ["shop-broker"]},
+}
+"""The preset, with the Secret that its user names."""
 
 _SIDECAR = {
     "name": "proxy",
@@ -107,6 +115,7 @@ CASES: dict[str, Case] = {
             "operator": {"clusterWide": True, "image": {"repository": "celeriac-operator"}},
         }
     ),
+    "the operator and nothing else, by the preset": Case(values=OPERATOR_ONLY),
     "every switch on": Case(
         values={
             "api": {

@@ -42,9 +42,15 @@ def test_the_definition_of_worker_pools_is_the_operator_s() -> None:
 @pytest.mark.parametrize(
     ("values", "kind", "name", "file"),
     [
-        pytest.param({}, "Role", "celeriac-operator", "role.yaml", id="one namespace"),
         pytest.param(
-            {"operator": {"clusterWide": True}},
+            {"operator": {"brokerSecrets": None}},
+            "Role",
+            "celeriac-operator",
+            "role.yaml",
+            id="one namespace",
+        ),
+        pytest.param(
+            {"operator": {"clusterWide": True, "brokerSecrets": None}},
             "ClusterRole",
             "work-celeriac-operator",
             "cluster-role.yaml",
@@ -59,6 +65,52 @@ def test_the_operator_has_exactly_its_role(values: Values, kind: str, name: str,
     role = rendered.get(kind, name)
     assert (role["rules"], binding["roleRef"]["name"]) == (want["rules"], name)
     assert [subject["name"] for subject in binding["subjects"]] == ["celeriac-operator"]
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param({}, ["celeriac-redis"], id="the release's own"),
+        pytest.param(
+            {"operator": {"brokerSecrets": ["shop-broker"]}},
+            ["shop-broker", "celeriac-redis"],
+            id="the release's own and those that are named",
+        ),
+        pytest.param(matrix.SHOP, ["shop-broker"], id="an external broker's"),
+        pytest.param(matrix.OPERATOR_ONLY, ["shop-broker"], id="an operator without a broker"),
+    ],
+)
+def test_the_operator_may_read_the_secrets_of_brokers_alone(
+    values: Values, want: list[str]
+) -> None:
+    assert secret_rules(values) == [(["get"], want)]
+
+
+def test_an_operator_without_any_broker_may_read_no_secret() -> None:
+    values = {**matrix.OPERATOR_ONLY, "operator": {}}
+    assert secret_rules(values) == []
+
+
+def secret_rules(values: Values) -> list[tuple[list[str], list[str]]]:
+    """What the operator's role allows on Secrets: verbs and names."""
+    role = rendering.render(values).get("Role", "celeriac-operator")
+    rules = [rule for rule in role["rules"] if "secrets" in rule["resources"]]
+    return [(rule["verbs"], rule["resourceNames"]) for rule in rules]
+
+
+def test_the_operator_can_be_installed_alone() -> None:
+    rendered = rendering.render(matrix.OPERATOR_ONLY)
+    [deployment] = rendered.of_kind("Deployment")
+    assert deployment["metadata"]["name"] == "celeriac-operator"
+    assert "CELERY_BROKER_URL" not in environment(rendering.main_container(deployment))
+    assert rendered.kinds() & {"Service", "Secret", "StatefulSet", "WorkerPool"} == set()
+
+
+def test_the_icon_of_the_chart_is_the_drawing_beside_it() -> None:
+    chart = yaml.safe_load((rendering.CHART / "Chart.yaml").read_text())
+    drawn = (rendering.CHART / "icon.svg").read_bytes().strip()
+    kind, _, data = chart["icon"].partition(",")
+    assert (kind, base64.b64decode(data)) == ("data:image/svg+xml;base64", drawn)
 
 
 def test_the_operator_is_alone_and_watches_one_namespace() -> None:

@@ -8,7 +8,7 @@ import pytest
 from app import queues
 from app.queues import Queue
 from tests.chart import matrix, rendering
-from tests.chart.rendering import Manifest, Values
+from tests.chart.rendering import ChartRefused, Manifest, Values
 
 KOMBU_SEPARATOR = "\x06\x16"
 """Between a queue's name and its priority step, in the key of a Redis list (kombu's `sep`)."""
@@ -120,6 +120,58 @@ def test_a_pool_can_be_left_out() -> None:
     values = {"pipelines": {"pools": {"videos": None}}}
     names = {each["metadata"]["name"] for each in rendering.render(values).objects}
     assert [name for name in names if "videos" in name] == []
+
+
+def test_a_pool_of_ones_own_can_be_left_out() -> None:
+    values = {"workers": {"pools": {"more": None, "mail": {"queues": ["post"]}}}}
+    rendered = rendering.render(values)
+    pools = {each["metadata"]["name"] for each in rendered.of_kind("WorkerPool")}
+    assert {"celeriac-mail", "celeriac-more"} & pools == {"celeriac-mail"}
+
+
+def test_an_application_whose_only_pool_is_left_out_has_none() -> None:
+    workers = {"image": {"repository": "shop", "tag": "1"}, "pools": {"orders": None}}
+    with pytest.raises(ChartRefused, match=r"at least one pool in workers\.pools"):
+        rendering.render({"celery": {"app": "shop.tasks"}, "workers": workers})
+
+
+def test_a_cap_holds_for_pools_and_schedules_with_a_maximum_of_their_own() -> None:
+    window = {"name": "day", "timezone": "UTC", "start": "0 8 * * *", "end": "0 18 * * *"}
+    more = {
+        "minReplicas": 3,
+        "maxReplicas": 20,
+        "autoscaling": {"schedules": [{**window, "minReplicas": 5, "maxReplicas": 9}]},
+    }
+    rendered = rendering.render({"workers": {"maxReplicas": 2, "pools": {"more": more}}})
+    sizes = {each["spec"]["maxReplicas"] for each in rendered.of_kind("WorkerPool")}
+    spec = rendered.get("WorkerPool", "celeriac-more")["spec"]
+    assert sizes <= {1, 2}
+    assert (spec["minReplicas"], spec["schedules"]) == (
+        2,
+        [{**window, "minReplicas": 2, "maxReplicas": 2}],
+    )
+
+
+@pytest.mark.parametrize("provider", ["keda", "hpa", "none"])
+def test_a_cap_holds_for_every_provider(provider: str) -> None:
+    rendered = rendering.render(
+        {
+            "autoscaling": {"provider": provider},
+            "workers": {"maxReplicas": 1, "defaults": {"replicas": 4}},
+        },
+        apis=[rendering.KEDA],
+    )
+    sizes = {
+        each["spec"].get(key)
+        for kind, key in (
+            ("ScaledObject", "maxReplicaCount"),
+            ("HorizontalPodAutoscaler", "maxReplicas"),
+            ("Deployment", "replicas"),
+        )
+        for each in rendered.of_kind(kind)
+        if "worker" in each["metadata"]["name"]
+    }
+    assert sizes - {None} == {1}
 
 
 def test_a_target_replaces_the_default_one() -> None:

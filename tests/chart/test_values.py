@@ -17,8 +17,9 @@ SCHEMA: Manifest = json.loads((rendering.CHART / "values.schema.json").read_text
 DEFAULTS: Manifest = yaml.safe_load((rendering.CHART / "values.yaml").read_text())
 TEMPLATES = sorted((rendering.CHART / "templates").rglob("*.*"))
 
-UNREAD = {"global", "workers.defaults.queues"}
-"""Helm's own, and what would give all pools the same queues."""
+UNREAD = {"global", "workers.defaults.queues", "workers.maxReplicas"}
+"""Helm's own, what would give all pools the same queues, and the cap that would hide their sizes
+(`test_pools` covers it)."""
 
 
 def _merged(*layers: Values) -> Manifest:

@@ -114,7 +114,7 @@ def _closed(node: Node, source: Source) -> Node:
     if "overrides" in node:
         closed["default"] = source.default(node)
     if "properties" in node:
-        closed["type"] = "object"
+        closed["type"] = node.get("type", "object")
         closed["properties"] = {k: _closed(v, source) for k, v in node["properties"].items()}
         closed["additionalProperties"] = False
     elif isinstance(node.get("additionalProperties"), dict):

@@ -10,6 +10,11 @@
 {{- ternary "url" .Values.broker.urlKey .Values.redis.enabled -}}
 {{- end -}}
 
+{{/* Not empty where something of the release itself talks to a broker. The operator alone talks to those that WorkerPools name. */}}
+{{- define "celeriac.usesBroker" -}}
+{{- if or .Values.pipelines.enabled (include "celeriac.userPools" . | fromYaml) .Values.celery.beat .Values.exporter.enabled .Values.flower.enabled }}true{{ end -}}
+{{- end -}}
+
 {{- define "celeriac.databaseSecretName" -}}
 {{- if .Values.postgresql.enabled -}}
 {{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "celeriac.fullname" .)) -}}
@@ -23,17 +28,19 @@
 
 {{/*
 `env` and `envFrom` of a container, from the pod's context. Celeriac's own application gets its settings
-and the database; every container gets the broker. `env` in the context are further variables.
+and the database; every container gets the release's broker, if it has one. `env` in the context are further variables.
 */}}
 {{- define "celeriac.environment" -}}
 env:
   - name: HOME
     value: /tmp
+  {{- with include "celeriac.brokerSecretName" .root }}
   - name: CELERY_BROKER_URL
     valueFrom:
       secretKeyRef:
-        name: {{ include "celeriac.brokerSecretName" .root }}
-        key: {{ include "celeriac.brokerSecretKey" .root }}
+        name: {{ . }}
+        key: {{ include "celeriac.brokerSecretKey" $.root }}
+  {{- end }}
   {{- if .own }}
   - name: DATABASE_URL
     valueFrom:

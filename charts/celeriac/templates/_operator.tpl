@@ -3,6 +3,25 @@
 {{- if and .Values.operator.enabled (eq .Values.autoscaling.provider "operator") }}true{{ end -}}
 {{- end -}}
 
+{{/*
+Rules of the operator's role. It may read the release's own broker Secret and those of `operator.brokerSecrets`; all
+Secrets where that is null. An empty `resourceNames` would allow every Secret, so the rule is left out then.
+*/}}
+{{- define "celeriac.operatorRules" -}}
+{{- $secrets := append (.Values.operator.brokerSecrets | default list) (include "celeriac.brokerSecretName" .) | compact | uniq -}}
+{{- range (.Files.Get "files/operator-role.yaml" | fromYaml).rules }}
+{{- if has "secrets" .resources }}
+{{- if kindIs "invalid" $.Values.operator.brokerSecrets }}
+- {{ toJson . }}
+{{- else if $secrets }}
+- {{ set . "resourceNames" $secrets | toJson }}
+{{- end }}
+{{- else }}
+- {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Name of the operator's cluster objects, which other releases must not share. */}}
 {{- define "celeriac.operatorClusterName" -}}
 {{- printf "%s-%s-operator" .Release.Namespace (include "celeriac.fullname" .) -}}

@@ -116,6 +116,26 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
+{{/*
+A startup probe that waits inside of the container until a shell command succeeds. A probe that fails until the container
+is up would report an Unhealthy event every few seconds of every ordinary start. Arguments: command, shell (sh), attempts (of
+a minute each).
+*/}}
+{{- define "celeriac.startupProbe" -}}
+startupProbe:
+  exec:
+    command: [{{ .shell | default "sh" }}, -c, {{ printf "n=0; until %s; do n=$((n + 1)); test $n -lt 50 || exit 1; sleep 1; done" .command | quote }}]
+  periodSeconds: 1
+  timeoutSeconds: 60
+  failureThreshold: {{ .attempts | default 3 }}
+{{- end -}}
+
+{{/* The same for a server: until a GET answers 200. Arguments: port, path. */}}
+{{- define "celeriac.httpStartupProbe" -}}
+{{- $request := printf "exec 3<>/dev/tcp/127.0.0.1/%d && printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && grep -q '^HTTP/1.. 200' <&3" (int .port) .path -}}
+{{- include "celeriac.startupProbe" (dict "shell" "bash" "command" (printf "(%s) 2>/dev/null" $request)) -}}
+{{- end -}}
+
 {{/* What a restricted namespace asks of a container. */}}
 {{- define "celeriac.containerSecurityContext" -}}
 {{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}

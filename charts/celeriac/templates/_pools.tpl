@@ -7,13 +7,38 @@ a repository is its image). Its queues are never empty.
 {{- $pools := dict -}}
 {{- if .Values.pipelines.enabled -}}
 {{- range $name, $pool := .Values.pipelines.pools -}}
+{{- if kindIs "map" $pool -}}
 {{- $_ := set $pools $name (include "celeriac.pool" (dict "root" $ "name" $name "pool" $pool "own" true "image" dict) | fromYaml) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $pool := .Values.workers.pools -}}
+{{- end -}}
+{{- range $name, $pool := include "celeriac.userPools" . | fromYaml -}}
 {{- $_ := set $pools $name (include "celeriac.pool" (dict "root" $ "name" $name "pool" $pool "own" (empty $.Values.celery.app) "image" $.Values.workers.image) | fromYaml) -}}
 {{- end -}}
 {{- toYaml $pools -}}
+{{- end -}}
+
+{{/* `workers.pools` as given, without those that null leaves out. */}}
+{{- define "celeriac.userPools" -}}
+{{- $pools := dict -}}
+{{- range $name, $pool := .Values.workers.pools }}{{ if kindIs "map" $pool }}{{ $_ := set $pools $name $pool }}{{ end }}{{ end -}}
+{{- toYaml $pools -}}
+{{- end -}}
+
+{{/* Holds a pool to `workers.maxReplicas`: its own sizes, and those of its schedules. Arguments: pool, cap. */}}
+{{- define "celeriac.capPool" -}}
+{{- $capped := list -}}
+{{- range .pool.autoscaling.schedules -}}
+{{- $window := deepCopy . -}}
+{{- range $key := list "minReplicas" "maxReplicas" -}}
+{{- if hasKey $window $key }}{{ $_ := set $window $key (min (int (get $window $key)) (int $.cap)) }}{{ end -}}
+{{- end -}}
+{{- $capped = append $capped $window -}}
+{{- end -}}
+{{- $_ := set .pool.autoscaling "schedules" $capped -}}
+{{- range $key := list "minReplicas" "maxReplicas" "replicas" -}}
+{{- $_ := set $.pool $key (min (int (get $.pool $key)) (int $.cap)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* One pool. `autoscaling`, `resources` and `pod` are merged with the defaults key by key, the rest is replaced. */}}
@@ -28,6 +53,7 @@ a repository is its image). Its queues are never empty.
 {{- $_ := set $merged $key $value -}}
 {{- end -}}
 {{- end -}}
+{{- with .root.Values.workers.maxReplicas }}{{ include "celeriac.capPool" (dict "pool" $merged "cap" .) }}{{ end -}}
 {{- $_ := set $merged "queues" ($merged.queues | default (list .name)) -}}
 {{- $_ := set $merged "own" .own -}}
 {{- $_ := set $merged "images" (list $merged.image .image) -}}
@@ -81,15 +107,10 @@ busy worker or a broker that is away never counts as dead.
 livenessProbe:
   {{- toYaml .pool.livenessProbe | nindent 2 }}
 {{- else if .pool.own }}
-startupProbe:
-  exec:
-    command: {{ include "celeriac.livenessCommand" 60 }}
-  periodSeconds: 3
-  timeoutSeconds: 5
-  failureThreshold: 60
+{{ include "celeriac.startupProbe" (dict "command" (include "celeriac.livenessTest" 60)) }}
 livenessProbe:
   exec:
-    command: {{ include "celeriac.livenessCommand" 60 }}
+    command: [sh, -c, {{ include "celeriac.livenessTest" 60 | quote }}]
   periodSeconds: 20
   timeoutSeconds: 10
   failureThreshold: 3
@@ -97,6 +118,6 @@ livenessProbe:
 {{- end -}}
 
 {{/* A shell command that succeeds while CELERIAC_LIVENESS_FILE is younger than so many seconds. */}}
-{{- define "celeriac.livenessCommand" -}}
-[sh, -c, 'test "$(( $(date +%s) - $(stat -c %Y "$CELERIAC_LIVENESS_FILE") ))" -lt {{ . }}']
+{{- define "celeriac.livenessTest" -}}
+test $(( $(date +%s) - $(stat -c %Y "$CELERIAC_LIVENESS_FILE" 2>/dev/null || echo 0) )) -lt {{ . }}
 {{- end -}}

@@ -2,6 +2,7 @@
 before left."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def release(restricted: Kubectl, storage: None, image_values: Values) -> Release
 @pytest.fixture(scope="module")
 def busy(release: Release) -> Release:
     """The release, told not to start more workers than a node of two processors can run."""
-    values = release.values | {"workers": {"defaults": {"maxReplicas": 2}}}
+    values = release.values | {"workers": {"maxReplicas": 2}}
     release.helm.upgrade(values)
     return replace(release, values=values)
 
@@ -87,6 +88,25 @@ def test_a_release_with_default_values_becomes_ready(release: Release) -> None:
     pods = release.kubectl.items("pods")
     states = [state for pod in pods for state in pod["status"]["containerStatuses"]]
     assert [state["name"] for state in states if state["restartCount"] > 0] == []
+
+
+def test_an_ordinary_start_reports_no_failed_probe(release: Release) -> None:
+    failed = [
+        event["message"]
+        for event in release.kubectl.items("events")
+        if event["reason"] == "Unhealthy"
+        and event["message"].startswith(("Startup probe", "Liveness probe"))
+    ]
+    assert failed == []
+
+
+def test_the_request_in_the_notes_is_accepted(release: Release) -> None:
+    notes = release.helm.run("get", "notes", "celeriac")
+    [(body, path)] = re.findall(r"curl --json '(.+)' http://127\.0\.0\.1:8000(\S+)", notes)
+    with release.client() as http:
+        answer = http.post(path, json=json.loads(body))
+        http.post(f"/api/v1/jobs/{answer.json()['id']}:cancel").raise_for_status()
+    assert answer.status_code == 202
 
 
 def test_an_image_runs_as_nobody_on_a_disk_that_it_cannot_change(release: Release) -> None:

@@ -21,21 +21,26 @@ def test_it_sizes_pools_whose_secrets_it_was_told_of(
     kubectl.roll_out("deployment/redis")
     address = kubectl.get("service/redis")["spec"]["clusterIP"]
     broker = Broker(kubectl=kubectl, name="redis", address=address)
-    worker = workloads.build_worker(
-        "orders", image=app_image, broker_url=broker.url, log_url=broker.url
-    )
-    worker["spec"]["replicas"] = 0
-    kubectl.apply(
-        worker,
-        *(manifests.build_secret(name, broker.url) for name in ("shop-broker", "other")),
-    )
+    workers = [
+        workloads.build_worker(
+            name,
+            image=app_image,
+            broker_url=broker.url,
+            log_url=broker.url,
+            queues=[name],
+            replicas=0,
+        )
+        for name in ("orders", "mail")
+    ]
+    secrets = [manifests.build_secret(name, broker.url) for name in ("shop-broker", "other")]
+    kubectl.apply(*workers, *secrets)
     image = build_image(operator_image)
     Helm(kubectl=kubectl).install(
         {**PRESET, "image": image, "operator": {"brokerSecrets": ["shop-broker"]}}
     )
     kubectl.apply(
         manifests.build_pool("orders", secret="shop-broker", maxReplicas=2),
-        manifests.build_pool("mail", workload="orders", secret="other"),
+        manifests.build_pool("mail", secret="other"),
     )
     kubectl.wait("workerpool/orders", "Ready", within_s=60)
     tasks = broker.send_work([1.0] * 4, queue="orders")
@@ -43,7 +48,7 @@ def test_it_sizes_pools_whose_secrets_it_was_told_of(
     ready = waiting.eventually(lambda: ready_of(kubectl, "mail"), why="its Secret was asked for")
     assert "operator.brokerSecrets" in ready["message"]
     assert {each["metadata"]["name"] for each in kubectl.items("deployments")} == {
-        *("redis", "orders", "celeriac-operator")
+        *("redis", "orders", "mail", "celeriac-operator")
     }
 
 

@@ -210,12 +210,13 @@ def test_a_larger_pool_does_not_lower_the_demand(
 def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) -> None:
     """Whatever was before: once the slowest policy has had its time, a decision repeats itself.
 
-    That is an hour: one replica a minute, up to sixty of them. Arrival rates have faded by then.
+    That is two hours: one replica in every other tick of a minute, up to sixty of them. Arrival
+    rates have faded by then.
     """
     memory, seen = data.draw(memories(wanted)), replace(data.draw(readings()), nodes=())
     assume(wanted.behavior.scale_up.select_policy is not SelectPolicy.DISABLED)
     sizes, now_s = [], NOW_S
-    for tick_s in (*[SLOWEST_PERIOD_S] * 75, *[5.0] * 30):
+    for tick_s in (*[SLOWEST_PERIOD_S] * 125, *[5.0] * 30):
         outcome = decision.decide(seen, policy=wanted, memory=memory, now_s=now_s)
         memory, seen = outcome.memory, replace(seen, replicas=outcome.decision.replicas)
         sizes.append(outcome.decision.replicas)

@@ -10,6 +10,8 @@ from app.errors import InvalidInput, LimitExceeded, PasswordNeeded
 
 _ENCRYPTED = 0x1
 _DOCTYPE_WITHIN_BYTES = 4096
+_CONTENT_TYPES = "[Content_Types].xml"
+_CONTENT_TYPES_BYTES = 1024 * 1024
 
 
 @contextmanager
@@ -45,6 +47,15 @@ def checked_names(path: Path, limits: Limits) -> frozenset[str]:
                 "size: it may be a ZIP bomb"
             )
     return frozenset(part.filename for part in parts)
+
+
+def content_types(path: Path) -> str:
+    """What an Office document says of the types of its parts; empty for any other archive."""
+    with opened(path) as archive:
+        if _CONTENT_TYPES not in archive.namelist():
+            return ""
+        with archive.open(_CONTENT_TYPES) as file:
+            return file.read(_CONTENT_TYPES_BYTES).decode("utf-8", "replace")
 
 
 def refuse_entities(path: Path) -> None:

@@ -5,6 +5,7 @@ Between the processes an item is a JSON object, one a line.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 BLOCK_LENGTH = 16_000
@@ -74,6 +75,34 @@ class Picture:
     height: int
 
 
+class CaveatCode(StrEnum):
+    """What kinds of caveats there are. Clients tell them apart by these."""
+
+    PAGES_WITHOUT_TEXT = "pages_without_text"
+    PAGES_UNREADABLE = "pages_unreadable"
+    PARTS_UNREAD = "parts_unread"
+    DAMAGED = "damaged"
+    ENCODING_GUESSED = "encoding_guessed"
+    BYTES_UNREADABLE = "bytes_unreadable"
+    FORMULAS_WITHOUT_VALUES = "formulas_without_values"
+    ROWS_CUT = "rows_cut"
+    PICTURES_LEFT_OUT = "pictures_left_out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caveat:
+    """Something of the document that was left out, guessed or damaged. Results list these as
+    `warnings`."""
+
+    code: CaveatCode
+    message: str
+    """A sentence for a person: what, how much of it, and why."""
+    count: int | None = None
+    """How many pages, parts, cells or bytes it concerns."""
+    pages: tuple[int, ...] = ()
+    """The first pages that it concerns (at most 100), counted from 1."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why the document cannot be read: the name of one of our errors, and words for a person."""
@@ -82,10 +111,11 @@ class Refusal:
     message: str
 
 
-Item = Block | Extent | Position | Fact | Page | Picture | Refusal
+Item = Block | Extent | Position | Fact | Page | Picture | Caveat | Refusal
 
 _KINDS: dict[str, type[Item]] = {
-    kind.__name__.lower(): kind for kind in (Block, Extent, Position, Fact, Page, Picture, Refusal)
+    kind.__name__.lower(): kind
+    for kind in (Block, Extent, Position, Fact, Page, Picture, Caveat, Refusal)
 }
 
 
@@ -107,6 +137,9 @@ def from_json(line: dict[str, Any]) -> Item:  # JSON
     [(name, values)] = line.items()
     if name == "block":
         values = {**values, "headings": tuple(values.get("headings", ()))}
+    if name == "caveat":
+        pages = tuple(values.get("pages", ()))
+        values = {**values, "code": CaveatCode(values["code"]), "pages": pages}
     return _KINDS[name](**values)
 
 

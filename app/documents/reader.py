@@ -46,9 +46,9 @@ def _read(path: Path, name: str, limits: Limits) -> Iterator[Item]:
 
             yield from pdf.read(path, limits)
         case Kind.DOCX:
-            from app.documents import word
+            from app.documents.word import document
 
-            yield from word.read(path, limits)
+            yield from document.read(path, limits)
         case Kind.XLSX:
             from app.documents import workbook
 
@@ -75,7 +75,8 @@ def kind_of(path: Path, *, name: str, limits: Limits) -> Kind:
     found = sniff.kind_of(head, name=name, is_encrypted_office=sniff.says_encrypted(head + rest))
     if found is not None:
         return found
-    return sniff.kind_of_archive(archive.checked_names(path, limits))
+    names = archive.checked_names(path, limits)
+    return sniff.kind_of_archive(names, content_types=archive.content_types(path))
 
 
 def _limited(found: Iterator[Item], limits: Limits) -> Iterator[Item]:

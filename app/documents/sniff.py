@@ -1,5 +1,6 @@
 """What a file really is, by its content first and by its name where the content leaves a choice."""
 
+import re
 from collections.abc import Set
 from enum import StrEnum
 from pathlib import PurePath
@@ -47,6 +48,11 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
+_OFFICE_MAIN = re.compile(
+    r"application/vnd\.(?:openxmlformats-officedocument\.(\w+)|ms-(\w+))\.[\w.]*main\+xml"
+)
+"""Content type of the main part of an Office document."""
+
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -69,15 +75,22 @@ def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> Kin
     return _of_text(head, PurePath(name).suffix.lower())
 
 
-def kind_of_archive(names: Set[str]) -> Kind:
-    """The kind of a ZIP archive with these parts. Raises UnsupportedFormat."""
-    if "word/document.xml" in names:
+def kind_of_archive(names: Set[str], *, content_types: str = "") -> Kind:
+    """The kind of a ZIP archive with these parts; `content_types` is what `[Content_Types].xml`
+    holds. Office documents name their main part there, whatever it is called. Raises
+    UnsupportedFormat."""
+    plain = {name.replace("\\", "/").casefold() for name in names}
+    main = _OFFICE_MAIN.search(content_types)
+    family = "" if main is None else main[1] or main[2]
+    if family in ("wordprocessingml", "word") or "word/document.xml" in plain:
         return Kind.DOCX
-    if "xl/workbook.xml" in names:
+    if (family in ("spreadsheetml", "excel") and "xl/workbook.bin" not in plain) or (
+        "xl/workbook.xml" in plain
+    ):
         return Kind.XLSX
-    if "ppt/presentation.xml" in names:
+    if family in ("presentationml", "powerpoint") or "ppt/presentation.xml" in plain:
         raise _unsupported("a PowerPoint presentation")
-    if "xl/workbook.bin" in names:
+    if "xl/workbook.bin" in plain:
         raise _unsupported("a binary Excel workbook: save it as XLSX")
     raise _unsupported("a ZIP archive")
 

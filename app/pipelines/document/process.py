@@ -67,5 +67,6 @@ def _answer(
         characters=found.characters,
         tokens=found.tokens,
         content_sha256=content_sha256,
+        warnings=found.warnings,
         **found.facts,
     )

@@ -8,11 +8,12 @@ from typing import Any
 
 from app import errors
 from app.documents import items
-from app.documents.items import Block, Extent, Fact, Position, Refusal
+from app.documents.items import Block, Caveat, Extent, Fact, Position, Refusal
 from app.documents.limits import Limits
 from app.errors import InvalidInput, PermanentError, ProcessFailed
 from app.jobs.work import Work
 from app.pipelines.chunking import Chunker
+from app.pipelines.reading_warnings import ReadingWarning
 from app.settings import DocumentSettings
 from app.storage.chunks import NewChunk
 from app.worker import limits as worker_limits
@@ -22,7 +23,7 @@ READER = "app.documents.reader"
 READ_PERCENT = 90.0
 """Where reading ends and storing begins."""
 
-UNITS = {"pdf": "page", "docx": "part", "xlsx": "row"}
+UNITS = {"pdf": "page", "xlsx": "row"}
 """What positions count, by format; in the others they count bytes, which nobody wants to read."""
 
 _REFUSALS: dict[str, type[PermanentError]] = {
@@ -44,6 +45,7 @@ class Read:
     characters: int
     tokens: int
     facts: dict[str, Any]  # JSON
+    warnings: tuple[ReadingWarning, ...]
 
 
 def read(path: Path, *, name: str, spool: Path, work: Work) -> Read:
@@ -94,6 +96,7 @@ class _Listener:
         )
         self._chunks = self._characters = self._tokens = 0
         self._facts: dict[str, Any] = {}  # JSON
+        self._warnings: list[ReadingWarning] = []
         self._total = 0
         self._percent = 0.0
 
@@ -108,6 +111,8 @@ class _Listener:
                 self._tell(done)
             case Fact(name=name, value=value):
                 self._facts[name] = value
+            case Caveat() as caveat:
+                self._warnings.append(ReadingWarning.of(caveat))
             case Refusal(error=error, message=message):
                 raise _REFUSALS.get(error, InvalidInput)(message)
 
@@ -118,6 +123,7 @@ class _Listener:
             characters=self._characters,
             tokens=self._tokens,
             facts=self._facts,
+            warnings=tuple(self._warnings),
         )
 
     def _spool(self, chunks: list[NewChunk]) -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.pipelines.reading_warnings import ReadingWarning
+
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -47,3 +49,5 @@ class Processed(BaseModel):
     tokens: int
     """Summed over the chunks, what they repeat of each other included."""
     content_sha256: str
+    warnings: tuple[ReadingWarning, ...] = ()
+    """What was left out of the text, guessed or found damaged."""

@@ -87,6 +87,7 @@ def _stored(
         text_artifact=None if is_inline else reading.PAGES,
         images=tuple(_stored_image(image, folder, work) for image in found.images),
         images_skipped=found.images_skipped,
+        warnings=found.warnings,
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from app import errors
 from app.documents import items
-from app.documents.items import Block, Extent, Fact, Page, Picture, Refusal
+from app.documents.items import Block, Caveat, Extent, Fact, Page, Picture, Refusal
 from app.documents.pdf_options import PdfOptions
 from app.errors import CeleriacError, InvalidInput, ProcessFailed
 from app.jobs.work import Work
 from app.pipelines.pdf.schema import FoundImage, PageText, Read
+from app.pipelines.reading_warnings import ReadingWarning
 from app.worker import limits
 
 READER = "app.documents.pdf_reader"
@@ -71,6 +72,7 @@ class _Listener:
         self._pages: list[PageText] = []
         self._images: list[FoundImage] = []
         self._facts: dict[str, Any] = {}  # JSON
+        self._warnings: list[ReadingWarning] = []
         self._total = 1
 
     def hear(self, line: dict[str, Any]) -> None:  # JSON
@@ -85,6 +87,8 @@ class _Listener:
                 self._total = max(1, total)
             case Fact(name=name, value=value):
                 self._facts[name] = value
+            case Caveat() as caveat:
+                self._warnings.append(ReadingWarning.of(caveat))
             case Refusal(error=error, message=message):
                 raise _REFUSALS.get(error, InvalidInput)(message)
 
@@ -95,6 +99,7 @@ class _Listener:
             images=tuple(self._images),
             images_skipped=self._facts.get("images_skipped", 0),
             ocr_engine=self._facts.get("ocr_engine"),
+            warnings=tuple(self._warnings),
         )
 
     def _keep_page(self, page: Page) -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.pipelines.reading_warnings import ReadingWarning
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -67,6 +69,7 @@ class Read(BaseModel):
     images: tuple[FoundImage, ...]
     images_skipped: int
     ocr_engine: str | None
+    warnings: tuple[ReadingWarning, ...]
 
 
 class PageImage(BaseModel):
@@ -105,3 +108,5 @@ class ReadPdf(BaseModel):
     images: tuple[PageImage, ...]
     images_skipped: int
     """Pictures that were left out: too many, too large together, or damaged."""
+    warnings: tuple[ReadingWarning, ...]
+    """What was left out of the text, guessed or found damaged."""

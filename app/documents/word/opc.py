@@ -1,0 +1,135 @@
+"""The package of an Office document: its parts, and the relationships between them."""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import unquote
+
+from lxml import etree
+
+from app.errors import InvalidInput
+
+Element = Any  # lxml ships no types
+
+_SPACES = {
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/main": "w",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main": "w",
+    "http://schemas.openxmlformats.org/officeDocument/2006/math": "m",
+    "http://purl.oclc.org/ooxml/officeDocument/math": "m",
+    "http://schemas.openxmlformats.org/drawingml/2006/main": "a",
+    "http://purl.oclc.org/ooxml/drawingml/main": "a",
+    "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing": "wp",
+    "http://purl.oclc.org/ooxml/drawingml/wordprocessingDrawing": "wp",
+    "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc",
+}
+"""Transitional and strict documents differ in their namespaces and in nothing that is read here."""
+
+_MAIN = re.compile(r"(wordprocessingml\.|ms-word\.)[\w.]+\.main\+xml")
+
+_DEFAULT_MAIN = "word/document.xml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relationship:
+    """A link from one part to another. `kind` is the last word of its type, such as `footnotes`."""
+
+    kind: str
+    target: str
+    """Name of the part in the package; whether there is such a part is not said."""
+
+
+class Package:
+    """Parts by name. Names are compared without regard to case and to the kind of slash, as Word
+    does."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = {_plain(name): name for name in archive.namelist()}
+
+    def main_part(self) -> str:
+        """The name of the document's main part, by the package's relationships, else by its content
+        type.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        linked = (each.target for each in self.relationships("") if each.kind == "officeDocument")
+        for name in (*linked, *self._main_by_content_type(), _DEFAULT_MAIN):
+            if self.has(name):
+                return name
+        raise InvalidInput("the document is damaged: it has no main part")
+
+    def has(self, name: str) -> bool:
+        return _plain(name) in self._names
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._archive.open(self._names[_plain(name)])
+
+    def size_of(self, name: str) -> int:
+        """Its size in bytes, unpacked."""
+        return self._archive.getinfo(self._names[_plain(name)]).file_size
+
+    def tree(self, name: str) -> Element | None:
+        """The part's root element, as far as it is well-formed; None where there is no such
+        part."""
+        if not self.has(name):
+            return None
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
+        with self.open(name) as file:
+            return etree.parse(file, parser).getroot()
+
+    def relationships(self, part: str) -> Iterator[Relationship]:
+        """The internal relationships of a part, of the package itself for an empty name."""
+        folder, _, base = part.rpartition("/")
+        root = self.tree(posixpath.join(folder, "_rels", f"{base}.rels"))
+        for each in () if root is None else root.iter("{*}Relationship"):
+            if each.get("TargetMode") != "External":
+                kind = (each.get("Type") or "").rstrip("/").rpartition("/")[2]
+                target = posixpath.join("/", folder, unquote(each.get("Target") or ""))
+                yield Relationship(kind=kind, target=posixpath.normpath(target).lstrip("/"))
+
+    def _main_by_content_type(self) -> Iterator[str]:
+        root = self.tree("[Content_Types].xml")
+        for each in () if root is None else root.iter("{*}Override"):
+            if _MAIN.search(each.get("ContentType") or ""):
+                yield unquote(each.get("PartName") or "").lstrip("/")
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").casefold()
+
+
+def tag_of(element: Element) -> str:
+    """The element's name with the usual prefix: `w:p`. Empty for comments and foreign
+    namespaces."""
+    name = element.tag
+    if not isinstance(name, str):
+        return ""
+    space, _, local = name[1:].rpartition("}")
+    prefix = _SPACES.get(space)
+    return "" if prefix is None else f"{prefix}:{local}"
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """The attribute of this local name, in whatever namespace."""
+    for key, value in element.attrib.items():
+        if key.rpartition("}")[2] == name:
+            return str(value)
+    return None
+
+
+def child(element: Element | None, *path: str) -> Element | None:
+    """The first child of this name, and so on down the path."""
+    for name in path:
+        if element is None:
+            return None
+        element = next((each for each in element if tag_of(each) == name), None)
+    return element
+
+
+def is_on(element: Element | None) -> bool:
+    """Whether a switch (`w:vanish` and the like) is there and not turned off."""
+    return element is not None and attribute(element, "val") not in ("0", "false", "off", "none")

@@ -5,7 +5,7 @@ messages: see `ready.lua` for lists and `app.broker.unacked` for what workers ho
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from redis import asyncio as redis
 from redis.asyncio.client import Pipeline
 
-from app.broker import bindings, keys, ready_lists
+from app.broker import bindings, content_types, keys, ready_lists
 from app.broker.bindings import BindingTable
 from app.broker.connection import Connection
 from app.broker.keys import Keys
@@ -44,6 +44,8 @@ class DepthReader:
         self._tables: dict[str, BindingTable] = {}
         self._observations = 0
         self._reading = asyncio.Lock()
+        self.content_types: frozenset[str] = frozenset()
+        """Content types of the messages that were read last."""
 
     async def read(
         self, queues: Sequence[QueueName], *, now_s: float, horizon_s: float
@@ -60,7 +62,8 @@ class DepthReader:
         async with self._connection.asking() as client, self._reading:
             self._observations += 1
             ready = await self._observe(client, _rotated(queues, by=self._observations))
-            await self._read_new(client)
+            values = await self._read_new(client)
+            self.content_types = content_types.of_messages((*_next_in_line(ready), *values[:1]))
             await self._bind(client, self._unacked.exchanges() - self._tables.keys())
             held = self._unacked.counts(self._tables, now_s=now_s, horizon_s=horizon_s)
             # A queue of which nothing was read may hold some: not known, rather than none.
@@ -106,16 +109,18 @@ class DepthReader:
             *self._keys.steps,
         )
 
-    async def _read_new(self, client: redis.Redis) -> None:
+    async def _read_new(self, client: redis.Redis) -> Sequence[bytes | None]:
         """Read what workers have fetched since the last time."""
         new = self._unacked.unmeasured()
         if new:
             sizes = await client.eval(_script("sizes.lua"), 1, self._keys.unacked, *new)
             self._unacked.measure(new, sizes)
         unread = self._unacked.unread()
-        if unread:
-            values: list[Any] = await client.hmget(self._keys.unacked, unread)
-            self._unacked.read(unread, values)
+        if not unread:
+            return ()
+        values: list[Any] = await client.hmget(self._keys.unacked, unread)
+        self._unacked.read(unread, values)
+        return values
 
     async def _bind(self, client: redis.Redis, exchanges: Iterable[str]) -> None:
         """Read the bindings of exchanges that were not seen before."""
@@ -135,6 +140,13 @@ class DepthReader:
             self._tables[exchange] = bindings.build_table(members)
         in_use = self._unacked.exchanges()
         self._tables = {name: table for name, table in self._tables.items() if name in in_use}
+
+
+def _next_in_line(ready: Mapping[QueueName, _Answer]) -> Iterator[bytes]:
+    """One message of each list, as far as they were read."""
+    for _, *lists in ready.values():
+        for messages in lists[1::2]:
+            yield from messages[:1] if not isinstance(messages, int) else ()
 
 
 @cache

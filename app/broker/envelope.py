@@ -1,41 +1,88 @@
-"""Kombu's message envelope: JSON whose body is base64 of JSON (`kombu.transport.virtual`)."""
+"""Kombu's message envelope: JSON around a body of any content type (`kombu.transport.virtual`)."""
 
 import base64
 import binascii
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from app.broker import content
 from app.errors import InvalidInput
 
 Json = Any  # a JSON value: the type system has no better word for it
 
 
-def parse_message(raw: bytes | str) -> tuple[dict[str, Json], Json]:
-    """Headers and body of a message.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message whose body is still as it came."""
+
+    content_type: str
+    headers: Mapping[str, Json]
+    body: bytes
+
+    def open(self) -> Json:
+        """The body as plain values.
+
+        Raises:
+            InvalidInput: it cannot be read; the message says why.
+        """
+        compressed_by = self.headers.get("compression")
+        return content.read_body(
+            self.body,
+            content_type=self.content_type,
+            compressed_by=str(compressed_by) if compressed_by is not None else None,
+        )
+
+
+def parse_envelope(raw: bytes | str) -> Envelope:
+    """A message of kombu's, whatever its body is.
 
     Raises:
-        InvalidInput: it is no message of kombu's, or its body is not JSON.
+        InvalidInput: it is not one.
     """
     try:
         message = json.loads(raw)
-        body = message["body"]
+        body, headers = message["body"], message.get("headers") or {}
         if message["properties"].get("body_encoding") == "base64":
-            body = base64.b64decode(body)
-        return message.get("headers") or {}, json.loads(body)
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
-        raise InvalidInput("not a message of kombu's with a JSON body") from exc
+            data = base64.b64decode(body)
+        else:
+            data = body.encode()
+        return Envelope(
+            content_type=str(message.get("content-type") or content.JSON),
+            headers=dict(headers),
+            body=data,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as exc:
+        raise InvalidInput("not a message of kombu's") from exc
+
+
+def parse_message(raw: bytes | str) -> tuple[Mapping[str, Json], Json]:
+    """Headers and body of a message.
+
+    Raises:
+        InvalidInput: it is not a message of kombu's, or its body cannot be read.
+    """
+    found = parse_envelope(raw)
+    return found.headers, found.open()
 
 
 def build_message(
-    body: Json, *, exchange: str, routing_key: str = "", headers: dict[str, Json]
+    body: Json,
+    *,
+    exchange: str,
+    routing_key: str = "",
+    headers: dict[str, Json],
+    content_type: str = content.JSON,
 ) -> str:
     """A message as a kombu producer would put it on the wire."""
+    data, encoding = content.write_body(body, content_type=content_type)
     return json.dumps(
         {
-            "body": base64.b64encode(json.dumps(body).encode()).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
+            "body": base64.b64encode(data).decode(),
+            "content-encoding": encoding,
+            "content-type": content_type,
             "headers": headers,
             "properties": {
                 "delivery_mode": 2,

@@ -10,9 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from typing import Any
 
 from app.broker import envelope, task_events
 from app.broker.connection import Connection
+from app.broker.dialects import Dialects
+from app.broker.envelope import Envelope
 from app.broker.keys import Keys
 from app.broker.model import Heartbeat, NodeName
 from app.broker.task_events import TaskEvent
@@ -21,6 +24,7 @@ from app.errors import BrokerUnreachable, InvalidInput
 NODE_LIMIT = 10_000
 """Workers that are remembered; the one that was silent for the longest is forgotten first."""
 RETRY_S = 1.0
+WORKER_KINDS = ("online", "heartbeat", "offline")
 
 logger = logging.getLogger(__name__)
 
@@ -34,24 +38,25 @@ class Heartbeats:
         layout: Keys,
         *,
         clock: Callable[[], float],
+        dialects: Dialects | None = None,
         on_task: Callable[[TaskEvent], None] | None = None,
         node_limit: int = NODE_LIMIT,
     ) -> None:
         """`on_task` is called with each event of a task; without it none is subscribed to."""
         self._connection = connection
+        self._dialects = dialects if dialects is not None else Dialects()
         self._on_task = on_task
         self._node_limit = node_limit
-        self._channels = {
-            layout.event_channel(f"worker.{kind}"): kind
-            for kind in ("online", "heartbeat", "offline")
-        }
-        self._task_channels = frozenset(
-            layout.event_channel(key) for key in task_events.ROUTING_KEYS if on_task is not None
-        )
+        keys = [f"worker.{kind}" for kind in WORKER_KINDS]
+        keys += task_events.ROUTING_KEYS if on_task is not None else ()
+        # The exchange itself too: without `fanout_patterns` events come without a routing key.
+        self._channels = tuple(name for key in (*keys, "") for name in layout.event_channels(key))
         self._clock = clock
         self._last: dict[NodeName, Heartbeat] = {}
         self.listening_since_s: float | None = None
         """Since when heartbeats are received without a gap."""
+        self.unreadable: str | None = None
+        """Why the last event could not be read."""
 
     def current(self) -> Mapping[NodeName, Heartbeat]:
         """The last heartbeat of each worker that has not said goodbye."""
@@ -71,32 +76,40 @@ class Heartbeats:
             await asyncio.sleep(RETRY_S)
 
     async def _receive(self) -> None:
-        channels = (*self._channels, *self._task_channels)
-        async with aclosing(self._connection.subscribe(channels)) as published:
+        async with aclosing(self._connection.subscribe(self._channels)) as published:
             async for message in published:
                 if message.data is None:
                     self.listening_since_s = self._clock()
-                elif message.channel in self._task_channels:
-                    self._pass_on(message.data)
                 else:
-                    self._note(message.data, kind=self._channels[message.channel])
+                    self._take(message.data, channel=message.channel)
 
-    def _pass_on(self, data: bytes) -> None:
+    def _take(self, data: bytes, *, channel: str) -> None:
         try:
-            events = task_events.parse_events(data)
-        except InvalidInput:
-            logger.debug("not a task event")
+            found = envelope.parse_envelope(data)
+            body = found.open()
+        except InvalidInput as exc:
+            self.unreadable = str(exc)
+            logger.debug("not an event", extra={"channel": channel, "reason": str(exc)})
             return
+        self.unreadable = None
+        kind = _worker_kind(channel, body)
+        if kind is None:
+            self._pass_on(body)
+        else:
+            self._note(found, body, kind=kind)
+
+    def _pass_on(self, body: Any) -> None:  # plain values of somebody else
         if self._on_task is not None:
-            for event in events:
+            for event in task_events.of_body(body):
                 self._on_task(event)
 
-    def _note(self, data: bytes, *, kind: str) -> None:
+    def _note(self, found: Envelope, body: Any, *, kind: str) -> None:
         try:
-            heartbeat = parse_event(data, now_s=self._clock())
+            heartbeat = _heartbeat(body, now_s=self._clock())
         except InvalidInput:
             logger.debug("not a worker event", extra={"kind": kind})
             return
+        self._dialects.note_event(found.content_type)
         # Taken out first: the dictionary stays in the order of the last heartbeat.
         self._last.pop(heartbeat.node, None)
         if kind != "offline":
@@ -105,19 +118,31 @@ class Heartbeats:
             del self._last[next(iter(self._last))]
 
 
+def _worker_kind(channel: str, body: Any) -> str | None:
+    """The kind of a worker's event, from its routing key or else its type; `None` of others."""
+    kind = str(body.get("type", "")) if isinstance(body, dict) else ""
+    for known in WORKER_KINDS:
+        if channel.endswith(f"/worker.{known}") or kind == f"worker-{known}":
+            return known
+    return None
+
+
 def parse_event(data: bytes, *, now_s: float) -> Heartbeat:
     """Read a worker event, received at `now_s`.
 
     Raises:
         InvalidInput: it is not one.
     """
-    _, body = envelope.parse_message(data)
+    return _heartbeat(envelope.parse_envelope(data).open(), now_s=now_s)
+
+
+def _heartbeat(body: Any, *, now_s: float) -> Heartbeat:  # plain values of somebody else
     try:
         return Heartbeat(
-            node=NodeName(body["hostname"]),
+            node=NodeName(str(body["hostname"])),
             active=int(body["active"]),
             processed=int(body["processed"]),
             seen_at_s=now_s,
         )
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
         raise InvalidInput("not a heartbeat of a Celery worker") from exc

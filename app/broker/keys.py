@@ -3,6 +3,9 @@
 A queue is one list for each priority step: the name itself for step 0, name + separator + step for
 the others. A message that a worker has fetched is a field of the hash `unacked`. Broadcasts go over
 channels: `/{db}.{exchange}/{routing key}`. A global key prefix stands before all of them.
+
+On Sentinel, kombu before 5.4 leaves `{db}` in the names of channels as it is, and later releases do
+not. An application may run both during an upgrade, so both names are used there.
 """
 
 from dataclasses import dataclass
@@ -11,9 +14,20 @@ from app.queues import PRIORITIES, QueueName
 
 SEPARATOR = "\x06\x16"
 
-EVENT_EXCHANGE = "celeryev"
-PIDBOX_EXCHANGE = "celery.pidbox"
-PIDBOX_REPLY_EXCHANGE = "reply.celery.pidbox"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanges:
+    """What an application calls the ways of its broadcasts. The defaults are Celery's."""
+
+    events: str = "celeryev"
+    """Its `event_exchange`."""
+    control: str = "celery"
+    """Its `control_exchange`."""
+    fanout_prefix: str = "/{db}."
+    """`fanout_prefix` of its transport options."""
+
+
+CELERY_EXCHANGES = Exchanges()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +40,8 @@ class Keys:
     steps: tuple[int, ...] = PRIORITIES
     """The priority steps that are looked at. An application uses 0, 3, 6, 9 unless it says
     otherwise; a step that it does not use is an empty list, so looking at all is always right."""
+    exchanges: Exchanges = CELERY_EXCHANGES
+    is_sentinel: bool = False
 
     @property
     def unacked(self) -> str:
@@ -45,34 +61,48 @@ class Keys:
         return f"{self.prefix}_kombu.binding_deadlines"
 
     @property
-    def pidbox_channel(self) -> str:
-        return self._channel(PIDBOX_EXCHANGE)
+    def pidbox_exchange(self) -> str:
+        return f"{self.exchanges.control}.pidbox"
+
+    @property
+    def reply_exchange(self) -> str:
+        return f"reply.{self.exchanges.control}.pidbox"
+
+    @property
+    def pidbox_channels(self) -> tuple[str, ...]:
+        """Where workers listen for commands. A worker listens to one of them, or drops repeats."""
+        return self._channels(self.pidbox_exchange)
 
     @property
     def reply_bindings(self) -> str:
-        return f"{self.binding_prefix}{PIDBOX_REPLY_EXCHANGE}"
+        return f"{self.binding_prefix}{self.reply_exchange}"
 
     def queue(self, name: QueueName) -> str:
         return f"{self.prefix}{name}"
 
-    def event_channel(self, routing_key: str) -> str:
-        return f"{self._channel(EVENT_EXCHANGE)}/{routing_key}"
+    def event_channels(self, routing_key: str = "") -> tuple[str, ...]:
+        """Where events with this routing key are sent. Without one: where all of them are sent by
+        an application that has turned `fanout_patterns` off."""
+        ending = f"/{routing_key}" if routing_key else ""
+        return tuple(f"{channel}{ending}" for channel in self._channels(self.exchanges.events))
 
     def reply_queue(self, ticket: str) -> str:
-        return f"{self.prefix}{reply_queue_name(ticket)}"
+        return f"{self.prefix}{self.reply_queue_name(ticket)}"
 
-    def _channel(self, exchange: str) -> str:
-        return f"{self.prefix}/{self.db}.{exchange}"
+    def reply_queue_name(self, ticket: str) -> str:
+        return f"{ticket}.{self.reply_exchange}"
+
+    def _channels(self, exchange: str) -> tuple[str, ...]:
+        names = [self.exchanges.fanout_prefix.replace("{db}", str(self.db))]
+        if self.is_sentinel:
+            names.append(self.exchanges.fanout_prefix)
+        return tuple(dict.fromkeys(f"{self.prefix}{name}{exchange}" for name in names))
 
 
 def encode(name: str) -> bytes:
     """A key or channel on the wire. Names from messages may hold half of a surrogate pair, which
     strict UTF-8 refuses."""
     return name.encode("utf-8", "surrogatepass")
-
-
-def reply_queue_name(ticket: str) -> str:
-    return f"{ticket}.{PIDBOX_REPLY_EXCHANGE}"
 
 
 def binding_member(*, routing_key: str, queue: str) -> str:

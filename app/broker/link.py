@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from app.broker.address import Address
+from app.broker.address import Address, Sentinels
 from app.broker.connection import Connection
+from app.broker.dialects import Dialects
 from app.broker.heartbeats import Heartbeats
-from app.broker.keys import Keys
+from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.queues import BrokerQueues
 from app.broker.remote_control import RemoteControl
 from app.broker.task_events import TaskEvent
@@ -21,15 +22,26 @@ class Link:
         address: Address,
         *,
         key_prefix: str = "",
+        exchanges: Exchanges = CELERY_EXCHANGES,
         clock: Callable[[], float],
         on_task: Callable[[TaskEvent], None] | None = None,
     ) -> None:
-        layout = Keys(db=address.db, prefix=key_prefix)
+        layout = Keys(
+            db=address.db,
+            prefix=key_prefix,
+            exchanges=exchanges,
+            is_sentinel=isinstance(address.place, Sentinels),
+        )
         self.address = address
         self.connection = Connection(address)
-        self._heartbeats = Heartbeats(self.connection, layout, clock=clock, on_task=on_task)
-        self.queues = BrokerQueues(self.connection, layout, self._heartbeats, clock=clock)
-        self.workers = RemoteControl(self.connection, layout, clock=clock)
+        dialects = Dialects()
+        self._heartbeats = Heartbeats(
+            self.connection, layout, clock=clock, dialects=dialects, on_task=on_task
+        )
+        self.queues = BrokerQueues(
+            self.connection, layout, self._heartbeats, clock=clock, dialects=dialects
+        )
+        self.workers = RemoteControl(self.connection, layout, clock=clock, dialects=dialects)
         self._listening: asyncio.Task[None] | None = None
 
     def open(self) -> None:

@@ -53,6 +53,14 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTrouble:
+    """A worker sends heartbeats and has given no usable answer several times in a row."""
+
+    unreadable: str | None = None
+    """Why its answers cannot be read; `None` where there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerReading:
     """All that one round trip tells of a broker."""
 
@@ -63,6 +71,12 @@ class BrokerReading:
     """The last one of each worker, also when it is old; workers that said goodbye are gone."""
     listening_since_s: float | None = None
     """Since when heartbeats are received without a gap. A silent worker is unknown before that."""
+    troubles: Mapping[NodeName, ControlTrouble] = field(default_factory=dict)
+    """Workers that cannot be talked to, as far as it was tried."""
+    unreadable_events: str | None = None
+    """Why worker events that come in cannot be read."""
+    other_exchanges: tuple[str, ...] = ()
+    """Where heartbeats were received on this broker, other than where they are expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +107,8 @@ class NodeConsumers:
     queues: frozenset[ConsumedQueue]
     began_at_s: float | None = None
     """When its process started, to the second."""
+    slots: int | None = None
+    """Tasks that it can run at once: its concurrency, or the maximum of its autoscaler."""
 
     @property
     def shared(self) -> frozenset[ConsumedQueue]:
@@ -108,12 +124,9 @@ class NodeAnswer:
     answered_at_s: float
     active: int
     reserved: int
-    """Held and not running, without the ETA tasks."""
-    scheduled: int
-    """ETA tasks that it holds; they return to the queue when it stops."""
+    """Held and not running, without the ETA tasks (those return to the queue when it stops).
+    Counted only where nothing runs: a worker sends its tasks' arguments with them."""
     queues: frozenset[QueueName]
     """The queues that it consumes together with other workers; empty after `stop_consuming`."""
     private_queues: frozenset[QueueName] = frozenset()
     """The queues that it alone consumes. They are never stopped."""
-    slots: int | None = None
-    """Tasks that it can run at once (`--concurrency`)."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from app.broker.connection import Connection
 from app.broker.depth import DepthReader
+from app.broker.dialects import Dialects
 from app.broker.heartbeats import Heartbeats
 from app.broker.keys import Keys
 from app.broker.model import BrokerReading
@@ -23,10 +24,12 @@ class BrokerQueues:
         heartbeats: Heartbeats,
         *,
         clock: Callable[[], float],
+        dialects: Dialects | None = None,
     ) -> None:
         self._depth = DepthReader(connection, layout)
         self._heartbeats = heartbeats
         self._clock = clock
+        self._dialects = dialects if dialects is not None else Dialects()
 
     async def read(self, queues: Collection[QueueName]) -> BrokerReading:
         """Read these queues and all known heartbeats in one round trip.
@@ -36,9 +39,12 @@ class BrokerQueues:
         """
         now_s = self._clock()
         depths = await self._depth.read(tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S)
+        self._dialects.note_queued(self._depth.content_types)
         return BrokerReading(
             read_at_s=now_s,
             queues=depths,
             heartbeats=self._heartbeats.current(),
             listening_since_s=self._heartbeats.listening_since_s,
+            troubles=self._dialects.troubles(),
+            unreadable_events=self._heartbeats.unreadable,
         )

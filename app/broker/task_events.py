@@ -1,7 +1,7 @@
 """What workers and clients tell about tasks, where the application has them told (`-E`, or
 `worker_send_task_events` and `task_send_sent_event`), as it comes over the wire.
 
-An event is a JSON object; workers send several of them as one message (`task.multi`).
+An event is a dictionary; workers send several of them as one message (`task.multi`).
 Protocol: `celery.events.dispatcher`.
 """
 
@@ -59,11 +59,16 @@ def parse_events(data: bytes) -> tuple[TaskEvent, ...]:
         InvalidInput: it is no message of events.
     """
     _, body = envelope.parse_message(data)
-    found = (_parse(each) for each in (body if isinstance(body, list) else [body]))
+    return of_body(body)
+
+
+def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of somebody else
+    """The task events in the body of a message."""
+    found = (_parse(each) for each in (body if isinstance(body, list | tuple) else [body]))
     return tuple(event for event in found if event is not None)
 
 
-def _parse(body: Any) -> TaskEvent | None:  # Any: JSON of somebody else
+def _parse(body: Any) -> TaskEvent | None:  # plain values of somebody else
     if not isinstance(body, dict):
         return None
     try:
@@ -78,7 +83,7 @@ def _parse(body: Any) -> TaskEvent | None:  # Any: JSON of somebody else
             exception=_exception(body),
             has_eta=body.get("eta") is not None,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 

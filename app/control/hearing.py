@@ -1,7 +1,7 @@
 """Heartbeats sorted by who sent them, and what is heard of one replica."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.broker import model
@@ -32,10 +32,9 @@ class Hearing:
             return tuple(self.by_node[node] for node in instance.nodes if node in self.by_node)
         return self.by_host.get(instance.host, ()) if instance.host is not None else ()
 
-    def find_awake(self, instances: Iterable[Instance], *, now_s: float) -> NodeName | None:
-        """Any worker of these replicas that is heard now."""
-        heard = (one for instance in instances for one in self.of(instance))
-        return next((one.node for one in heard if now_s - one.seen_at_s <= SILENT_S), None)
+    def awake_nodes(self, instance: Instance, *, now_s: float) -> tuple[NodeName, ...]:
+        """The workers of this replica that are heard now."""
+        return tuple(one.node for one in self.of(instance) if now_s - one.seen_at_s <= SILENT_S)
 
     def is_reliable(self, *, now_s: float) -> bool:
         """Whether every worker that lives has had its chance to be heard."""

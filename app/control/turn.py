@@ -4,7 +4,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.control import audit, findings, judging, policies, refusals, reporting, settling, statuses
+from app.control import (
+    audit,
+    findings,
+    judging,
+    policies,
+    refusals,
+    reporting,
+    settling,
+    slots,
+    statuses,
+)
 from app.control.carrying import Carrying
 from app.control.conditions import Findings
 from app.control.judging import NOTHING_VIEWED, BrokerView, Judged
@@ -19,10 +29,6 @@ from app.control.status import PoolEvent, PoolStatus
 from app.control.statuses import Course
 from app.errors import BrokerUnreachable, CeleriacError
 from app.scaling.drain import Plan
-
-ASK_SLOTS_AGAIN_S = 30.0
-SLOTS_HOLD_S = 600.0
-"""Workers are asked for their concurrency this often: it may change with a new version."""
 
 logger = logging.getLogger(__name__)
 
@@ -126,21 +132,32 @@ class Turns:
     async def _with_slots(
         self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
     ) -> PoolMemory:
-        """Ask a worker how many tasks it runs at once, where the spec does not say so."""
-        now_s, asked_at_s = self._clock(), memory.slots_asked_at_s
-        pause_s = ASK_SLOTS_AGAIN_S if memory.slots_per_replica is None else SLOTS_HOLD_S
-        if pool.spec.concurrency is not None or view.broker is None:
+        """Learn how many tasks a replica runs at once, where the spec does not say so."""
+        if pool.spec.concurrency is not None:
             return memory
-        node = view.hearing.find_awake(target.instances, now_s=now_s)
-        if node is None or (asked_at_s is not None and now_s - asked_at_s < pause_s):
+        memory = await self._with_answers(target, view, memory)
+        found = slots.believed(
+            memory.slots_per_replica, target.instances, view.hearing, now_s=self._clock()
+        )
+        return replace(memory, slots_per_replica=found)
+
+    async def _with_answers(
+        self, target: Target, view: BrokerView, memory: PoolMemory
+    ) -> PoolMemory:
+        now_s, known = self._clock(), memory.slots_per_replica
+        silent = view.reading.troubles if view.reading is not None else {}
+        nodes = slots.nodes_to_ask(target.instances, view.hearing, silent=silent, now_s=now_s)
+        if view.broker is None or not nodes:
+            return memory
+        if not slots.is_due(known, memory.slots_asked_at_s, now_s=now_s):
             return memory
         memory = replace(memory, slots_asked_at_s=now_s)
         try:
-            answers = await view.broker.workers.ask([node])
+            workers = await view.broker.workers.consumers(nodes)
         except BrokerUnreachable:
             return memory
-        slots = [answer.slots for answer in answers.values() if answer.slots is not None]
-        return replace(memory, slots_per_replica=slots[0]) if slots else memory
+        found = slots.of_workers(workers.values())
+        return replace(memory, slots_per_replica=found) if found is not None else memory
 
     async def _report(
         self,

@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 
 from app.broker.address import Address
 from app.broker.link import Link
-from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName
+from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
 from app.broker.task_events import TaskEvent
 from app.errors import BrokerUnreachable
 from app.exporter import families, workers
@@ -46,7 +46,7 @@ class Exporter:
         # A dictionary for its order.
         self._queues: dict[QueueName, None] = {QueueName(name): None for name in queues}
         self._hosts: Mapping[str, Host] = {}
-        self._answers: dict[NodeName, NodeAnswer] = {}
+        self._answers: dict[NodeName, NodeConsumers] = {}
         self._asking: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -114,9 +114,11 @@ class Exporter:
         self._answers = {node: a for node, a in self._answers.items() if node in awake}
         asked = [node for node in awake if is_everybody or node not in self._answers]
         for start in range(0, len(asked), NODES_AT_ONCE):
-            self._answers |= await self._link.workers.ask(asked[start : start + NODES_AT_ONCE])
+            self._answers |= await self._link.workers.consumers(
+                asked[start : start + NODES_AT_ONCE]
+            )
         for answer in self._answers.values():
-            self._learn(answer.queues)
+            self._learn(queue.name for queue in answer.shared)
 
 
 def _awake(heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float) -> list[NodeName]:

@@ -11,7 +11,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from app.broker.model import NodeAnswer, QueueReading
+from app.broker.model import NodeConsumers, QueueReading
 from app.broker.task_events import TaskEventKind
 from app.exporter.histogram import Histogram
 from app.exporter.tally import Counts, Labels
@@ -89,14 +89,14 @@ def of_workers(hosts: Mapping[str, Host]) -> Iterator[Metric]:
     yield active
 
 
-def of_consumers(answers: Iterable[NodeAnswer], queues: Collection[str]) -> Iterator[Metric]:
+def of_consumers(answers: Iterable[NodeConsumers], queues: Collection[str]) -> Iterator[Metric]:
     """What workers have last answered: who consumes what. Zero where nobody does."""
     workers: dict[str, int] = defaultdict(int)
     slots: dict[str, int] = defaultdict(int)
     for answer in answers:
-        for queue in answer.queues:
-            workers[queue] += 1
-            slots[queue] += answer.slots or 0
+        for queue in answer.shared:
+            workers[queue.name] += 1
+            slots[queue.name] += answer.slots or 0
     yield _by_queue("celery_active_worker_count", "Workers that consume a queue.", workers, queues)
     yield _by_queue("celery_active_process_count", "Task slots of these workers.", slots, queues)
 

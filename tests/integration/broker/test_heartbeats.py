@@ -86,7 +86,7 @@ def test_no_more_workers_are_remembered_than_there_may_be(
 
     def publish(name: str) -> None:
         body = {"hostname": node(name), "active": 0, "processed": 0}
-        channel = layout.event_channel("worker.heartbeat")
+        channel = layout.event_channels("worker.heartbeat")[0]
         message = envelope.build_message(body, exchange="celeryev", headers={})
         redis_client.publish(channel, message)
 
@@ -95,7 +95,7 @@ def test_no_more_workers_are_remembered_than_there_may_be(
         heartbeats = Heartbeats(connection, layout, clock=time.time, node_limit=2)
         listening = asyncio.create_task(heartbeats.listen())
         await eventually_async(lambda: heartbeats.listening_since_s is not None)
-        redis_client.publish(layout.event_channel("worker.heartbeat"), "not an event")
+        redis_client.publish(layout.event_channels("worker.heartbeat")[0], "not an event")
         for name in ("a", "b", "a", "c"):
             publish(name)
         await eventually_async(lambda: node("c") in heartbeats.current())

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from app.broker.link import Link
-from app.broker.model import BrokerReading, ConsumedQueue, NodeAnswer, NodeName
+from app.broker.model import BrokerReading, ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
 
@@ -32,24 +32,18 @@ def test_a_worker_says_what_it_holds(shop: Shop, pool: str) -> None:
     shop.worker("one", ["plain", "routed"], pool=pool, concurrency=2, prefetch=3)
     for _ in range(4):
         shop.publish("hold", path)
-    shop.publish("hold", path, countdown=3600)
 
-    async def scenario() -> NodeAnswer:
+    async def scenario() -> tuple[NodeAnswer, NodeConsumers]:
         async with shop.link() as link:
-            return await until(
-                lambda: answer(link, ONE), lambda found: found.active + found.scheduled == 3
-            )
+            return await until(lambda: answer(link, ONE), lambda found: found.active == 2), (
+                await link.workers.consumers([ONE])
+            )[ONE]
 
-    found = asyncio.run(scenario())
-    assert found == answered(
-        found,
-        node=ONE,
-        active=2,
-        reserved=2,
-        scheduled=1,
-        queues=frozenset({PLAIN, QueueName("routed")}),
-        slots=2,
-    )
+    found, consumers = asyncio.run(scenario())
+    queues = frozenset({PLAIN, QueueName("routed")})
+    assert found == answered(found, node=ONE, active=2, reserved=0, queues=queues)
+    assert {queue.name for queue in consumers.shared} == queues
+    assert consumers.slots == 2
 
 
 def test_only_the_named_worker_stops_consuming_and_resumes(prefixed_shop: Shop) -> None:

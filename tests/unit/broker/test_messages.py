@@ -71,8 +71,8 @@ def test_keys_stand_behind_the_prefix() -> None:
 
     assert [
         layout.unacked,
-        layout.event_channel("worker.heartbeat"),
-        layout.pidbox_channel,
+        layout.event_channels("worker.heartbeat")[0],
+        layout.pidbox_channels[0],
         layout.reply_bindings,
     ] == [
         "shop:unacked",

@@ -183,8 +183,8 @@ def test_any_worker_that_is_heard_can_be_asked() -> None:
         broker(heartbeat("celery@p1", age_s=99.0), heartbeat("celery@p2"))
     )
 
-    assert heard.find_awake((pod("p1"), pod("p2")), now_s=NOW_S) == "celery@p2"
-    assert heard.find_awake((pod("p1"),), now_s=NOW_S) is None
+    assert heard.awake_nodes(pod("p2"), now_s=NOW_S) == ("celery@p2",)
+    assert heard.awake_nodes(pod("p1"), now_s=NOW_S) == ()
 
 
 def test_silence_says_nothing_without_a_subscription() -> None:
@@ -197,7 +197,6 @@ def answer(node: str, **said: Any) -> NodeAnswer:  # Any: whatever a test names
         answered_at_s=NOW_S,
         active=0,
         reserved=0,
-        scheduled=3,
         queues=frozenset(),
     )
     return replace(idle, **said)
@@ -211,7 +210,7 @@ def answer(node: str, **said: Any) -> NodeAnswer:  # Any: whatever a test names
         pytest.param(
             {"a": answer("a"), "b": answer("b", active=1, reserved=2, answered_at_s=NOW_S - 1)},
             Answer(at_s=NOW_S - 1, held=3, is_consuming=False),
-            id="all together; ETA tasks do not count",
+            id="all together",
         ),
         pytest.param(
             {"a": answer("a", queues=frozenset({QueueName("q")})), "b": answer("b")},

@@ -606,10 +606,10 @@ def test_slots_that_nobody_tells_are_asked_for_again_later() -> None:
         asked_at_s.append(stage.world.now_s)
         raise BrokerUnreachable(host="broker.test")
 
-    stage.workers.ask = ask  # type: ignore[method-assign,assignment]  # ours to bend
+    stage.workers.consumers = ask  # type: ignore[method-assign,assignment]  # ours to bend
     run(stage, 70)
 
-    assert [at_s - asked_at_s[0] for at_s in asked_at_s] == [0.0, 30.0, 60.0]
+    assert [at_s - asked_at_s[0] for at_s in asked_at_s] == [5.0 * n for n in range(14)]
     assert latest(stage).slots_per_replica is None
 
 

@@ -239,6 +239,7 @@ class WorldWorkers:
                 seen_at_s=self.world.now_s,
                 queues=frozenset(ConsumedQueue(name=name) for name in pod.consuming),
                 began_at_s=pod.up_at_s,
+                slots=pod.slots,
             )
             for pod in self._listening(nodes)
             if not self.world.loses_reply()
@@ -273,9 +274,7 @@ class WorldWorkers:
                 answered_at_s=self.world.now_s,
                 active=len(pod.ends_at_s),
                 reserved=0,
-                scheduled=0,
                 queues=pod.consuming,
-                slots=pod.slots,
             )
             for pod in self._listening(nodes)
             if not self.world.loses_reply()

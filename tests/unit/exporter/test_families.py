@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client.core import Metric
 
-from app.broker.model import NodeAnswer, NodeName, QueueReading
+from app.broker.model import ConsumedQueue, NodeConsumers, NodeName, QueueReading
 from app.exporter import families
 from app.queues import QueueName
 
@@ -39,16 +39,13 @@ def test_what_is_not_known_of_a_queue_has_no_sample() -> None:
 
 
 def test_a_queue_that_nobody_consumes_has_no_workers() -> None:
-    answer = NodeAnswer(
+    profile = NodeConsumers(
         node=NodeName("a@pod"),
-        answered_at_s=0.0,
-        active=0,
-        reserved=0,
-        scheduled=0,
-        queues=frozenset({MAIL}),
+        seen_at_s=0.0,
+        queues=frozenset({ConsumedQueue(name=MAIL)}),
         slots=4,
     )
-    assert values(families.of_consumers([answer], ["mail", "news"])) == {
+    assert values(families.of_consumers([profile], ["mail", "news"])) == {
         ("celery_active_worker_count", "mail"): 1,
         ("celery_active_worker_count", "news"): 0,
         ("celery_active_process_count", "mail"): 4,

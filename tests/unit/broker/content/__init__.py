@@ -1,0 +1,1 @@
+"""What is read from bodies of messages, and what is refused."""

@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check format generate lock bench cluster cluster-down test-cluster clean
+.PHONY: help setup up demo test check format generate lock bench cluster cluster-down test-cluster session clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -54,6 +54,9 @@ cluster-down: ## remove every trace of it
 
 test-cluster: setup ## the tests in a real Kubernetes: $KUBECONFIG's, or one that they boot
 	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+session: setup ## docs/reference/operator-session.md, recorded in that cluster
+	CELERIAC_SESSION_PAGE=docs/reference/operator-session.md $(BIN)/python -m pytest tests/cluster/pools/test_session.py $(ARGS)
 
 clean: ## remove what setup and tests made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """A pool of connections to one broker. The only module that lets redis' errors in, and none out."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -52,12 +53,23 @@ class Published:
 
 def translated(error: Exception, *, host: str) -> BrokerUnreachable:
     """Our error for one of redis' or of the operating system's. It holds no secret."""
-    # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
-    code = getattr(error, "status_code", None)
-    reason = f"{code} {error}".strip() if code else str(error).strip()
+    reason = _reason(error)
     if isinstance(error, _SILENCES) and not isinstance(error, _REFUSALS):
         return BrokerUnreachable(host=host, reason=reason)
     return BrokerRefused(host=host, reason=reason)
+
+
+def _reason(error: Exception) -> str:
+    """In few words: the server's own with their code, or those of the operating system."""
+    cause = error.__cause__ if error.__cause__ is not None else error.__context__
+    for each in (error, cause):
+        # redis-py says: "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)".
+        if isinstance(each, OSError) and each.errno is not None and each.errno > 0:
+            return os.strerror(each.errno)
+    # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
+    code = getattr(error, "status_code", None)
+    text = str(error).strip().rstrip(".")
+    return f"{code} {text}" if code else text
 
 
 _DISCONNECTED: tuple[type[Exception], ...] = (

@@ -63,12 +63,19 @@ class Heartbeats:
         return dict(self._last)
 
     async def listen(self) -> None:
-        """Receive until cancelled. A connection that breaks is made again."""
+        """Receive until cancelled. A connection that breaks is made again.
+
+        An outage is one line in the log, not one for each attempt.
+        """
+        is_told = False
         while True:
             try:
                 await self._receive()
             except BrokerUnreachable as exc:
-                logger.warning("heartbeats interrupted", extra={"reason": str(exc)})
+                is_news = not is_told or self.listening_since_s is not None
+                level = logging.WARNING if is_news else logging.DEBUG
+                logger.log(level, "heartbeats interrupted", extra={"reason": str(exc)})
+                is_told = True
             except Exception:
                 logger.exception("heartbeats failed")
             finally:

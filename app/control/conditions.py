@@ -7,7 +7,7 @@ functions here say what a condition is while no finding turns it.
 from dataclasses import dataclass, replace
 
 from app.control import problems
-from app.control.problems import Finding, Level
+from app.control.problems import Finding, Level, ProblemReason
 from app.control.schedules import Bounds
 from app.control.spec import Mode
 from app.control.status import Condition, ConditionStatus, ConditionType
@@ -111,9 +111,12 @@ def _ready(found: Findings) -> _Verdict:
     if blocking:
         return _false(blocking[0].reason.value, problems.text((*blocking, *warnings)))
     calm = _working(found)
-    if warnings:
-        return _true(warnings[0].reason.value, f"{calm.message}; {problems.text(warnings)}")
-    return calm
+    if not warnings:
+        return calm
+    told = problems.text(warnings)
+    if any(one.reason is ProblemReason.FIXED_OUT_OF_BOUNDS for one in warnings):
+        return _true(warnings[0].reason.value, told)  # says itself what sets the size
+    return _true(warnings[0].reason.value, f"{calm.message}; {told}")
 
 
 def _working(found: Findings) -> _Verdict:

@@ -140,8 +140,15 @@ def _of_findings(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEve
 
 
 def _by_reason(findings: Sequence[Finding]) -> Mapping[ProblemReason, Finding]:
-    """Those that are worth an event."""
-    return {one.reason: one for one in findings if one.effect.level is not Level.NOTE}
+    """Those that are worth an event; several of one reason make one."""
+    found: dict[ProblemReason, list[Finding]] = {}
+    for one in findings:
+        if one.effect.level is not Level.NOTE:
+            found.setdefault(one.reason, []).append(one)
+    return {
+        reason: Finding(reason, "; ".join(one.message for one in alike))
+        for reason, alike in found.items()
+    }
 
 
 def _of_pauses(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent]:

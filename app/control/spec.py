@@ -126,20 +126,20 @@ class RulesSpec(_Part):
         ge=0,
         le=3600,
         description="Act on the most careful recommendation of this window. "
-        "0 for scaleUp and 30 for scaleDown when left out.",
+        "Default: 0 for scaleUp, 30 for scaleDown.",
     )
     select_policy: SelectPolicy = Field(
         SelectPolicy.MAX, description="Which policy counts: Max, Min, or Disabled for no change."
     )
     policies: tuple[PolicySpec, ...] = Field(
-        (), max_length=16, description="Limits on the speed. No limit when empty."
+        (), max_length=16, description="Limits on the speed. Without any, there is no limit."
     )
     tolerance: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="A demand this close to what there is changes nothing (0.1 = 10 %). "
-        "0 for scaleUp and 0.1 for scaleDown when left out.",
+        description="A need within this ratio of the current size changes nothing (0.1 = 10 %). "
+        "Default: 0 for scaleUp, 0.1 for scaleDown.",
     )
 
 
@@ -234,7 +234,7 @@ class WorkerPoolSpec(_Part):
         None,
         ge=1,
         le=INT32_MAX,
-        description="Tasks a replica runs at once; asked of the workers if left out.",
+        description="Tasks that a replica runs at once. If left out, the workers are asked.",
     )
     mode: Mode = Field(Mode.AUTO, description="Auto, DryRun (recommends in status) or Off.")
     replicas: int | None = Field(
@@ -256,7 +256,7 @@ class WorkerPoolSpec(_Part):
         description="A pool at zero starts when more messages than this wait.",
     )
     polling_interval_seconds: int = Field(
-        2, ge=1, le=3600, description="How often the pool is looked at, in seconds."
+        2, ge=1, le=3600, description="How often the pool is evaluated, in seconds."
     )
     cooldown_period_seconds: int = Field(
         60,
@@ -268,7 +268,7 @@ class WorkerPoolSpec(_Part):
         default_factory=BehaviorSpec, description="How fast the pool may grow and shrink."
     )
     schedules: tuple[ScheduleSpec, ...] = Field(
-        (), max_length=32, description="Other bounds in certain hours."
+        (), max_length=32, description="Other bounds while a schedule is open."
     )
     fallback: FallbackSpec | None = Field(
         None,

@@ -101,6 +101,8 @@ class KubernetesBrokers:
         is_suspect = last is not None and last.is_failing
         url = await self._secrets.value(key, is_suspect=is_suspect)
         place = self._parsed(url, pool, source=str(key))
+        if is_suspect and self._last[key] != place:
+            await self._retire(self._last[key])
         self._last[key] = place
         return place
 
@@ -128,6 +130,13 @@ class KubernetesBrokers:
         taken = {each.broker.key for each in self._connected.values()}
         names = [text, *(f"{text} ({number})" for number in range(2, len(taken) + 2))]
         return BrokerKey(next(name for name in names if name not in taken))
+
+    async def _retire(self, place: _Place) -> None:
+        """Close a connection that failed and that its Secret names no more: it would go on trying
+        to log in. A pool that still needs it opens it again."""
+        connected = self._connected.pop(place, None)
+        if connected is not None:
+            await connected.close()
 
     async def _close_unused(self) -> None:
         oldest_s = self._clock() - UNUSED_S

@@ -18,7 +18,7 @@ Schema = dict[str, Any]  # OpenAPI v3 schema, as the API server's structural sch
 Path = tuple[str, ...]
 
 ROOT_DESCRIPTION = (
-    "WorkerPool keeps the workers of some Celery queues at the size that the queues ask for."
+    "WorkerPool scales the Celery workers of some queues to the size that the queues need."
 )
 
 RULES: Mapping[Path, tuple[tuple[str, str], ...]] = {

@@ -232,7 +232,7 @@ def _problem(error: Exception, key: TargetKey, *, what: str) -> PoolProblem:
         case InvalidInput():
             return PoolProblem(
                 ProblemReason.SCALE_REFUSED,
-                f"the API server refuses that {key} is {what}: {apiserver.words(error)}",
+                f"the API server does not allow {key} to be {what}: {apiserver.words(error)}",
             )
         case _:
             return PoolProblem(ProblemReason.TARGET_UNREACHABLE, f"{key} cannot be {what}: {error}")

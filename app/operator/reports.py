@@ -167,7 +167,7 @@ class KubernetesReports:
             logger.warning("status refused", extra={"pool": str(pool.key), "error": str(error)})
 
     async def _post(self, pool: AnyPool, event: PoolEvent) -> None:
-        path = kinds.path("events.k8s.io/v1", "events", namespace=pool.key.namespace)
+        path = kinds.path("v1", "events", namespace=pool.key.namespace)
         try:
             await self._server.create(path, event_document(pool, event, instance=self._instance))
         except RetryableError:
@@ -178,23 +178,31 @@ class KubernetesReports:
 
 
 def event_document(pool: AnyPool, event: PoolEvent, *, instance: str) -> Document:
-    """An `events.k8s.io/v1` Event about a pool."""
-    at = datetime.fromtimestamp(event.at_s, tz=UTC).isoformat(timespec="microseconds")
+    """An Event about a pool.
+
+    Of the core API: `kubectl describe` sorts by `lastTimestamp`, which `events.k8s.io` refuses.
+    """
+    at = datetime.fromtimestamp(event.at_s, tz=UTC)
+    second = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return {
-        "apiVersion": "events.k8s.io/v1",
+        "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
             "name": f"{pool.key.name[:200]}.{uuid4().hex[:16]}",
             "namespace": pool.key.namespace,
         },
-        "eventTime": at.replace("+00:00", "Z"),
-        "reportingController": names.REPORTER,
+        "eventTime": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "firstTimestamp": second,
+        "lastTimestamp": second,
+        "count": 1,
+        "source": {"component": names.REPORTER},
+        "reportingComponent": names.REPORTER,
         "reportingInstance": instance[:128],
         "action": "Scale",
         "reason": event.reason,
         "type": event.type.value,
-        "note": event.message[:NOTE_LIMIT],
-        "regarding": {
+        "message": event.message[:NOTE_LIMIT],
+        "involvedObject": {
             "apiVersion": specs.API_VERSION,
             "kind": specs.KIND,
             "namespace": pool.key.namespace,

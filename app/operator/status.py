@@ -38,7 +38,7 @@ class _Part(BaseModel):
 
 
 class QueueState(_Part):
-    """What one queue holds, over all its priority steps."""
+    """Messages of one queue, over all its priority steps."""
 
     name: str = Field(description="Name of the queue.")
     ready: Count = Field(description="Messages that wait for a worker.")
@@ -64,12 +64,12 @@ class QueueState(_Part):
 class ConditionState(_Part):
     """One condition, as `metav1.Condition` has it."""
 
-    type: str = Field(max_length=316, description="What the condition is about.")
+    type: str = Field(max_length=316, description="Type of the condition.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, description="Why, in one CamelCase word.")
     message: str = Field(max_length=32768, description="Why, and what can be done about it.")
     last_transition_time: Moment = Field(description="When the status last changed.")
-    observed_generation: Count = Field(0, description="The generation that this speaks of.")
+    observed_generation: Count = Field(0, description="The generation that this describes.")
 
     @classmethod
     def of(cls, condition: Condition, *, generation: int) -> Self:
@@ -104,22 +104,22 @@ class ColumnTexts(_Part):
 
 
 class WorkerPoolStatus(_Part):
-    """What the operator last saw of a pool, and what it made of it."""
+    """What the operator has observed of a pool, and what it has decided."""
 
-    observed_generation: Count = Field(0, description="The generation that this speaks of.")
+    observed_generation: Count = Field(0, description="The generation that this describes.")
     state: PoolState | None = Field(None, description="What sets the size now, in one word.")
     columns: ColumnTexts | None = Field(None, description="Texts for the columns of kubectl get.")
     mode: str | None = Field(None, description="The mode in force.")
-    replicas: Count | None = Field(None, description="What the target is set to.")
+    replicas: Count | None = Field(None, description="Replicas that the target is set to.")
     ready_replicas: Count | None = Field(None, description="Replicas that are ready.")
     desired_replicas: Count | None = Field(
-        None, description="What the pool should have, also while replicas are being drained."
+        None, description="Replicas that the pool should have, also while others are drained."
     )
     draining_replicas: Count | None = Field(
         None, description="Replicas that finish their tasks and take no new ones."
     )
     selector: str | None = Field(None, description="Label selector of the pods, for /scale.")
-    last_scale_time: Moment | None = Field(None, description="When replicas were last written.")
+    last_scale_time: Moment | None = Field(None, description="When the target was last scaled.")
     min_replicas: Count | None = Field(None, description="The minimum in force.")
     max_replicas: Count | None = Field(None, description="The maximum in force.")
     backlog: Count | None = Field(None, description="Messages that wait, over all queues.")
@@ -135,9 +135,9 @@ class WorkerPoolStatus(_Part):
         None, description="How long the oldest ready message has waited."
     )
     slots_per_replica: Count | None = Field(None, description="Tasks that a replica runs at once.")
-    queues: tuple[QueueState, ...] = Field((), description="What each queue holds.")
+    queues: tuple[QueueState, ...] = Field((), description="Messages of each queue.")
     explanation: tuple[str, ...] = Field((), description="Why this size, rule by rule.")
-    conditions: tuple[ConditionState, ...] = Field((), description="What is so, and why.")
+    conditions: tuple[ConditionState, ...] = Field((), description="Conditions of the pool.")
 
     @classmethod
     def of(cls, status: PoolStatus) -> Self:

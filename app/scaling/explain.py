@@ -53,7 +53,7 @@ def sentence(step: Step) -> str:
 def _demand(replicas: int, figures: dict[str, Figure]) -> str:
     waiting, running, held = (figures[name] for name in ("waiting", "running", "held"))
     if not (waiting or running or held):
-        return "idle: nothing waits or runs"
+        return "nothing waits or runs"
     shown = {name: _shown(name, value) for name, value in figures.items()}
     if not figures["slots"]:
         tasks, whose = counted(shown["running"], "running task"), "its" if running == 1 else "their"

@@ -114,27 +114,33 @@ def operator_image(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="module")
 def site(
+    request: pytest.FixtureRequest,
     module_kubectl: Kubectl,
     redis_image: str,
     app_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """A Redis that keeps its data, its Secret, and a running operator."""
+    """A Redis that keeps its data, its Secret, and a running operator.
+
+    A module may name the operator's `LOG_FORMAT`.
+    """
     folder = tmp_path_factory.mktemp("site")
     broker = _deploy_broker(module_kubectl, redis_image)
     module_kubectl.apply(manifests.build_secret("broker", broker.host_url))
-    operator = _operator(module_kubectl, folder)
+    log_format = getattr(request.module, "LOG_FORMAT", "json")
+    operator = _operator(module_kubectl, folder, log_format=log_format)
     operator.start()
     yield Site(kubectl=module_kubectl, broker=broker, image=app_image, operator=operator)
     operator.stop()
 
 
-def _operator(kubectl: Kubectl, folder: Path) -> Operator:
+def _operator(kubectl: Kubectl, folder: Path, *, log_format: str) -> Operator:
     account = operators.grant(kubectl, folder=folder)
     return Operator(
         kubeconfig=account.kubeconfig,
         namespaces=(kubectl.namespace,),
         log_path=folder / "operator.log",
+        log_format=log_format,
     )
 
 

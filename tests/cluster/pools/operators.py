@@ -34,6 +34,7 @@ class Operator:
     namespaces: Sequence[str]
     log_path: Path
     arguments: Sequence[str] = ()
+    log_format: str = "json"
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -48,7 +49,7 @@ class Operator:
         }
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [*command, "--log-format", "json"],
+                [*command, "--log-format", self.log_format],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,

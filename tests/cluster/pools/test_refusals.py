@@ -3,66 +3,10 @@
 The policies are of the whole cluster and apply to this module's namespace alone.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from tests import waiting
-from tests.cluster.kubectl import KubectlError, Manifest
-from tests.cluster.pools import manifests
+from tests.cluster.kubectl import Manifest
+from tests.cluster.pools import admission, manifests
 from tests.cluster.pools.conftest import Site
-
-WORDS = "no more than 4 replicas in the shop"
-
-
-@contextmanager
-def policy(site: Site, *, at_most: int) -> Iterator[None]:
-    """A ValidatingAdmissionPolicy on the scale of this namespace's Deployments."""
-    name = f"size-{site.kubectl.namespace}"
-    own = {"kubernetes.io/metadata.name": site.kubectl.namespace}
-    rule = {
-        "apiGroups": ["apps"],
-        "apiVersions": ["v1"],
-        "operations": ["UPDATE"],
-        "resources": ["deployments/scale"],
-    }
-    site.kubectl.apply(
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {
-                    "namespaceSelector": {"matchLabels": own},
-                    "resourceRules": [rule],
-                },
-                "validations": [
-                    {"expression": f"object.spec.replicas <= {at_most}", "message": WORDS}
-                ],
-            },
-        },
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name, "validationActions": ["Deny"]},
-        },
-    )
-    try:
-        yield
-    finally:
-        site.kubectl.delete(f"validatingadmissionpolicybinding/{name}")
-        site.kubectl.delete(f"validatingadmissionpolicy/{name}")
-
-
-def refused(site: Site, name: str, replicas: int) -> bool:
-    """Whether the policy is in force already: the API server takes a second to compile it."""
-    patch = f'[{{"op": "add", "path": "/spec/replicas", "value": {replicas}}}]'
-    words = ("--subresource=scale", "--type=json", f"--patch={patch}", "--dry-run=server")
-    try:
-        site.kubectl.run("patch", f"deployment/{name}", *words)
-    except KubectlError as error:  # what kubectl says is the answer
-        return WORDS in str(error)
-    return False
 
 
 def told(site: Site, name: str, *, reason: str) -> list[Manifest]:
@@ -76,15 +20,12 @@ def told(site: Site, name: str, *, reason: str) -> list[Manifest]:
 def test_a_size_that_a_policy_refuses_is_told_and_the_allowed_one_is_reached(site: Site) -> None:
     name = "policed"
     site.deploy_workers(name, grace_s=1)
-    with policy(site, at_most=4), site.history(name) as history:
-        waiting.eventually(
-            lambda: refused(site, name, 5), within_s=60, why="the policy is in force"
-        )
+    with admission.policy(site, name, at_most=4), site.history(name) as history:
         site.broker.send_work([120.0] * 6, queue=name)
         site.kubectl.apply(manifests.build_pool(name, maxReplicas=9))
         condition = site.await_condition(name, "AbleToScale", is_so="False", reason="ScaleRefused")
-        assert "is set to 6 replicas" in condition["message"]
-        assert WORDS in condition["message"]
+        assert "to be set to 6 replicas" in condition["message"]
+        assert admission.WORDS in condition["message"]
         site.await_condition(name, "Ready", is_so="False", reason="ScaleRefused")
         waiting.eventually(lambda: told(site, name, reason="ScaleRefused"), why="an Event")
         tries = waiting.eventually(

@@ -117,6 +117,10 @@ def test_a_rotated_secret_is_noticed_sooner_when_its_broker_fails(account: Path)
         with pytest.raises(BrokerUnreachable):
             await before.queues.read(())
         assert (await scene.brokers.find(pool())).key == "127.0.0.1:2/0"
+        # The one before is closed: it would go on logging in with a password that is wrong.
+        scene.objects.documents[PATH] = secret(NOWHERE)
+        scene.now_s += secrets.KEPT_S
+        assert (await scene.brokers.find(pool())) is not before
 
     play(account, act)
 

@@ -252,7 +252,7 @@ def test_a_refused_size_is_told_in_the_words_of_the_server(account: Path) -> Non
         await scene.replicas.scale_to(pool(), was=2, replicas=5, victims=())
 
     want = (
-        "the API server refuses that Deployment shop/worker is set to 5 replicas: "
+        "the API server does not allow Deployment shop/worker to be set to 5 replicas: "
         "no more than 4 replicas here"
     )
     assert str(problem_of(account, act)) == want

@@ -201,19 +201,23 @@ def test_an_event_speaks_of_its_pool(account: Path) -> None:
         await scene.reports.write_event(scene.pool(), event)
         await scene.settled()
         [(path, body)] = scene.objects.written
-        assert path == "/apis/events.k8s.io/v1/namespaces/shop/events"
+        assert path == "/api/v1/namespaces/shop/events"
         assert body.pop("metadata")["name"].startswith("mail.")
         assert body == {
-            "apiVersion": "events.k8s.io/v1",
+            "apiVersion": "v1",
             "kind": "Event",
             "eventTime": "1970-01-01T00:00:01.500000Z",
-            "reportingController": names.REPORTER,
+            "firstTimestamp": "1970-01-01T00:00:01Z",
+            "lastTimestamp": "1970-01-01T00:00:01Z",
+            "count": 1,
+            "source": {"component": names.REPORTER},
+            "reportingComponent": names.REPORTER,
             "reportingInstance": "operator-1",
             "action": "Scale",
             "reason": "Scaled",
             "type": "Normal",
-            "note": "x" * 1024,
-            "regarding": {
+            "message": "x" * 1024,
+            "involvedObject": {
                 "apiVersion": "celeriac.dev/v1alpha1",
                 "kind": "WorkerPool",
                 "namespace": "shop",
@@ -235,7 +239,7 @@ def test_events_come_through_an_outage(account: Path) -> None:
         await waiting.eventually_async(lambda: len(scene.objects.asked) > 5)
         scene.objects.failing = {}
         await scene.settled()
-        assert sorted(body["note"] for _, body in scene.objects.written) == ["0", "1", "2"]
+        assert sorted(body["message"] for _, body in scene.objects.written) == ["0", "1", "2"]
 
     play(account, act)
 

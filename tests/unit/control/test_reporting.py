@@ -204,6 +204,14 @@ def test_turns_of_conditions_are_told(
     assert told == want
 
 
+def test_findings_of_one_reason_make_one_event_with_all_of_them() -> None:
+    other = Finding(ProblemReason.UNKNOWN_ANNOTATION, "no effect either")
+
+    assert happened(CALM, CALM.also(MISSPELT, other)) == [
+        ("Warning", "UnknownAnnotation: no effect; no effect either")
+    ]
+
+
 def event(reason: str, message: str, at_s: float) -> PoolEvent:
     return PoolEvent(type=EventType.NORMAL, reason=reason, message=message, at_s=at_s)
 

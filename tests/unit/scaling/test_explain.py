@@ -56,7 +56,7 @@ ONE_A_MINUTE = Behavior(
         pytest.param(
             reading(replicas=2),
             policy(),
-            ("idle: nothing waits or runs",),
+            ("nothing waits or runs",),
             id="idle",
         ),
     ],
@@ -138,7 +138,7 @@ def idle(running: int) -> Step:
 
 def test_a_pool_with_nothing_new_says_so_in_words() -> None:
     """Issue 9: "2 running, 0/s arriving: 0 slots, 0 replicas" told nobody what happens next."""
-    assert explain.sentence(idle(0)) == "idle: nothing waits or runs"
+    assert explain.sentence(idle(0)) == "nothing waits or runs"
     assert explain.sentence(idle(1)) == (
         "nothing waits or arrives: 1 running task ends before its replica goes"
     )

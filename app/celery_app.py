@@ -8,10 +8,12 @@ import time
 from functools import cache
 from typing import Any
 
+import click
 from celery import Celery
 from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 
+from app.errors import CeleriacError
 from app.jobs import hooks, redis_clients, time_limits
 from app.jobs.pipeline import Registry
 from app.jobs.platform import Platform
@@ -74,14 +76,21 @@ def create(settings: Settings, registry: Registry) -> Celery:
 def from_environment() -> Celery:
     """The application of this process."""
     settings = Settings()
+    settings.check()  # a bad one is told now, and not by the first task that needs it
     return create(settings, pipelines.discover(settings.pipelines.modules))
 
 
 def __getattr__(name: str) -> Celery:
-    """`app` and `celery`, where Celery's command line looks for them, made when asked for."""
-    if name in ("app", "celery"):
+    """`app` and `celery`, where Celery's command line looks for them, and `celery_app` for whoever
+    imports the application by its usual name; made when asked for."""
+    if name not in ("app", "celery", "celery_app"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         return from_environment()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except CeleriacError as error:
+        if click.get_current_context(silent=True) is not None:  # `celery -A app.celery_app ...`
+            raise SystemExit(f"celeriac: {error}") from error
+        raise
 
 
 def _connections(broker: BrokerSettings) -> Conf:

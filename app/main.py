@@ -2,10 +2,12 @@
 
 from functools import cache
 
+import click
 from fastapi import FastAPI
 
 from app import celery_app
 from app.api import application
+from app.errors import CeleriacError
 from app.jobs import platform
 
 
@@ -17,6 +19,11 @@ def from_environment() -> FastAPI:
 
 def __getattr__(name: str) -> FastAPI:
     """`app`, where ASGI servers look for it, made when asked for."""
-    if name == "app":
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         return from_environment()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except CeleriacError as error:
+        if click.get_current_context(silent=True) is not None:  # `uvicorn app.main:app`
+            raise SystemExit(f"celeriac: {error}") from error
+        raise

@@ -19,6 +19,7 @@ from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
     artifacts,
+    browser,
     chunks,
     health,
     jobs,
@@ -73,6 +74,8 @@ def create_app(platform: Platform) -> FastAPI:
         lifespan=lifespan,
         exception_handlers=handlers.HANDLERS,
         redirect_slashes=False,
+        docs_url=None,  # ours load nothing from other servers
+        redoc_url=None,
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
     )
@@ -97,6 +100,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(originals.router)
     app.include_router(videos.router)
     app.include_router(health.router)
+    app.include_router(browser.router)
     app.include_router(metric_routes.router)
     openapi.describe_problems(app)
     return app

@@ -1,5 +1,6 @@
 """`celeriac jobs`: submit, look at, follow, cancel and retry."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from app.cli import client, output, pairs, submit, watch
 from app.cli.output import Format, FormatOption
+from app.errors import NotFound
 
 Json = Any  # a JSON value: the type system has no better word for it
 
@@ -61,8 +63,8 @@ def get_job(
 ) -> None:
     """Show a job."""
     with client.connected(context) as api:
-        job = api.get(f"/jobs/{job_id}")
-        history = api.get(f"/jobs/{job_id}/runs")["items"] if runs else []
+        job = api.get(path_of(job_id))
+        history = api.get(f"{path_of(job_id)}/runs")["items"] if runs else []
     if output_format is Format.JSON:
         output.print_json({**job, "runs": history} if runs else job)
         return
@@ -76,6 +78,7 @@ def get_job(
 def watch_job(context: typer.Context, job_id: JobIdArgument) -> None:
     """Follow a job until it ends. Exit code 0 when it succeeded, else 1; Ctrl-C leaves it alone."""
     with client.connected(context) as api:
+        api.get(path_of(job_id))  # one that is not there is named before anything is followed
         job = watch.until_done(api, job_id)
     raise typer.Exit(watch.exit_code(job))
 
@@ -103,14 +106,31 @@ def retry_job(
 
 
 def _act(context: typer.Context, job_ids: Sequence[str], verb: str, shown: Format) -> None:
+    """Act on each job; those that are refused are named, and cost the others nothing."""
+    done, refused = [], []
     with client.connected(context) as api:
-        done = [api.post(f"/jobs/{job_id}:{verb}") for job_id in job_ids]
+        for job_id in job_ids:
+            try:
+                done.append(api.post(f"{path_of(job_id)}:{verb}"))
+            except (client.ApiRefused, NotFound) as error:
+                refused.append(str(error))
     if shown is Format.JSON:
         output.print_json(done)
-        return
-    output.print_table(
-        ("ID", "KIND", "STATE"), [(j["id"], j["pipeline"], j["state"]) for j in done]
-    )
+    elif done:
+        columns = ("ID", "KIND", "STATE")
+        output.print_table(columns, [(job["id"], job["pipeline"], job["state"]) for job in done])
+    for reason in refused:
+        output.error(reason)
+    if refused:
+        raise typer.Exit(1)
+
+
+def path_of(job_id: str) -> str:
+    """Where the API has the job. Raises NotFound for what is no id."""
+    try:
+        return f"/jobs/{uuid.UUID(job_id)}"
+    except ValueError:
+        raise NotFound(f"no job {job_id!r}: 'celeriac jobs list' shows the ids") from None
 
 
 def _row(job: Mapping[str, Json]) -> tuple[object, ...]:

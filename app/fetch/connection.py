@@ -70,7 +70,11 @@ class Guard:
         good = [address for address in found if is_trusted or self._is_allowed(address)]
         if not good:
             kinds = ", ".join(sorted({addresses.refusal(address) or "" for address in found}))
-            raise AddressRefused(f"jobs may not reach {host}: its address is {kinds or 'unknown'}")
+            raise AddressRefused(
+                f"jobs may not reach {host}: its address is {kinds or 'unknown'} (an operator "
+                "allows it by CELERIAC_ALLOWED_HOSTS, its network by CELERIAC_ALLOWED_NETWORKS, "
+                "all such addresses by CELERIAC_ALLOW_PRIVATE_ADDRESSES=true)"
+            )
         return good
 
     def _is_allowed(self, address: Address) -> bool:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from app.errors import CeleriacError, NotFound
-from app.queues import QueueName
+from app.queues import BY_NAME, QueueName
 
 
 class RegistryError(CeleriacError):
-    """A module that should hold a pipeline does not, or two pipelines share a kind."""
+    """A module that should hold a pipeline does not, two pipelines share a kind, or a stage is on a
+    queue that no worker serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ class Registry(Mapping[str, Pipeline]):
         for pipeline in pipelines:
             if pipeline.kind in self._by_kind:
                 raise RegistryError(f"two pipelines call themselves {pipeline.kind!r}")
+            _check_queues(pipeline)
             self._by_kind[pipeline.kind] = pipeline
 
     def __getitem__(self, kind: str) -> Pipeline:
@@ -134,3 +136,13 @@ class Registry(Mapping[str, Pipeline]):
         """The modules that the stages on these queues import when they run."""
         found = (name for one in self.stages if one.queue in queues for name in one.imports)
         return tuple(dict.fromkeys(found))
+
+
+def _check_queues(pipeline: Pipeline) -> None:
+    """A job whose stage is on another queue would stay queued for ever."""
+    for stage in pipeline.all_stages:
+        if stage.queue not in BY_NAME:
+            raise RegistryError(
+                f"the stage {stage.task!r} of the pipeline {pipeline.kind!r} is on the queue "
+                f"{stage.queue!r}, which is not declared; there are: {', '.join(BY_NAME)}"
+            )

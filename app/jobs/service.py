@@ -96,7 +96,7 @@ class Jobs:
         while True:
             job = self.get(job_id)
             if job.state.is_final:
-                raise Conflict(f"the job is {job.state} already")
+                raise Conflict(f"the job {job_id} is {job.state} already")
             if job.state is JobState.RUNNING:
                 changed = upkeep.request_cancel(job_id)
             else:
@@ -116,7 +116,9 @@ class Jobs:
         Raises NotFound and Conflict."""
         job = self.get(job_id)
         if job.state not in delivery.CLEANED_UP_AFTER:
-            raise Conflict(f"the job is {job.state}: only a failed or cancelled one is taken up")
+            raise Conflict(
+                f"the job {job_id} is {job.state}: only a failed or cancelled one is queued again"
+            )
         pipeline = self._pipeline(job.pipeline)
         first = pipeline.stages[0]
         stage = next((one for one in pipeline.stages if one.task == job.stage), first)
@@ -130,7 +132,9 @@ class Jobs:
             now=datetime.now(UTC),
         )
         if queued is None:
-            raise Conflict("the job has moved on, or is being cleaned up: try again in a moment")
+            raise Conflict(
+                f"the job {job_id} has moved on, or is being cleaned up: try again in a moment"
+            )
         self._platform.events.state(queued)
         if not waits:
             delivery.deliver(self._platform, [queued])

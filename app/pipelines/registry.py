@@ -26,10 +26,13 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
 def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise RegistryError(f"no module {module_name!r} for a pipeline: {error}") from error
+    except Exception as error:  # whatever a module of somebody else raises
+        reason = f"{type(error).__name__}: {error}"
+        raise RegistryError(
+            f"the module {module_name!r} of CELERIAC_PIPELINES cannot be imported: {reason}"
+        ) from error
     found = getattr(module, "PIPELINES", None) or (getattr(module, "PIPELINE", None),)
     pipelines = tuple(one for one in found if isinstance(one, Pipeline))
     if len(pipelines) < len(found):
-        raise RegistryError(f"module {module_name!r} exports no PIPELINE")
+        raise RegistryError(f"the module {module_name!r} of CELERIAC_PIPELINES has no PIPELINE")
     return pipelines

@@ -2,7 +2,7 @@
 
 A module holds the groups of one concern, `process` joins them to what a process reads. Each group
 is frozen. Names in capitals are the environment variables. A duration is in seconds and a size in
-bytes, as the name says. May import nothing of this package.
+bytes, as the name says. May import `errors`.
 """
 
 from app.settings.api import ApiSettings

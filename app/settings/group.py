@@ -1,17 +1,40 @@
 """What every group of settings is, and how text of the environment becomes values."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from app.errors import InvalidInput
 
 MEBIBYTE = 1024 * 1024
 
 
 class Group(BaseSettings):
-    """Settings of one concern. Frozen; each field names the environment variable that has it."""
+    """Settings of one concern. Frozen; each field names the environment variable that has it.
+
+    Raises InvalidInput, which names the variables and does not repeat what they hold: some are
+    secrets.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    def __init__(self, **given: Any) -> None:  # values of several types
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False, include_context=False)
+            raise InvalidInput("; ".join(_in_words(one) for one in wrong)) from None
+        except SettingsError as error:
+            raise InvalidInput(str(error)) from None
+
+
+def _in_words(wrong: Mapping[str, Any]) -> str:  # pydantic's error details
+    variable, *path = (str(step) for step in wrong["loc"])
+    place = f" at {'.'.join(path)}" if path else ""
+    reason = str(wrong["msg"]).removeprefix("Value error, ")
+    return f"the setting {variable} cannot be used{place}: {reason}"
 
 
 def _split_at_commas(value: object) -> object:

@@ -92,7 +92,12 @@ class ScheduleSettings(Group):
     @field_validator("schedules", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:
-        return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+        if not isinstance(value, str) or not value.strip():
+            return value or {}
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"it is not a JSON object: {error}") from error
 
 
 class PipelineSettings(Group):

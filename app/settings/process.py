@@ -20,6 +20,12 @@ from app.settings.worker import WorkerSettings
 class Settings:
     """All groups of one process, each read when first asked for."""
 
+    def check(self) -> None:
+        """Read every group. Raises InvalidInput."""
+        for name, member in vars(type(self)).items():
+            if isinstance(member, cached_property):
+                getattr(self, name)
+
     @cached_property
     def broker(self) -> BrokerSettings:
         return BrokerSettings()

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import httpx2
 import uvicorn
@@ -37,9 +36,7 @@ def platform_from_environment() -> Platform:
 def settings_of_now() -> Settings:
     """Every group is read: what the environment says later does not matter."""
     settings = Settings()
-    for name, member in vars(Settings).items():
-        if isinstance(member, cached_property):
-            getattr(settings, name)
+    settings.check()
     return settings
 
 

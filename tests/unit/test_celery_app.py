@@ -1,6 +1,7 @@
 """The Celery application's settings, held to what Celery and kombu know."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from kombu.transport.redis import Channel
 from app import celery_app, queues
 from app.errors import InvalidInput
 from app.jobs import platform
-from app.jobs.pipeline import Registry
+from app.jobs.pipeline import Registry, RegistryError, Stage
+from app.queues import QueueName
 from app.settings import Settings
 from tests import probe
 
@@ -114,3 +116,18 @@ def test_an_application_keeps_the_urls_of_requests_out_of_the_logs(
     requests.setLevel(logging.NOTSET)
     celery_app.create(Settings(), Registry([probe.PIPELINE]))
     assert not requests.isEnabledFor(logging.INFO)
+
+
+def test_the_application_has_the_name_that_importers_use() -> None:
+    from app.celery_app import celery_app as imported
+
+    assert imported is celery_app.from_environment()
+
+
+def test_a_stage_on_a_queue_that_no_worker_serves_is_refused() -> None:
+    stage = Stage(task="shop_mail", queue=QueueName("mails"))
+    wrong = replace(probe.PIPELINE, kind="shop", stages=(stage,))
+    with pytest.raises(RegistryError, match=r"queue 'mails', which is not declared.*default, down"):
+        Registry([wrong])
+    with pytest.raises(RegistryError, match="'shop_mail' of the pipeline 'shop'"):
+        Registry([replace(probe.PIPELINE, kind="shop", finalizer=stage)])

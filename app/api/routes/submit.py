@@ -41,6 +41,8 @@ ACCEPTED: Responses = {
 _JOB = re.compile(UUIDConvertor.regex)
 _ACTION = re.compile(f"({UUIDConvertor.regex}):(cancel|retry)")
 
+_ACTION_ON = re.compile(":(cancel|retry)$")
+
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 IdempotencyKeyHeader = Annotated[
@@ -122,6 +124,9 @@ def refuse(name: str, request: Request, services: ServicesParam) -> None:
     allowed = allowed_method(name, registry)
     if allowed is not None and allowed != request.method:
         raise HTTPException(405, headers={"Allow": allowed})
+    job_id, is_action = _ACTION_ON.subn("", name)
+    if is_action:
+        raise NotFound(f"no job {job_id!r}")
     if request.method == "POST":
         raise unknown_kind(name, registry)
     raise NotFound(f"no job {name!r}")

@@ -26,6 +26,9 @@ STAGES = {
     "media": ["download_audio", "convert_to_mp3", "cleanup_temp_files"],
 }
 
+ENDED_FROM_OUTSIDE = frozenset({"WorkerStopped", "WorkerLost", "Superseded"})
+"""Errors of runs that did not fail by themselves."""
+
 
 @dataclass(slots=True)
 class Load:
@@ -104,12 +107,24 @@ class Ended:
     state: str
     runs: list[tuple[str, str]]
     """Each run of a stage, and how it ended."""
+    retried_after: list[str]
+    """The types of the errors after which a stage ran again."""
 
     @property
     def is_once(self) -> bool:
         """It succeeded, and each of its stages has run once."""
         once = [(stage, "succeeded") for stage in STAGES[self.kind]]
         return self.state == "succeeded" and self.runs == once
+
+    @property
+    def is_untouched(self) -> bool:
+        """It succeeded, each of its stages succeeded once, and no run was ended from outside: not
+        by the end of its worker, nor by a lease that was not renewed. A run that failed by itself
+        and was retried is no fault of a rollout: on a busy machine the site may answer too late."""
+        done = [run for run in self.runs if run[1] != "retried"]
+        once = [(stage, "succeeded") for stage in STAGES[self.kind]]
+        is_ended = not ENDED_FROM_OUTSIDE.isdisjoint(self.retried_after)
+        return self.state == "succeeded" and done == once and not is_ended
 
 
 def await_end(http: httpx2.Client, job_id: str) -> Ended:
@@ -126,4 +141,5 @@ def await_end(http: httpx2.Client, job_id: str) -> Ended:
         kind=job["pipeline"],
         state=job["state"],
         runs=[(run["stage"], run["outcome"]) for run in runs],
+        retried_after=[run["error"]["type"] for run in runs if run["outcome"] == "retried"],
     )

@@ -153,7 +153,7 @@ def test_an_upgrade_loses_no_job_and_no_request(
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
     found = ended(busy, sent.jobs)
     assert sent.failures == []
-    assert [job for job in found if not job.is_once] == []
+    assert [job for job in found if not job.is_untouched] == []
 
 
 def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) -> None:
@@ -164,7 +164,7 @@ def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) ->
         waiting.eventually(lambda: len(sent.jobs) > during + 4, why="jobs are submitted")
     found = ended(busy, sent.jobs)
     assert sent.failures == []
-    assert [job for job in found if not job.is_once] == []
+    assert [job for job in found if not job.is_untouched] == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ No request may be answered with a 500, and none may keep others from their answe
 """
 
 import json
+import socket
 from collections.abc import Iterator
 
 import httpx2
@@ -165,3 +166,116 @@ def test_a_row_that_is_nested_too_deeply_costs_no_other_job_its_answer(
     assert http.get(f"/task/{job['id']}").status_code == 200
     assert http.post(f"{JOBS}/{job['id']}:cancel").status_code == 200
     assert http.post(f"{JOBS}/{job['id']}:retry").status_code == 202
+
+
+HUGE = "9" * 5_000
+ODD = (
+    r'"a\u0000b"',
+    r'"\ud800"',
+    '{"\\u0000": 1}',
+    *("1e999", "-1e999", "NaN", HUGE, "9" * 4_000, f'"{HUGE}"'),
+    '"0000-00-00T00:00:00Z"',
+    '"9999-12-31T23:59:59-12:00"',
+    '"0001-01-01T00:00:00+14:00"',
+    *("[]", "null", "true"),
+)
+"""NUL characters, halves of surrogate pairs, numbers and moments beyond all, other types."""
+
+BODIES = [
+    (f"{JOBS}/probe", '{"params": {"name": %s}}'),
+    (f"{JOBS}/probe", '{"params": {"plan": {"first": [%s]}}}'),
+    (f"{JOBS}/probe", '{"params": {}, "not_before": %s}'),
+    (f"{JOBS}/probe", '{"params": {}, "max_attempts": %s}'),
+    (f"{JOBS}/probe", '{"params": {}, "priority": %s}'),
+    (f"{JOBS}/probe", '{"params": {}, "labels": {"a": %s}}'),
+    (f"{JOBS}/probe", '{"params": {}, "webhook_url": %s}'),
+    (
+        f"{JOBS}/notification",
+        '{"params": {"user_id": "u", "title": "t", "message": "m", "data": {"d": %s}}, '
+        '"not_before": "2099-01-01T00:00:00Z"}',
+    ),
+    (
+        f"{JOBS}/probe",
+        '{"params": {}, "not_before": "2099-01-01T00:00:00Z", "on_success": {"kind": '
+        '"notification", '
+        '"params": {"user_id": "u", "title": "t", "message": "m", "data": {"d": %s}}}}',
+    ),
+    (f"{JOBS}:batch", '{"jobs": [{"kind": "probe", "params": {}, "idempotency_key": %s}]}'),
+    ("/process-videos", '{"bot_id": %s, "video_urls": ["https://example.com/"]}'),
+    ("/scrape-youtube", '{"query": "a", "limit": %s}'),
+    ("/api/videos/generate", '{"pubmed_id": 1, "video_id": %s}'),
+    ("/api/v1/notifications:read-all", '{"user_id": %s}'),
+    ("/api/v1/webhooks:enable", '{"url": %s}'),
+]
+
+
+def test_no_value_is_our_fault(stored: Server) -> None:
+    """Whatever is accepted can be shown."""
+    answers = {
+        (path, body, value[:50]): post(stored.http, path, body % value).status_code
+        for path, body in BODIES
+        for value in ODD
+    }
+    listing = stored.http.get(JOBS, params={"limit": 200})
+    shown = asking.whole(stored.http, listing)
+
+    assert {asked: status for asked, status in answers.items() if status >= 500} == {}
+    assert 10 < len(shown) == len(listing.json()["items"])
+
+
+QUESTIONS = (
+    f"{JOBS}?label=a=%00",
+    f"{JOBS}?label=%ED%A0%80=b",
+    f"{JOBS}?pipeline=%ED%A0%80",
+    f"{JOBS}?limit={HUGE}",
+    f"{JOBS}?created_after=9999-12-31T23:59:59-12:00",
+    f"{JOBS}?created_before=0001-01-01T00:00:00%2B14:00",
+    f"{JOBS}?cursor=%00",
+    f"{JOBS}/{asking.NO_JOB}?wait=1e999",
+    f"{JOBS}/{asking.NO_JOB}?wait=nan",
+    f"{JOBS}/%ED%A0%80",
+    "/task/%00",
+    "/task/%ED%A0%80",
+    f"/task-status/{'x' * 6_000}",
+    "/api/v1/notifications?user_id=%00",
+    "/api/v1/notifications?user_id=%ED%A0%80",
+    "/api/v1/chunks?query=%00",
+    "/api/v1/chunks?query=%ED%A0%80&chatbot_id=%00",
+)
+
+
+def test_no_question_is_our_fault(stored: Server) -> None:
+    answers = {path: stored.http.get(path).status_code for path in QUESTIONS}
+    assert {path: status for path, status in answers.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Request-Id", "x" * 20_000),
+        ("Idempotency-Key", "x" * 20_000),
+        ("Idempotency-Key", "a\tb"),
+        ("Content-Type", "application/json; charset=" + "x" * 20_000),
+        ("Content-Type", "multipart/form-data; boundary=" + "b" * 20_000),
+        ("Accept", "x" * 20_000),
+        ("Content-Length", HUGE),
+        ("Last-Event-ID", HUGE),
+    ],
+)
+@pytest.mark.parametrize("path", [f"{JOBS}/probe", "/api/v1/uploads", "/process-videos"])
+def test_no_header_is_our_fault(shared: httpx2.Client, path: str, name: str, value: str) -> None:
+    """httptools itself ends a connection whose headers it cannot read, with a 400."""
+    assert status_of(shared, path, name, value) < 500
+
+
+def status_of(http: httpx2.Client, path: str, name: str, value: str) -> int:
+    """The status of a request that no client library would send."""
+    address = (http.base_url.host, http.base_url.port)
+    given = {"Content-Type": "application/json", "Content-Length": "2", name: value}
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close"]
+    lines += [f"{key}: {one}" for key, one in given.items()]
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", "{}"]).encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").readline()
+    return int(answer.split()[1])

@@ -99,7 +99,7 @@ def test_cancel_and_retry(celeriac: CommandLine, server: Server) -> None:
     again = celeriac.run("jobs", "cancel", ids[0])
     assert (again.returncode, again.stderr) == (
         1,
-        "celeriac: The state has moved on: the job is cancelled already\n",
+        f"celeriac: The state has moved on: the job {ids[0]} is cancelled already\n",
     )
     assert "queued" in celeriac.output("jobs", "retry", ids[0])
 
@@ -109,3 +109,32 @@ def test_queues_are_listed(celeriac: CommandLine, server: Server) -> None:
     found = json.loads(celeriac.output("queues", "list", "-o", "json"))
     assert {queue["name"]: queue["ready"] for queue in found}["default"] == 1
     assert celeriac.output("queues", "list").startswith("QUEUE")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["get", "xyz"], ["watch", "xyz"], ["cancel", "xyz"], ["retry", "xyz"], ["cancel", "a/b"]],
+)
+def test_what_is_no_id_is_named(celeriac: CommandLine, arguments: list[str]) -> None:
+    done = celeriac.run("jobs", *arguments)
+    want = f"celeriac: no job '{arguments[1]}': 'celeriac jobs list' shows the ids\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", want)
+
+
+@pytest.mark.parametrize("verb", ["get", "watch", "cancel", "retry"])
+def test_a_job_that_is_not_there_is_named(celeriac: CommandLine, verb: str) -> None:
+    done = celeriac.run("jobs", verb, asking.NO_JOB)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no job '{asking.NO_JOB}'" in done.stderr
+
+
+def test_a_job_that_is_refused_costs_the_others_nothing(
+    celeriac: CommandLine, server: Server
+) -> None:
+    first, over, last = (asking.submit(server.http)["id"] for _ in range(3))
+    server.http.post(f"{JOBS}/{over}:cancel")
+    done = celeriac.run("jobs", "cancel", first, over, "xyz", last, "-o", "json")
+    assert done.returncode == 1
+    assert [job["id"] for job in json.loads(done.stdout)] == [first, last]
+    assert f"the job {over} is cancelled already" in done.stderr
+    assert "no job 'xyz'" in done.stderr

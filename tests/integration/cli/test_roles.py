@@ -1,6 +1,7 @@
 """The roles as processes, started as an operator of a platform starts them."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,3 +64,39 @@ def test_beat_runs(start: Start, tmp_path: Path) -> None:
     beat = start("beat", "--schedule", str(tmp_path / "schedule"), "--pidfile", "")
     beat.wait_for("beat: Starting", within_s=60)
     assert beat.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["app", "worker", "--queue", "default"], id="celeriac worker"),
+        pytest.param(["app", "api", "--port", "0"], id="celeriac api"),
+        pytest.param(["celery", "-A", "app.celery_app", "beat"], id="celery beat"),
+        pytest.param(["uvicorn", "app.main:app", "--port", "0"], id="uvicorn"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("setting", "want"),
+    [
+        pytest.param({"CELERIAC_SCHEDULES": "{bad"}, "the setting CELERIAC_SCHEDULES", id="JSON"),
+        pytest.param(
+            {"CELERIAC_PIPELINES": "tests.nowhere"},
+            "the module 'tests.nowhere' of CELERIAC_PIPELINES cannot be imported",
+            id="no module",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(
+    environment: dict[str, str], command: list[str], setting: dict[str, str], want: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **environment, **setting},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"celeriac: {want}")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,8 +1,8 @@
 """How long runs may take."""
 
 import pytest
-from pydantic import ValidationError
 
+from app.errors import InvalidInput
 from app.jobs import time_limits
 from app.jobs.time_limits import TimeLimits
 from app.settings import WorkerSettings
@@ -30,5 +30,5 @@ def test_limits_are_those_of_the_queue(
 def test_limits_that_make_no_sense_are_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELERIAC_TIME_LIMITS", value)
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidInput, match="CELERIAC_TIME_LIMITS"):
         WorkerSettings()

@@ -100,6 +100,6 @@ def test_a_type_is_a_plain_name(kind: str) -> None:
 
 @pytest.mark.parametrize("secret", ["secret", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!"])
 def test_a_secret_that_is_none_is_refused_and_not_repeated(secret: str) -> None:
-    with pytest.raises(ValidationError, match="24 to 64 bytes") as raised:
+    with pytest.raises(InvalidInput, match="24 to 64 bytes") as raised:
         NotifySettings.model_validate({"webhook_secrets": f"{SECRET.get_secret_value()},{secret}"})
     assert SECRET.get_secret_value() not in str(raised.value)

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from app import settings
+from app.errors import InvalidInput
 from app.settings import FetchSettings, LlmSettings, Settings
 from app.settings.group import Group
 
@@ -26,3 +27,39 @@ def test_lists_are_text_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "")
     assert LlmSettings().openai_api_key is None
+
+
+def test_a_setting_that_cannot_be_used_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELERIAC_LEASE_S", "hunter2")
+    monkeypatch.setenv("CELERIAC_MAX_ATTEMPTS", "0")
+    with pytest.raises(InvalidInput) as raised:
+        Settings().check()
+    assert str(raised.value) == (
+        "the setting CELERIAC_LEASE_S cannot be used: Input should be a valid number, unable to "
+        "parse string as a number; the setting CELERIAC_MAX_ATTEMPTS cannot be used: Input should "
+        "be greater than or equal to 1"
+    )
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        pytest.param("{bad", "it is not a JSON object: Expecting property name", id="no JSON"),
+        pytest.param("[" * 100_000, "it is not a JSON object: maximum recursion", id="deep"),
+        pytest.param('{"a": "on"}', "at a", id="neither off nor a schedule"),
+        pytest.param('{"a": {"crom": "x"}}', "at a.ScheduleSetting.crom", id="a slip"),
+    ],
+)
+def test_schedules_that_cannot_be_read_are_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, given: str, want: str
+) -> None:
+    monkeypatch.setenv("CELERIAC_SCHEDULES", given)
+    with pytest.raises(InvalidInput) as raised:
+        Settings().check()
+    assert str(raised.value).startswith("the setting CELERIAC_SCHEDULES cannot be used")
+    assert want in str(raised.value)
+    assert "\n" not in str(raised.value)

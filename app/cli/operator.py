@@ -28,11 +28,28 @@ def operator(
         bool, typer.Option("--all-namespaces", "-A", help="Serve the whole cluster.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option(help="Recommend in every pool's status, and scale none.")
+        bool, typer.Option(help="Print what each pool should have, and write nothing anywhere.")
     ] = False,
+    broker_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CELERIAC_DRY_RUN_BROKER_URL",
+            help="In a dry run: read every pool's queues here, such as through a port-forward.",
+        ),
+    ] = None,
+    lease_namespace: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CELERIAC_LEASE_NAMESPACE",
+            help="With --all-namespaces: where the Lease is held, by default its own namespace.",
+        ),
+    ] = None,
     liveness_url: Annotated[
         str | None,
-        typer.Option("--liveness", help="Serve liveness here: http://0.0.0.0:8080/healthz."),
+        typer.Option(
+            "--liveness",
+            help="Serve liveness here (http://0.0.0.0:8080/healthz), readiness at /readyz.",
+        ),
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="Where metrics are served.")] = "127.0.0.1",
     metrics_port: Annotated[
@@ -43,6 +60,8 @@ def operator(
 ) -> None:
     """Size the WorkerPools of a Kubernetes cluster, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
+    from pydantic import SecretStr
+
     from app.operator import login, process  # kopf takes a second to import
     from app.operator.settings import OperatorSettings
     from app.settings import BrokerSettings
@@ -52,14 +71,18 @@ def operator(
         raise InvalidInput("say which namespaces to serve: --namespace, or --all-namespaces")
     if namespace and all_namespaces:
         raise InvalidInput("either --namespace or --all-namespaces, not both")
+    if broker_url and not dry_run:
+        raise InvalidInput("--broker-url is for a dry run: pools name their brokers themselves")
     broker = BrokerSettings()
     settings = OperatorSettings(
         namespaces=tuple(namespace or ()),
         is_dry_run=dry_run,
+        url_for_all=SecretStr(broker_url) if broker_url else None,
+        lease_namespace=lease_namespace,
         broker_url=broker.broker_url if "broker_url" in broker.model_fields_set else None,
         liveness_url=liveness_url,
         metrics_host=metrics_host,
         metrics_port=metrics_port,
         instance=socket.gethostname(),
     )
-    asyncio.run(process.run(settings, found))
+    asyncio.run(process.run(settings, found, show=typer.echo))

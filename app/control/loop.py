@@ -8,6 +8,7 @@ costs the others nothing: its turn goes on beside the following ticks until its 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 
 from app.control import contested, settling, views
@@ -75,6 +76,17 @@ class Loop:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._turning.clear()
+
+    def rewrite(self) -> None:
+        """Write every status again at the next tick: what was handed over may not have gone out."""
+        self._memories = {
+            key: replace(memory, written=None) for key, memory in self._memories.items()
+        }
+
+    def forget(self) -> None:
+        """Know nothing of any pool, as after a restart. Not while it runs."""
+        self._listed, self._memories, self._due_at_s = {}, {}, {}
 
     async def tick(self) -> Tick:
         """Look at every pool whose time has come."""

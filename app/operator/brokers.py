@@ -63,10 +63,16 @@ class KubernetesBrokers:
     """The `Brokers` of the loop: URLs come from Secrets, or are the operator's own."""
 
     def __init__(
-        self, secrets: Secrets, *, own_url: SecretStr | None, clock: Callable[[], float]
+        self,
+        secrets: Secrets,
+        *,
+        own_url: SecretStr | None,
+        url_for_all: SecretStr | None = None,
+        clock: Callable[[], float],
     ) -> None:
         self._secrets = secrets
         self._own_url = own_url
+        self._url_for_all = url_for_all
         self._clock = clock
         self._connected: dict[_Place, _Connected] = {}
         self._last: dict[SecretKey, _Place] = {}
@@ -91,8 +97,11 @@ class KubernetesBrokers:
         self._connected.clear()
 
     async def _find_place(self, pool: WorkerPool) -> _Place:
-        broker = pool.spec.broker
-        reference = broker.secret_key_ref
+        if self._url_for_all is not None:
+            return self._parsed(
+                self._url_for_all.get_secret_value(), pool, source="the URL of --broker-url"
+            )
+        reference = pool.spec.broker.secret_key_ref
         if reference is None:
             url, source = self._url_of_operator(), "the operator's CELERY_BROKER_URL"
             return self._parsed(url, pool, source=source)

@@ -43,6 +43,16 @@ class OperatorMetrics:
             "When the last turn of the loop ended.",
             registry=self.registry,
         )
+        self.leads = Gauge(
+            "celeriac_operator_leads",
+            "1 while this process may act, 0 while it stands by.",
+            registry=self.registry,
+        )
+        self.ready = Gauge(
+            "celeriac_operator_ready",
+            "1 while this process can do its work; the log says why not.",
+            registry=self.registry,
+        )
         self._pools = Gauge("celeriac_operator_pools", "Pools there are.", registry=self.registry)
         self._failures = Counter(
             "celeriac_operator_pool_failures",

@@ -7,19 +7,30 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import kopf
 
 from app.control import spec
 from app.control.loop import Loop
+from app.control.ports import Brokers
 from app.errors import CeleriacError, InvalidInput, NotFound
-from app.operator import kinds, kopf_settings
+from app.operator import kinds, kopf_settings, probes
 from app.operator.apiserver import ApiServer
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.brokers import KubernetesBrokers
+from app.operator.dry_run import (
+    PrintedReports,
+    ReadOnlyApiServer,
+    ReadOnlyBrokers,
+    ReadOnlyReplicas,
+)
+from app.operator.leadership import Leadership
+from app.operator.leading import Unopposed, lead
 from app.operator.login import Login
 from app.operator.metrics import OperatorMetrics
 from app.operator.pods import PodStore
+from app.operator.probes import Liveness, Readiness, Work
 from app.operator.replicas import PodReplicas, Watched
 from app.operator.reports import KubernetesReports
 from app.operator.roster import Roster
@@ -33,10 +44,9 @@ logger = logging.getLogger(__name__)
 RETRY_S = 1.0
 FLUSH_S = 5.0
 """How long the last statuses may take when the process ends."""
-TICK_LIMIT_S = 60.0
-"""A loop that has not turned for this long is not alive."""
-START_LIMIT_S = 600.0
-"""The same before its first turn: an API server that is away is not mended by our restart."""
+READINESS_S = 1.0
+
+Show = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,61 +59,58 @@ class _Parts:
     metrics: OperatorMetrics
     brokers: KubernetesBrokers
     loop: Loop
+    leadership: Leadership | Unopposed
+
+    def needs(self) -> Work:
+        """What is known of the operator's work now."""
+        watches = [each for each in self.watched.watches if not each.collection.is_optional]
+        denied = (
+            *(watch.denial for watch in watches),
+            self.roster.denial,
+            self.reports.denial,
+            self.leadership.problem,
+        )
+        return Work(
+            is_listed=self.roster.is_complete and all(each.is_listed for each in watches),
+            denied=tuple(each for each in denied if each),
+            silent_for_s=self.watched.silent_for_s(),
+        )
 
 
-class Liveness:
-    """Answers whether the loop turns."""
-
-    def __init__(self, reports: KubernetesReports, *, clock: Callable[[], float]) -> None:
-        self._reports = reports
-        self._clock = clock
-        self._started_at_s = clock()
-
-    def check(self, **_: Any) -> dict[str, float | int]:
-        """A probe of kopf's. Raises `kopf.PermanentError`: other errors are retried inside it."""
-        last = self._reports.last
-        since_s = last.tick.ended_at_s if last is not None else self._started_at_s
-        age_s = self._clock() - since_s
-        if age_s > (TICK_LIMIT_S if last is not None else START_LIMIT_S):
-            raise kopf.PermanentError(f"the loop has not turned for {age_s:.0f} s")
-        if last is None:
-            return {"tickAgeSeconds": round(age_s, 1)}
-        return {
-            "tickAgeSeconds": round(age_s, 1),
-            "pools": last.tick.pools,
-            "failedPools": len(last.tick.failed),
-            "tickP50Seconds": round(self._reports.tick_quantile_s(0.50), 4),
-            "tickP99Seconds": round(self._reports.tick_quantile_s(0.99), 4),
-        }
-
-
-async def run(settings: OperatorSettings, login: Login) -> None:
-    """Run the operator until SIGTERM or SIGINT.
+async def run(settings: OperatorSettings, login: Login, *, show: Show) -> None:
+    """Run the operator until SIGTERM or SIGINT; a dry run shows what it recommends.
 
     Raises `InvalidInput` where the cluster has no WorkerPool kind or there is nothing to log in
     with; any other error ends the process too, and Kubernetes starts it again.
     """
     clock = time.time
     metrics = OperatorMetrics()
-    async with ApiServer(login, on_write=metrics.wrote) as server:
+    kind = ReadOnlyApiServer if settings.is_dry_run else ApiServer
+    async with kind(login, on_write=metrics.wrote) as server:
         await _wait_for_definition(server)
         stop, kopf_stop = asyncio.Event(), asyncio.Event()
-        parts = build_parts(settings, server, metrics=metrics, clock=clock)
-        liveness = Liveness(parts.reports, clock=clock)
-        registry = build_registry(login, parts.roster, liveness)
-        with parts.metrics.serving(host=settings.metrics_host, port=settings.metrics_port):
-            async with asyncio.TaskGroup() as group:
-                kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
-                group.create_task(kopf_runs, name="kopf")
-                work = group.create_task(_work(parts), name="work")
-                await stop.wait()
-                work.cancel()
-                await asyncio.wait({work})
-                kopf_stop.set()
+        parts = build_parts(settings, server, metrics=metrics, show=show, clock=clock)
+        registry = build_registry(login, parts.roster, parts.reports)
+        liveness = Liveness(
+            parts.reports, is_leading=lambda: parts.leadership.is_leading, clock=clock
+        )
+        readiness = Readiness(parts.needs, on_change=metrics.ready.set)
+        async with probes.serving(settings.liveness_url, liveness, readiness):
+            with metrics.serving(host=settings.metrics_host, port=settings.metrics_port):
+                async with asyncio.TaskGroup() as group:
+                    kopf_runs = _run_kopf(settings, registry, on_signal=stop.set, stop=kopf_stop)
+                    group.create_task(kopf_runs, name="kopf")
+                    work = group.create_task(_work(parts, readiness), name="work")
+                    await stop.wait()
+                    work.cancel()
+                    await asyncio.wait({work})
+                    kopf_stop.set()
 
 
-def build_registry(login: Login, pools: Roster, liveness: Liveness) -> kopf.OperatorRegistry:
-    """What kopf does for us: log in, tell of pools, answer the liveness probe.
+def build_registry(
+    login: Login, pools: Roster, reports: KubernetesReports
+) -> kopf.OperatorRegistry:
+    """What kopf does for us: log in, and tell of pools.
 
     No handler here needs a finalizer, so none is ever set on a WorkerPool.
     """
@@ -116,8 +123,8 @@ def build_registry(login: Login, pools: Roster, liveness: Liveness) -> kopf.Oper
     @kopf.on.event(spec.GROUP, spec.VERSION, spec.PLURAL, registry=registry)
     async def hear(type: str | None, body: kopf.Body, **_: Any) -> None:
         pools.hear(body, is_gone=type == "DELETED")
+        reports.heard(body)
 
-    kopf.on.probe(registry=registry, id="loop")(liveness.check)
     return registry
 
 
@@ -126,23 +133,49 @@ def build_parts(
     server: ApiServer,
     *,
     metrics: OperatorMetrics,
+    show: Show,
     clock: Callable[[], float],
 ) -> _Parts:
     """Put the adapters together; nothing is opened or started."""
     watched = build_watched(settings, server, clock=clock)
     pools = Roster(server, namespaces=settings.scopes, is_dry_run=settings.is_dry_run)
+    brokers = KubernetesBrokers(
+        Secrets(server, clock=clock),
+        own_url=settings.broker_url,
+        url_for_all=settings.url_for_all,
+        clock=clock,
+    )
     reports = KubernetesReports(server, pools, instance=settings.instance, metrics=metrics)
-    secrets = Secrets(server, clock=clock)
-    brokers = KubernetesBrokers(secrets, own_url=settings.broker_url, clock=clock)
     replicas = PodReplicas(server, watched, clock=clock)
-    loop = Loop(pools=pools, brokers=brokers, replicas=replicas, reports=reports, clock=clock)
+    used_brokers: Brokers = brokers
+    leadership: Leadership | Unopposed = _leadership(settings, server, metrics=metrics)
+    if settings.is_dry_run:
+        reports = PrintedReports(server, pools, metrics=metrics, show=show)
+        replicas = ReadOnlyReplicas(server, watched, clock=clock)
+        used_brokers = ReadOnlyBrokers(brokers)
+        leadership = Unopposed()
     return _Parts(
         watched=watched,
         roster=pools,
         reports=reports,
         metrics=metrics,
         brokers=brokers,
-        loop=loop,
+        loop=Loop(
+            pools=pools, brokers=used_brokers, replicas=replicas, reports=reports, clock=clock
+        ),
+        leadership=leadership,
+    )
+
+
+def _leadership(
+    settings: OperatorSettings, server: ApiServer, *, metrics: OperatorMetrics
+) -> Leadership:
+    own = settings.lease_namespace or server.namespace or "default"
+    return Leadership(
+        server,
+        settings.namespaces or (own,),
+        me=f"{settings.instance}_{uuid4().hex[:8]}",
+        on_change=metrics.leads.set,
     )
 
 
@@ -179,7 +212,7 @@ def build_watched(
     return Watched(pods=pods, scales=scales, autoscalers=autoscalers, watches=watches)
 
 
-async def _work(parts: _Parts) -> None:
+async def _work(parts: _Parts, readiness: Readiness) -> None:
     """Everything but kopf. When cancelled, the loop ends first and the last statuses go out."""
     async with asyncio.TaskGroup() as group:
         supporting = [
@@ -189,17 +222,31 @@ async def _work(parts: _Parts) -> None:
             ),
             group.create_task(parts.roster.call_rolls(), name="roll calls"),
             group.create_task(parts.reports.run(), name="reports"),
+            group.create_task(_tell_readiness(readiness), name="readiness"),
         ]
+        electing: asyncio.Task[None] | None = None
         try:
             await asyncio.gather(*(watch.listed() for watch in parts.watched.watches))
             await parts.roster.complete()
+            electing = group.create_task(parts.leadership.run(), name="leadership")
+            await parts.leadership.gained()
             logger.info("operator runs", extra={"pools": len(parts.roster.current())})
-            await parts.loop.run()
+            await lead(parts.leadership, parts.loop, on_lost=parts.reports.stand_down)
         finally:
             await parts.reports.flushed(within_s=FLUSH_S)
+            if electing is not None:
+                electing.cancel()
+                await asyncio.wait({electing})
+            await parts.leadership.release()
             for task in supporting:
                 task.cancel()
             await parts.brokers.close()
+
+
+async def _tell_readiness(readiness: Readiness) -> None:
+    while True:
+        readiness.check()
+        await asyncio.sleep(READINESS_S)
 
 
 async def _run_kopf(
@@ -221,7 +268,6 @@ async def _run_kopf(
         identity=settings.instance,  # type: ignore[arg-type]  # a type that kopf keeps to itself
         namespaces=settings.namespaces,
         clusterwide=not settings.namespaces,
-        liveness_endpoint=settings.liveness_url,
         stop_flag=stop,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from app.control import spec as specs
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Tick
 from app.control.status import PoolEvent, PoolStatus
-from app.errors import CeleriacError, NotFound, RetryableError
-from app.operator import kinds, names
+from app.errors import AccessDenied, CeleriacError, NotFound, RetryableError
+from app.operator import kinds, names, resource_version
+from app.operator import status as statuses
 from app.operator.apiserver import ApiServer, Document
 from app.operator.metrics import OperatorMetrics
 from app.operator.roster import Roster
@@ -32,6 +34,9 @@ AnyPool = WorkerPool | UnreadablePool
 WRITERS = 8
 """Writes at a time: a thousand changed pools are through in some seconds."""
 RETRY_S = 1.0
+DENIED_RETRY_S = 10.0
+RESTORE_S = 15.0
+"""A status that another client has written over ours is written again after this at the latest."""
 EVENTS_KEPT = 1000
 """Events that wait for an API server that is away; the oldest are dropped first."""
 TICKS_KEPT = 300
@@ -66,6 +71,11 @@ class KubernetesReports:
         self._waiting: dict[Uid, tuple[AnyPool, WorkerPoolStatus]] = {}
         self._writing: set[Uid] = set()
         self._written: dict[Uid, WorkerPoolStatus] = {}
+        self._versions: dict[Uid, str] = {}
+        self._overwritten: set[Uid] = set()
+        self._refused: set[str] = set()
+        self.denial = ""
+        """What a Role keeps from us; empty when nothing does."""
         self._events: deque[tuple[AnyPool, PoolEvent]] = deque(maxlen=EVENTS_KEPT)
         self._work = asyncio.Condition()
         self._durations_s: deque[float] = deque(maxlen=TICKS_KEPT)
@@ -98,9 +108,33 @@ class KubernetesReports:
         ordered = sorted(self._durations_s)
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
 
+    @property
+    def last_tick(self) -> Tick | None:
+        return self.last.tick if self.last is not None else None
+
+    def heard(self, body: Mapping[str, Any]) -> None:
+        """A pool as a watch tells of it: notices a status that another client wrote over ours."""
+        meta = body["metadata"]
+        uid, version = meta["uid"], meta.get("resourceVersion", "")
+        own = self._written.get(uid)
+        if own is None or uid in self._writing or uid in self._waiting:
+            return
+        if resource_version.is_older(version, self._versions.get(uid, "")):
+            return
+        if statuses.parse_status(body.get("status") or {}) != own:
+            self._overwritten.add(uid)
+
+    def stand_down(self) -> None:
+        """Another operator may write from now on: nothing of ours is repeated or goes out late."""
+        self._waiting.clear()
+        self._events.clear()
+        self._written.clear()
+        self._overwritten.clear()
+
     async def run(self) -> None:
         """Write what is handed over, for ever."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._restore(), name="restored statuses")
             for number in range(WRITERS):
                 group.create_task(self._write(), name=f"report writer {number}")
 
@@ -114,6 +148,21 @@ class KubernetesReports:
         except TimeoutError:
             return False
         return True
+
+    async def _restore(self) -> None:
+        """Write statuses again that another client has written over, with pauses: two writers that
+        do so at once would go on for ever."""
+        while True:
+            await asyncio.sleep(RESTORE_S)
+            overwritten, self._overwritten = self._overwritten, set()
+            for pool in self._roster.current():
+                own = self._written.get(pool.uid)
+                if pool.uid in overwritten and own is not None:
+                    logger.warning("status was overwritten", extra={"pool": str(pool.key)})
+                    self._written[pool.uid] = self._roster.status_of(pool.uid)
+                    async with self._work:
+                        self._waiting.setdefault(pool.uid, (pool, own))
+                        self._work.notify()
 
     async def _write(self) -> None:
         while True:
@@ -144,7 +193,7 @@ class KubernetesReports:
     async def _patch(self, pool: AnyPool, status: WorkerPoolStatus) -> None:
         earlier = self._written.get(pool.uid)
         if earlier is None:
-            earlier = self._written[pool.uid] = self._roster.take_earlier_status(pool.uid)
+            earlier = self._written[pool.uid] = self._roster.status_of(pool.uid)
         status = status.continuing(earlier)
         if status == earlier:
             return
@@ -152,29 +201,51 @@ class KubernetesReports:
             specs.API_VERSION, specs.PLURAL, namespace=pool.key.namespace, name=pool.key.name
         )
         try:
-            await self._server.patch(
+            answer = await self._server.patch(
                 f"{path}/status", status.merge_patch(), params={"fieldManager": names.FIELD_MANAGER}
             )
             self._written[pool.uid] = status
+            self._versions[pool.uid] = answer.get("metadata", {}).get("resourceVersion", "")
+            self._accepted("status")
         except NotFound:
             self._roster.forget(pool.uid)
             self._written.pop(pool.uid, None)
-        except RetryableError as error:
-            logger.info("status waits", extra={"pool": str(pool.key), "error": str(error)})
+        except (RetryableError, AccessDenied) as error:
+            self._failed("status", pool, error)
             self._waiting.setdefault(pool.uid, (pool, status))
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(DENIED_RETRY_S if isinstance(error, AccessDenied) else RETRY_S)
         except CeleriacError as error:
-            logger.warning("status refused", extra={"pool": str(pool.key), "error": str(error)})
+            self._failed(f"status of {pool.key}", pool, error)
 
     async def _post(self, pool: AnyPool, event: PoolEvent) -> None:
         path = kinds.path("v1", "events", namespace=pool.key.namespace)
         try:
             await self._server.create(path, event_document(pool, event, instance=self._instance))
-        except RetryableError:
+            self._accepted("event")
+        except RetryableError as error:
+            self._failed("event", pool, error)
             self._events.append((pool, event))
             await asyncio.sleep(RETRY_S)
         except CeleriacError as error:
-            logger.warning("event refused", extra={"pool": str(pool.key), "error": str(error)})
+            self._failed(f"event in {pool.key.namespace}", pool, error)
+
+    def _accepted(self, what: str) -> None:
+        """Tell once that a kind of write works again."""
+        if what == "status":
+            self.denial = ""
+        over = {each for each in self._refused if each.startswith(what)}
+        if over:
+            self._refused -= over
+            logger.info("writes are accepted again", extra={"what": what})
+
+    def _failed(self, what: str, pool: AnyPool, error: CeleriacError) -> None:
+        """Tell once that a kind of write fails; the counter of writes says how often."""
+        if what == "status" and isinstance(error, AccessDenied):
+            self.denial = f"the operator may not write status: {error}"
+        if what not in self._refused:
+            self._refused.add(what)
+            fields = {"what": what, "pool": str(pool.key), "error": str(error)}
+            logger.warning("write failed", extra=fields)
 
 
 def event_document(pool: AnyPool, event: PoolEvent, *, instance: str) -> Document:

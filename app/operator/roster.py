@@ -16,7 +16,7 @@ from app.control import pool as pools
 from app.control import spec as specs
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.problems import PoolProblem
-from app.errors import CeleriacError
+from app.errors import AccessDenied, CeleriacError, NotFound
 from app.operator import kinds, status
 from app.operator.apiserver import METADATA_ONLY, ApiServer
 from app.operator.status import WorkerPoolStatus
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 ROLL_CALL_S = 60.0
 """kopf does not tell of what was deleted while its watch was broken; it is found after this."""
 RETRY_S = 1.0
+DENIED_RETRY_S = 5.0
 LISTED_ANEW_S = 10.0
 """Some of those that were listed may be gone by then."""
 
@@ -63,8 +64,13 @@ class Roster:
         self._namespaces = namespaces
         self._is_dry_run = is_dry_run
         self._pools: dict[Uid, WorkerPool | UnreadablePool] = {}
-        self._earlier: dict[Uid, WorkerPoolStatus] = {}
+        self._statuses: dict[Uid, Mapping[str, Any]] = {}
         self._news = asyncio.Event()
+        self._is_lost = False
+        self.is_complete = False
+        """Whether every pool has been heard of once."""
+        self.denial = ""
+        """What a Role keeps from us; empty when nothing does."""
 
     def hear(self, body: Mapping[str, Any], *, is_gone: bool) -> None:
         """A pool as a watch tells of it. What only its status has changed in is no news."""
@@ -73,9 +79,8 @@ class Roster:
         if is_gone or meta.get("deletionTimestamp"):
             self.forget(uid)
             return
+        self._statuses[uid] = dict(body.get("status") or {})
         known = self._pools.get(uid)
-        if known is None:
-            self._earlier[uid] = status.parse_status(body.get("status") or {})
         if known is None or not _is_same(known, meta):
             self._pools[uid] = parse_pool(body, is_dry_run=self._is_dry_run)
             self._news.set()
@@ -84,14 +89,14 @@ class Roster:
         """All pools, from memory."""
         return list(self._pools.values())
 
-    def take_earlier_status(self, uid: Uid) -> WorkerPoolStatus:
-        """What a pool's status was when it was first heard of; told once, empty from then on."""
-        return self._earlier.pop(uid, WorkerPoolStatus())
+    def status_of(self, uid: Uid) -> WorkerPoolStatus:
+        """A pool's status as it was last heard of, whoever wrote it."""
+        return status.parse_status(self._statuses.get(uid, {}))
 
     def forget(self, uid: Uid) -> None:
         """The API server says that this pool is gone."""
         self._pools.pop(uid, None)
-        self._earlier.pop(uid, None)
+        self._statuses.pop(uid, None)
 
     async def complete(self) -> None:
         """Return when every pool that the API server lists has been heard of."""
@@ -99,27 +104,40 @@ class Roster:
             try:
                 listed = await self._listed()
             except CeleriacError as error:
-                logger.warning("pools cannot be listed", extra={"error": str(error)})
+                self._failed(error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            self._failed(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LISTED_ANEW_S):
                     await self._heard_of(listed)
+                    self.is_complete = True
                     return
 
     async def call_rolls(self) -> None:
         """Look for ghosts, for ever."""
         while True:
-            await asyncio.sleep(ROLL_CALL_S)
+            await asyncio.sleep(DENIED_RETRY_S if self.denial else ROLL_CALL_S)
             before = set(self._pools)
             try:
                 listed = await self._listed()
             except CeleriacError as error:
-                logger.info("no roll call", extra={"error": str(error)})
+                self._failed(error)
                 continue
+            self._failed(None)
             for uid in before - listed:
                 logger.info("a pool was deleted unseen", extra={"uid": uid})
                 self.forget(uid)
+
+    def _failed(self, error: CeleriacError | None) -> None:
+        """Tell once of each loss, and of its end."""
+        if error is None and self._is_lost:
+            logger.info("pools can be listed again")
+        if error is not None and not self._is_lost:
+            logger.warning("pools cannot be listed", extra={"error": str(error)})
+        self._is_lost = error is not None
+        is_denied = isinstance(error, AccessDenied | NotFound)
+        self.denial = f"the operator may not list {specs.PLURAL}: {error}" * is_denied
 
     async def _heard_of(self, listed: set[Uid]) -> None:
         while not listed <= self._pools.keys():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from app.operator import selectors
+from app.operator import resource_version, selectors
 from app.operator.apiserver import Document
 from app.operator.selectors import Selector
 from app.operator.watch import Uid
@@ -125,10 +125,5 @@ class ScaleStore:
 
     def _keep(self, key: TargetKey, scale: Scale) -> None:
         known = self._scales.get(key)
-        if known is None or not _is_older(scale.version, known.version):
+        if known is None or not resource_version.is_older(scale.version, known.version):
             self._scales[key] = scale
-
-
-def _is_older(version: str, than: str) -> bool:
-    """Whether a resourceVersion comes before another one; they count up (KEP-5504)."""
-    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

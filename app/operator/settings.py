@@ -12,16 +12,20 @@ class OperatorSettings:
     namespaces: tuple[str, ...]
     """Namespaces that are served. None: the whole cluster."""
     is_dry_run: bool = False
-    """Treat every `Auto` pool as `DryRun`: recommend, and write nothing to a target."""
+    """Print what each pool should have, and write nothing anywhere."""
+    url_for_all: SecretStr | None = None
+    """The broker of every pool, in a dry run from outside of the cluster."""
     broker_url: SecretStr | None = None
     """For pools without `spec.broker.secretKeyRef`."""
     liveness_url: str | None = None
-    """Where liveness is served, `http://0.0.0.0:8080/healthz`."""
+    """Where liveness is served, `http://0.0.0.0:8080/healthz`; readiness is `/readyz` beside it."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     """Where metrics are served, if anywhere."""
     instance: str = "operator"
     """Who reports an Event: the operator's pod."""
+    lease_namespace: str | None = None
+    """Where an operator of the whole cluster holds its Lease; its own namespace by default."""
 
     @property
     def scopes(self) -> tuple[str | None, ...]:

@@ -63,6 +63,13 @@ class Watch:
         self._listed = asyncio.Event()
         self._known: set[Uid] = set()
         self._lost_at_s: float | None = None
+        self.denial = ""
+        """What a Role keeps from us, where that is needed; empty otherwise."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the copy was complete once."""
+        return self._listed.is_set()
 
     async def listed(self) -> None:
         """Return when the copy was complete for the first time (or never will be: optional)."""
@@ -135,14 +142,21 @@ class Watch:
             self._store.remove(uid)
 
     def _found(self) -> None:
-        if self._lost_at_s is not None:
-            logger.info("watch goes on", extra={"collection": self.collection.name})
+        if self._lost_at_s is not None and not self.collection.is_optional:
+            lost_s = round(self._clock() - self._lost_at_s, 1)
+            fields = {"collection": self.collection.name, "lost_s": lost_s}
+            logger.info("watch goes on", extra=fields)
         self._lost_at_s = None
+        self.denial = ""
 
     async def _lost(self, error: CeleriacError, *, level: int, retry_s: float) -> None:
         """Tell once of each loss, and wait for the next attempt."""
+        is_denied = isinstance(error, AccessDenied | NotFound) and not self.collection.is_optional
+        is_news = self._lost_at_s is None or is_denied is not bool(self.denial)
+        self.denial = f"the operator may not read {self.collection.name}: {error}" * is_denied
         if self._lost_at_s is None:
             self._lost_at_s = self._clock()
+        if is_news:
             fields = {"collection": self.collection.name, "error": str(error)}
             logger.log(level, "watch is lost, the last known state is used", extra=fields)
         await asyncio.sleep(retry_s)

@@ -113,13 +113,12 @@ def test_the_icon_of_the_chart_is_the_drawing_beside_it() -> None:
     assert (kind, base64.b64decode(data)) == ("data:image/svg+xml;base64", drawn)
 
 
-def test_the_operator_is_alone_and_watches_one_namespace() -> None:
+def test_the_operator_watches_one_namespace_and_is_rolled_out_without_a_gap() -> None:
     deployment = rendering.render().get("Deployment", "celeriac-operator")
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (
-        1,
-        "Recreate",
-    )
+    strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, strategy)
     container = rendering.main_container(deployment)
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
     assert environment(container)["CELERIAC_NAMESPACE"]["valueFrom"] == {
         "fieldRef": {"fieldPath": "metadata.namespace"}
     }

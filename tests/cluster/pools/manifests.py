@@ -52,7 +52,7 @@ def build_operator(image: str, *, account: str, namespace: str) -> Manifest:
         "command": ["celeriac", "operator", f"--namespace={namespace}"],
         "args": ["--liveness=http://0.0.0.0:8080/healthz"],
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 2},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -68,7 +68,7 @@ def build_operator(image: str, *, account: str, namespace: str) -> Manifest:
         "metadata": {"name": "operator"},
         "spec": {
             "replicas": 1,
-            "strategy": {"type": "Recreate"},
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},

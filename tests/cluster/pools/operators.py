@@ -37,9 +37,9 @@ class Operator:
     log_format: str = "json"
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def start(self) -> None:
-        """Start it, and wait until its loop turns."""
-        seen = self.log.count("operator runs")
+    def start(self, *, until: str = "operator runs") -> None:
+        """Start it, and wait until its log says that its loop turns, or something else."""
+        seen = self.log.count(until)
         served = [word for name in self.namespaces for word in ("--namespace", name)]
         command = [sys.executable, "-m", "app", "operator", *served, *self.arguments]
         environment = {
@@ -57,7 +57,7 @@ class Operator:
                 start_new_session=True,
             )
         waiting.eventually(
-            lambda: self.log.count("operator runs") > seen or not self.is_running,
+            lambda: self.log.count(until) > seen or not self.is_running,
             within_s=60,
             why="the operator starts",
         )

@@ -90,6 +90,11 @@ class Scene:
             self.roster.hear(body, is_gone=False)
         self.reports = KubernetesReports(server, self.roster, instance="operator-1")
 
+    def hear(self, body: dict[str, Any]) -> None:
+        """As a watch tells of it."""
+        self.roster.hear(body, is_gone=False)
+        self.reports.heard(body)
+
     def pool(self, name: str = "mail") -> WorkerPool | UnreadablePool:
         return next(pool for pool in self.roster.current() if pool.key.name == name)
 
@@ -105,7 +110,8 @@ class Scene:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "RETRY_S", 0.01)
+    for pause in ("RETRY_S", "DENIED_RETRY_S", "RESTORE_S"):
+        monkeypatch.setattr(reports, pause, 0.01)
     monkeypatch.setattr(roster, "ROLL_CALL_S", 0.01)
 
 
@@ -148,6 +154,55 @@ def test_a_status_that_an_earlier_process_wrote_is_continued(account: Path) -> N
         assert body["status"]["conditions"][0]["lastTransitionTime"] == "1970-01-01T00:16:40Z"
 
     play(account, act, manifest(status=earlier))
+
+
+def test_a_status_that_another_client_wrote_over_ours_is_written_again(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.reports.write_status(scene.pool(), status(replicas=3))
+        await scene.settled()
+        own = scene.objects.written[0][1]["status"]
+        scene.hear(manifest(status=own))
+        scene.hear(manifest(status=own | {"replicas": 9}))
+        await waiting.eventually_async(lambda: scene.replicas == [3, 3])
+        scene.hear(manifest(status=own))
+        await scene.reports.write_status(scene.pool(), status(replicas=3))
+        await scene.settled()
+        assert scene.replicas == [3, 3]
+
+    play(account, act)
+
+
+def test_a_status_of_another_leader_is_left_alone(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.reports.write_status(scene.pool(), status(replicas=3))
+        await scene.settled()
+        own = scene.objects.written[0][1]["status"]
+        scene.reports.stand_down()
+        scene.hear(manifest(status=own | {"replicas": 9}))
+        await scene.reports.write_status(scene.pool(), status(replicas=4))
+        await scene.settled()
+        assert scene.replicas == [3, 4]
+
+    play(account, act)
+
+
+def test_a_role_without_status_is_told_and_written_when_it_is_given_back(
+    account: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    async def act(scene: Scene) -> None:
+        scene.objects.failing = {"PATCH": 403}
+        await scene.reports.write_status(scene.pool(), status())
+        await waiting.eventually_async(lambda: scene.objects.asked.count(("PATCH", MAIL)) > 2)
+        assert "may not write status" in scene.reports.denial
+        scene.objects.failing = {}
+        await scene.settled()
+        assert (scene.reports.denial, scene.replicas) == ("", [1])
+
+    play(account, act)
+    told = [record.message for record in caplog.records if "aiohttp" not in record.name]
+    assert told == ["write failed", "writes are accepted again"]
 
 
 def test_only_the_latest_of_many_waits_and_it_is_written_last(account: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ POOLS = {
 
 
 def test_the_operator_serves_its_metrics_as_it_runs(tmp_path: Path) -> None:
-    port = free_port()
+    port, health = free_port(), free_port()
     tick = key("celeriac_operator_tick_duration_seconds_count")
     (tmp_path / "token").write_text("none")
 
@@ -111,6 +112,7 @@ def test_the_operator_serves_its_metrics_as_it_runs(tmp_path: Path) -> None:
                 [
                     *(sys.executable, "-m", "app", "operator", "--namespace", "shop"),
                     *("--metrics-port", str(port), "--log-format", "text"),
+                    *("--liveness", f"http://127.0.0.1:{health}/healthz"),
                 ],
                 environment={**os.environ, "KUBECONFIG": str(tmp_path / "config")},
                 log=tmp_path / "operator.log",
@@ -119,8 +121,16 @@ def test_the_operator_serves_its_metrics_as_it_runs(tmp_path: Path) -> None:
                 await asyncio.to_thread(process.wait_for, "operator runs")
                 url = f"http://127.0.0.1:{port}/metrics"
                 await asyncio.to_thread(scrape.eventually, url, lambda found: found[tick] > 2)
+                for path, want in (
+                    ("/healthz", '"isLeading": true'),
+                    ("/readyz", '"problems": []'),
+                ):
+                    probe = f"http://127.0.0.1:{health}{path}"
+                    answer = await asyncio.to_thread(urllib.request.urlopen, probe)
+                    assert want in answer.read().decode()
                 assert await asyncio.to_thread(process.stop) == 0
             finally:
                 process.kill()
+        assert "GET /" not in (tmp_path / "operator.log").read_text()  # probes leave no line
 
     asyncio.run(scenario())

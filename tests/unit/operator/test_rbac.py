@@ -41,4 +41,7 @@ def test_no_rule_is_wider_than_its_purpose() -> None:
         ("horizontalpodautoscalers", "list"),
         ("horizontalpodautoscalers", "watch"),
         ("events", "create"),
+        ("leases", "create"),
+        ("leases", "get"),
+        ("leases", "patch"),
     }

@@ -1,0 +1,110 @@
+"""Who may act on the pools of a namespace: what a Lease says, and what to do about it. Pure.
+
+The algorithm is that of Kubernetes' own components. Moments in a Lease are never compared with the
+clock of this machine: what counts is for how long *we* have seen it unchanged.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+Document = dict[str, Any]  # JSON as the API server sends it
+
+NAME = "celeriac-operator"
+"""The same for every installation, so that any two operators of a namespace see each other."""
+DURATION_S = 15
+RENEW_DEADLINE_S = 10.0
+"""A holder that could not renew for this long stops: before anyone else may start."""
+RETRY_S = 2.0
+STANDBY_RETRY_S = 1.0
+"""A lease that was released is taken within this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A Lease as it was last read."""
+
+    holder: str
+    version: str
+    """The object's resourceVersion."""
+    renewed: str
+    """As its holder wrote it; only compared with itself."""
+    duration_s: float
+    transitions: int
+    since_s: float
+    """Since when we have seen exactly this, by our own monotonic clock."""
+
+
+class Step(StrEnum):
+    """What to do about a lease now."""
+
+    CREATE = "create"
+    RENEW = "renew"
+    TAKE = "take"
+    WAIT = "wait"
+
+
+def seen(before: Seen | None, document: Document, *, now_s: float) -> Seen:
+    """Read a Lease; one that has not been renewed since keeps its moment."""
+    spec, meta = document.get("spec") or {}, document["metadata"]
+    holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
+    is_same = before is not None and (before.holder, before.renewed) == (holder, renewed)
+    return Seen(
+        holder=holder,
+        version=meta["resourceVersion"],
+        renewed=renewed,
+        duration_s=float(spec.get("leaseDurationSeconds") or DURATION_S),
+        transitions=spec.get("leaseTransitions") or 0,
+        since_s=before.since_s if before is not None and is_same else now_s,
+    )
+
+
+def step(found: Seen | None, *, me: str, now_s: float) -> Step:
+    """What to do: `found` is `None` where there is no Lease."""
+    if found is None:
+        return Step.CREATE
+    if found.holder == me:
+        return Step.RENEW
+    if not found.holder or now_s - found.since_s > found.duration_s:
+        return Step.TAKE
+    return Step.WAIT
+
+
+def created(*, me: str, now: datetime) -> Document:
+    """A new Lease of ours."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": NAME},
+        "spec": _spec(me, now, transitions=0) | {"acquireTime": _moment(now)},
+    }
+
+
+def renewal(found: Seen, *, me: str, now: datetime) -> Document:
+    """A merge patch that renews or takes a Lease, unless it has changed since it was read."""
+    is_ours = found.holder == me
+    transitions = found.transitions if is_ours else found.transitions + 1
+    spec = _spec(me, now, transitions=transitions)
+    if not is_ours:
+        spec["acquireTime"] = _moment(now)
+    return {"metadata": {"resourceVersion": found.version}, "spec": spec}
+
+
+def release(found: Seen, *, now: datetime) -> Document:
+    """A merge patch that gives a Lease back, for a successor to take at once."""
+    spec = _spec("", now, transitions=found.transitions) | {"leaseDurationSeconds": 1}
+    return {"metadata": {"resourceVersion": found.version}, "spec": spec}
+
+
+def _spec(holder: str, now: datetime, *, transitions: int) -> Document:
+    return {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": DURATION_S,
+        "renewTime": _moment(now),
+        "leaseTransitions": transitions,
+    }
+
+
+def _moment(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

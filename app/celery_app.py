@@ -21,7 +21,8 @@ from app.pipelines import registry as pipelines
 from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
 from app.settings import BrokerSettings, Settings, WorkerSettings
 from app.telemetry import logs
-from app.worker import liveness
+from app.telemetry.logs import LogFormat
+from app.worker import liveness, log_lines
 
 Conf = dict[str, Any]  # settings of several types
 
@@ -67,6 +68,8 @@ def create(settings: Settings, registry: Registry) -> Celery:
     platform = Platform.open(settings=settings, registry=registry, celery=application)
     _ = platform.schedules  # what is wrong with them is told at the start, by every process
     hooks.connect(application, platform)
+    if settings.worker.log_format is not None:
+        log_lines.connect(LogFormat(settings.worker.log_format))
     if settings.worker.liveness_file is not None:
         application.steps["worker"].add(liveness.step(settings.worker.liveness_file))
     return application

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.errors import InvalidInput
+from app.errors import CeleriacError, InvalidInput
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
 
@@ -29,6 +30,13 @@ def operator(
     ] = False,
     dry_run: Annotated[
         bool, typer.Option(help="Print what each pool should have, and write nothing anywhere.")
+    ] = False,
+    release: Annotated[
+        bool,
+        typer.Option(
+            "--release",
+            help="Wake every replica that drains, and end: before the operator is uninstalled.",
+        ),
     ] = False,
     broker_url: Annotated[
         str | None,
@@ -71,6 +79,8 @@ def operator(
         raise InvalidInput("say which namespaces to serve: --namespace, or --all-namespaces")
     if namespace and all_namespaces:
         raise InvalidInput("either --namespace or --all-namespaces, not both")
+    if release and dry_run:
+        raise InvalidInput("either --release or --dry-run, not both")
     if broker_url and not dry_run:
         raise InvalidInput("--broker-url is for a dry run: pools name their brokers themselves")
     broker = BrokerSettings()
@@ -85,4 +95,19 @@ def operator(
         metrics_port=metrics_port,
         instance=socket.gethostname(),
     )
+    if release:
+        from app.operator import releasing
+
+        released = asyncio.run(releasing.run(settings, found))
+        _tell(released.woken, released.left)
+        return
     asyncio.run(process.run(settings, found, show=typer.echo))
+
+
+def _tell(woken: Collection[str], left: Collection[str]) -> None:
+    """Raises CeleriacError where replicas are left that drain."""
+    typer.echo(f"{len(woken)} draining replicas consume again")
+    if left:
+        raise CeleriacError(
+            f"not heard, so not woken: {', '.join(left)}. Restart these pods if they still run"
+        )

@@ -125,5 +125,11 @@ def worker_arguments(
 
 def _become_celery(arguments: Sequence[str]) -> NoReturn:
     """Replace this process, so that signals reach Celery and not a parent of it."""
-    command = [sys.executable, "-m", "celery", "-A", CELERY_APP, *arguments]
+    command = celery_command(arguments, log_format=os.environ.get("CELERIAC_LOG_FORMAT"))
     os.execv(sys.executable, command)
+
+
+def celery_command(arguments: Sequence[str], *, log_format: str | None) -> list[str]:
+    """Celery's command line; without its banner where each line is to be JSON."""
+    quiet = ["--quiet"] if log_format == "json" else []
+    return [sys.executable, "-m", "celery", "-A", CELERY_APP, *quiet, *arguments]

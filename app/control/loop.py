@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
 
-from app.control import contested, settling, views
+from app.control import audit, contested, settling, views
+from app.control.judging import BrokerView
 from app.control.memory import FRESH, PoolMemory
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
-from app.control.ports import BrokerKey, Brokers, Pools, Replicas, Reports, Tick
+from app.control.ports import BrokerKey, Brokers, DrainEnd, Pools, Replicas, Reports, Tick
 from app.control.problems import PoolProblem
 from app.control.turn import Turns
 from app.control.views import Group
@@ -62,6 +63,8 @@ class Loop:
         self._places = asyncio.Semaphore(TURNS_AT_ONCE)
         self._failed: set[PoolKey] = set()
         self._unreachable: set[BrokerKey] = set()
+        self._away_since_s: dict[BrokerKey, float] = {}
+        self._drained: list[DrainEnd] = []
 
     async def run(self, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Tick until cancelled; turns that are under way then are cancelled too."""
@@ -91,7 +94,7 @@ class Loop:
     async def tick(self) -> Tick:
         """Look at every pool whose time has come."""
         began_at_s = self._clock()
-        self._failed, self._unreachable = set(), set()
+        self._failed, self._unreachable, self._drained = set(), set(), []
         self._relist()
         due = [key for key in self._listed if self._is_due(key, now_s=began_at_s)]
         await self._begin(due, now_s=began_at_s)
@@ -105,6 +108,7 @@ class Loop:
             looked_at=len(due),
             failed=tuple(sorted(self._failed)),
             unreachable=tuple(sorted(self._unreachable)),
+            drained=tuple(self._drained),
         )
         found = ((key, memory.status) for key, memory in self._memories.items())
         self._reports.observe(tick, {key: status for key, status in found if status is not None})
@@ -170,11 +174,22 @@ class Loop:
             self._failed |= keys
             self._turning -= keys
             return
-        if group.broker is not None and view.problem is not None:
-            self._unreachable.add(group.broker.key)
+        if group.broker is not None:
+            self._note_outage(group.broker.key, view, pools=len(keys))
         await asyncio.gather(
             *(self._turn(pool.key, partial(self._turns.take, pool, view)) for pool in group.pools)
         )
+
+    def _note_outage(self, broker: BrokerKey, view: BrokerView, *, pools: int) -> None:
+        """Log where an outage of a broker begins and ends."""
+        if view.problem is not None:
+            self._unreachable.add(broker)
+            if broker not in self._away_since_s:
+                self._away_since_s[broker] = self._clock()
+                audit.log_outage(broker, problem=view.problem.message, pools=pools)
+        elif broker in self._away_since_s:
+            lasted_s = self._clock() - self._away_since_s.pop(broker)
+            audit.log_recovery(broker, lasted_s=lasted_s)
 
     async def _turn(self, key: PoolKey, turning: Turning) -> None:
         """One turn, whatever happens in it."""
@@ -192,7 +207,8 @@ class Loop:
     def _remember(self, key: PoolKey, memory: PoolMemory) -> None:
         if key not in self._due_at_s:
             return
-        self._memories[key] = memory
+        self._drained.extend(memory.drains_ended)
+        self._memories[key] = replace(memory, drains_ended=())
         if memory.has_draining:
             self._due_at_s[key] = min(self._due_at_s[key], self._clock() + DRAIN_POLL_S)
         if memory.settling is not None:

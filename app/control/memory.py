@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from app.control.drains import Drains
 from app.control.leaving import LastActive
 from app.control.notes import Notes
+from app.control.ports import DrainEnd
 from app.control.problems import Finding
-from app.control.refusals import Refusal
+from app.control.refusals import ScaleRefusal
 from app.control.reporting import Tellings
 from app.control.settling import Settling
 from app.control.status import PoolStatus
@@ -23,7 +25,10 @@ class PoolMemory:
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None
     settling: Settling | None = None
-    refusal: Refusal | None = None
+    refusal: ScaleRefusal | None = None
+    draining: Drains = field(default_factory=dict)
+    drains_ended: tuple[DrainEnd, ...] = ()
+    """Since the reconcile before."""
     last_scale_at_s: float | None = None
     status: PoolStatus | None = None
     findings: tuple[Finding, ...] = ()

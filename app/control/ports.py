@@ -10,6 +10,7 @@ them out of successive readings (`app.scaling.estimate`).
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NewType, Protocol
 
 from app.broker.model import (
@@ -178,6 +179,24 @@ class Pools(Protocol):
         """All pools at this moment; from memory, called once a tick."""
 
 
+class DrainOutcome(StrEnum):
+    """How a drain ended."""
+
+    REMOVED = "removed"
+    """The replica is gone, or was told to go."""
+    WOKEN = "woken"
+    """It consumes again: there was work for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainEnd:
+    """One drain that is over."""
+
+    replica: InstanceName
+    outcome: DrainOutcome
+    duration_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """What one turn of the loop did, for metrics and liveness."""
@@ -191,6 +210,8 @@ class Tick:
     failed: tuple[PoolKey, ...]
     """Pools on which something unexpected happened (logged with its trace)."""
     unreachable: tuple[BrokerKey, ...]
+    drained: tuple[DrainEnd, ...] = ()
+    """Drains that were found to have ended."""
 
 
 class Reports(Protocol):

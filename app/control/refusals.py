@@ -16,7 +16,7 @@ _PAUSED = {ProblemReason.SCALE_REFUSED, ProblemReason.TARGET_FORBIDDEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class ScaleAttempt:
     """A change of a target's size that a turn wants to make."""
 
     generation: int
@@ -26,10 +26,10 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class ScaleRefusal:
     """The last attempt has failed."""
 
-    attempt: Attempt
+    attempt: ScaleAttempt
     problem: PoolProblem
     since_s: float
     """When the first of these attempts failed."""
@@ -38,14 +38,14 @@ class Refusal:
 
 
 def refusal(
-    before: Refusal | None, attempt: Attempt, problem: PoolProblem, *, now_s: float
-) -> Refusal:
+    before: ScaleRefusal | None, attempt: ScaleAttempt, problem: PoolProblem, *, now_s: float
+) -> ScaleRefusal:
     """What to remember of a failed attempt."""
     first = before if before is not None and before.problem.reason is problem.reason else None
     pause_s = 0.0
     if problem.reason in _PAUSED:
         pause_s = FIRST_PAUSE_S if first is None else min(2 * first.pause_s, LONGEST_PAUSE_S)
-    return Refusal(
+    return ScaleRefusal(
         attempt=attempt,
         problem=problem,
         since_s=now_s if first is None else first.since_s,
@@ -54,7 +54,7 @@ def refusal(
     )
 
 
-def holds(before: Refusal | None, attempt: Attempt, *, now_s: float) -> bool:
+def holds(before: ScaleRefusal | None, attempt: ScaleAttempt, *, now_s: float) -> bool:
     """Whether an attempt would only repeat one that was refused a moment ago.
 
     A smaller step in the same direction may be allowed, and so may one from another size.
@@ -69,7 +69,7 @@ def holds(before: Refusal | None, attempt: Attempt, *, now_s: float) -> bool:
     return attempt.replicas >= last.replicas > last.was
 
 
-def told(found: Refusal | None, *, now_s: float) -> PoolProblem | None:
+def told(found: ScaleRefusal | None, *, now_s: float) -> PoolProblem | None:
     """The problem to report, if any."""
     if found is None:
         return None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from app.control import (
     audit,
+    drains,
     findings,
     judging,
     policies,
@@ -22,7 +23,7 @@ from app.control.memory import PoolMemory
 from app.control.pool import UnreadablePool, WorkerPool
 from app.control.ports import Replicas, Reports, Target
 from app.control.problems import PoolProblem
-from app.control.refusals import Attempt, Refusal
+from app.control.refusals import ScaleAttempt, ScaleRefusal
 from app.control.reporting import Scaling, Told
 from app.control.spec import Mode
 from app.control.status import PoolEvent, PoolStatus
@@ -50,7 +51,7 @@ class Turns:
         memory = await self._with_slots(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
         judged = _settled(judged, target, now_s=self._clock())
-        attempt = Attempt(
+        attempt = ScaleAttempt(
             generation=pool.generation, was=target.replicas, replicas=judged.plan.replicas
         )
         is_held = refusals.holds(memory.refusal, attempt, now_s=self._clock())
@@ -63,6 +64,7 @@ class Turns:
         told = refusals.told(refusal, now_s=self._clock()), target.pods_problem
         found = found.also(*(problem.finding for problem in told if problem is not None))
         memory = replace(judged.memory, notes=carrying.notes, refusal=refusal)
+        memory = self._with_drains(pool, memory, target)
         if carrying.scaling is not None:
             memory = replace(memory, last_scale_at_s=self._clock())
             target = replace(target, replicas=carrying.scaling.now)
@@ -71,9 +73,20 @@ class Turns:
             pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
         )
 
+    def _with_drains(self, pool: WorkerPool, memory: PoolMemory, target: Target) -> PoolMemory:
+        """Log the drains that have ended since the last reconcile; remember the others."""
+        ended = drains.ended(memory.draining, target, now_s=self._clock())
+        audit.log_drains(pool.key, ended)
+        return replace(memory, draining=drains.current(target), drains_ended=ended)
+
     def _refusal(
-        self, memory: PoolMemory, attempt: Attempt, failed: PoolProblem | None, *, is_open: bool
-    ) -> Refusal | None:
+        self,
+        memory: PoolMemory,
+        attempt: ScaleAttempt,
+        failed: PoolProblem | None,
+        *,
+        is_open: bool,
+    ) -> ScaleRefusal | None:
         if failed is None:
             return memory.refusal if is_open else None
         return refusals.refusal(memory.refusal, attempt, failed, now_s=self._clock())

@@ -5,6 +5,7 @@ Nothing is retried here but a refused login, once: the loop comes by again at it
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -24,6 +25,8 @@ from app.errors import (
     RateLimited,
 )
 from app.operator.login import REREAD_AFTER_S, Login
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]  # JSON as the API server sends it
 
@@ -50,7 +53,7 @@ class Patch(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-class Outcome(StrEnum):
+class WriteOutcome(StrEnum):
     """What became of a write."""
 
     ACCEPTED = "accepted"
@@ -64,15 +67,15 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-_OUTCOMES: tuple[tuple[type[CeleriacError], Outcome], ...] = (
-    (InvalidInput, Outcome.REFUSED),
-    (AccessDenied, Outcome.DENIED),
-    (Conflict, Outcome.CONFLICT),
-    (NotFound, Outcome.GONE),
-    (RateLimited, Outcome.THROTTLED),
+_OUTCOMES: tuple[tuple[type[CeleriacError], WriteOutcome], ...] = (
+    (InvalidInput, WriteOutcome.REFUSED),
+    (AccessDenied, WriteOutcome.DENIED),
+    (Conflict, WriteOutcome.CONFLICT),
+    (NotFound, WriteOutcome.GONE),
+    (RateLimited, WriteOutcome.THROTTLED),
 )
 
-OnWrite = Callable[[str, Outcome], None]
+OnWrite = Callable[[str, WriteOutcome], None]
 
 
 def written_resource(path: str) -> str:
@@ -110,6 +113,7 @@ class ApiServer:
         self._retired: list[aiohttp.ClientSession] = []
         self._opened_at_s = 0.0
         self._opening = asyncio.Lock()
+        self._away_since_s: float | None = None
         self.namespace: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -191,10 +195,38 @@ class ApiServer:
         except CeleriacError as error:
             self._on_write(resource, _outcome(error))
             raise
-        self._on_write(resource, Outcome.ACCEPTED)
+        self._on_write(resource, WriteOutcome.ACCEPTED)
         return answer
 
     async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: Document | list[Document] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Document:
+        try:
+            answer = await self._send(method, path, headers=headers, body=body, params=params)
+        except CeleriacError as error:
+            self._tell_outage(error if isinstance(error, ApiServerUnreachable) else None)
+            raise
+        self._tell_outage(None)
+        return answer
+
+    def _tell_outage(self, error: ApiServerUnreachable | None) -> None:
+        """Log where an outage begins and where it ends, however many requests meet it."""
+        now_s = time.monotonic()
+        if error is not None and self._away_since_s is None:
+            self._away_since_s = now_s
+            logger.warning("API server does not answer", extra={"error": str(error)})
+        if error is None and self._away_since_s is not None:
+            lasted_s = round(now_s - self._away_since_s, 1)
+            self._away_since_s = None
+            logger.info("API server answers again", extra={"lasted_s": lasted_s})
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -271,9 +303,9 @@ async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
     raise _error(response, document, what=what)
 
 
-def _outcome(error: CeleriacError) -> Outcome:
+def _outcome(error: CeleriacError) -> WriteOutcome:
     found = (outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))
-    return next(found, Outcome.UNREACHABLE)
+    return next(found, WriteOutcome.UNREACHABLE)
 
 
 def words(error: CeleriacError) -> str:

@@ -22,10 +22,18 @@ class Backoffs:
         return itertools.chain((0.5, 1.0), itertools.repeat(2.0))
 
 
+def _is_no_retry(record: logging.LogRecord) -> bool:
+    """Our own client tells of an outage of the API server once; kopf would at each attempt."""
+    is_kopf = record.name.partition(".")[0] == "kopf"
+    return not (is_kopf and str(record.msg).startswith("Request attempt "))
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set what differs from kopf's own defaults."""
     # Its start-up and each login at "info" are of interest to whoever debugs kopf.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_no_retry)
     # Namespaces and CRDs are not ours to watch: a Role does not allow it.
     settings.scanning.disabled = True
     settings.peering.standalone = True

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from app.errors import AccessDenied, CeleriacError, Conflict, NotFound
 from app.operator import kinds, lease
 from app.operator.apiserver import ApiServer
-from app.operator.lease import Seen, Step
+from app.operator.lease import LeaseStep, ObservedLease
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +26,21 @@ class HeldLease:
     """The Lease of one namespace, as far as this process holds it."""
 
     def __init__(
-        self, server: ApiServer, namespace: str, *, me: str, clock: Callable[[], float]
+        self,
+        server: ApiServer,
+        namespace: str,
+        *,
+        me: str,
+        clock: Callable[[], float],
+        takes_over: bool = False,
     ) -> None:
+        self._takes_over = takes_over
+        self._duration_s = lease.LAST_DURATION_S if takes_over else lease.DURATION_S
         self.namespace = namespace
         self._server = server
         self._me = me
         self._clock = clock
-        self._seen: Seen | None = None
+        self._seen: ObservedLease | None = None
         self._renewed_at_s: float | None = None
         self.terms = 0
         """How often it came from another holder, or from none, to us."""
@@ -56,7 +64,10 @@ class HeldLease:
             await self._read()
         began_at_s = self._clock()
         try:
-            await self._write(lease.step(self._seen, me=self._me, now_s=began_at_s), began_at_s)
+            step = lease.step(
+                self._seen, me=self._me, now_s=began_at_s, takes_over=self._takes_over
+            )
+            await self._write(step, began_at_s)
         except (Conflict, NotFound):
             await self._read()
 
@@ -67,20 +78,19 @@ class HeldLease:
             body = lease.release(self._seen, now=datetime.now(UTC))
             await self._server.patch(self._path(lease.NAME), body)
 
-    async def _write(self, step: Step, began_at_s: float) -> None:
+    async def _write(self, step: LeaseStep, began_at_s: float) -> None:
         now = datetime.now(UTC)
         match step:
-            case Step.CREATE:
-                answer = await self._server.create(
-                    self._path(), lease.created(me=self._me, now=now)
-                )
-            case Step.RENEW | Step.TAKE if self._seen is not None:
-                body = lease.renewal(self._seen, me=self._me, now=now)
+            case LeaseStep.CREATE:
+                body = lease.created(me=self._me, now=now, duration_s=self._duration_s)
+                answer = await self._server.create(self._path(), body)
+            case LeaseStep.RENEW | LeaseStep.TAKE if self._seen is not None:
+                body = lease.renewal(self._seen, me=self._me, now=now, duration_s=self._duration_s)
                 answer = await self._server.patch(self._path(lease.NAME), body)
             case _:
                 self._renewed_at_s = None
                 return
-        if step is not Step.RENEW:
+        if step is not LeaseStep.RENEW:
             self.terms += 1
         self._seen = lease.seen(self._seen, answer, now_s=self._clock())
         self._renewed_at_s = began_at_s
@@ -108,12 +118,15 @@ class Leadership:
         namespaces: Sequence[str],
         *,
         me: str,
+        takes_over: bool = False,
         on_change: Callable[[float], None] = lambda is_leading: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`takes_over` takes the leases from whoever holds them, and keeps them for a while."""
         self._on_change = on_change
         self._leases = [
-            HeldLease(server, name, me=me, clock=clock) for name in sorted(set(namespaces))
+            HeldLease(server, name, me=me, clock=clock, takes_over=takes_over)
+            for name in sorted(set(namespaces))
         ]
         self._changed = asyncio.Condition()
         self._is_leading = False
@@ -164,13 +177,14 @@ class Leadership:
 
     async def release(self) -> None:
         """Give all of them back: a successor that stands by goes on at once."""
+        self._is_leading = False
+        self._on_change(False)  # noqa: FBT003  # a gauge of one value
         for each in self._leases:
             try:
                 async with asyncio.timeout(REQUEST_S):
                     await each.release()
             except (CeleriacError, TimeoutError) as error:
                 logger.info("lease not released", extra=_fields(each, error))
-        await self._publish()
 
     async def _attempt(self) -> None:
         for each in self._leases:
@@ -179,10 +193,8 @@ class Leadership:
                 return
 
     def _failed(self, error: CeleriacError | TimeoutError) -> None:
-        reason = str(error) or type(error).__name__
         if isinstance(error, AccessDenied):
-            self.problem = f"the operator's Role needs get, create and patch on leases: {reason}"
-        self._tell("lease cannot be renewed", reason=type(error).__name__, detail=reason)
+            self.problem = f"the operator's Role needs get, create and patch on leases: {error}"
 
     async def _publish(self) -> None:
         is_leading = self.is_leading
@@ -193,12 +205,14 @@ class Leadership:
         async with self._changed:
             if is_leading is not self._is_leading:
                 self._is_leading = is_leading
+                if not is_leading and not self.holders:
+                    self._tell("operator does not act: its lease could not be renewed")
                 self._on_change(is_leading)
                 self._changed.notify_all()
 
     def _tell(self, event: str, **fields: object) -> None:
         """Log what is so, once."""
-        key = f"{event} {fields.get('holders') or fields.get('reason') or ''}"
+        key = f"{event} {fields.get('holders', '')}"
         if key != self._told:
             self._told = key
             logger.info(event, extra=fields)

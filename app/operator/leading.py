@@ -7,7 +7,7 @@ from typing import Protocol
 from app.control.loop import Loop
 
 
-class Turn(Protocol):
+class Term(Protocol):
     """Says when this process may act."""
 
     @property
@@ -38,7 +38,7 @@ class Unopposed:
         return
 
 
-async def lead(turn: Turn, loop: Loop, *, on_lost: Callable[[], None]) -> None:
+async def lead(turn: Term, loop: Loop, *, on_lost: Callable[[], None]) -> None:
     """Run the loop while this process leads, for ever.
 
     Between two terms of its own it remembers what it knew; where another operator may have acted it

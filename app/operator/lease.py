@@ -16,13 +16,16 @@ NAME = "celeriac-operator"
 DURATION_S = 15
 RENEW_DEADLINE_S = 10.0
 """A holder that could not renew for this long stops: before anyone else may start."""
+LAST_DURATION_S = 30
+"""After its workers were woken for good, a namespace is left alone for this long: meanwhile the
+operator is uninstalled."""
 RETRY_S = 2.0
 STANDBY_RETRY_S = 1.0
 """A lease that was released is taken within this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ObservedLease:
     """A Lease as it was last read."""
 
     holder: str
@@ -36,7 +39,7 @@ class Seen:
     """Since when we have seen exactly this, by our own monotonic clock."""
 
 
-class Step(StrEnum):
+class LeaseStep(StrEnum):
     """What to do about a lease now."""
 
     CREATE = "create"
@@ -45,12 +48,12 @@ class Step(StrEnum):
     WAIT = "wait"
 
 
-def seen(before: Seen | None, document: Document, *, now_s: float) -> Seen:
+def seen(before: ObservedLease | None, document: Document, *, now_s: float) -> ObservedLease:
     """Read a Lease; one that has not been renewed since keeps its moment."""
     spec, meta = document.get("spec") or {}, document["metadata"]
     holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
     is_same = before is not None and (before.holder, before.renewed) == (holder, renewed)
-    return Seen(
+    return ObservedLease(
         holder=holder,
         version=meta["resourceVersion"],
         renewed=renewed,
@@ -60,47 +63,52 @@ def seen(before: Seen | None, document: Document, *, now_s: float) -> Seen:
     )
 
 
-def step(found: Seen | None, *, me: str, now_s: float) -> Step:
-    """What to do: `found` is `None` where there is no Lease."""
+def step(
+    found: ObservedLease | None, *, me: str, now_s: float, takes_over: bool = False
+) -> LeaseStep:
+    """What to do: `found` is `None` where there is no Lease. `takes_over` waits for no holder."""
     if found is None:
-        return Step.CREATE
+        return LeaseStep.CREATE
     if found.holder == me:
-        return Step.RENEW
-    if not found.holder or now_s - found.since_s > found.duration_s:
-        return Step.TAKE
-    return Step.WAIT
+        return LeaseStep.RENEW
+    if takes_over or not found.holder or now_s - found.since_s > found.duration_s:
+        return LeaseStep.TAKE
+    return LeaseStep.WAIT
 
 
-def created(*, me: str, now: datetime) -> Document:
+def created(*, me: str, now: datetime, duration_s: int = DURATION_S) -> Document:
     """A new Lease of ours."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": NAME},
-        "spec": _spec(me, now, transitions=0) | {"acquireTime": _moment(now)},
+        "spec": _spec(me, now, transitions=0, duration_s=duration_s)
+        | {"acquireTime": _moment(now)},
     }
 
 
-def renewal(found: Seen, *, me: str, now: datetime) -> Document:
+def renewal(
+    found: ObservedLease, *, me: str, now: datetime, duration_s: int = DURATION_S
+) -> Document:
     """A merge patch that renews or takes a Lease, unless it has changed since it was read."""
     is_ours = found.holder == me
     transitions = found.transitions if is_ours else found.transitions + 1
-    spec = _spec(me, now, transitions=transitions)
+    spec = _spec(me, now, transitions=transitions, duration_s=duration_s)
     if not is_ours:
         spec["acquireTime"] = _moment(now)
     return {"metadata": {"resourceVersion": found.version}, "spec": spec}
 
 
-def release(found: Seen, *, now: datetime) -> Document:
+def release(found: ObservedLease, *, now: datetime) -> Document:
     """A merge patch that gives a Lease back, for a successor to take at once."""
-    spec = _spec("", now, transitions=found.transitions) | {"leaseDurationSeconds": 1}
+    spec = _spec("", now, transitions=found.transitions, duration_s=1)
     return {"metadata": {"resourceVersion": found.version}, "spec": spec}
 
 
-def _spec(holder: str, now: datetime, *, transitions: int) -> Document:
+def _spec(holder: str, now: datetime, *, transitions: int, duration_s: int) -> Document:
     return {
         "holderIdentity": holder,
-        "leaseDurationSeconds": DURATION_S,
+        "leaseDurationSeconds": duration_s,
         "renewTime": _moment(now),
         "leaseTransitions": transitions,
     }

@@ -17,9 +17,10 @@ from app.control import metrics
 from app.control.pool import PoolKey
 from app.control.ports import Tick
 from app.control.status import PoolStatus
-from app.operator.apiserver import Outcome
+from app.operator.apiserver import WriteOutcome
 from app.telemetry import scraping
 
+DRAIN_BOUNDS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 TICK_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 WRITTEN = ("scale", "pods", "status", "events", "leases")
@@ -53,6 +54,13 @@ class OperatorMetrics:
             "1 while this process can do its work; the log says why not.",
             registry=self.registry,
         )
+        self._drains = Histogram(
+            "celeriac_operator_drain_duration_seconds",
+            "How long a drain took, by what became of the replica.",
+            labelnames=("outcome",),
+            buckets=DRAIN_BOUNDS_S,
+            registry=self.registry,
+        )
         self._pools = Gauge("celeriac_operator_pools", "Pools there are.", registry=self.registry)
         self._failures = Counter(
             "celeriac_operator_pool_failures",
@@ -71,7 +79,7 @@ class OperatorMetrics:
             registry=self.registry,
         )
         for resource in WRITTEN:
-            for outcome in Outcome:
+            for outcome in WriteOutcome:
                 self._writes.labels(resource, outcome.value)
         self.registry.register(scraping.Collected(self._of_pools))
         ProcessCollector(registry=self.registry)
@@ -85,8 +93,10 @@ class OperatorMetrics:
         self._pools.set(tick.pools)
         self._failures.inc(len(tick.failed))
         self._unreachable.set(len(tick.unreachable))
+        for end in tick.drained:
+            self._drains.labels(end.outcome.value).observe(end.duration_s)
 
-    def wrote(self, resource: str, outcome: Outcome) -> None:
+    def wrote(self, resource: str, outcome: WriteOutcome) -> None:
         """Count one write."""
         self._writes.labels(resource, outcome.value).inc()
 

@@ -33,7 +33,7 @@ class LastTick(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class OperatorNeeds:
     """What the operator needs for its work, at one moment."""
 
     is_listed: bool
@@ -44,7 +44,7 @@ class Work:
     """For how long the API server has not answered a watch."""
 
 
-def hindrances(work: Work) -> tuple[str, ...]:
+def hindrances(work: OperatorNeeds) -> tuple[str, ...]:
     """Why the operator cannot do its work; empty when it can."""
     found = list(work.denied)
     if not work.is_listed and not found:
@@ -57,7 +57,9 @@ def hindrances(work: Work) -> tuple[str, ...]:
 class Readiness:
     """Whether the operator can do its work, told in the log when that changes."""
 
-    def __init__(self, look: Callable[[], Work], *, on_change: Callable[[float], None]) -> None:
+    def __init__(
+        self, look: Callable[[], OperatorNeeds], *, on_change: Callable[[float], None]
+    ) -> None:
         self._look = look
         self._on_change = on_change
         self._told: str | None = None

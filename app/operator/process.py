@@ -30,7 +30,7 @@ from app.operator.leading import Unopposed, lead
 from app.operator.login import Login
 from app.operator.metrics import OperatorMetrics
 from app.operator.pods import PodStore
-from app.operator.probes import Liveness, Readiness, Work
+from app.operator.probes import Liveness, OperatorNeeds, Readiness
 from app.operator.replicas import PodReplicas, Watched
 from app.operator.reports import KubernetesReports
 from app.operator.roster import Roster
@@ -61,7 +61,7 @@ class _Parts:
     loop: Loop
     leadership: Leadership | Unopposed
 
-    def needs(self) -> Work:
+    def needs(self) -> OperatorNeeds:
         """What is known of the operator's work now."""
         watches = [each for each in self.watched.watches if not each.collection.is_optional]
         denied = (
@@ -70,7 +70,7 @@ class _Parts:
             self.reports.denial,
             self.leadership.problem,
         )
-        return Work(
+        return OperatorNeeds(
             is_listed=self.roster.is_complete and all(each.is_listed for each in watches),
             denied=tuple(each for each in denied if each),
             silent_for_s=self.watched.silent_for_s(),
@@ -167,13 +167,18 @@ def build_parts(
     )
 
 
+def lease_namespaces(settings: OperatorSettings, server: ApiServer) -> tuple[str, ...]:
+    """Where the Leases are: in what is served, or of the whole cluster in one place."""
+    own = settings.lease_namespace or server.namespace or "default"
+    return settings.namespaces or (own,)
+
+
 def _leadership(
     settings: OperatorSettings, server: ApiServer, *, metrics: OperatorMetrics
 ) -> Leadership:
-    own = settings.lease_namespace or server.namespace or "default"
     return Leadership(
         server,
-        settings.namespaces or (own,),
+        lease_namespaces(settings, server),
         me=f"{settings.instance}_{uuid4().hex[:8]}",
         on_change=metrics.leads.set,
     )

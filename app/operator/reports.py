@@ -18,7 +18,13 @@ from app.control import spec as specs
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Tick
 from app.control.status import PoolEvent, PoolStatus
-from app.errors import AccessDenied, CeleriacError, NotFound, RetryableError
+from app.errors import (
+    AccessDenied,
+    ApiServerUnreachable,
+    CeleriacError,
+    NotFound,
+    RetryableError,
+)
 from app.operator import kinds, names, resource_version
 from app.operator import status as statuses
 from app.operator.apiserver import ApiServer, Document
@@ -242,7 +248,7 @@ class KubernetesReports:
         """Tell once that a kind of write fails; the counter of writes says how often."""
         if what == "status" and isinstance(error, AccessDenied):
             self.denial = f"the operator may not write status: {error}"
-        if what not in self._refused:
+        if what not in self._refused and not isinstance(error, ApiServerUnreachable):
             self._refused.add(what)
             fields = {"what": what, "pool": str(pool.key), "error": str(error)}
             logger.warning("write failed", extra=fields)

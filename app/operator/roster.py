@@ -66,7 +66,6 @@ class Roster:
         self._pools: dict[Uid, WorkerPool | UnreadablePool] = {}
         self._statuses: dict[Uid, Mapping[str, Any]] = {}
         self._news = asyncio.Event()
-        self._is_lost = False
         self.is_complete = False
         """Whether every pool has been heard of once."""
         self.denial = ""
@@ -130,13 +129,12 @@ class Roster:
                 self.forget(uid)
 
     def _failed(self, error: CeleriacError | None) -> None:
-        """Tell once of each loss, and of its end."""
-        if error is None and self._is_lost:
-            logger.info("pools can be listed again")
-        if error is not None and not self._is_lost:
-            logger.warning("pools cannot be listed", extra={"error": str(error)})
-        self._is_lost = error is not None
+        """Tell once that a Role keeps the list from us. The client tells of outages."""
         is_denied = isinstance(error, AccessDenied | NotFound)
+        if self.denial and error is None:
+            logger.info("pools can be listed again")
+        if is_denied and not self.denial:
+            logger.error("pools cannot be listed", extra={"error": str(error)})
         self.denial = f"the operator may not list {specs.PLURAL}: {error}" * is_denied
 
     async def _heard_of(self, listed: set[Uid]) -> None:

@@ -93,7 +93,8 @@ class Watch:
             except (AccessDenied, NotFound) as error:
                 await self._denied(error)
             except CeleriacError as error:
-                await self._lost(error, level=logging.WARNING, retry_s=RETRY_S)
+                # The client tells of the outage, once for all watches.
+                await self._lost(error, level=logging.DEBUG, retry_s=RETRY_S)
 
     async def _list(self) -> str:
         listed: set[Uid] = set()
@@ -142,7 +143,7 @@ class Watch:
             self._store.remove(uid)
 
     def _found(self) -> None:
-        if self._lost_at_s is not None and not self.collection.is_optional:
+        if self._lost_at_s is not None and self.denial:
             lost_s = round(self._clock() - self._lost_at_s, 1)
             fields = {"collection": self.collection.name, "lost_s": lost_s}
             logger.info("watch goes on", extra=fields)

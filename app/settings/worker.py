@@ -1,12 +1,12 @@
 """How worker processes live and end."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from app.settings.group import MEBIBYTE, Group
+from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group
 
 
 class WorkerSettings(Group):
@@ -40,6 +40,12 @@ class WorkerSettings(Group):
         None,
         validation_alias="CELERIAC_LIVENESS_FILE",
         description="Touched every few seconds while the main loop of a worker, or of beat, turns.",
+    )
+    log_format: Annotated[Literal["json", "text"] | None, NONE_IF_EMPTY] = Field(
+        None,
+        validation_alias="CELERIAC_LOG_FORMAT",
+        description="How workers and beat write their logs: `json`, as the operator does, or "
+        "`text`. As Celery does when left out.",
     )
 
     @field_validator("time_limits", mode="before")

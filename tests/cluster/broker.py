@@ -91,6 +91,12 @@ class Broker:
         with Celery(broker=self.host_url, set_as_current=False) as app:
             return [app.send_task(_TASK, [each], **options).id for each in seconds]
 
+    def consumed_queues(self) -> dict[str, list[str]]:
+        """What each worker says that it consumes, by its node name."""
+        with Celery(broker=self.host_url, set_as_current=False) as app:
+            found = app.control.inspect(timeout=2).active_queues() or {}
+        return {node: sorted(each["name"] for each in queues) for node, queues in found.items()}
+
     def events(self) -> list[Event]:
         """What the test application logged here so far, in the order of arrival."""
         with self.client() as client:

@@ -52,7 +52,8 @@ def _file_of(manifest: Manifest) -> str:
 
 def _rendered(chart: Path) -> list[Manifest]:
     helm = str(kubernetes_clients.path("helm"))
-    command = [helm, "template", "celeriac", str(chart), "--namespace", NAMESPACE, *_ARGUMENTS]
+    command = [helm, "template", "celeriac", str(chart), "--no-hooks", "--namespace", NAMESPACE]
+    command += _ARGUMENTS
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 

@@ -86,7 +86,8 @@ STORAGE_URL: {{ . | quote }}
 {{- with $hosts }}
 CELERIAC_ALLOWED_HOSTS: {{ join "," . | quote }}
 {{- end }}
-{{- range $name, $value := omit .Values.settings "CELERIAC_ALLOWED_HOSTS" }}
+CELERIAC_LOG_FORMAT: {{ .Values.settings.CELERIAC_LOG_FORMAT | default "json" }}
+{{- range $name, $value := omit .Values.settings "CELERIAC_ALLOWED_HOSTS" "CELERIAC_LOG_FORMAT" }}
 {{ $name }}: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else }}{{ $value | toJson | quote }}{{ end }}
 {{- end }}
 {{- end -}}

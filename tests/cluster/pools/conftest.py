@@ -87,7 +87,7 @@ class Site:
             env=os.environ | {"KUBECONFIG": str(self.kubectl.kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         return finished.stdout

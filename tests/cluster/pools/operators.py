@@ -12,6 +12,7 @@ import yaml
 
 from tests import waiting
 from tests.cluster.kubectl import Kubectl
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "celeriac-operator"
@@ -35,13 +36,15 @@ class Operator:
     log_path: Path
     arguments: Sequence[str] = ()
     log_format: str = "json"
+    health_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, *, until: str = "operator runs") -> None:
         """Start it, and wait until its log says that its loop turns, or something else."""
         seen = self.log.count(until)
         served = [word for name in self.namespaces for word in ("--namespace", name)]
-        command = [sys.executable, "-m", "app", "operator", *served, *self.arguments]
+        probes = ("--liveness", f"http://127.0.0.1:{self.health_port}/healthz")
+        command = [sys.executable, "-m", "app", "operator", *served, *probes, *self.arguments]
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "KUBECONFIG": str(self.kubeconfig),

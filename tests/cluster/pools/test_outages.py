@@ -59,6 +59,8 @@ def test_replicas_stay_while_redis_is_away(site: Site) -> None:
         site.await_condition("steady", "MetricsAvailable", is_so="True", within_s=10)
         recovered_after_s = time.time() - back_at_s
     assert while_away <= {held}
+    assert 1 <= site.operator.log.count("broker not read") <= 3
+    assert site.operator.log.count("broker is read again") >= 1
     assert recovered_after_s < 5
     late = site.broker.send_work([0.1], queue="steady")
     waiting.eventually(lambda: runs.ended(site.broker, late) == 1, within_s=90, why="it goes on")
@@ -84,6 +86,9 @@ def test_the_operator_outlives_a_restarted_api_server(site: Site, cluster: Clust
     )
     assert time.time() - back_at_s < 15
     assert site.operator.is_running
+    assert 1 <= site.operator.log.count("API server does not answer") <= 3
+    assert site.operator.log.count("API server answers again") >= 1
+    assert "Request attempt" not in site.operator.log
 
 
 def test_nothing_changes_while_a_killed_operator_is_away(site: Site) -> None:
@@ -95,7 +100,8 @@ def test_nothing_changes_while_a_killed_operator_is_away(site: Site) -> None:
         waiting.eventually(lambda: runs.started(site.broker, first) == 1, within_s=60)
         turned_at = site.await_condition(name, "Active", is_so="True")["lastTransitionTime"]
         site.operator.kill()
-        more = site.broker.send_work([8.0] * 4, queue=name)
+        # Longer than the Lease of the killed one and the start of the next.
+        more = site.broker.send_work([20.0] * 4, queue=name)
         waiting.eventually(lambda: runs.ended(site.broker, first) == 1, within_s=60)
         assert history.replicas == [0, 1]
         site.operator.start()

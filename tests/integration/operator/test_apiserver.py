@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from app import errors
-from app.operator.apiserver import Outcome, Patch
+from app.operator.apiserver import Patch, WriteOutcome
 from tests.integration.operator.serving import serving
 
 
@@ -85,34 +85,37 @@ def refusal(message: str, **details: object) -> dict[str, object]:
                 'cannot patch resource "deployments/scale" in API group "apps"',
                 name="d",
             ),
-            (errors.AccessDenied, Outcome.DENIED),
+            (errors.AccessDenied, WriteOutcome.DENIED),
             id="a missing rule",
         ),
         pytest.param(
             403,
             refusal('deployments.apps "d" is forbidden: exceeded quota: small', name="d"),
-            (errors.InvalidInput, Outcome.REFUSED),
+            (errors.InvalidInput, WriteOutcome.REFUSED),
             id="a quota",
         ),
         pytest.param(
             403,
             refusal('admission webhook "size" denied the request: too large'),
-            (errors.InvalidInput, Outcome.REFUSED),
+            (errors.InvalidInput, WriteOutcome.REFUSED),
             id="a webhook",
         ),
         pytest.param(
-            403, {"message": "no"}, (errors.AccessDenied, Outcome.DENIED), id="a proxy in between"
+            403,
+            {"message": "no"},
+            (errors.AccessDenied, WriteOutcome.DENIED),
+            id="a proxy in between",
         ),
         pytest.param(
             422,
             refusal("ValidatingAdmissionPolicy 'four' denied request: no more than 4", name="d"),
-            (errors.InvalidInput, Outcome.REFUSED),
+            (errors.InvalidInput, WriteOutcome.REFUSED),
             id="a policy",
         ),
         pytest.param(
             422,
             refusal("the server rejected our request due to an error in our request"),
-            (errors.Conflict, Outcome.CONFLICT),
+            (errors.Conflict, WriteOutcome.CONFLICT),
             id="a failed test of a JSON patch, which names nothing",
         ),
     ],
@@ -121,9 +124,9 @@ def test_a_refusal_is_told_from_a_lost_race_and_from_a_missing_rule(
     account: Path,
     status: int,
     body: dict[str, object],
-    want: tuple[type[errors.CeleriacError], Outcome],
+    want: tuple[type[errors.CeleriacError], WriteOutcome],
 ) -> None:
-    counted: list[tuple[str, Outcome]] = []
+    counted: list[tuple[str, WriteOutcome]] = []
 
     async def handler(request: web.Request) -> web.Response:
         return web.json_response(body, status=status)

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from app import queues
@@ -50,3 +52,12 @@ def test_an_unknown_queue_is_refused_with_those_that_there_are() -> None:
 
 def test_every_declared_queue_can_be_served() -> None:
     assert worker_options(*queues.BY_NAME)["--pool"] == "prefork"
+
+
+@pytest.mark.parametrize(
+    ("log_format", "want"),
+    [(None, []), ("text", []), ("json", ["--quiet"])],
+)
+def test_a_log_of_json_begins_without_a_banner(log_format: str | None, want: list[str]) -> None:
+    start = [sys.executable, "-m", "celery", "-A", "app.celery_app"]
+    assert serve.celery_command(["beat"], log_format=log_format) == [*start, *want, "beat"]

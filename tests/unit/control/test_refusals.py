@@ -6,18 +6,18 @@ import pytest
 
 from app.control import refusals
 from app.control.problems import PoolProblem, ProblemReason
-from app.control.refusals import Attempt, Refusal
+from app.control.refusals import ScaleAttempt, ScaleRefusal
 
 REFUSED = PoolProblem(ProblemReason.SCALE_REFUSED, "no more than 4")
 LOST = PoolProblem(ProblemReason.SCALE_CONFLICT, "another client was faster")
 AWAY = PoolProblem(ProblemReason.TARGET_UNREACHABLE, "no answer")
 
 
-def attempt(was: int = 2, replicas: int = 6, *, generation: int = 1) -> Attempt:
-    return Attempt(generation=generation, was=was, replicas=replicas)
+def attempt(was: int = 2, replicas: int = 6, *, generation: int = 1) -> ScaleAttempt:
+    return ScaleAttempt(generation=generation, was=was, replicas=replicas)
 
 
-def failed(problem: PoolProblem, *at_s: float) -> Refusal:
+def failed(problem: PoolProblem, *at_s: float) -> ScaleRefusal:
     """What is remembered after attempts at these moments."""
     found = reduce(
         lambda before, now_s: refusals.refusal(before, attempt(), problem, now_s=now_s), at_s, None
@@ -66,7 +66,7 @@ def test_another_problem_begins_anew() -> None:
         pytest.param(attempt(replicas=2), 11.0, False, id="no change"),
     ],
 )
-def test_only_a_repeat_is_held_back(wanted: Attempt, now_s: float, *, want: bool) -> None:
+def test_only_a_repeat_is_held_back(wanted: ScaleAttempt, now_s: float, *, want: bool) -> None:
     assert refusals.holds(failed(REFUSED, 10.0), wanted, now_s=now_s) is want
 
 
@@ -81,6 +81,6 @@ def test_only_a_repeat_is_held_back(wanted: Attempt, now_s: float, *, want: bool
     ],
 )
 def test_what_its_owner_is_told(
-    found: Refusal | None, now_s: float, want: PoolProblem | None
+    found: ScaleRefusal | None, now_s: float, want: PoolProblem | None
 ) -> None:
     assert refusals.told(found, now_s=now_s) is want

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from app.operator import lease
-from app.operator.lease import Seen, Step
+from app.operator.lease import LeaseStep, ObservedLease
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-THEIRS = Seen(holder="a", version="7", renewed="t0", duration_s=15, transitions=2, since_s=100.0)
+THEIRS = ObservedLease(
+    holder="a", version="7", renewed="t0", duration_s=15, transitions=2, since_s=100.0
+)
 
 
 def document(
@@ -30,14 +32,16 @@ def document(
 @pytest.mark.parametrize(
     ("found", "now_s", "want"),
     [
-        pytest.param(None, 100.0, Step.CREATE, id="there is none"),
-        pytest.param(replace(THEIRS, holder="me"), 900.0, Step.RENEW, id="ours, however old"),
-        pytest.param(replace(THEIRS, holder=""), 100.0, Step.TAKE, id="given back"),
-        pytest.param(THEIRS, 115.0, Step.WAIT, id="not over yet"),
-        pytest.param(THEIRS, 115.1, Step.TAKE, id="not renewed for its whole duration"),
+        pytest.param(None, 100.0, LeaseStep.CREATE, id="there is none"),
+        pytest.param(replace(THEIRS, holder="me"), 900.0, LeaseStep.RENEW, id="ours, however old"),
+        pytest.param(replace(THEIRS, holder=""), 100.0, LeaseStep.TAKE, id="given back"),
+        pytest.param(THEIRS, 115.0, LeaseStep.WAIT, id="not over yet"),
+        pytest.param(THEIRS, 115.1, LeaseStep.TAKE, id="not renewed for its whole duration"),
     ],
 )
-def test_what_to_do_about_a_lease(found: Seen | None, now_s: float, want: Step) -> None:
+def test_what_to_do_about_a_lease(
+    found: ObservedLease | None, now_s: float, want: LeaseStep
+) -> None:
     assert lease.step(found, me="me", now_s=now_s) is want
 
 
@@ -60,7 +64,7 @@ def test_an_empty_lease_is_held_by_nobody() -> None:
     assert (found.holder, found.since_s, lease.step(found, me="me", now_s=5.0)) == (
         "",
         5.0,
-        Step.TAKE,
+        LeaseStep.TAKE,
     )
 
 

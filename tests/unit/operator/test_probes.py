@@ -6,34 +6,34 @@ import pytest
 
 from app.control.ports import Tick
 from app.operator import probes
-from app.operator.probes import Liveness, Readiness, Work
+from app.operator.probes import Liveness, OperatorNeeds, Readiness
 
-WELL = Work(is_listed=True)
+WELL = OperatorNeeds(is_listed=True)
 
 
 @pytest.mark.parametrize(
     ("work", "want"),
     [
         pytest.param(WELL, (), id="all is well"),
-        pytest.param(Work(is_listed=True, silent_for_s=59.0), (), id="a short outage"),
+        pytest.param(OperatorNeeds(is_listed=True, silent_for_s=59.0), (), id="a short outage"),
         pytest.param(
-            Work(is_listed=True, silent_for_s=61.0),
+            OperatorNeeds(is_listed=True, silent_for_s=61.0),
             ("the API server has not answered for more than a minute",),
             id="a long outage",
         ),
         pytest.param(
-            Work(is_listed=False),
+            OperatorNeeds(is_listed=False),
             ("pools, workloads and pods are not listed yet",),
             id="it has just started",
         ),
         pytest.param(
-            Work(is_listed=False, denied=("no pods", "no leases", "no pods")),
+            OperatorNeeds(is_listed=False, denied=("no pods", "no leases", "no pods")),
             ("no pods", "no leases"),
             id="a Role lacks rules: each is named once",
         ),
     ],
 )
-def test_what_keeps_the_operator_from_its_work(work: Work, want: tuple[str, ...]) -> None:
+def test_what_keeps_the_operator_from_its_work(work: OperatorNeeds, want: tuple[str, ...]) -> None:
     assert probes.hindrances(work) == want
 
 
@@ -41,7 +41,12 @@ def test_a_change_of_readiness_is_logged_once_with_its_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    seen = [Work(is_listed=False), WELL, Work(is_listed=True, denied=("no pods",)), WELL]
+    seen = [
+        OperatorNeeds(is_listed=False),
+        WELL,
+        OperatorNeeds(is_listed=True, denied=("no pods",)),
+        WELL,
+    ]
     gauge: list[float] = []
     now = iter([each for each in seen for _ in range(3)])
     readiness = Readiness(lambda: next(now), on_change=gauge.append)

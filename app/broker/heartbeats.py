@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from app.broker import envelope, task_events
@@ -118,9 +119,9 @@ class Heartbeats:
             return
         self._dialects.note_event(found.content_type)
         # Taken out first: the dictionary stays in the order of the last heartbeat.
-        self._last.pop(heartbeat.node, None)
+        before = self._last.pop(heartbeat.node, None)
         if kind != "offline":
-            self._last[heartbeat.node] = heartbeat
+            self._last[heartbeat.node] = _joined(before, heartbeat, is_online=kind == "online")
         while len(self._last) > self._node_limit:
             del self._last[next(iter(self._last))]
 
@@ -132,6 +133,17 @@ def _worker_kind(channel: str, body: Any) -> str | None:
         if channel.endswith(f"/worker.{known}") or kind == f"worker-{known}":
             return known
     return None
+
+
+def _joined(before: Heartbeat | None, latest: Heartbeat, *, is_online: bool) -> Heartbeat:
+    """With what is known from earlier ones."""
+    first_seen_at_s = before.first_seen_at_s if before is not None else latest.seen_at_s
+    online_at_s = before.online_at_s if before is not None else None
+    return replace(
+        latest,
+        first_seen_at_s=first_seen_at_s,
+        online_at_s=latest.seen_at_s if is_online else online_at_s,
+    )
 
 
 def parse_event(data: bytes, *, now_s: float) -> Heartbeat:

@@ -50,6 +50,10 @@ class Heartbeat:
     processed: int
     """Tasks that it has accepted since it started; completed = processed - active."""
     seen_at_s: float
+    first_seen_at_s: float | None = None
+    """When it was heard for the first time."""
+    online_at_s: float | None = None
+    """When it last said that it has connected, if it was heard doing so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from app.broker.model import NodeConsumers, NodeName
+from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
 from app.control import consumers
+from app.control import consumption as consuming
 from app.control import hearing as hearings
 from app.control import notes as noting
+from app.control.consumption import NOTHING_KNOWN, Consumption
 from app.control.hearing import Hearing
 from app.control.notes import NO_NOTE, Note, Notes
 from app.control.pool import WorkerPool
@@ -26,7 +28,7 @@ from app.scaling.drain import Plan
 
 
 class Carrying:
-    """One plan of one pool. `notes` and `scaling` are true also when a step has failed."""
+    """One plan of one pool. Its public fields say what was done, also when a step has failed."""
 
     def __init__(
         self,
@@ -35,11 +37,13 @@ class Carrying:
         hearing: Hearing,
         *,
         notes: Notes,
+        consumption: Consumption = NOTHING_KNOWN,
         replicas: Replicas,
         workers: Workers | None,
         clock: Callable[[], float],
     ) -> None:
         self.notes: dict[InstanceName, Note] = dict(notes)
+        self.consumption = consumption
         self.scaling: Scaling | None = None
         self._pool = pool
         self._target = target
@@ -50,7 +54,12 @@ class Carrying:
         self._queues = tuple(QueueName(name) for name in pool.spec.queues)
         self._instances = {one.name: one for one in target.instances}
 
-    async def run(self, plan: Plan) -> None:
+    async def run(
+        self,
+        plan: Plan,
+        *,
+        restore: Mapping[NodeName, frozenset[ConsumedQueue]] | None = None,
+    ) -> None:
         """Do what the plan says: replicas first, since load may be waiting for them.
 
         Raises:
@@ -63,6 +72,8 @@ class Carrying:
         except PoolProblem as refused:
             problem = refused  # what is to be woken must not wait for it
         await self._wake(_instance_names(plan.resume))
+        going = {*plan.mark, *plan.stop, *plan.victims}
+        await self._give_back(restore or {}, going=_instance_names(going))
         # Those that are stopped now are marked with what is cancelled.
         await self._mark(_instance_names(name for name in plan.mark if name not in plan.stop))
         await self._stop(_instance_names(plan.stop))
@@ -116,6 +127,22 @@ class Carrying:
             {node: queues for node, queues in missing.items() if queues}
         )
 
+    async def _give_back(
+        self,
+        lost: Mapping[NodeName, frozenset[ConsumedQueue]],
+        *,
+        going: Collection[InstanceName],
+    ) -> None:
+        """Add the consumers that workers have lost, but for those that are about to stop."""
+        stopping = {node for found in self._nodes(going).values() for node in found}
+        told = {node: queues for node, queues in lost.items() if node not in stopping}
+        if not told or self._workers is None:
+            return
+        confirmed = await self._workers.resume_consuming(told)
+        self.consumption = consuming.with_woken(
+            self.consumption, told, confirmed, now_s=self._clock()
+        )
+
     def _never_stopped(self, name: InstanceName) -> bool:
         """Whether it came up after we began to listen and was not heard: nobody has stopped it."""
         instance, since_s = self._instances[name], self._hearing.since_s
@@ -138,7 +165,10 @@ class Carrying:
             await self._mark([name for name in names if self._instances[name].mark is None])
             return
         tried_at_s = self._clock()
-        seen = await self._workers.consumers(spoken_to)
+        seen = {
+            **consuming.last_seen(self.consumption, spoken_to),
+            **await self._workers.consumers(spoken_to),
+        }
         wanted = {node: consumers.to_cancel(found, self._queues) for node, found in seen.items()}
         await self._mark_cancelled(nodes, seen, wanted)
         confirmed = frozenset(node for node, queues in wanted.items() if not queues)

@@ -42,5 +42,12 @@ def with_cancelled(
     return {**before, seen.node: Cancelled(queues=known.queues | queues, at_s=known.at_s)}
 
 
+def is_same_process(before: NodeConsumers, now: NodeConsumers) -> bool:
+    """Whether two answers come from one process, as far as they tell."""
+    if before.began_at_s is None or now.began_at_s is None:
+        return True
+    return abs(now.began_at_s - before.began_at_s) <= 2 * ROUNDING_S
+
+
 def _is_another_process(cancelled: Cancelled, seen: NodeConsumers) -> bool:
     return seen.began_at_s is not None and seen.began_at_s > cancelled.at_s + ROUNDING_S

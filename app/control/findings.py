@@ -6,6 +6,7 @@ Findings of an adapter come as a `PoolProblem` with the adapter's own words.
 from collections.abc import Sequence
 
 from app.control.problems import Finding, ProblemReason
+from app.control.shortfalls import Difference, Remedy, Shortfall
 from app.errors import BrokerRefused, BrokerUnreachable
 
 NAMES_SHOWN = 3
@@ -40,6 +41,58 @@ def other_queues(queues: Sequence[str]) -> Finding:
         f"draining replicas also consume {', '.join(queues)}, which spec.queues does not name: "
         "they stay until it does",
     )
+
+
+def queues_differ(found: Difference) -> Finding:
+    """The spec names other queues than the workers consume."""
+    ways = []
+    if found.unserved:
+        ways.append(
+            f"no worker consumes {', '.join(found.unserved)}, so messages there wait: correct the "
+            "name in spec.queues, or add it to the workers' --queues"
+        )
+    if found.unnamed:
+        ways.append(
+            f"{', '.join(found.unnamed)} is not in spec.queues, so its messages are not counted "
+            "and the replicas that consume it are not removed: add it to spec.queues, or stop "
+            "consuming it ('celery control cancel_consumer', if no --queues names it)"
+        )
+    return Finding(
+        ProblemReason.QUEUES_DIFFER,
+        f"workers consume {', '.join(found.consumed)}; spec.queues names "
+        f"{', '.join(found.named)}: {'; '.join(ways)}",
+    )
+
+
+_REMEDIES = {
+    Remedy.GIVEN_BACK: "told to consume again",
+    Remedy.LEFT: "lost again after they were given back, so somebody cancels these consumers: "
+    "'celery control add_consumer' gives them back",
+    Remedy.UNKNOWN: "what it should consume is not known, so restart it",
+}
+
+
+def not_consuming(found: Sequence[Shortfall]) -> Finding:
+    """Workers that run and do not consume what they should."""
+    by_remedy = {
+        remedy: [one for one in found if one.remedy is remedy]
+        for remedy in Remedy
+        if any(one.remedy is remedy for one in found)
+    }
+    told = "; ".join(
+        f"{listed([_lacking(one) for one in those])} ({_REMEDIES[remedy]})"
+        for remedy, those in by_remedy.items()
+    )
+    return Finding(
+        ProblemReason.WORKERS_NOT_CONSUMING,
+        f"{told}. A replica that consumes nothing is not counted, and is replaced",
+    )
+
+
+def _lacking(one: Shortfall) -> str:
+    if one.consumes_nothing:
+        return f"{one.replica} consumes nothing"
+    return f"{one.replica} does not consume {' and '.join(one.queues)}"
 
 
 def overdue(replicas: Sequence[str]) -> Finding:

@@ -76,6 +76,7 @@ def _replica(instance: Instance, hearing: Hearing, notes: Notes, *, now_s: float
         stop_tried_at_s=note.stop_tried_at_s,
         ask_tried_at_s=note.ask_tried_at_s,
         answer=note.answer,
+        consumes_nothing=note.consumes_nothing,
     )
 
 

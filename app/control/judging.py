@@ -1,12 +1,21 @@
 """What a turn makes of what it has read: findings, a decision and a plan for it. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from app.broker.model import BrokerReading
-from app.control import findings, gathering, hearing, leaving, policies
+from app.broker.model import BrokerReading, ConsumedQueue, NodeName
+from app.control import (
+    consumption,
+    findings,
+    gathering,
+    hearing,
+    leaving,
+    policies,
+    shortfalls,
+)
 from app.control import notes as noting
 from app.control.conditions import Findings
+from app.control.consumption import AwakeWorker, Consumption
 from app.control.gathering import Gathered
 from app.control.hearing import Hearing
 from app.control.memory import PoolMemory
@@ -15,6 +24,7 @@ from app.control.ports import Broker, Target
 from app.control.problems import Finding, Level
 from app.control.schedules import Bounds
 from app.control.spec import Mode
+from app.queues import QueueName
 from app.scaling import decision, drain
 from app.scaling.drain import Plan
 from app.scaling.policy import Policy
@@ -44,6 +54,10 @@ class Judged:
     findings: Findings
     plan: Plan
     memory: PoolMemory
+    restore: Mapping[NodeName, frozenset[ConsumedQueue]] = field(
+        default_factory=dict[NodeName, frozenset[ConsumedQueue]]
+    )
+    """Consumers that workers have lost, to be added again."""
 
 
 def judge(
@@ -58,6 +72,10 @@ def judge(
             memory.last_active, target.instances, view.hearing, now_s=now_s
         ),
     )
+    workers = consumption.awake_workers(target.instances, view.hearing, now_s=now_s)
+    lost = shortfalls.without_capacity(workers, memory.consumption)
+    marked = {one.name for one in target.instances if one.mark is not None}
+    memory = replace(memory, notes=noting.with_lost(memory.notes, lost, marked=marked))
     gathered = gathering.gather(
         pool,
         target,
@@ -67,11 +85,17 @@ def judge(
         slots_per_replica=memory.slots_per_replica,
         now_s=now_s,
     )
+    queues = [QueueName(name) for name in pool.spec.queues]
+    waking: Mapping[NodeName, frozenset[ConsumedQueue]] = {}
+    if pool.spec.mode is Mode.AUTO:
+        waking = consumption.to_wake(workers, memory.consumption, spec_queues=queues, now_s=now_s)
+    found = _findings(pool, gathered, view, memory, now_s=now_s)
     judged = Judged(
         gathered=gathered,
-        findings=_findings(pool, gathered, view, memory, now_s=now_s),
+        findings=found.also(*_of_queues(workers, memory.consumption, queues, waking)),
         plan=Plan(replicas=target.replicas),
         memory=memory,
+        restore=waking,
     )
     if pool.spec.mode is Mode.OFF:
         return replace(judged, plan=_released(gathered, target))
@@ -97,8 +121,8 @@ def _decided(
         draining=draining,
         found=(*judged.findings.found, *_of_policy(policy), *_of_plan(plan)),
     )
-    return Judged(
-        gathered=gathered,
+    return replace(
+        judged,
         findings=found,
         plan=plan,
         memory=replace(judged.memory, scaling=outcome.memory),
@@ -145,6 +169,20 @@ def _of_plan(plan: Plan) -> Iterator[Finding]:
         yield findings.overdue(plan.overdue)
     if plan.is_blocked:
         yield findings.shrinks_to_zero_only()
+
+
+def _of_queues(
+    workers: Sequence[AwakeWorker],
+    known: Consumption,
+    queues: Sequence[QueueName],
+    waking: Collection[NodeName],
+) -> Iterator[Finding]:
+    difference = shortfalls.difference(workers, known, spec_queues=queues)
+    if difference is not None:
+        yield findings.queues_differ(difference)
+    lacking = shortfalls.shortfalls(workers, known, spec_queues=queues, waking=waking)
+    if lacking:
+        yield findings.not_consuming(lacking)
 
 
 def _of_workers(gathered: Gathered, memory: PoolMemory) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from app.control.consumption import Consumption
 from app.control.drains import Drains
 from app.control.leaving import LastActive
 from app.control.notes import Notes
@@ -20,6 +21,7 @@ class PoolMemory:
 
     scaling: Memory = field(default_factory=Memory)
     notes: Notes = field(default_factory=dict)
+    consumption: Consumption = field(default_factory=Consumption)
     last_active: LastActive = field(default_factory=dict)
     slots_per_replica: int | None = None
     """What a worker has said, where the spec leaves `concurrency` out."""

@@ -23,6 +23,8 @@ class Note:
     other_queues: frozenset[QueueName] = frozenset()
     """Queues that its workers consume and that the spec does not name: nobody stops those."""
     given_up_at_s: float | None = None
+    consumes_nothing: bool = False
+    """It was seen, awake, to consume nothing for a while: waking it would give it nothing back."""
     cancelled: Mapping[NodeName, Cancelled] | None = None
     """As last written to the mark; what is read there may be older for a moment."""
 
@@ -41,6 +43,17 @@ def is_given_up(note: Note, *, now_s: float) -> bool:
 def pruned(notes: Notes, present: Collection[InstanceName]) -> Notes:
     """Without those that are gone."""
     return {name: note for name, note in notes.items() if name in present}
+
+
+def with_lost(
+    notes: Notes, lost: Collection[InstanceName], *, marked: Collection[InstanceName]
+) -> Notes:
+    """With the replicas that have lost their consumers. One that is marked stays what it was."""
+    noted = {name: notes.get(name, NO_NOTE) for name in {*notes, *lost}}
+    return {
+        name: note if name in marked else replace(note, consumes_nothing=name in lost)
+        for name, note in noted.items()
+    }
 
 
 def with_stop(note: Note, *, tried_at_s: float, stopped_at_s: float | None) -> Note:

@@ -126,6 +126,8 @@ class Instance:
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
     nodes: tuple[NodeName, ...] = ()
+    template: str = ""
+    """Instances of one template run the same command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,10 @@ class ProblemReason(StrEnum):
     BROKER_REFUSED = "BrokerRefused"
     """The broker answers, but refuses the login or a command."""
     BROKER_UNREACHABLE = "BrokerUnreachable"
+    QUEUES_DIFFER = "QueuesDiffer"
+    """The workers consume other queues than the spec names."""
+    WORKERS_NOT_CONSUMING = "WorkersNotConsuming"
+    """Workers that run and are heard have lost consumers."""
     WORKERS_UNHEARD = "WorkersUnheard"
     OTHER_QUEUES = "OtherQueues"
     """Draining workers consume queues that the spec does not name."""
@@ -85,6 +89,8 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.BROKER_UNKNOWN: _CANNOT_READ,
     ProblemReason.BROKER_REFUSED: _CANNOT_READ,
     ProblemReason.BROKER_UNREACHABLE: _CANNOT_READ,
+    ProblemReason.QUEUES_DIFFER: Effect(turns=ConditionType.WORKERS_HEALTHY),
+    ProblemReason.WORKERS_NOT_CONSUMING: Effect(turns=ConditionType.WORKERS_HEALTHY),
     ProblemReason.WORKERS_UNHEARD: Effect(turns=ConditionType.WORKERS_HEALTHY, level=Level.WARNING),
     ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
     ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,

@@ -1,17 +1,21 @@
 """One turn of one pool: read the target, judge, carry out, report."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from app.broker.model import NodeConsumers, NodeName
 from app.control import (
     audit,
+    consumption,
     drains,
     findings,
     judging,
     policies,
     refusals,
     reporting,
+    rounds,
     settling,
     slots,
     statuses,
@@ -29,6 +33,7 @@ from app.control.spec import Mode
 from app.control.status import PoolEvent, PoolStatus
 from app.control.statuses import Course
 from app.errors import BrokerUnreachable, CeleriacError
+from app.queues import QueueName
 from app.scaling.drain import Plan
 
 logger = logging.getLogger(__name__)
@@ -49,6 +54,7 @@ class Turns:
         except PoolProblem as problem:
             return await self.refuse(pool, problem, memory, view=view)
         memory = await self._with_slots(pool, target, view, memory)
+        memory = await self._with_consumption(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
         judged = _settled(judged, target, now_s=self._clock())
         attempt = ScaleAttempt(
@@ -63,7 +69,12 @@ class Turns:
         refusal = self._refusal(memory, attempt, failed, is_open=is_open)
         told = refusals.told(refusal, now_s=self._clock()), target.pods_problem
         found = found.also(*(problem.finding for problem in told if problem is not None))
-        memory = replace(judged.memory, notes=carrying.notes, refusal=refusal)
+        memory = replace(
+            judged.memory,
+            notes=carrying.notes,
+            consumption=carrying.consumption,
+            refusal=refusal,
+        )
         memory = self._with_drains(pool, memory, target)
         if carrying.scaling is not None:
             memory = replace(memory, last_scale_at_s=self._clock())
@@ -126,6 +137,7 @@ class Turns:
             target,
             view.hearing,
             notes=judged.memory.notes,
+            consumption=judged.memory.consumption,
             replicas=self._replicas,
             workers=view.broker.workers if view.broker is not None else None,
             clock=self._clock,
@@ -135,7 +147,7 @@ class Turns:
         self, carrying: Carrying, judged: Judged
     ) -> tuple[Findings, PoolProblem | None]:
         try:
-            await carrying.run(judged.plan)
+            await carrying.run(judged.plan, restore=judged.restore)
         except PoolProblem as problem:
             return judged.findings, problem
         except BrokerUnreachable as exc:
@@ -171,6 +183,32 @@ class Turns:
             return memory
         found = slots.of_workers(workers.values())
         return replace(memory, slots_per_replica=found) if found is not None else memory
+
+    async def _with_consumption(
+        self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
+    ) -> PoolMemory:
+        """Ask a few workers what they consume, where it is time to."""
+        if pool.spec.mode is Mode.OFF or view.broker is None or view.reading is None:
+            return memory
+        now_s = self._clock()
+        queues = [QueueName(name) for name in pool.spec.queues]
+        workers = consumption.awake_workers(target.instances, view.hearing, now_s=now_s)
+        has_waiting = any(view.reading.queues[name].ready > 0 for name in queues)
+        asked = rounds.next_round(workers, memory.consumption, has_waiting=has_waiting, now_s=now_s)
+        answers: Mapping[NodeName, NodeConsumers] = {}
+        with suppress(BrokerUnreachable):  # as if they had not answered
+            answers = await view.broker.workers.consumers(asked.nodes) if asked.nodes else {}
+        known = consumption.with_answers(
+            memory.consumption,
+            workers,
+            asked.nodes,
+            answers,
+            spec_queues=queues,
+            now_s=self._clock(),
+        )
+        if asked.is_routine:
+            known = replace(known, routine_at_s=now_s)
+        return replace(memory, consumption=known)
 
     async def _report(
         self,

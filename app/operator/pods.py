@@ -66,6 +66,7 @@ def parse_pod(document: Document) -> Pod | None:
             mark=_mark(annotations),
             cancelled=_cancelled(annotations),
             host=_host(meta["name"], spec),
+            template=_template(labels),
         ),
     )
 
@@ -87,6 +88,11 @@ def _host(name: str, spec: Mapping[str, object]) -> str:
     if spec.get("hostNetwork"):
         return str(spec.get("nodeName") or "")
     return str(spec.get("hostname") or name[:HOSTNAME_LIMIT].rstrip("-."))
+
+
+def _template(labels: Mapping[str, str]) -> str:
+    """Of a Deployment or a StatefulSet: which of its revisions the pod was made from."""
+    return labels.get("pod-template-hash") or labels.get("controller-revision-hash") or ""
 
 
 def _ordinal(name: str, *, owner_kind: str) -> int | None:

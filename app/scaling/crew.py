@@ -69,6 +69,8 @@ class Replica:
     stop_tried_at_s: float | None = None
     ask_tried_at_s: float | None = None
     answer: Answer | None = None
+    consumes_nothing: bool = False
+    """It runs and has been seen, for a while, to consume nothing: it is no capacity."""
 
     @property
     def is_draining(self) -> bool:
@@ -82,7 +84,9 @@ class Replica:
     @property
     def is_stuck(self) -> bool:
         """Whether it was told to stop and cannot be told to go on: it is no capacity."""
-        return self.is_draining and not self.is_heard and self.stop_tried_at_s is not None
+        if not self.is_draining:
+            return False
+        return self.consumes_nothing or (not self.is_heard and self.stop_tried_at_s is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,12 @@ class Crew:
     @property
     def consuming(self) -> int:
         """Replicas that take work, or will once they have started."""
-        return max(0, self.replicas - len(self.draining))
+        return max(0, self.replicas - len(self.draining) - len(self.lost))
+
+    @property
+    def lost(self) -> tuple[Replica, ...]:
+        """Not marked, and no capacity all the same."""
+        return tuple(one for one in self.working if one.consumes_nothing)
 
     @property
     def missing(self) -> int:

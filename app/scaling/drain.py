@@ -59,9 +59,11 @@ def plan(
     gone = _names(one for one in going if crews.may_go(one, policy, now_s=now_s))
     replicas, victims = _shrunk(crew, gone, wanted=wanted, removal=removal)
     staying = [one for one in going if one.name not in victims]
-    needed = min(wanted + len(staying), max(crew.replicas, max_replicas, wanted))
+    kept = sum(1 for one in crew.lost if one not in going)
+    needed = min(wanted + len(staying) + kept, max(crew.replicas, max_replicas, wanted))
     return Plan(
-        replicas=max(replicas, needed),
+        # Victims go by a smaller size alone: one that is replaced at the maximum goes first.
+        replicas=replicas if victims else max(replicas, needed),
         victims=victims,
         mark=_names(one for one in staying if not one.is_draining),
         stop=_names(one for one in staying if crews.needs_stop(one, now_s=now_s)),
@@ -86,10 +88,12 @@ def _going(crew: Crew, *, wanted: int, removal: Removal, now_s: float) -> tuple[
     stuck = tuple(one for one in crew.draining if one.is_stuck)
     match removal:
         case Removal.CHOSEN:
-            fewer = max(len(stuck), crew.replicas - wanted - crew.missing)
+            # A replica that has lost its consumers is replaced: a new one has them.
+            useless = len(stuck) + len(crew.lost)
+            fewer = max(useless, crew.replicas - wanted - crew.missing)
             return _ranked(crew, fewer=fewer, now_s=now_s)[:fewer]
         case Removal.HIGHEST_ORDINAL:
-            top = wanted + sum(1 for one in stuck if _ordinal(one) < wanted)
+            top = wanted + sum(1 for one in (*stuck, *crew.lost) if _ordinal(one) < wanted)
             return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
         case Removal.ANY:
             return everybody if wanted == 0 else stuck
@@ -128,7 +132,7 @@ def _rank(replica: Replica, *, wakes_some: bool, now_s: float) -> tuple[int, int
     """Who cannot be had back, who never came up, then the idlest, of those the youngest."""
     active = replica.active if replica.active is not None else 0
     is_idle = replica.is_heard and active == 0
-    if replica.is_stuck:
+    if replica.is_stuck or replica.consumes_nothing:
         place = 0
     elif crews.is_unborn(replica, now_s=now_s):
         place = 1

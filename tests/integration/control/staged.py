@@ -132,11 +132,11 @@ class Operator:
         return hearing.build_hearing(await self.link.queues.read([]))
 
     async def consumed(self, *workers: str) -> dict[str, set[str]]:
-        """By worker, the names of what it consumes."""
+        """By worker, the names of what it consumes. One that does not answer is left out."""
         found = await self.link.workers.consumers([foreign.node(worker) for worker in workers])
         return {
-            worker: {queue.name for queue in found[foreign.node(worker)].queues}
-            for worker in workers
+            node.rpartition("@")[0]: {queue.name for queue in one.queues}
+            for node, one in found.items()
         }
 
     async def waiting(self, queue: str) -> int:

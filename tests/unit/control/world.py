@@ -223,16 +223,17 @@ class WorldQueues:
 class WorldWorkers:
     world: World
     spoken_to: list[NodeName] = field(default_factory=list)
+    asked_for_consumers: list[NodeName] = field(default_factory=list)
 
     def _listening(self, nodes: Collection[NodeName]) -> Iterator[Pod]:
         if not self.world.is_broker_up:
             raise BrokerUnreachable(host="broker.test")
-        self.spoken_to.extend(nodes)
         for pod in list(self.world.pods.values()):
             if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_mute:
                 yield pod
 
     async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
+        self.asked_for_consumers.extend(nodes)
         return {
             pod.node: NodeConsumers(
                 node=pod.node,
@@ -248,6 +249,7 @@ class WorldWorkers:
     async def stop_consuming(
         self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
+        self.spoken_to.extend(queues)
         confirmed = set()
         for pod in self._listening(queues):
             if pod.is_consuming:
@@ -260,6 +262,7 @@ class WorldWorkers:
     async def resume_consuming(
         self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
+        self.spoken_to.extend(queues)
         confirmed = set()
         for pod in self._listening(queues):
             pod.consumed = {*pod.consuming, *(queue.name for queue in queues[pod.node])}
@@ -268,6 +271,7 @@ class WorldWorkers:
         return frozenset(confirmed)
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
+        self.spoken_to.extend(nodes)
         return {
             pod.node: NodeAnswer(
                 node=pod.node,

@@ -1,6 +1,7 @@
 """What a drain does next, case by case."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -397,3 +398,55 @@ def test_a_crew_counts_who_takes_work() -> None:
     there = crews.build_crew((replica("a"), drained("b")), target_replicas=4)
 
     assert (there.consuming, there.missing) == (3, 2)
+
+
+def lost(name: str, **known: Any) -> Replica:  # Any: as in the builders
+    """It runs, and was seen to consume nothing for a while."""
+    return replica(name, consumes_nothing=True, **known)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "wanted", "most", "want"),
+    [
+        pytest.param(
+            (lost("a"), replica("b")),
+            2,
+            5,
+            Plan(replicas=3, mark=("a",), stop=("a",)),
+            id="another one is started beside it, and it drains",
+        ),
+        pytest.param(
+            (drained("a"), replica("b")),
+            2,
+            5,
+            Plan(replicas=2, resume=("a",)),
+            id="one that drains and has not lost its consumers is woken",
+        ),
+        pytest.param(
+            (drained("a", consumes_nothing=True), replica("b")),
+            2,
+            2,
+            Plan(replicas=1, victims=("a",)),
+            id="at the maximum it goes first, and is replaced then",
+        ),
+        pytest.param(
+            (replica("b"), lost("a", active=1), replica("c")),
+            1,
+            5,
+            Plan(replicas=3, mark=("a", "b"), stop=("a", "b")),
+            id="it is the first to go, busy or not",
+        ),
+    ],
+)
+def test_a_replica_that_has_lost_its_consumers_is_replaced(
+    replicas: tuple[Replica, ...], wanted: int, most: int, want: Plan
+) -> None:
+    assert planned(*replicas, wanted=wanted, most=most) == want
+
+
+def test_a_stateful_set_grows_around_a_replica_that_has_lost_its_consumers() -> None:
+    """It removes the highest ordinals only, so the lost one stays and does not count."""
+    replicas = (lost("w-0", ordinal=0), replica("w-1", ordinal=1))
+
+    assert crews.build_crew(replicas, target_replicas=2).consuming == 1
+    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == Plan(replicas=3)

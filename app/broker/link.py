@@ -1,7 +1,8 @@
-"""The way to one application on one broker: connection, heartbeats, queues, remote control."""
+"""The way to one application on one broker: connection, heartbeats, queues, remote control,
+revocations."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from app.broker.address import Address, Sentinels
@@ -11,11 +12,12 @@ from app.broker.heartbeats import Heartbeats
 from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.queues import BrokerQueues
 from app.broker.remote_control import RemoteControl
+from app.broker.revocations import Revocations
 from app.broker.task_events import TaskEvent
 
 
 class Link:
-    """Holds what belongs together, and the task that receives heartbeats."""
+    """Holds what belongs together, and the tasks that listen."""
 
     def __init__(
         self,
@@ -25,7 +27,9 @@ class Link:
         exchanges: Exchanges = CELERY_EXCHANGES,
         clock: Callable[[], float],
         on_task: Callable[[TaskEvent], None] | None = None,
+        has_revocations: bool = False,
     ) -> None:
+        """With `has_revocations`, revoked task ids are kept here for workers that start."""
         layout = Keys(
             db=address.db,
             prefix=key_prefix,
@@ -42,18 +46,29 @@ class Link:
             self.connection, layout, self._heartbeats, clock=clock, dialects=dialects
         )
         self.workers = RemoteControl(self.connection, layout, clock=clock, dialects=dialects)
-        self._listening: asyncio.Task[None] | None = None
+        self.revocations = Revocations(
+            self.connection,
+            layout,
+            heartbeats=self._heartbeats,
+            workers=self.workers,
+            clock=clock,
+        )
+        self._has_revocations = has_revocations
+        self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Begin to receive heartbeats. Connects when it can, also when the broker is away now."""
-        self._listening = asyncio.create_task(
-            self._heartbeats.listen(), name=f"heartbeats of {self.address}"
-        )
+        self._spawn(self._heartbeats.listen(), name=f"heartbeats of {self.address}")
+        if self._has_revocations:
+            self._spawn(self.revocations.run(), name=f"revocations of {self.address}")
 
     async def close(self) -> None:
         """Stop listening, and close the connection."""
-        if self._listening is not None:
-            self._listening.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._listening
+                await task
         await self.connection.close()
+
+    def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))

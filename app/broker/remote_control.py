@@ -143,6 +143,17 @@ class RemoteControl:
         }
         return {node: answer for node, answer in answers.items() if answer is not None}
 
+    async def revoke(
+        self, nodes: Collection[NodeName], task_ids: Sequence[str]
+    ) -> frozenset[NodeName]:
+        """Tell these nodes not to run these tasks; returns the nodes that have confirmed.
+
+        Raises:
+            BrokerUnreachable: it is not known who has heard it.
+        """
+        request = Request(method="revoke", arguments={"task_id": list(task_ids)})
+        return await self._tell({node: [request] for node in nodes})
+
     async def shut_down(self, nodes: Collection[NodeName]) -> None:
         """Tell these nodes to finish what they run and end. They do not confirm it.
 

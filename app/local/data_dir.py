@@ -52,6 +52,15 @@ class DataDir:
         """Where beat remembers what it has sent."""
         return self.path / "beat-schedule"
 
+    @property
+    def revoked(self) -> Path:
+        """Revoked task ids, for workers that start later."""
+        return self.path / "revoked.json"
+
+    def worker_state(self, name: str) -> Path:
+        """What a worker reads when it starts, and may write when it ends."""
+        return self.path / "workers" / name
+
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"
 

@@ -10,7 +10,7 @@ from app.broker.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
 from app.control.pool import UnreadablePool, WorkerPool
-from app.local import celery_pools
+from app.local import celery_pools, revocation_file, statedb
 from app.local.brokers import LocalBrokers
 from app.local.celery_processes import CeleryProcesses
 from app.local.console import Console
@@ -48,7 +48,11 @@ class Supervisor:
         self._log_level = log_level
         address = addresses.parse_address(plan.broker_url)
         self._connection = Connection(address)
-        self._brokers = LocalBrokers(address, clock=time.time)
+        self._data_dir = plan.data_dir
+        self._brokers = LocalBrokers(
+            address, revoked=revocation_file.read(plan.data_dir.revoked), clock=time.time
+        )
+        self._cleaning: set[asyncio.Task[None]] = set()
         self._reports = LocalReports(console, self._connection, clock=time.time)
         self.fleet = Fleet(
             pools,
@@ -71,6 +75,8 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run(), name="pools")
             group.create_task(self._reports.post(), name="board")
+            keeping = revocation_file.keep(self._data_dir.revoked, self._brokers.revoked)
+            group.create_task(keeping, name="revoked tasks")
 
     async def close(self) -> None:
         """Close the connections to the broker."""
@@ -78,12 +84,34 @@ class Supervisor:
         await self._connection.close()
 
     async def _start_worker(self, pool: LocalPool, node: NodeName) -> Process:
+        name = node.partition("@")[0]
         application = await self._celery.application()
         start = celery_pools.build_start(pool.celery_pool, application_pool=application.pool)
         command = CeleryCommand(
-            arguments=pool.worker_arguments(node, start=start, log_level=self._log_level),
-            title=f"celeriac: worker {node.partition('@')[0]}",
+            arguments=[
+                *pool.worker_arguments(node, start=start, log_level=self._log_level),
+                *self._state_arguments(pool, node, name=name),
+            ],
+            title=f"celeriac: worker {name}",
             environment=start.environment,
             is_forked=start.is_forked,
         )
-        return await self._celery.start(command, log=pool.name)
+        process = await self._celery.start(command, log=pool.name)
+        cleaning = asyncio.create_task(self._clean(process, name), name=f"state of {name}")
+        self._cleaning.add(cleaning)
+        cleaning.add_done_callback(self._cleaning.discard)
+        return process
+
+    def _state_arguments(self, pool: LocalPool, node: NodeName, *, name: str) -> tuple[str, ...]:
+        """Hand a worker what was revoked while it did not run."""
+        revocations, path = self._brokers.revocations(pool.pool), self._data_dir.worker_state(name)
+        task_ids = revocations.current()
+        if not task_ids or not statedb.can_name(path):
+            return ()  # what there is to know it is told once it is heard
+        statedb.write(path, task_ids)
+        revocations.note_informed(node)
+        return ("--statedb", str(path))
+
+    async def _clean(self, process: Process, name: str) -> None:
+        await process.wait()
+        statedb.remove(self._data_dir.worker_state(name))

@@ -69,7 +69,10 @@ class KubernetesBrokers:
         own_url: SecretStr | None,
         url_for_all: SecretStr | None = None,
         clock: Callable[[], float],
+        has_revocations: bool = True,
     ) -> None:
+        """Without `has_revocations` workers that start are told nothing: a dry run is silent."""
+        self._has_revocations = has_revocations
         self._secrets = secrets
         self._own_url = own_url
         self._url_for_all = url_for_all
@@ -84,7 +87,12 @@ class KubernetesBrokers:
             await self._close_unused()
         connected = self._connected.get(place)  # now: another pool may have come first meanwhile
         if connected is None:
-            link = Link(place.address, key_prefix=place.key_prefix, clock=self._clock)
+            link = Link(
+                place.address,
+                key_prefix=place.key_prefix,
+                clock=self._clock,
+                has_revocations=self._has_revocations,
+            )
             connected = _Connected(link, self._new_key(place))
             self._connected[place] = connected
             link.open()

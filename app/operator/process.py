@@ -144,6 +144,7 @@ def build_parts(
         own_url=settings.broker_url,
         url_for_all=settings.url_for_all,
         clock=clock,
+        has_revocations=not settings.is_dry_run,
     )
     reports = KubernetesReports(server, pools, instance=settings.instance, metrics=metrics)
     replicas = PodReplicas(server, watched, clock=clock)

@@ -69,6 +69,7 @@ class ForeignShop:
         concurrency: int = 1,
         env: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        mingles: bool = False,
     ) -> Process:
         """A ready worker, whose node is `name@shop`."""
         return self.started.worker(
@@ -78,6 +79,7 @@ class ForeignShop:
             concurrency=concurrency,
             app=APP,
             arguments=("--hostname", f"{name}@{HOST}", *arguments),
+            mingles=mingles,
             env={**self.environment, **(env or {})},
         )
 

@@ -153,8 +153,10 @@ class Started:
         app: str = "app.celery_app",
         arguments: Sequence[str] = (),
         python: str | Path = sys.executable,
+        mingles: bool = False,
     ) -> Process:
-        """`python` may be the interpreter of another environment (`celery_versions`)."""
+        """`python` may be the interpreter of another environment (`celery_versions`). `mingles`: it
+        asks other workers what they know before it consumes, which takes a second."""
         name = f"test{next(_numbers)}"
         process = self._start(
             name,
@@ -162,7 +164,7 @@ class Started:
                 *(str(python), "-m", "celery", "-A", app, "worker"),
                 *("--queues", ",".join(queues), "--pool", pool, "--concurrency", str(concurrency)),
                 *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
-                *("--without-gossip", "--without-mingle"),
+                *("--without-gossip", *(() if mingles else ("--without-mingle",))),
                 *arguments,
             ],
             env=env,

@@ -260,3 +260,34 @@ def test_an_application_that_cannot_be_imported_is_one_sentence(
         "error: the Celery application 'no_such_shop' cannot be imported: "
         "ModuleNotFoundError: No module named 'no_such_shop'"
     )
+
+
+def test_a_task_that_was_revoked_while_no_worker_ran_does_not_run_in_the_next_run_either(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    def start() -> Up:
+        up = start_up(
+            env={"STOCK_RECORDS": str(tmp_path)}, celery_app="tests.integration.local.stock"
+        )
+        up.wait_until_up()
+        return up
+
+    first = start()
+    kept = first.data_dir / "revoked.json"
+    with Celery(broker=first.broker_url) as celery:
+
+        def is_kept() -> bool:
+            celery.control.revoke("unwanted")
+            return "unwanted" in _text(kept)
+
+        eventually(is_kept, why="the revoke is kept")
+    assert first.stop() == 0
+
+    second = start()
+    with Celery(broker=second.broker_url) as celery:
+        celery.send_task("nap", args=(1, 0), queue="naps", task_id="unwanted")
+        celery.send_task("nap", args=(2, 0), queue="naps")
+        eventually(lambda: "end 2" in _text(tmp_path / "records"), why="the other task has run")
+    eventually(lambda: second.replicas("naps") == 0, why="nothing is left to do")
+    assert "begin 1" not in _text(tmp_path / "records")
+    eventually(lambda: not list((second.data_dir / "workers").iterdir()), why="it is tidied up")

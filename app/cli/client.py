@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from app.cli import running
 from app.errors import CeleriacError
 
 if TYPE_CHECKING:
@@ -125,12 +126,12 @@ def check(answer: "httpx2.Response") -> None:
 
 
 @contextlib.contextmanager
-def connected(context: typer.Context) -> Iterator[Api]:
-    """The API that `--api-url` or CELERIAC_URL names."""
+def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator[Api]:
+    """The API that `--api-url` or CELERIAC_URL names, else that of the `celeriac up` that runs in
+    this folder."""
     import httpx2  # a quarter of a second that `--help` need not wait for
 
-    root = context.find_root()
-    url: str = root.params["api_url"]
+    url = running.api_url(context, folder)
     base = url.rstrip("/") + PREFIX
     is_plain = base.startswith("http://")
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import local_pools, output
+from app.cli import local_pools, output, running
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ ContextOption = Annotated[
 ]
 LocalOption = Annotated[
     bool,
-    typer.Option(
-        "--local", help="The pools of the platform that --api-url names, not a cluster's."
-    ),
+    typer.Option("--local", help="The pools of this machine, or of the API that --api-url names."),
 ]
 
 
@@ -50,12 +48,13 @@ def list_pools(
     ] = False,
     context: ContextOption = None,
     local: LocalOption = False,
+    data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the pools: their state, their size and what waits."""
     is_local = local or not (all_namespaces or _has_cluster(namespace, context=context))
     if is_local:
-        pools = local_pools.read_all(root)
+        pools = local_pools.read_all(root, folder=data_dir)
     else:
         pools = asyncio.run(_read_all(namespace, context=context, is_everywhere=all_namespaces))
     if output_format is Format.JSON:
@@ -74,12 +73,13 @@ def explain(
     namespace: NamespaceOption = None,
     context: ContextOption = None,
     local: LocalOption = False,
+    data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Explain why a pool has its size."""
     is_local = local or not _has_cluster(namespace, context=context)
     if is_local:
-        pool = local_pools.get(root, name)
+        pool = local_pools.get(root, name, folder=data_dir)
     else:
         pool = asyncio.run(_read_one(name, namespace, context=context))
     if output_format is Format.JSON:
@@ -87,6 +87,7 @@ def explain(
     elif is_local:
         output.print_fields(local_pools.facts(pool))
         _print_lines("why", pool["explanation"])
+        _print_lines("conditions", local_pools.condition_lines(pool))
     else:
         _print_explanation(pool)
 

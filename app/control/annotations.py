@@ -17,8 +17,14 @@ PAUSED_SCALE_OUT = f"{GROUP}/paused-scale-out"
 """`true`: the pool does not grow."""
 FORCE_ACTIVATION = f"{GROUP}/force-activation"
 """`true`: the pool keeps at least one replica."""
+CELERY_POOL = f"{GROUP}/celery-pool"
+"""For local pools: what `celery worker --pool` gets, a name of Celery's or the dotted path of a
+class. Without it the application's configuration decides. In a cluster the target does."""
 
-KNOWN = (PAUSED, PAUSED_REPLICAS, PAUSED_SCALE_IN, PAUSED_SCALE_OUT, FORCE_ACTIVATION)
+KNOWN = (
+    *(PAUSED, PAUSED_REPLICAS, PAUSED_SCALE_IN, PAUSED_SCALE_OUT, FORCE_ACTIVATION),
+    CELERY_POOL,
+)
 
 _TRUTH = {"true": True, "false": False}
 _SIMILAR_RATIO = 0.6
@@ -51,6 +57,8 @@ def findings(annotations: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _check(annotations: Mapping[str, str], name: str) -> None:
+    if name == CELERY_POOL:
+        return
     if name in KNOWN:
         read: Callable[[Mapping[str, str], str], object]
         read = _number if name == PAUSED_REPLICAS else _flag

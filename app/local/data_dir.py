@@ -53,6 +53,25 @@ class DataDir:
         return self.path / "beat-schedule"
 
     @property
+    def status(self) -> Path:
+        """What runs here, for the commands."""
+        return self.path / "status.json"
+
+    def is_in_use(self) -> bool:
+        """Whether a `celeriac up` owns the folder now."""
+        try:
+            fd = os.open(self._lock_file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    @property
     def revoked(self) -> Path:
         """Revoked task ids, for workers that start later."""
         return self.path / "revoked.json"
@@ -76,7 +95,7 @@ class DataDir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise CeleriacError(f"cannot use {self.path} as data folder: {exc.strerror}") from exc
         try:
@@ -97,6 +116,10 @@ class DataDir:
 
     def remember(self, ports: Mapping[str, int]) -> None:
         self._ports.write_text(json.dumps(dict(ports)))
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "lock"
 
     @property
     def _ports(self) -> Path:

@@ -12,15 +12,12 @@ import yaml
 
 from app.control import pool as pools
 from app.control import spec as specs
+from app.control.annotations import CELERY_POOL
 from app.control.pool import PoolKey, WorkerPool
 from app.control.problems import PoolProblem
 from app.errors import InvalidInput
 from app.local import celery_pools
 from app.local.pools import NAME_LIMIT, NAMESPACE, LocalPool
-
-CELERY_POOL_ANNOTATION = f"{specs.GROUP}/celery-pool"
-"""What `celery worker --pool` gets on this machine: a name of Celery's or the dotted path of a
-class. Without it the application's own configuration decides."""
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 """RFC 1123, as Kubernetes has it for names of objects. Ours also name files."""
@@ -89,10 +86,10 @@ def _pool(found: Mapping[str, Json], path: Path) -> LocalPool:
             f"{where} has the apiVersion {found.get('apiVersion')!r}, not {specs.API_VERSION}"
         )
     annotations = _annotations(found["metadata"], where)
-    celery_pool = annotations.get(CELERY_POOL_ANNOTATION)
+    celery_pool = annotations.get(CELERY_POOL)
     if celery_pool is not None and not celery_pools.is_pool(celery_pool):
         raise InvalidInput(
-            f"{where}: {CELERY_POOL_ANNOTATION} is {celery_pool!r}, which is neither a pool of "
+            f"{where}: {CELERY_POOL} is {celery_pool!r}, which is neither a pool of "
             "Celery's nor the dotted path of a class"
         )
     pool = WorkerPool(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from app.broker import address as addresses
 from app.broker.connection import Connection
-from app.local import code_watch, environment, logs, plan, servers, valkey
+from app.local import code_watch, environment, logs, plan, servers, status_file, valkey
 from app.local.celery_processes import CeleryProcesses, Outputs
 from app.local.console import Console, Places, Terminal
 from app.local.data_dir import DataDir
@@ -16,6 +16,7 @@ from app.local.options import UpOptions
 from app.local.plan import Api, Embedded, Plan
 from app.local.processes import Process
 from app.local.service import Service
+from app.local.status_file import UpStatus
 from app.local.supervisor import Supervisor
 from app.local.zygote_link import Application, CeleryCommand
 
@@ -99,6 +100,8 @@ class Platform:
             await self._find_broker()
         if self._plan.api is not None:
             await self._start_api(self._plan.api)
+        api_url = self._plan.api.url if self._plan.api is not None else None
+        status_file.write(self._plan.data_dir.status, UpStatus(api_url=api_url))
         if self._celery is not None:
             await self._start_workers(self._celery)
         else:

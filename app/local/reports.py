@@ -1,4 +1,5 @@
-"""Tells of the pools of this machine: lines on the console, and the board that the API reads."""
+"""Tells of the pools of this machine: lines on the console, the board that the API reads, and the
+file that the commands read."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,10 +24,17 @@ class LocalReports:
     """The `Reports` of the loop."""
 
     def __init__(
-        self, console: Console, connection: Connection, *, clock: Callable[[], float]
+        self,
+        console: Console,
+        connection: Connection,
+        *,
+        save: Callable[[Mapping[str, PoolStatus]], None],
+        clock: Callable[[], float],
     ) -> None:
+        """`save` keeps the pools where the commands of this machine find them."""
         self._console = console
         self._connection = connection
+        self._save = save
         self._clock = clock
         self._sizes: dict[PoolKey, int] = {}
         self._statuses: Mapping[PoolKey, PoolStatus] = {}
@@ -63,6 +71,7 @@ class LocalReports:
         posted: Mapping[str, PoolStatus] | None = None
         while True:
             pools = {key.name: status for key, status in self._statuses.items()}
+            self._save(pools)
             try:
                 await self._post(pools, is_news=pools != posted)
                 posted = pools

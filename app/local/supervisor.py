@@ -3,14 +3,15 @@
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.broker import address as addresses
 from app.broker.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
 from app.control.pool import UnreadablePool, WorkerPool
-from app.local import celery_pools, revocation_file, statedb
+from app.control.status import PoolStatus
+from app.local import celery_pools, revocation_file, statedb, status_file
 from app.local.brokers import LocalBrokers
 from app.local.celery_processes import CeleryProcesses
 from app.local.console import Console
@@ -19,6 +20,7 @@ from app.local.plan import Plan
 from app.local.pools import LocalPool
 from app.local.processes import Process
 from app.local.reports import LocalReports
+from app.local.status_file import UpStatus
 from app.local.zygote_link import CeleryCommand
 
 
@@ -52,8 +54,12 @@ class Supervisor:
         self._brokers = LocalBrokers(
             address, revoked=revocation_file.read(plan.data_dir.revoked), clock=time.time
         )
+        self._saved: UpStatus | None = None
         self._cleaning: set[asyncio.Task[None]] = set()
-        self._reports = LocalReports(console, self._connection, clock=time.time)
+        self._api_url = plan.api.url if plan.api is not None else None
+        self._reports = LocalReports(
+            console, self._connection, save=self._save_status, clock=time.time
+        )
         self.fleet = Fleet(
             pools,
             start_worker=self._start_worker,
@@ -82,6 +88,12 @@ class Supervisor:
         """Close the connections to the broker."""
         await self._brokers.close()
         await self._connection.close()
+
+    def _save_status(self, pools: Mapping[str, PoolStatus]) -> None:
+        status = UpStatus(api_url=self._api_url, pools=pools)
+        if status != self._saved:
+            status_file.write(self._data_dir.status, status)
+            self._saved = status
 
     async def _start_worker(self, pool: LocalPool, node: NodeName) -> Process:
         name = node.partition("@")[0]

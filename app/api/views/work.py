@@ -66,10 +66,20 @@ class QueueView(View):
         )
 
 
+class ConditionView(View):
+    """One condition of a pool."""
+
+    type: str
+    status: str = Field(description="True, False or Unknown.")
+    reason: str = Field(description="A word for programs.")
+    message: str = Field(description="A sentence for people.")
+
+
 class PoolView(View):
     """A worker pool by its last tick. Null is "not known", never zero."""
 
     name: str
+    state: str = Field(description="What sets the size now, in one word.")
     mode: str = Field(description="Auto, DryRun or Off.")
     replicas: int | None = Field(description="Workers it is set to.")
     ready_replicas: int | None
@@ -81,11 +91,13 @@ class PoolView(View):
     mean_runtime_seconds: float | None
     queue_wait_seconds: float | None = Field(description="Age of the oldest ready message.")
     explanation: tuple[str, ...] = Field(description="Why this size, rule by rule.")
+    conditions: tuple[ConditionView, ...]
 
     @classmethod
     def of(cls, name: str, status: PoolStatus) -> "PoolView":
         return cls(
             name=name,
+            state=status.state,
             mode=status.mode,
             replicas=status.replicas,
             ready_replicas=status.ready_replicas,
@@ -97,4 +109,13 @@ class PoolView(View):
             mean_runtime_seconds=status.mean_runtime_s,
             queue_wait_seconds=status.queue_wait_s,
             explanation=status.explanation,
+            conditions=tuple(
+                ConditionView(
+                    type=condition.type,
+                    status=condition.status,
+                    reason=condition.reason,
+                    message=condition.message,
+                )
+                for condition in status.conditions
+            ),
         )

@@ -114,7 +114,9 @@ def test_a_terminal_that_is_gone_stops_nothing() -> None:
 def reported(screen: Screen, tell: Callable[[LocalReports, LocalPool, LocalPool], object]) -> None:
     async def scenario() -> None:
         connection = Connection(parse_address("redis://127.0.0.1:1"))
-        reports = LocalReports(screen.console, connection, clock=lambda: screen.now_s)
+        reports = LocalReports(
+            screen.console, connection, save=lambda pools: None, clock=lambda: screen.now_s
+        )
         first, second = first_pools()
         told = tell(reports, first, second)
         assert asyncio.iscoroutine(told)

@@ -1,0 +1,67 @@
+"""The `celeriac up` of this folder, which the commands find by its data folder."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.errors import CeleriacError
+
+if TYPE_CHECKING:
+    from app.local.status_file import UpStatus
+
+DATA_DIR = "CELERIAC_DATA_DIR"
+DEFAULT_DATA_DIR = Path(".celeriac")
+
+DataDirOption = Annotated[
+    Path, typer.Option(envvar=DATA_DIR, help="The data folder of the `celeriac up` that is asked.")
+]
+
+
+class NoApi(CeleriacError):
+    """What runs here has no API."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the 'celeriac up' of {folder} runs another Celery application, which has no API: "
+            "'celeriac pools' and 'celeriac queues' work; name an API with --api-url or "
+            "CELERIAC_URL for the rest"
+        )
+
+
+def find(context: typer.Context, folder: Path | None = None) -> "UpStatus | None":
+    """The status of what runs in this folder. `None` where nothing does, or the command line or the
+    environment names an API."""
+    if is_api_named(context):
+        return None
+    from app.local import status_file
+    from app.local.data_dir import DataDir
+
+    data_dir = DataDir(path=(folder or default_folder()).absolute())
+    return status_file.find(data_dir.status) if data_dir.is_in_use() else None
+
+
+def api_url(context: typer.Context, folder: Path | None = None) -> str:
+    """The URL of the API: the one that is named, else that of what runs in this folder, else the
+    default.
+
+    Raises:
+        NoApi: what runs has none.
+    """
+    named: str = context.find_root().params["api_url"]
+    found = find(context, folder)
+    if found is None:
+        return named
+    if found.api_url is None:
+        raise NoApi(folder or default_folder())
+    return found.api_url
+
+
+def is_api_named(context: typer.Context) -> bool:
+    source = context.find_root().get_parameter_source("api_url")
+    return source is not None and source.name != "DEFAULT"
+
+
+def default_folder() -> Path:
+    return Path(os.environ.get(DATA_DIR) or DEFAULT_DATA_DIR)

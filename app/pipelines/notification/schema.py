@@ -1,5 +1,6 @@
 """What a notification is asked for, and what became of it."""
 
+import json
 from email.errors import MessageError
 from email.headerregistry import Address
 from typing import Annotated, Any
@@ -45,6 +46,19 @@ MailAddress = Annotated[
 ]
 
 
+DATA_LIMIT = 64 * 1024
+"""Characters as JSON: a listing shows the data of 200 notifications."""
+
+
+def _small(data: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(data)) > DATA_LIMIT:
+        raise ValueError(f"must not be larger than {DATA_LIMIT} characters as JSON")
+    return data
+
+
+Data = Annotated[dict[str, Any], AfterValidator(_small)]  # Any: JSON as the sender gave it
+
+
 class NotificationParams(BaseModel):
     """Whom to tell what. Channels that are not named are those of the server's settings."""
 
@@ -63,7 +77,7 @@ class NotificationParams(BaseModel):
     )
     webhook_url: WebAddress | None = Field(None, description="Instead of the server's own.")
     email: MailAddress | None = Field(None, description="Instead of the server's own.")
-    data: dict[str, Any] = Field(default_factory=dict, description="For programs: the webhook's.")
+    data: Data = Field(default_factory=dict, description="For programs: the webhook's. 64 KiB.")
 
 
 class Carried(BaseModel):

@@ -92,6 +92,12 @@ def test_what_is_not_one_mailbox_is_refused(address: str) -> None:
         told(email=address)
 
 
+def test_data_is_small_enough_for_a_listing() -> None:
+    assert told(data={"a": "x" * 65_000}).data
+    with pytest.raises(ValidationError, match="65536 characters"):
+        told(data={"a": "x" * 66_000})
+
+
 @pytest.mark.parametrize("kind", ["", "../../etc/passwd", "a/b", ".hidden", "a\n", "x" * 65])
 def test_a_type_is_a_plain_name(kind: str) -> None:
     with pytest.raises(ValidationError):

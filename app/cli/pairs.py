@@ -37,7 +37,7 @@ def _split(pair: str) -> tuple[str, str]:
 def _json_or_text(value: str) -> Json:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # the API refuses what is nested so deeply
         return value
 
 

@@ -187,7 +187,7 @@ def _json_object(text: str | None, *, option: str) -> dict[str, Json] | None:
         return None
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{option} is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidInput(f"{option} must be a JSON object")
@@ -243,5 +243,5 @@ def _value(found: Parameter, given: Json) -> Json:
         return given if given != [] else None
     try:
         return json.loads(given)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{found.flag} is not JSON: {error}") from error

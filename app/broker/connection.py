@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -61,15 +62,14 @@ def translated(error: Exception, *, host: str) -> BrokerUnreachable:
 
 def _reason(error: Exception) -> str:
     """In few words: the server's own with their code, or those of the operating system."""
-    cause = error.__cause__ if error.__cause__ is not None else error.__context__
-    for each in (error, cause):
-        # redis-py says: "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)".
-        if isinstance(each, OSError) and each.errno is not None and each.errno > 0:
-            return os.strerror(each.errno)
     # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
     code = getattr(error, "status_code", None)
     text = str(error).strip().rstrip(".")
-    return f"{code} {text}" if code else text
+    if code:
+        return f"{code} {text}"
+    # It says "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)", for one.
+    numbered = re.match(r"(?:Error |\[Errno )(\d+)", text)
+    return os.strerror(int(numbered[1])) if numbered else text
 
 
 _DISCONNECTED: tuple[type[Exception], ...] = (

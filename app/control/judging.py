@@ -113,12 +113,12 @@ def _decided(
         gathered.reading, policy=policy, memory=judged.memory.scaling, now_s=now_s
     )
     plan = _plan(pool, target, gathered, outcome.decision, policy, now_s=now_s)
-    draining = len(gathered.crew.draining) - len(plan.resume) + len(plan.mark)
+    stays = {one.name for one in gathered.crew.draining}.difference(plan.resume, plan.victims)
     found = replace(
         judged.findings,
         decision=outcome.decision,
         bounds=Bounds(minimum=policy.min_replicas, maximum=policy.max_replicas),
-        draining=draining,
+        draining=len(stays) + len(plan.mark),
         found=(*judged.findings.found, *_of_policy(policy), *_of_plan(plan)),
     )
     return replace(

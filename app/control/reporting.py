@@ -158,7 +158,8 @@ def _of_pauses(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent
     was_paused = was is not None and was.status is ConditionStatus.TRUE
     begins = now.status is ConditionStatus.TRUE and not was_paused
     ends = now.status is ConditionStatus.FALSE and was_paused
-    is_told = now.reason in {finding.reason for finding in after.findings}
+    reasons = {finding.reason for finding in (*before.findings, *after.findings)}
+    is_told = (was is not None and was.reason in reasons) or now.reason in reasons
     if (begins or ends) and not is_told:
         yield _normal(now.reason, now.message, now_s)
 

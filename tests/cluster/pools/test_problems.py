@@ -60,6 +60,16 @@ PROBLEMS: tuple[tuple[Callable[[Site], Manifest], str, str], ...] = (
 )
 
 
+STATES = {
+    "TargetNotFound": "NoTarget",
+    "BrokerUnknown": "Blind",
+    "InvalidSchedule": "Invalid",
+    "TargetNotScalable": "NoTarget",
+    "TargetForbidden": "Refused",
+    "InvalidAnnotation": "Invalid",
+}
+
+
 @pytest.mark.parametrize(("build", "reason", "told"), PROBLEMS, ids=[each[1] for each in PROBLEMS])
 def test_a_problem_is_told_with_the_way_out(
     site: Site, build: Callable[[Site], Manifest], reason: str, told: str
@@ -69,6 +79,7 @@ def test_a_problem_is_told_with_the_way_out(
     site.kubectl.apply(pool)
     condition = site.await_condition(name, "Ready", is_so="False", reason=reason)
     assert told in condition["message"]
+    site.kubectl.wait(f"wp/{name}", f"jsonpath={{.status.state}}={STATES[reason]}")
     waiting.eventually(lambda: events(site, name, reason=reason), why="an Event")
 
 
@@ -79,6 +90,7 @@ def test_the_younger_of_two_pools_on_one_target_gives_way(site: Site) -> None:
     site.kubectl.apply(manifests.build_pool("younger", workload="shared", queues=["younger"]))
     condition = site.await_condition("younger", "Ready", is_so="False", reason="TargetShared")
     assert "elder" in condition["message"]
+    site.kubectl.wait("wp/younger", "jsonpath={.status.state}=Contested")
     with site.history("shared") as history:
         site.broker.send_work([0.1] * 3, queue="younger")
         site.broker.send_work([5.0] * 2, queue="elder")

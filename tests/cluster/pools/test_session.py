@@ -69,8 +69,9 @@ def deploy(site: Site) -> None:
 
 def quiet(session: Session) -> None:
     session.wait("orders", "Idle")
-    session.wait("mail", "AtMinimum")
     session.kubectl.wait("wp/mail", "jsonpath={.status.readyReplicas}=1")
+    session.kubectl.wait("wp/mail", "jsonpath={.status.activeTasks}=0")
+    session.wait("mail", "AtMinimum")
     session.show("get", "wp")
     session.close(
         "Nothing to do",
@@ -103,8 +104,8 @@ def drain(site: Site, session: Session) -> None:
     session.show("get", "pods", "--selector=celeriac.dev/draining")
     session.close(
         "A drain",
-        "The short tasks are done and one long task still runs. Its replica is not "
-        "stopped: it takes no new messages, finishes its task, and goes.",
+        "The burst is over. Replicas that are not needed any more take no new messages, finish "
+        "their tasks and go: no task is interrupted.",
     )
     session.wait("orders", "Idle", within_s=90)
     session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=90)
@@ -187,12 +188,12 @@ def refused(site: Site, session: Session) -> None:
             "An admission policy allows two replicas, the queues need four. The pool "
             "has the API server's own words, and the size is tried again ever more seldom.",
         )
-    session.wait("orders", "AtMaximum", within_s=90)
+    session.kubectl.wait("wp/orders", "AbleToScale", within_s=90)
 
 
 def ending(site: Site, session: Session) -> None:
-    session.wait("orders", "Idle", within_s=120)
-    session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=90)
+    session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=180)
+    session.wait("orders", "Idle")
     session.show("get", "wp")
     columns = "POOL:.involvedObject.name,TYPE:.type,REASON:.reason,MESSAGE:.message"
     session.show(
@@ -206,5 +207,5 @@ def ending(site: Site, session: Session) -> None:
     )
     session.record("kubectl logs deployment/celeriac-operator", site.operator.log)
     session.close(
-        "The operator's log", "One line for each thing that happened, and none for what did not."
+        "The operator's log", "One line for each change of size, drain, refusal and recovery."
     )

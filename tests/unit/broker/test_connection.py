@@ -72,3 +72,35 @@ def test_a_server_that_takes_too_long_is_unreachable() -> None:
 
     with pytest.raises(BrokerUnreachable, match=r"no answer from the broker at 127\.0\.0\.1:1"):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        pytest.param(
+            exceptions.ConnectionError(
+                "Error 111 connecting to h:1. Connect call failed ('h', 1)."
+            ),
+            "no answer from the broker at h: Connection refused",
+            id="in the words of the operating system",
+        ),
+        pytest.param(
+            ConnectionResetError(104, "Connection reset by peer"),
+            "no answer from the broker at h: Connection reset by peer",
+            id="which may come without redis' own",
+        ),
+        pytest.param(
+            exceptions.ConnectionError("Error -2 connecting to h:1. Name or service not known."),
+            "no answer from the broker at h: Error -2 connecting to h:1. Name or service not known",
+            id="of the resolver",
+        ),
+        pytest.param(
+            exceptions.AuthenticationError("invalid password.", status_code="WRONGPASS"),
+            "refused by the broker at h: WRONGPASS invalid password",
+            id="of the server",
+        ),
+        pytest.param(TimeoutError(), "no answer from the broker at h", id="without words"),
+    ],
+)
+def test_the_reason_is_short(error: Exception, want: str) -> None:
+    assert str(connection.translated(error, host="h")) == want

@@ -543,6 +543,19 @@ def test_events_tell_each_change_with_its_inputs() -> None:
     assert len(stage.reports.reasons) <= 8
 
 
+def test_a_replica_that_has_gone_drains_no_more() -> None:
+    """A pool that had just been set to zero said that one of its replicas drains."""
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    stage = Stage(World(replicas=1), worker_pool(behavior=quick, cooldownPeriodSeconds=0))
+    stage.world.settle()
+
+    run(stage, 30)
+
+    assert stage.world.replicas == 0
+    shown = {(status.replicas, status.draining_replicas) for status in stage.reports.statuses}
+    assert shown == {(1, 1), (0, 0)}
+
+
 def test_run_ticks_until_it_is_cancelled() -> None:
     stage = Stage(World(), worker_pool())
     pauses_s: list[float] = []

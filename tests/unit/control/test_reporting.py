@@ -186,6 +186,12 @@ PAUSED = replace(CALM, decision=decided(Rule.PAUSED))
             id="fixed above the maximum, told once",
         ),
         pytest.param(
+            PAUSED.also(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
+            CALM,
+            ["Normal FixedOutOfBoundsResolved"],
+            id="and once when it is over",
+        ),
+        pytest.param(
             CALM,
             CALM.also(Finding(ProblemReason.DRAIN_OVERDUE, "a is busy")),
             ["Warning DrainOverdue"],

@@ -8,7 +8,7 @@ costs the others nothing: its turn goes on beside the following ticks until its 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.control import audit, contested, settling, views
@@ -16,7 +16,7 @@ from app.control.judging import BrokerView
 from app.control.memory import FRESH, PoolMemory
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import BrokerKey, Brokers, DrainEnd, Pools, Replicas, Reports, Tick
-from app.control.problems import PoolProblem
+from app.control.problems import PoolProblem, ProblemReason
 from app.control.turn import Turns
 from app.control.views import Group
 
@@ -34,6 +34,14 @@ TURNS_AT_ONCE = 50
 logger = logging.getLogger(__name__)
 
 Turning = Callable[[PoolMemory], Coroutine[None, None, PoolMemory]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A broker that is not read at the moment."""
+
+    reason: ProblemReason
+    since_s: float
 
 
 class Loop:
@@ -63,7 +71,7 @@ class Loop:
         self._places = asyncio.Semaphore(TURNS_AT_ONCE)
         self._failed: set[PoolKey] = set()
         self._unreachable: set[BrokerKey] = set()
-        self._away_since_s: dict[BrokerKey, float] = {}
+        self._outages: dict[BrokerKey, Outage] = {}
         self._drained: list[DrainEnd] = []
 
     async def run(self, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -181,14 +189,16 @@ class Loop:
         )
 
     def _note_outage(self, broker: BrokerKey, view: BrokerView, *, pools: int) -> None:
-        """Log where an outage of a broker begins and ends."""
+        """Log where an outage of a broker begins, changes its reason, and ends."""
         if view.problem is not None:
             self._unreachable.add(broker)
-            if broker not in self._away_since_s:
-                self._away_since_s[broker] = self._clock()
+            before = self._outages.get(broker)
+            if before is None or before.reason is not view.problem.reason:
+                since_s = self._clock() if before is None else before.since_s
+                self._outages[broker] = Outage(reason=view.problem.reason, since_s=since_s)
                 audit.log_outage(broker, problem=view.problem.message, pools=pools)
-        elif broker in self._away_since_s:
-            lasted_s = self._clock() - self._away_since_s.pop(broker)
+        elif broker in self._outages:
+            lasted_s = self._clock() - self._outages.pop(broker).since_s
             audit.log_recovery(broker, lasted_s=lasted_s)
 
     async def _turn(self, key: PoolKey, turning: Turning) -> None:

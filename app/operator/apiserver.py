@@ -6,24 +6,17 @@ Nothing is retried here but a refused login, once: the loop comes by again at it
 import asyncio
 import json
 import logging
-import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
-from app.errors import (
-    AccessDenied,
-    ApiServerUnreachable,
-    CeleriacError,
-    Conflict,
-    InvalidInput,
-    NotFound,
-    RateLimited,
-)
+from app.errors import ApiServerUnreachable, CeleriacError
+from app.operator import answers
+from app.operator.answers import OnWrite, WriteOutcome
 from app.operator.login import REREAD_AFTER_S, Login
 
 logger = logging.getLogger(__name__)
@@ -51,45 +44,6 @@ class Patch(StrEnum):
     MERGE = "application/merge-patch+json"
     JSON = "application/json-patch+json"
     APPLY = "application/apply-patch+yaml"
-
-
-class WriteOutcome(StrEnum):
-    """What became of a write."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    """By validation, an admission policy or a quota."""
-    DENIED = "denied"
-    """A Role lacks a rule."""
-    CONFLICT = "conflict"
-    GONE = "gone"
-    THROTTLED = "throttled"
-    UNREACHABLE = "unreachable"
-
-
-_OUTCOMES: tuple[tuple[type[CeleriacError], WriteOutcome], ...] = (
-    (InvalidInput, WriteOutcome.REFUSED),
-    (AccessDenied, WriteOutcome.DENIED),
-    (Conflict, WriteOutcome.CONFLICT),
-    (NotFound, WriteOutcome.GONE),
-    (RateLimited, WriteOutcome.THROTTLED),
-)
-
-OnWrite = Callable[[str, WriteOutcome], None]
-
-
-def written_resource(path: str) -> str:
-    """What a write changes, in one word.
-
-    >>> written_resource("/apis/apps/v1/namespaces/shop/deployments/worker/scale")
-    'scale'
-    >>> written_resource("/api/v1/namespaces/shop/pods/worker-a")
-    'pods'
-    """
-    *_, collection, last = path.split("/")
-    if last in ("scale", "status"):
-        return last
-    return last if last == "events" else collection
 
 
 class ApiServer:
@@ -189,11 +143,11 @@ class ApiServer:
         body: Document | list[Document],
         params: Mapping[str, str] | None = None,
     ) -> Document:
-        resource = written_resource(path)
+        resource = answers.written_resource(path)
         try:
             answer = await self._request(method, path, headers=headers, body=body, params=params)
         except CeleriacError as error:
-            self._on_write(resource, _outcome(error))
+            self._on_write(resource, answers.outcome_of(error))
             raise
         self._on_write(resource, WriteOutcome.ACCEPTED)
         return answer
@@ -300,49 +254,4 @@ async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
         document = {"message": text[:300]}
     if response.status < 400:
         return document if isinstance(document, dict) else {}
-    raise _error(response, document, what=what)
-
-
-def _outcome(error: CeleriacError) -> WriteOutcome:
-    found = (outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))
-    return next(found, WriteOutcome.UNREACHABLE)
-
-
-def words(error: CeleriacError) -> str:
-    """What the server said, without the request that it answered."""
-    return str(error).partition(": ")[2]
-
-
-_ERRORS: dict[int, type[CeleriacError]] = {
-    400: InvalidInput,
-    404: NotFound,
-    405: InvalidInput,
-    406: InvalidInput,
-    409: Conflict,
-    413: InvalidInput,
-    415: InvalidInput,
-    422: InvalidInput,
-}
-"""All others can heal by themselves: 401 by a new token, 410 by a new list, 5xx by waiting."""
-
-_LACKS_A_RULE = re.compile(r'User "[^"]*" cannot ')
-"""What every authorizer of Kubernetes says; a quota or an admission policy that answers 403 too
-says something else."""
-
-
-def _error(response: aiohttp.ClientResponse, document: Any, *, what: str) -> CeleriacError:
-    status = document if isinstance(document, dict) else {}
-    said = str(status.get("message") or response.reason)
-    message = f"{what}: {said}"
-    match response.status:
-        case 403:
-            is_denied = "kind" not in status or _LACKS_A_RULE.search(said) is not None
-            return AccessDenied(message) if is_denied else InvalidInput(message)
-        case 422 if status.get("details") == {}:
-            # A failed "test" of a JSON patch. Whatever validates or admits names what it refuses.
-            return Conflict(message)
-        case 429:
-            retry_after = response.headers.get("Retry-After", "")
-            return RateLimited(message, retry_after_s=float(retry_after) if retry_after else None)
-        case code:
-            return _ERRORS.get(code, ApiServerUnreachable)(message)
+    raise answers.error_of(response, document, what=what)

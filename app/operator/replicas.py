@@ -12,7 +12,7 @@ from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.control.problems import PoolProblem, ProblemReason
 from app.control.spec import Mode
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
-from app.operator import apiserver, kinds, names, pods, scale
+from app.operator import answers, kinds, names, pods, scale
 from app.operator.apiserver import ApiServer, Document, Patch
 from app.operator.autoscalers import AutoscalerStore
 from app.operator.kinds import Kinds
@@ -232,7 +232,7 @@ def _problem(error: Exception, key: TargetKey, *, what: str) -> PoolProblem:
         case InvalidInput():
             return PoolProblem(
                 ProblemReason.SCALE_REFUSED,
-                f"the API server does not allow {key} to be {what}: {apiserver.words(error)}",
+                f"the API server does not allow {key} to be {what}: {answers.words(error)}",
             )
         case _:
             return PoolProblem(ProblemReason.TARGET_UNREACHABLE, f"{key} cannot be {what}: {error}")
@@ -254,7 +254,7 @@ def _pod_problem(error: CeleriacError, namespace: str, name: InstanceName) -> Po
             message = "its Role needs patch on pods, to mark those that drain"
             return PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"{error}: {message}")
         case InvalidInput():
-            words = apiserver.words(error)
+            words = answers.words(error)
             message = f"pod {namespace}/{name} cannot be marked, so it is not drained: {words}"
             return PoolProblem(ProblemReason.POD_PATCH_REFUSED, message)
         case Conflict():

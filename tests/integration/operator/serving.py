@@ -7,7 +7,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from app.operator.apiserver import ApiServer, OnWrite
+from app.operator.answers import OnWrite
+from app.operator.apiserver import ApiServer
 from app.operator.login import Login
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

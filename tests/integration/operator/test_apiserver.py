@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from app import errors
-from app.operator.apiserver import Patch, WriteOutcome
+from app.operator.answers import WriteOutcome
+from app.operator.apiserver import Patch
 from tests.integration.operator.serving import serving
 
 

@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 
 from app.control.pool import PoolKey
-from app.control.ports import BrokerKey, Tick
+from app.control.ports import BrokerKey, DrainEnd, DrainOutcome, InstanceName, Tick
 from app.control.status import Condition, ConditionStatus, ConditionType
 from app.errors import InvalidInput
+from app.operator.answers import WriteOutcome
 from app.operator.metrics import OperatorMetrics
 from tests.integration.operator import serving
 from tests.integration.processes import Process
@@ -46,6 +47,10 @@ TICK = Tick(
     looked_at=1,
     failed=(SHOP,),
     unreachable=(BrokerKey("redis:6379/0"),),
+    drained=(
+        DrainEnd(replica=InstanceName("a"), outcome=DrainOutcome.REMOVED, duration_s=12.0),
+        DrainEnd(replica=InstanceName("b"), outcome=DrainOutcome.WOKEN, duration_s=3.0),
+    ),
 )
 
 
@@ -53,6 +58,7 @@ def test_a_scrape_tells_of_the_loop_and_of_every_pool() -> None:
     metrics = OperatorMetrics()
     metrics.observe(TICK, {SHOP: STATUS})
     metrics.observe(TICK, {SHOP: STATUS})
+    metrics.wrote("scale", WriteOutcome.REFUSED)
     with metrics.serving(host="127.0.0.1", port=0) as port:
         found = scrape.samples(f"http://127.0.0.1:{port}/metrics")
     pool = {"namespace": "shop", "pool": "orders"}
@@ -61,6 +67,10 @@ def test_a_scrape_tells_of_the_loop_and_of_every_pool() -> None:
         key("celeriac_operator_last_tick_timestamp_seconds"): 1000,
         key("celeriac_operator_pool_failures_total"): 2,
         key("celeriac_operator_unreachable_brokers"): 1,
+        key("celeriac_operator_drain_duration_seconds_sum", outcome="removed"): 24,
+        key("celeriac_operator_drain_duration_seconds_count", outcome="woken"): 2,
+        key("celeriac_operator_writes_total", resource="scale", outcome="refused"): 1,
+        key("celeriac_operator_writes_total", resource="scale", outcome="accepted"): 0,
         key("celeriac_pool_replicas", **pool): 2,
         key("celeriac_pool_ready_replicas", **pool): 1,
         key("celeriac_pool_desired_replicas", **pool): 3,

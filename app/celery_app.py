@@ -14,11 +14,11 @@ from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 
 from app.errors import CeleriacError
-from app.jobs import hooks, redis_clients, time_limits
+from app.jobs import celery_connections, hooks, time_limits
 from app.jobs.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
-from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, PRIORITIES, QUEUES
+from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, QUEUES
 from app.settings import BrokerSettings, Settings, WorkerSettings
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
@@ -57,10 +57,9 @@ def create(settings: Settings, registry: Registry) -> Celery:
     Raises InvalidInput for a broker that jobs can not live on.
     """
     logs.hush_requests()  # here, as every worker, beat and API makes an application
-    redis_clients.refuse_sentinels(settings.broker.broker_url.get_secret_value())
     application = StampingCelery("celeriac")
     application.conf.update(
-        **_connections(settings.broker),
+        **celery_connections.settings_of(settings.broker),
         **_messages(settings.broker),
         **_routes(registry, settings.worker),
         **_workers(settings.worker),
@@ -94,44 +93,6 @@ def __getattr__(name: str) -> Celery:
         if click.get_current_context(silent=True) is not None:  # `celery -A app.celery_app ...`
             raise SystemExit(f"celeriac: {error}") from error
         raise
-
-
-def _connections(broker: BrokerSettings) -> Conf:
-    url = broker.broker_url.get_secret_value()
-    results = broker.result_backend_url
-    sockets = {
-        "visibility_timeout": broker.visibility_timeout_s,
-        "health_check_interval": 25,
-        "socket_timeout": 30.0,
-        "socket_connect_timeout": 5.0,
-        "socket_keepalive": True,
-    }
-    return {
-        "broker_url": url,
-        "result_backend": url if results is None else results.get_secret_value(),
-        "broker_transport_options": {
-            **sockets,
-            "unacked_restore_interval": 10,
-            "unacked_restore_throttle": 1,
-            # A list for each priority, and all lists in the order of priorities: both it takes.
-            "priority_steps": list(PRIORITIES),
-            "queue_order_strategy": "priority",
-        },
-        "result_backend_transport_options": sockets,
-        "broker_connection_timeout": 5.0,
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # a worker outlives any outage of its broker
-        "redis_socket_timeout": 30.0,
-        "redis_socket_connect_timeout": 5.0,
-        "redis_socket_keepalive": True,
-        # A job that was not published is published by the reconciler: nobody waits long for it.
-        "task_publish_retry_policy": {
-            "max_retries": 1,
-            "interval_start": 0.0,
-            "interval_step": 0.1,
-            "interval_max": 0.2,
-        },
-    }
 
 
 def _messages(broker: BrokerSettings) -> Conf:

@@ -125,9 +125,8 @@ def _operation_id(route: APIRoute) -> str:
 
 @contextlib.asynccontextmanager
 async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
-    url = platform.settings.broker.broker_url.get_secret_value()
-    place = address.parse_address(url)
-    reader, broker = redis_clients.open_reader(url), Connection(place)
+    place = address.address_of(platform.settings.broker)
+    reader, broker = redis_clients.open_reader(place), Connection(place)
     try:
         yield Services(
             platform=platform,

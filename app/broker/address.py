@@ -12,6 +12,7 @@ from itertools import accumulate
 from app.broker import broker_url
 from app.broker.broker_url import SENTINEL, SOCKET, UrlParts
 from app.errors import InvalidInput
+from app.settings import BrokerSettings
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
@@ -123,6 +124,29 @@ def parse_address(url: str, *, sentinel: SentinelEntry = NO_SENTINEL) -> Address
     if len({address.db for address in found}) > 1:
         raise InvalidInput("the servers of a broker URL have to name the same database")
     return replace(found[0], alternates=tuple(found[1:]))
+
+
+def address_of(broker: BrokerSettings, *, master_name: str = "") -> Address:
+    """The broker of this process. A `master_name` wins over that of the settings.
+
+    Raises:
+        InvalidInput: as `parse_address`.
+    """
+    entry = sentinel_entry_of(broker)
+    if master_name:
+        entry = replace(entry, master_name=master_name)
+    return parse_address(broker.broker_url.get_secret_value(), sentinel=entry)
+
+
+def sentinel_entry_of(broker: BrokerSettings) -> SentinelEntry:
+    """What the settings say of Sentinels."""
+    password = broker.sentinel_password
+    return SentinelEntry(
+        master_name=broker.sentinel_master,
+        username=broker.sentinel_username,
+        password=None if password is None else password.get_secret_value(),
+        has_tls=broker.sentinel_tls,
+    )
 
 
 def _inheriting(before: UrlParts, parts: UrlParts) -> UrlParts:

@@ -174,11 +174,7 @@ class Connection:
 
 def _sentinel(sentinels: Sentinels, options: Mapping[str, Any]) -> Sentinel:
     shared = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
-    entry = {
-        "username": sentinels.username,
-        "password": sentinels.password,
-        **tls_options(sentinels.tls),
-    }
+    entry = sentinel_options(sentinels)
     return Sentinel(  # type: ignore[no-untyped-call]  # redis has no types for it
         [(endpoint.host, endpoint.port) for endpoint in sentinels.endpoints],
         # Not tried twice: the next one is asked instead.
@@ -202,6 +198,15 @@ def _options(address: Address) -> dict[str, Any]:
         # Once, at once: a pooled connection may have died with the server that is back by now.
         "retry": Retry(NoBackoff(), 1),
         **tls_options(address.tls),
+    }
+
+
+def sentinel_options(sentinels: Sentinels) -> dict[str, Any]:  # arguments of several types
+    """How redis-py enters the Sentinels themselves: the heart of kombu's `sentinel_kwargs`."""
+    return {
+        "username": sentinels.username,
+        "password": sentinels.password,
+        **tls_options(sentinels.tls),
     }
 
 

@@ -24,7 +24,12 @@ def exporter(
     key_prefix: Annotated[
         str, typer.Option(help="`global_keyprefix` of the application's transport options.")
     ] = "",
-    master_name: Annotated[str, typer.Option(help="Of a sentinel:// broker.")] = "",
+    master_name: Annotated[
+        str,
+        typer.Option(
+            help="The master set of a sentinel:// broker; CELERIAC_SENTINEL_MASTER by default."
+        ),
+    ] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
 ) -> None:
@@ -35,9 +40,7 @@ def exporter(
     from app.exporter.exporter import Exporter
     from app.settings import BrokerSettings
 
-    url = BrokerSettings().broker_url.get_secret_value()
-    sentinel = address.SentinelEntry(master_name=master_name)
-    place = address.parse_address(url, sentinel=sentinel)
+    place = address.address_of(BrokerSettings(), master_name=master_name)
 
     async def run() -> None:
         found = Exporter(place, key_prefix=key_prefix, queues=queue or (), clock=time.time)

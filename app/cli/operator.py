@@ -70,6 +70,7 @@ def operator(
     logs.configure(log_level, log_format=log_format)
     from pydantic import SecretStr
 
+    from app.broker import address
     from app.operator import login, process  # kopf takes a second to import
     from app.operator.settings import OperatorSettings
     from app.settings import BrokerSettings
@@ -90,6 +91,7 @@ def operator(
         url_for_all=SecretStr(broker_url) if broker_url else None,
         lease_namespace=lease_namespace,
         broker_url=broker.broker_url if "broker_url" in broker.model_fields_set else None,
+        sentinel=address.sentinel_entry_of(broker),
         liveness_url=liveness_url,
         metrics_host=metrics_host,
         metrics_port=metrics_port,

@@ -75,6 +75,21 @@ class SecretKeyRef(_Part):
     key: Text = Field("url", description="Key in the Secret that holds the broker URL.")
 
 
+class SentinelSpec(_Part):
+    """How the Sentinels themselves are entered. What their master asks for is in the URL."""
+
+    username: str = Field("", max_length=253, description="User of the Sentinels.")
+    password_key: str = Field(
+        "",
+        max_length=253,
+        description="Key of the Sentinels' password, in the Secret that holds the broker URL.",
+    )
+    tls: bool = Field(
+        default=False,
+        description="Speak TLS to the Sentinels, checked by the ssl_* options of the URL.",
+    )
+
+
 class BrokerSpec(_Part):
     """Where the queues are. Without it the operator's own CELERY_BROKER_URL is used."""
 
@@ -88,6 +103,9 @@ class BrokerSpec(_Part):
     )
     master_name: str = Field(
         "", max_length=253, description="The master set, where the URL names Sentinels."
+    )
+    sentinel: SentinelSpec | None = Field(
+        None, description="How the Sentinels are entered, where they ask for a password or TLS."
     )
 
 

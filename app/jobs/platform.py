@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import redis
 from celery import Celery
 
+from app.broker import address
 from app.errors import CeleriacError
 from app.jobs import redis_clients, retry, schedules
 from app.jobs.children import ChildStore
@@ -163,8 +164,8 @@ class Platform:
     @property
     def redis(self) -> "redis.Redis":
         """The broker's server, for what is not a message."""
-        url = self.settings.broker.broker_url.get_secret_value()
-        return self.once(redis.Redis, lambda: redis_clients.open_client(url))
+        group = self.settings.broker
+        return self.once(redis.Redis, lambda: redis_clients.open_client(address.address_of(group)))
 
     @property
     def events(self) -> EventWriter:

@@ -16,13 +16,20 @@ def given_broker_url(environment: Mapping[str, str]) -> str | None:
 
 
 def children(
-    environment: Mapping[str, str], *, data_dir: DataDir, broker_url: str, api_url: str | None
+    environment: Mapping[str, str],
+    *,
+    data_dir: DataDir,
+    broker_url: str,
+    sentinel_master: str = "",
+    api_url: str | None,
 ) -> dict[str, str]:
     """Ours, with everything that the user has not set lying in the data folder.
 
     Without an API the application is somebody else's: it gets the broker, and nothing of ours.
     """
     always = {"CELERY_BROKER_URL": broker_url, "PYTHONUNBUFFERED": "1"}
+    if sentinel_master:
+        always["CELERIAC_SENTINEL_MASTER"] = sentinel_master
     if api_url is None:
         return {**environment, **always}
     defaults = {

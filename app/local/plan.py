@@ -2,17 +2,19 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.broker import address as addresses
+from app.broker.address import Address, SentinelEntry
 from app.errors import InvalidInput
 from app.local import environment, manifests, pools, ports, valkey
 from app.local.data_dir import DataDir
 from app.local.options import DEFAULT_COOLDOWN_S, OWN_CELERY_APP, UpOptions
 from app.local.pools import LocalPool
 from app.local.zygote_link import Application
+from app.settings import BrokerSettings
 
 WORKERS_PER_PROCESSOR = 4
 """Most of a worker's time is waiting: for the network, for a child such as ffmpeg, or for work."""
@@ -57,7 +59,7 @@ class Plan:
     """Everything that is settled before the first process starts."""
 
     data_dir: DataDir
-    broker_url: str
+    broker: Address
     embedded: Embedded | None
     """Our own broker; `None` when the user has given one."""
     api: Api | None
@@ -89,10 +91,10 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
     given_url = environment.given_broker_url(environ)
     embedded = _embedded(data_dir) if given_url is None else None
     broker_url = embedded.url if embedded is not None else given_url or ""
-    addresses.parse_address(broker_url)
+    sentinel = _sentinel(found or ())
     return Plan(
         data_dir=data_dir,
-        broker_url=broker_url,
+        broker=addresses.parse_address(broker_url, sentinel=sentinel),
         embedded=embedded,
         api=api,
         has_workers=not options.is_api_only,
@@ -101,11 +103,29 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         python=python,
         max_workers=options.max_workers or WORKERS_PER_PROCESSOR * pools.processor_count(),
         environment=environment.children(
-            environ, data_dir=data_dir, broker_url=broker_url, api_url=api.url if api else None
+            environ,
+            data_dir=data_dir,
+            broker_url=broker_url,
+            sentinel_master=sentinel.master_name,
+            api_url=api.url if api else None,
         ),
         modules=(OWN_CELERY_APP,) if is_own else (),
         watched=_watched(is_own=is_own) if options.is_reloading else (),
     )
+
+
+def _sentinel(found: Sequence[LocalPool]) -> SentinelEntry:
+    """What the settings say, and the master set that manifests name where those name none."""
+    given = addresses.sentinel_entry_of(BrokerSettings())
+    named = {pool.pool.spec.broker.master_name for pool in found} - {""}
+    if given.master_name:
+        named = {given.master_name}
+    if len(named) > 1:
+        raise InvalidInput(
+            "the pools of this machine share a broker, and name the master sets "
+            f"{', '.join(sorted(named))}: set CELERIAC_SENTINEL_MASTER to the one that is meant"
+        )
+    return replace(given, master_name="".join(named))
 
 
 def _embedded(data_dir: DataDir) -> Embedded:

@@ -128,7 +128,7 @@ class Platform:
         Raises:
             BrokerRefused: it does not let us in, which no waiting changes.
         """
-        connection = Connection(addresses.parse_address(self._plan.broker_url))
+        connection = Connection(self._plan.broker)
         try:
             problem = await servers.broker_problem(connection)
             if problem is not None:
@@ -235,7 +235,7 @@ class Platform:
         plan = self._plan
         return Places(
             api=plan.api.url if plan.api is not None else None,
-            broker=str(addresses.parse_address(plan.broker_url)),
+            broker=str(plan.broker),
             database=environment.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
             data_dir=plan.data_dir.path,
         )

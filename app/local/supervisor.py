@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 
-from app.broker import address as addresses
 from app.broker.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
@@ -48,11 +47,10 @@ class Supervisor:
     ) -> None:
         self._celery = celery
         self._log_level = log_level
-        address = addresses.parse_address(plan.broker_url)
-        self._connection = Connection(address)
+        self._connection = Connection(plan.broker)
         self._data_dir = plan.data_dir
         self._brokers = LocalBrokers(
-            address, revoked=revocation_file.read(plan.data_dir.revoked), clock=time.time
+            plan.broker, revoked=revocation_file.read(plan.data_dir.revoked), clock=time.time
         )
         self._saved: UpStatus | None = None
         self._cleaning: set[asyncio.Task[None]] = set()

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydantic import SecretStr
 
 from app.broker import address as addresses
-from app.broker.address import Address, SentinelEntry
+from app.broker.address import NO_SENTINEL, Address, SentinelEntry
 from app.broker.link import Link
 from app.broker.model import BrokerReading
 from app.control.pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 from app.control.problems import PoolProblem, ProblemReason
+from app.control.spec import SentinelSpec
 from app.errors import BrokerUnreachable, InvalidInput
 from app.operator.secrets import SecretKey, Secrets
 from app.queues import QueueName
@@ -31,9 +32,8 @@ class _Place:
 
 
 @lru_cache(maxsize=1024)
-def _place(url: str, master_name: str, key_prefix: str) -> _Place:
+def _place(url: str, sentinel: SentinelEntry, key_prefix: str) -> _Place:
     """Asked for each pool at each tick: the same object, so that it is found by identity."""
-    sentinel = SentinelEntry(master_name=master_name)
     return _Place(addresses.parse_address(url, sentinel=sentinel), key_prefix)
 
 
@@ -68,6 +68,7 @@ class KubernetesBrokers:
         *,
         own_url: SecretStr | None,
         url_for_all: SecretStr | None = None,
+        own_sentinel: SentinelEntry = NO_SENTINEL,
         clock: Callable[[], float],
         has_revocations: bool = True,
     ) -> None:
@@ -76,6 +77,7 @@ class KubernetesBrokers:
         self._secrets = secrets
         self._own_url = own_url
         self._url_for_all = url_for_all
+        self._own_sentinel = own_sentinel
         self._clock = clock
         self._connected: dict[_Place, _Connected] = {}
         self._last: dict[SecretKey, _Place] = {}
@@ -106,22 +108,33 @@ class KubernetesBrokers:
 
     async def _find_place(self, pool: WorkerPool) -> _Place:
         if self._url_for_all is not None:
-            return self._parsed(
-                self._url_for_all.get_secret_value(), pool, source="the URL of --broker-url"
-            )
+            url = self._url_for_all.get_secret_value()
+            return self._parsed(url, self._own_sentinel, pool, source="the URL of --broker-url")
         reference = pool.spec.broker.secret_key_ref
         if reference is None:
             url, source = self._url_of_operator(), "the operator's CELERY_BROKER_URL"
-            return self._parsed(url, pool, source=source)
+            return self._parsed(url, self._own_sentinel, pool, source=source)
         key = SecretKey(pool.key.namespace, reference.name, reference.key)
         last = self._connected.get(self._last[key]) if key in self._last else None
         is_suspect = last is not None and last.is_failing
         url = await self._secrets.value(key, is_suspect=is_suspect)
-        place = self._parsed(url, pool, source=str(key))
+        sentinel = await self._sentinel(pool.spec.broker.sentinel, key, is_suspect=is_suspect)
+        place = self._parsed(url, sentinel, pool, source=str(key))
         if is_suspect and self._last[key] != place:
             await self._retire(self._last[key])
         self._last[key] = place
         return place
+
+    async def _sentinel(
+        self, spec: SentinelSpec | None, url_key: SecretKey, *, is_suspect: bool
+    ) -> SentinelEntry:
+        if spec is None:
+            return NO_SENTINEL
+        password = None
+        if spec.password_key:
+            key = replace(url_key, key=spec.password_key)
+            password = await self._secrets.value(key, is_suspect=is_suspect)
+        return SentinelEntry(username=spec.username or None, password=password, has_tls=spec.tls)
 
     def _url_of_operator(self) -> str:
         if self._own_url is None:
@@ -131,10 +144,13 @@ class KubernetesBrokers:
             )
         return self._own_url.get_secret_value()
 
-    def _parsed(self, url: str, pool: WorkerPool, *, source: str) -> _Place:
+    def _parsed(
+        self, url: str, sentinel: SentinelEntry, pool: WorkerPool, *, source: str
+    ) -> _Place:
         broker = pool.spec.broker
+        master_name = broker.master_name or sentinel.master_name
         try:
-            return _place(url, broker.master_name, broker.key_prefix)
+            return _place(url, replace(sentinel, master_name=master_name), broker.key_prefix)
         except InvalidInput as error:
             message = f"{source} is no broker URL: {error}"
             raise PoolProblem(ProblemReason.BROKER_UNKNOWN, message) from error

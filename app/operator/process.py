@@ -143,6 +143,7 @@ def build_parts(
         Secrets(server, clock=clock),
         own_url=settings.broker_url,
         url_for_all=settings.url_for_all,
+        own_sentinel=settings.sentinel,
         clock=clock,
         has_revocations=not settings.is_dry_run,
     )

@@ -71,7 +71,7 @@ class Secrets:
         try:
             path = f"/api/v1/namespaces/{key.namespace}/secrets/{key.name}"
             value = _decoded(await self._server.get(path), key.key)
-            problem = "" if value else f"there is no text under {key}: put the broker URL there"
+            problem = "" if value else f"there is no text under {key}: add it to the Secret"
         except NotFound:
             problem = f"there is no Secret {key.namespace}/{key.name}: create it, or correct "
             problem += "spec.broker.secretKeyRef"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from app.broker.address import NO_SENTINEL, SentinelEntry
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings:
@@ -17,6 +19,8 @@ class OperatorSettings:
     """The broker of every pool, in a dry run from outside of the cluster."""
     broker_url: SecretStr | None = None
     """For pools without `spec.broker.secretKeyRef`."""
+    sentinel: SentinelEntry = NO_SENTINEL
+    """How the Sentinels of that URL are entered."""
     liveness_url: str | None = None
     """Where liveness is served, `http://0.0.0.0:8080/healthz`; readiness is `/readyz` beside it."""
     metrics_host: str = "127.0.0.1"

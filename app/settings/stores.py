@@ -1,10 +1,11 @@
 """Where messages, rows and files are kept."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from app.settings.group import MEBIBYTE, Group
+from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group
 
 
 class BrokerSettings(Group):
@@ -14,6 +15,26 @@ class BrokerSettings(Group):
         SecretStr("redis://127.0.0.1:6379/0"),
         validation_alias=AliasChoices("CELERY_BROKER_URL", "REDIS_URL"),
         description="Redis or Valkey that holds the queues and the event streams.",
+    )
+    sentinel_master: str = Field(
+        "",
+        validation_alias="CELERIAC_SENTINEL_MASTER",
+        description="The master set, where the broker's URL names Sentinels (`sentinel://`).",
+    )
+    sentinel_username: Annotated[str | None, NONE_IF_EMPTY] = Field(
+        None,
+        validation_alias="CELERIAC_SENTINEL_USERNAME",
+        description="User of the Sentinels themselves. That of their master is in the URL.",
+    )
+    sentinel_password: Annotated[SecretStr | None, NONE_IF_EMPTY] = Field(
+        None,
+        validation_alias="CELERIAC_SENTINEL_PASSWORD",
+        description="Password of the Sentinels themselves. That of their master is in the URL.",
+    )
+    sentinel_tls: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_SENTINEL_TLS",
+        description="Speak TLS to the Sentinels, checked by the `ssl_*` options of the URL.",
     )
     result_backend_url: SecretStr | None = Field(
         None,

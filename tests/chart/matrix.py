@@ -1,6 +1,6 @@
 """Values that between them reach every template, by the sentence that says what they are for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
@@ -69,6 +69,39 @@ _POD: Values = {
 }
 
 
+HOSTILE_QUEUES: Mapping[str, Sequence[str]] = {
+    "off": ["orders #1", "a: b", "- x", "{x}", "[x]"],
+    "on": ["%x", "*x", "&x", "!x", "| x", "> x", "? x"],
+    "yes": ["'x'", '"x"', "a\\b", " x ", "tab\there", "{{ .Values }}", "$(HOME)", "$HOME"],
+    "no": ["~", "1e4", "0x1f", "true", "1_000", "2024-01-01", "=", "<<"],
+    "null": ["grüße", "日本", "🐇", "@x", "`x`", "#x", "-", "--queue=x"],
+    "1e3": [],
+    "0x10": [],
+    "0o17": [],
+    "1-1": [],
+}
+"""Queues by their pool: names that are legal and that YAML, Helm or a shell would like to read."""
+
+HOSTILE: Values = {
+    "nameOverride": "0x1f",
+    "fullnameOverride": "1e3",
+    "pipelines": {"enabled": False},
+    "celery": {"app": "shop.tasks: app"},
+    "redis": {"enabled": False},
+    "broker": {"existingSecret": "1e4", "urlKey": "on", "keyPrefix": "a: b #", "masterName": "1e5"},
+    "workers": {
+        "image": {"repository": "shop", "tag": "1.10"},
+        "pools": {
+            name: {"queues": queues, "extraArgs": ["1e3", "-O: fair #"]}
+            for name, queues in HOSTILE_QUEUES.items()
+        },
+        "defaults": {"pod": {"priorityClassName": "1e6", "runtimeClassName": "on"}},
+    },
+    "serviceAccount": {"create": False, "name": "1e7"},
+}
+"""Names that are legal in Kubernetes, and that YAML reads as something else where they are bare."""
+
+
 _COMPONENTS = ("api", "beat", "exporter", "operator", "redis", "postgresql", "tests")
 
 
@@ -95,7 +128,12 @@ CASES: dict[str, Case] = {
     "external broker, database, object store and claims": Case(
         values={
             "redis": {"enabled": False},
-            "broker": {"existingSecret": "broker", "urlKey": "u", "keyPrefix": "shop:"},
+            "broker": {
+                "existingSecret": "broker",
+                "urlKey": "u",
+                "masterName": "main",
+                "sentinel": {"username": "guard", "passwordKey": "s", "tls": True},
+            },
             "postgresql": {"enabled": False},
             "database": {"existingSecret": "database", "urlKey": "u"},
             "objectStore": {"url": "s3://bucket/prefix", "existingSecret": "store"},
@@ -157,6 +195,13 @@ CASES: dict[str, Case] = {
             "security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         }
     ),
+    **{
+        f"hostile names, sized by {provider}": Case(
+            values={**HOSTILE, "autoscaling": {"provider": provider, "keda": {"address": "r:1"}}},
+            apis=[rendering.KEDA],
+        )
+        for provider in ("operator", "keda", "hpa", "none")
+    },
     "additions to every pod": Case(
         values={
             **{name: {"pod": _POD} for name in _COMPONENTS},

@@ -79,7 +79,9 @@ def render(
     values: Values | None = None, *, release: str = RELEASE, apis: Sequence[str] = ()
 ) -> Rendered:
     """Render the chart. Raises ChartRefused."""
-    return _render(json.dumps(values or {}, sort_keys=True), release, tuple(apis))
+    return _render(
+        json.dumps(values or {}, sort_keys=True, ensure_ascii=False), release, tuple(apis)
+    )
 
 
 def pod_of(manifest: Manifest) -> Manifest:

@@ -52,6 +52,30 @@ CASES: dict[str, tuple[Values, str]] = {
         {"pipelines": {"pools": {"pdf": {"softTimeLimitSeconds": 1800}}}},
         "pool pdf: softTimeLimitSeconds must be below hardTimeLimitSeconds",
     ),
+    "Sentinels of the release's own Redis": (
+        {"broker": {"masterName": "main"}},
+        "the release's own Redis has no Sentinels, so leave out broker.masterName and "
+        "broker.sentinel, or set redis.enabled to false",
+    ),
+    "a password of Sentinels without their set": (
+        {"redis": {"enabled": False}, "broker": {"existingSecret": "b", "sentinel": {"tls": True}}},
+        "broker.sentinel is about Sentinels, so name their master set in broker.masterName",
+    ),
+    "a queue with a comma": (
+        {"workers": {"pools": {"more": {"queues": ["a,b"]}}}},
+        "at '/workers/pools/more/queues/0': 'a,b' does not match pattern '^[^,]+$'",
+    ),
+    "a name that YAML has read as false": (
+        {"workers": {"pools": {"false": {}}}},
+        "pool false: YAML reads names such as on, off, yes and no as true or false: put the name "
+        "in quotes, or call it something else",
+    ),
+    "a key prefix for our own application": (
+        {"broker": {"keyPrefix": "shop:"}},
+        "broker.keyPrefix is for an application of yours: Celeriac's own, which pool cleanup runs, "
+        "has a database of the broker to itself; set pipelines.enabled to false, or leave "
+        "broker.keyPrefix out",
+    ),
     "KEDA that is not there": (
         {"autoscaling": {"provider": "keda"}},
         "autoscaling.provider is keda, and this cluster has no ScaledObject of keda.sh/v1alpha1: "

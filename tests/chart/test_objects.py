@@ -9,7 +9,17 @@ from app.control import pool as pools
 from tests.chart import api_schemas, matrix
 from tests.chart.rendering import Manifest, Rendered
 
-EXTERNAL = {"broker", "database", "store", "more", "shop-broker", "flower", "extra", "shared"}
+EXTERNAL = {
+    "broker",
+    "database",
+    "store",
+    "more",
+    "shop-broker",
+    "flower",
+    "extra",
+    "shared",
+    "1e4",
+}
 """Secrets and claims that the cases say are there already."""
 
 LABELS = {

@@ -16,6 +16,48 @@ ROOT = Path(__file__).parents[2]
 KEEP = {"helm.sh/resource-policy": "keep"}
 
 
+SENTINELS = {
+    "redis": {"enabled": False},
+    "broker": {
+        "existingSecret": "broker",
+        "masterName": "main",
+        "sentinel": {"username": "guard", "passwordKey": "guards", "tls": True},
+    },
+}
+
+
+def test_everything_that_speaks_to_the_broker_knows_its_sentinels() -> None:
+    rendered = rendering.render(SENTINELS)
+    told = {
+        name: {
+            each["name"]: each.get("value", each.get("valueFrom"))
+            for each in container["env"]
+            if each["name"].startswith("CELERIAC_SENTINEL_")
+        }
+        for name, container in rendered.containers()
+        if any(each["name"] == "CELERY_BROKER_URL" for each in container.get("env", []))
+    }
+    want = {
+        "CELERIAC_SENTINEL_MASTER": "main",
+        "CELERIAC_SENTINEL_USERNAME": "guard",
+        "CELERIAC_SENTINEL_PASSWORD": {"secretKeyRef": {"name": "broker", "key": "guards"}},
+        "CELERIAC_SENTINEL_TLS": "true",
+    }
+    assert {name.partition(" celeriac")[2].partition(":")[0] for name in told} >= {
+        *("-api", "-beat", "-exporter", "-operator", "-worker-pdf"),
+    }
+    assert [name for name, variables in told.items() if variables != want] == []
+    assert {str(pool["spec"]["broker"]) for pool in rendered.of_kind("WorkerPool")} == {
+        str(
+            {
+                "secretKeyRef": {"name": "broker", "key": "url"},
+                "masterName": "main",
+                "sentinel": {"username": "guard", "passwordKey": "guards", "tls": True},
+            }
+        )
+    }
+
+
 def environment(container: Manifest) -> dict[str, Manifest]:
     return {variable["name"]: variable for variable in container["env"]}
 

@@ -1,14 +1,15 @@
 """The worker pools of the chart: those of the code, their commands, and what sizes them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from app import queues
 from app.queues import Queue
-from tests.chart import matrix, rendering
-from tests.chart.rendering import ChartRefused, Manifest, Values
+from tests.chart import api_schemas, matrix, rendering
+from tests.chart.rendering import ChartRefused, Manifest, Rendered, Values
 
 KOMBU_SEPARATOR = "\x06\x16"
 """Between a queue's name and its priority step, in the key of a Redis list (kombu's `sep`)."""
@@ -17,6 +18,79 @@ KOMBU_SEPARATOR = "\x06\x16"
 def worker(pool: str, values: Values | None = None, **options: Any) -> Manifest:
     rendered = rendering.render(values, **options)
     return rendered.get("Deployment", f"celeriac-worker-{pool}")
+
+
+def given(arguments: list[str], option: str) -> list[str]:
+    """Values of an option, as the process finds them when Kubernetes has replaced variables."""
+    prefix = f"--{option}="
+    found = [each.removeprefix(prefix) for each in arguments if each.startswith(prefix)]
+    assert not any(re.search(r"(?<!\$)\$\(", each) for each in found)
+    return [each.replace("$$(", "$(") for each in found]
+
+
+@pytest.mark.parametrize("provider", ["operator", "keda", "hpa", "none"])
+def test_workers_consume_the_queues_that_were_named(provider: str) -> None:
+    rendered = matrix.CASES[f"hostile names, sized by {provider}"].render()
+    found = {
+        each["metadata"]["labels"]["celeriac.dev/pool"]: given(
+            rendering.main_container(each)["args"], "queues"
+        )
+        for each in rendered.of_kind("Deployment")
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] == "worker"
+    }
+    assert found == {name: [",".join(queues)] for name, queues in QUEUES_BY_POOL.items()}
+
+
+QUEUES_BY_POOL = {name: queues or [name] for name, queues in matrix.HOSTILE_QUEUES.items()}
+
+
+def test_workers_of_our_own_consume_the_queues_that_were_named() -> None:
+    queues = [queue for named in matrix.HOSTILE_QUEUES.values() for queue in named]
+    deployment = worker("more", own_pool(queues=queues))
+    assert given(rendering.main_container(deployment)["args"], "queue") == queues
+
+
+def test_pools_are_sized_by_the_queues_that_were_named() -> None:
+    operated, keda, hpa = (
+        matrix.CASES[f"hostile names, sized by {provider}"].render()
+        for provider in ("operator", "keda", "hpa")
+    )
+    assert {
+        each["metadata"]["labels"]["celeriac.dev/pool"]: each["spec"]["queues"]
+        for each in operated.of_kind("WorkerPool")
+    } == QUEUES_BY_POOL
+    assert {
+        each["metadata"]["labels"]["celeriac.dev/pool"]: list(
+            dict.fromkeys(
+                trigger["metadata"]["listName"].partition(KOMBU_SEPARATOR)[0]
+                for trigger in each["spec"]["triggers"]
+            )
+        )
+        for each in keda.of_kind("ScaledObject")
+    } == QUEUES_BY_POOL
+    assert {
+        each["metadata"]["labels"]["celeriac.dev/pool"]: each["spec"]["metrics"][0]["external"][
+            "metric"
+        ]["selector"]["matchExpressions"][0]["values"]
+        for each in hpa.of_kind("HorizontalPodAutoscaler")
+        if each["metadata"]["labels"].get("celeriac.dev/pool")
+    } == QUEUES_BY_POOL
+
+
+def test_the_exporter_knows_the_queues_and_the_prefix_that_were_named() -> None:
+    rendered = matrix.CASES["hostile names, sized by operator"].render()
+    arguments = rendering.main_container(rendered.get("Deployment", "1e3-exporter"))["args"]
+    assert sorted(given(arguments, "queue")) == sorted(
+        queue for queues in QUEUES_BY_POOL.values() for queue in queues
+    )
+    assert given(arguments, "key-prefix") == ["a: b #"]
+
+
+def test_a_release_and_a_namespace_may_be_called_like_numbers() -> None:
+    text = rendering.helm("template", "1e3", str(rendering.CHART), "--namespace", "0x10")
+    objects = [each for each in Rendered(text).objects if api_schemas.is_kubernetes_own(each)]
+    version = api_schemas.NEWEST
+    assert [fault for each in objects for fault in api_schemas.faults(each, version=version)] == []
 
 
 def own_pool(**settings: Any) -> Values:

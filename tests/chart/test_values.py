@@ -139,7 +139,14 @@ SETS: dict[str, tuple[Values, set[str]]] = {
         EXTERNAL,
         {
             *("redis", "postgresql", "nameOverride", "tag", "extraArgs"),
-            *("workers.pools", "pipelines.pools", "priorityClassName"),
+            *("workers.pools", "pipelines.pools", "priorityClassName", "keyPrefix"),
+        },
+    ),
+    "an application of others": (
+        {**EXTERNAL, "pipelines": {"enabled": False}},
+        {
+            *("redis", "postgresql", "nameOverride", "tag", "extraArgs"),
+            *("pipelines.pools", "priorityClassName", "command"),
         },
     ),
     "with Secrets and claims of others": (
@@ -207,6 +214,10 @@ CONTEXT: dict[str, Values] = {
 """What a switch needs to be seen, by the start of its path."""
 
 COMPANIONS: dict[str, Values] = {
+    "broker.sentinel.tls": {
+        "redis": {"enabled": False},
+        "broker": {"existingSecret": "broker", "masterName": "main"},
+    },
     "redis.enabled": {"broker": {"existingSecret": "broker"}},
     "postgresql.enabled": {"database": {"existingSecret": "database"}},
 }

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel, SentinelChannel
 
 from app import celery_app, queues
-from app.errors import InvalidInput
 from app.jobs import platform
 from app.jobs.pipeline import Registry, RegistryError, Stage
 from app.queues import QueueName
@@ -35,6 +34,17 @@ def test_every_setting_is_one_that_celery_knows(application: Celery) -> None:
 @pytest.mark.parametrize("name", ["broker_transport_options"])
 def test_every_transport_option_is_one_that_kombu_knows(application: Celery, name: str) -> None:
     assert set(changed(application)[name]) <= set(Channel.from_transport_options)
+
+
+def test_every_transport_option_of_sentinels_is_one_that_kombu_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "sentinel://a")
+    monkeypatch.setenv("CELERIAC_SENTINEL_MASTER", "main")
+    found = celery_app.create(Settings(), Registry([])).conf.broker_transport_options
+
+    assert found["master_name"] == "main"
+    assert set(found) <= set(SentinelChannel.from_transport_options)
 
 
 def test_messages_are_json_and_kept_until_the_work_is_done(application: Celery) -> None:
@@ -100,12 +110,6 @@ def test_a_liveness_file_adds_a_step(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_the_module_makes_its_application_when_it_is_asked_for() -> None:
     with pytest.raises(AttributeError):
         celery_app.nothing  # noqa: B018
-
-
-def test_sentinels_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CELERY_BROKER_URL", "sentinel://one:26379;sentinel://two:26379/0")
-    with pytest.raises(InvalidInput, match="sentinels: jobs need the address of a Redis itself"):
-        celery_app.create(Settings(), Registry([]))
 
 
 def test_an_application_keeps_the_urls_of_requests_out_of_the_logs(

@@ -32,6 +32,8 @@ SET_BY_CHART = frozenset(
         "CELERIAC_INSECURE",  # the template says so
         "CELERIAC_LEAVING_FILE",
         "CELERIAC_LIVENESS_FILE",
+        *("CELERIAC_SENTINEL_MASTER", "CELERIAC_SENTINEL_USERNAME"),
+        *("CELERIAC_SENTINEL_PASSWORD", "CELERIAC_SENTINEL_TLS"),
     }
 )
 """Settings that have a place of their own in the values, or none in a cluster; what holds a

@@ -38,15 +38,36 @@ env:
   - name: CELERY_BROKER_URL
     valueFrom:
       secretKeyRef:
-        name: {{ . }}
-        key: {{ include "celeriac.brokerSecretKey" $.root }}
+        name: {{ . | quote }}
+        key: {{ include "celeriac.brokerSecretKey" $.root | quote }}
+  {{- with $.root.Values.broker }}
+  {{- if .masterName }}
+  - name: CELERIAC_SENTINEL_MASTER
+    value: {{ .masterName | quote }}
+  {{- end }}
+  {{- if .sentinel.username }}
+  - name: CELERIAC_SENTINEL_USERNAME
+    value: {{ .sentinel.username | quote }}
+  {{- end }}
+  {{- if .sentinel.passwordKey }}
+  - name: CELERIAC_SENTINEL_PASSWORD
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "celeriac.brokerSecretName" $.root | quote }}
+        key: {{ .sentinel.passwordKey | quote }}
+  {{- end }}
+  {{- if .sentinel.tls }}
+  - name: CELERIAC_SENTINEL_TLS
+    value: "true"
+  {{- end }}
+  {{- end }}
   {{- end }}
   {{- if .own }}
   - name: DATABASE_URL
     valueFrom:
       secretKeyRef:
-        name: {{ include "celeriac.databaseSecretName" .root }}
-        key: {{ include "celeriac.databaseSecretKey" .root }}
+        name: {{ include "celeriac.databaseSecretName" .root | quote }}
+        key: {{ include "celeriac.databaseSecretKey" .root | quote }}
   {{- end }}
   {{- with .env }}
   {{- toYaml . | nindent 2 }}
@@ -61,7 +82,7 @@ envFrom:
       name: {{ include "celeriac.fullname" .root }}-settings
   {{- range list .root.Values.objectStore.existingSecret .root.Values.settingsSecret | compact | uniq }}
   - secretRef:
-      name: {{ . }}
+      name: {{ . | quote }}
   {{- end }}
   {{- end }}
   {{- with .values.pod.envFrom }}

@@ -16,5 +16,5 @@ selector:
   matchLabels:
     {{- include "celeriac.selectorLabels" . | nindent 4 }}
 namespaceSelector:
-  matchNames: [{{ .root.Release.Namespace }}]
+  matchNames: [{{ .root.Release.Namespace | quote }}]
 {{- end -}}

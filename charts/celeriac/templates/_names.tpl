@@ -12,11 +12,11 @@
 
 {{/* Labels that find the pods of a component. Arguments: root, component, and pool for workers. */}}
 {{- define "celeriac.selectorLabels" -}}
-app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- with .pool }}
-celeriac.dev/pool: {{ . }}
+celeriac.dev/pool: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -37,9 +37,9 @@ Metadata of an object. Arguments: root, component, and where needed pool, suffix
 name (in full), namespaced (false for cluster objects), labels, annotations.
 */}}
 {{- define "celeriac.metadata" -}}
-name: {{ .name | default (printf "%s-%s" (include "celeriac.fullname" .root) (.suffix | default .component)) }}
+name: {{ .name | default (printf "%s-%s" (include "celeriac.fullname" .root) (.suffix | default .component)) | quote }}
 {{- if ne .namespaced false }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- include "celeriac.labels" . | nindent 2 }}

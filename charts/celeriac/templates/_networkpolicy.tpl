@@ -64,7 +64,7 @@ ports:
         except:
           {{- range .Values.networkPolicy.privateRanges }}
           {{- if not (contains ":" .) }}
-          - {{ . }}
+          - {{ . | quote }}
           {{- end }}
           {{- end }}
     - ipBlock:
@@ -100,7 +100,7 @@ ports:
 - from:
     - podSelector:
         matchLabels:
-          app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name }}
-          app.kubernetes.io/instance: {{ .root.Release.Name }}
+          app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name | quote }}
+          app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
   {{- include "celeriac.networkPolicyPorts" (list .port) | nindent 2 }}
 {{- end -}}

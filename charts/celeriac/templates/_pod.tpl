@@ -11,7 +11,7 @@ env, checksums (annotations of the pods that change with a configuration).
 labels:
   {{- include "celeriac.selectorLabels" . | nindent 2 }}
   {{- if .files }}
-  celeriac.dev/files: {{ include "celeriac.fullname" .root }}
+  celeriac.dev/files: {{ include "celeriac.fullname" .root | quote }}
   {{- end }}
   {{- with merge (dict) (.values.pod.labels | default dict) .root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
@@ -24,7 +24,7 @@ annotations:
 
 {{/* Everything of a pod's spec but its containers. */}}
 {{- define "celeriac.podSpec" -}}
-serviceAccountName: {{ .serviceAccount | default (include "celeriac.serviceAccountName" .root) }}
+serviceAccountName: {{ .serviceAccount | default (include "celeriac.serviceAccountName" .root) | quote }}
 automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
 {{- if not (has .component (list "redis" "postgresql")) }}
@@ -42,10 +42,10 @@ securityContext:
   {{- include "celeriac.podSecurityContext" . | nindent 2 }}
 terminationGracePeriodSeconds: {{ .values.pod.terminationGracePeriodSeconds | default .grace | default 30 }}
 {{- with .values.pod.priorityClassName | default (include "celeriac.priorityClassName" .) }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .values.pod.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .values.pod.nodeSelector }}
 nodeSelector:
@@ -73,7 +73,7 @@ volumes:
   {{- if .files }}
   - name: files
     persistentVolumeClaim:
-      claimName: {{ .root.Values.files.existingClaim | default (printf "%s-files" (include "celeriac.fullname" .root)) }}
+      claimName: {{ .root.Values.files.existingClaim | default (printf "%s-files" (include "celeriac.fullname" .root)) | quote }}
   {{- end }}
   {{- with .volumes }}
   {{- toYaml . | nindent 2 }}

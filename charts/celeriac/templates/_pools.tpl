@@ -61,6 +61,11 @@ a repository is its image). Its queues are never empty.
 {{- toYaml $merged -}}
 {{- end -}}
 
+{{/* An argument of a container, quoted. Kubernetes would put a variable in the place of `$(NAME)`. */}}
+{{- define "celeriac.argument" -}}
+{{- . | replace "$(" "$$(" | quote -}}
+{{- end -}}
+
 {{/* The worker's command line. Celery itself holds processes to time limits, Celeriac's tasks look at theirs in threads. */}}
 {{- define "celeriac.workerCommand" -}}
 {{- if .pool.command }}
@@ -75,14 +80,14 @@ args:
 command: [celeriac, worker]
 args:
   {{- range .pool.queues }}
-  - --queue={{ . }}
+  - {{ include "celeriac.argument" (printf "--queue=%s" .) }}
   {{- end }}
 {{- else }}
 command: [celery, --app, {{ .root.Values.celery.app | quote }}, worker]
 args:
-  - --queues={{ join "," .pool.queues }}
+  - {{ include "celeriac.argument" (printf "--queues=%s" (join "," .pool.queues)) }}
 {{- end }}
-  - --pool={{ .pool.pool }}
+  - {{ printf "--pool=%s" .pool.pool | quote }}
   - --concurrency={{ .pool.concurrency }}
 {{- if eq .pool.pool "prefork" }}
 {{- with .pool.softTimeLimitSeconds }}

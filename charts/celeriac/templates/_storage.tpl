@@ -9,7 +9,7 @@ helm.sh/resource-policy: keep
 {{- define "celeriac.claimSpec" -}}
 accessModes: [{{ .accessMode }}]
 {{- with .claim.storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests:
@@ -21,7 +21,7 @@ resources:
 name: data
 {{- if .persistence.enabled }}
 persistentVolumeClaim:
-  claimName: {{ .persistence.existingClaim | default (printf "%s-%s" (include "celeriac.fullname" .root) .component) }}
+  claimName: {{ .persistence.existingClaim | default (printf "%s-%s" (include "celeriac.fullname" .root) .component) | quote }}
 {{- else }}
 emptyDir: {}
 {{- end }}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.broker.address import parse_address
 from app.jobs import events, redis_clients
 from app.jobs.events import Event, EventKind, EventWriter, Seen
 from app.jobs.model import Job, JobState
@@ -15,7 +16,9 @@ from tests.unit.jobs import build
 
 @pytest.fixture
 def writer(redis_url: str) -> EventWriter:
-    return EventWriter(redis_clients.open_client(redis_url), length=1000, expire_s=60)
+    return EventWriter(
+        redis_clients.open_client(parse_address(redis_url)), length=1000, expire_s=60
+    )
 
 
 RUNNING = build.job(state=JobState.RUNNING, progress=40.0, message="at it")
@@ -33,7 +36,7 @@ async def collect(
     redis_url: str, job: Job | None, *, after: str = events.FIRST_ID, look_s: float = 0.1
 ) -> list[Event | None]:
     """Everything until the end, with the row as `job`; at most five silences."""
-    client = redis_clients.open_reader(redis_url)
+    client = redis_clients.open_reader(parse_address(redis_url))
     told: list[Event | None] = []
     async with aclosing(
         events.follow(client, RUNNING.id, find=found(job), after=after, look_s=look_s)
@@ -106,7 +109,7 @@ def test_follow_goes_on_when_a_failed_job_is_taken_up_again(
 
 def test_follow_gets_news_as_they_come(writer: EventWriter, redis_url: str) -> None:
     async def write_when_read() -> list[EventKind | None]:
-        client = redis_clients.open_reader(redis_url)
+        client = redis_clients.open_reader(parse_address(redis_url))
         follower = events.follow(client, RUNNING.id, find=found(RUNNING), look_s=20.0)
         told = []
         for job in (RUNNING, RUNNING):
@@ -127,7 +130,7 @@ def test_follow_of_a_silent_redis_ends_with_the_row() -> None:
 
 
 def test_the_stream_is_capped_and_expires(redis_url: str) -> None:
-    client = redis_clients.open_client(redis_url)
+    client = redis_clients.open_client(parse_address(redis_url))
     writer = EventWriter(client, length=100, expire_s=60)
     for number in range(1000):
         writer.progress(RUNNING, Seen(progress=number / 10))
@@ -149,7 +152,7 @@ def test_latest_tells_of_those_jobs_that_have_news(writer: EventWriter) -> None:
 def test_a_silent_redis_costs_news_and_no_time() -> None:
     now = [0.0]
     writer = EventWriter(
-        redis_clients.open_client("redis://127.0.0.1:1/0"),
+        redis_clients.open_client(parse_address("redis://127.0.0.1:1/0")),
         length=10,
         expire_s=60,
         monotonic=lambda: now[0],

@@ -170,7 +170,7 @@ def test_a_url_is_read_as_kombu_reads_it(url: str) -> None:
 
 @pytest.mark.parametrize("url", [url for url in READ_ALIKE if ";" not in url])
 def test_clients_of_jobs_are_told_what_kombu_reads(url: str) -> None:
-    pool: Any = redis_clients.open_client(url).connection_pool
+    pool: Any = redis_clients.open_client(address.parse_address(url)).connection_pool
 
     assert [entry_of(pool.make_connection())] == kombus(url)
 

@@ -3,12 +3,22 @@
 import os
 import signal
 
+import hypothesis
 import pytest
 
 OURS = (
     *("CELERIAC_", "CELERY_", "DATABASE_", "REDIS_", "STORAGE_", "TEMP_DIR", "MONGODB_", "OTEL_"),
     *("NOTIFY_", "SMTP_", "CACHE_DIR"),
 )
+
+
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    # How fast examples are made says how busy the machine is.
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

@@ -59,6 +59,11 @@ def split(text: str) -> tuple[UrlParts, ...]:
     return tuple(parts)
 
 
+def is_readable(text: str) -> bool:
+    """Whether kombu, and so Celery, can take each URL of a list apart, whatever it is one of."""
+    return all(_kombu_parts(url) is not None for url in text.split(";"))
+
+
 def _split(url: str) -> UrlParts:
     scheme, separator, rest = url.partition("://")
     if not separator or _lowered(scheme) not in SCHEMES:

@@ -11,6 +11,7 @@ import typer
 
 from app.cli import running
 from app.errors import CeleriacError
+from app.telemetry import masking
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,9 +28,16 @@ class ApiAway(CeleriacError):
 
     def __init__(self, *, url: str, reason: str) -> None:
         super().__init__(
-            f"no answer from {url} ({reason}); start one with 'celeriac up', "
+            f"no answer from {masking.masked(url)} ({reason}); start one with 'celeriac up', "
             "or name another with --api-url or CELERIAC_URL"
         )
+
+
+class NotAUrl(CeleriacError):
+    """What names the API is no URL."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{masking.masked(url)} is not a URL such as http://127.0.0.1:8000")
 
 
 class ApiRefused(CeleriacError):
@@ -99,8 +107,8 @@ class Api:
 
         try:
             yield
-        except httpx2.InvalidURL as error:
-            raise CeleriacError(f"{self.url} is not a URL: {error}") from error
+        except httpx2.InvalidURL:
+            raise NotAUrl(self.url) from None
         except httpx2.HTTPError as error:
             raise ApiAway(url=self.url, reason=_reason(error)) from error
 
@@ -120,7 +128,8 @@ def check(answer: "httpx2.Response") -> None:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
-        detail = f"{answer.request.method} {answer.request.url} answers {answer.status_code}"
+        place = masking.masked(str(answer.request.url))
+        detail = f"{answer.request.method} {place} answers {answer.status_code}"
         problem = {"title": answer.reason_phrase or "refused", "detail": detail}
     raise ApiRefused({"status": answer.status_code, **problem})
 
@@ -137,7 +146,7 @@ def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator
     try:
         # Reading the machine's certificates takes a tenth of a second: not for plain HTTP.
         http = httpx2.Client(base_url=base, timeout=TIMEOUT_S, verify=not is_plain)
-    except httpx2.InvalidURL as error:
-        raise CeleriacError(f"{url} is not a URL: {error}") from error
+    except httpx2.InvalidURL:
+        raise NotAUrl(url) from None
     with http:
         yield Api(http)

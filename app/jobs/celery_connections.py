@@ -3,8 +3,9 @@
 from typing import Any
 from urllib.parse import quote
 
-from app.broker import address, connection
+from app.broker import address, broker_url, connection
 from app.broker.address import Address, Sentinels
+from app.errors import InvalidInput
 from app.jobs import redis_clients
 from app.queues import PRIORITIES
 from app.settings import BrokerSettings
@@ -65,6 +66,10 @@ def _urls(broker: BrokerSettings, place: Address) -> Conf:
             conf["broker_use_ssl"] = _tls_options(place)
     results = broker.result_backend_url
     if results is not None:
+        if not broker_url.is_readable(results.get_secret_value()):
+            raise InvalidInput(
+                "CELERY_RESULT_BACKEND cannot be read: percent-encode its user and password"
+            )
         return {**conf, "result_backend": results.get_secret_value()}
     if place.tls is None:
         return {**conf, "result_backend": url}

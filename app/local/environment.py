@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from app.local.data_dir import DataDir
 
@@ -42,13 +41,3 @@ def children(
         "CELERIAC_SOFT_SHUTDOWN_S": "0",
     }
     return {**defaults, **environment, **always}
-
-
-def masked(url: str) -> str:
-    """The URL without its password.
-
-    >>> masked("postgresql://shop:secret@db:5432/jobs"), masked("sqlite:///x.db")
-    ('postgresql://shop:**@db:5432/jobs', 'sqlite:///x.db')
-    """
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":**@", 1) if password else url

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from app.broker import address as addresses
 from app.broker.connection import Connection
-from app.local import code_watch, environment, logs, plan, servers, status_file, valkey
+from app.local import code_watch, logs, plan, servers, status_file, valkey
 from app.local.celery_processes import CeleryProcesses, Outputs
 from app.local.console import Console, Places, Terminal
 from app.local.data_dir import DataDir
@@ -19,6 +19,7 @@ from app.local.service import Service
 from app.local.status_file import UpStatus
 from app.local.supervisor import Supervisor
 from app.local.zygote_link import Application, CeleryCommand
+from app.telemetry import masking
 
 SERVICE_GRACE_S = 6.0
 BROKER_GRACE_S = 10.0
@@ -236,7 +237,7 @@ class Platform:
         return Places(
             api=plan.api.url if plan.api is not None else None,
             broker=str(plan.broker),
-            database=environment.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
+            database=masking.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
             data_dir=plan.data_dir.path,
         )
 

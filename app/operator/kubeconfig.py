@@ -79,7 +79,12 @@ def parse_access(documents: Sequence[tuple[Path, Entry]], *, context: str | None
 def _load(path: Path) -> Entry:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError:
+        # What it says quotes the line, which may hold a token.
+        raise InvalidInput(f"the kubeconfig {path} is not YAML") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the kubeconfig {path} is not text in UTF-8") from None
+    except OSError as error:
         raise InvalidInput(f"the kubeconfig {path} cannot be read: {error}") from error
     if not isinstance(document, dict):
         raise InvalidInput(f"the kubeconfig {path} is not a mapping")

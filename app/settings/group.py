@@ -18,7 +18,13 @@ class Group(BaseSettings):
     secrets.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        # A value that is mistyped may be a secret, or in the place of one.
+        hide_input_in_errors=True,
+    )
 
     def __init__(self, **given: Any) -> None:  # values of several types
         try:

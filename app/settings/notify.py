@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from app.settings.group import AT_COMMAS, Group, Names
 
@@ -15,9 +15,6 @@ WEBHOOK_SECRET_PREFIX = "whsec_"
 
 class NotifySettings(Group):
     """Where notifications and the news of ended jobs go."""
-
-    # A secret that is mistyped is not to be printed with the error.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, AT_COMMAS] = Field(
         (),

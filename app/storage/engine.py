@@ -153,17 +153,31 @@ def parse_url(url: str) -> URL:
     >>> parse_url("postgresql://db/celeriac").drivername
     'postgresql+psycopg'
     """
-    try:
-        parsed = make_url(url)
-    except exc.ArgumentError as error:
-        raise InvalidInput("the database URL cannot be read") from error
+    parsed = _read_url(url)
+    if parsed is None:
+        raise InvalidInput(
+            "the database URL cannot be read; it is sqlite:///path or "
+            "postgresql://user:password@host:5432/database, user and password percent-encoded"
+        )
+    if "@" in (parsed.host or ""):
+        raise InvalidInput("the password of the database URL has to be encoded: write '@' as %40")
     match parsed.get_backend_name():
+        case "sqlite" if parsed.host:
+            raise InvalidInput("an SQLite URL has no host: sqlite:///path, with three slashes")
         case "sqlite":
             return parsed.set(drivername="sqlite")
         case "postgresql" | "postgres":
             return parsed.set(drivername="postgresql+psycopg")
         case other:
             raise InvalidInput(f"no database of kind {other!r}: use sqlite or postgresql")
+
+
+def _read_url(url: str) -> URL | None:
+    """`None` where it cannot be read. What is raised then quotes it, so that it ends here."""
+    try:
+        return make_url(url)
+    except (exc.ArgumentError, ValueError):
+        return None
 
 
 def dump_json(value: object, *, sort_keys: bool = False) -> str:

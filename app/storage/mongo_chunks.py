@@ -195,6 +195,8 @@ class MongoChunkStore:
 
 
 def _client(url: str, *, selection_ms: int) -> MongoClient[Document]:
+    if not url.startswith(("mongodb://", "mongodb+srv://")):
+        raise InvalidInput("MONGODB_URL begins with mongodb:// or mongodb+srv://")
     try:
         with mongo_errors.translated():
             return MongoClient(
@@ -205,8 +207,8 @@ def _client(url: str, *, selection_ms: int) -> MongoClient[Document]:
                 connectTimeoutMS=CONNECT_MS,
                 socketTimeoutMS=SOCKET_MS,
             )
-    except ValueError as error:
-        raise InvalidInput("MONGODB_URL cannot be read") from error
+    except ValueError:
+        raise InvalidInput("MONGODB_URL cannot be read") from None
 
 
 def _document(

@@ -48,9 +48,14 @@ class ArtifactStore:
     @classmethod
     def open(cls, *, folder: Path, url: str | None = None) -> "ArtifactStore":
         """Objects under `url` (`s3://bucket/prefix`, `gs://`, `az://`), else under `folder`."""
+        if url is not None:
+            found = _store_at(url)
+            if found is None:
+                raise InvalidInput(
+                    "STORAGE_URL cannot be used: it is s3://bucket/prefix, gs:// or az://"
+                )
+            return cls(found)
         with translated("the object store"):
-            if url is not None:
-                return cls(store.from_url(url))
             folder.mkdir(parents=True, exist_ok=True)
             # Folders go with the last object in them.
             return cls(store.LocalStore(folder.resolve(), automatic_cleanup=True))
@@ -153,6 +158,14 @@ def checked_key(key: str) -> str:
     if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
         raise InvalidInput(f"no key for an object: {key!r}")
     return key
+
+
+def _store_at(url: str) -> store.ObjectStore | None:
+    """`None` where the URL is none of a store. What is raised then quotes it, so it ends here."""
+    try:
+        return store.from_url(url)
+    except (exceptions.BaseError, ValueError):
+        return None
 
 
 @contextmanager

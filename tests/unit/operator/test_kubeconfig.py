@@ -1,5 +1,6 @@
 """kubeconfig files merge and resolve as kubectl does it."""
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,11 @@ def test_paths_follow_the_environment_then_the_home(tmp_path: Path) -> None:
     assert named == (Path("/a"), Path("/b"))
     assert kubeconfig.paths({}, home=tmp_path) == (tmp_path / ".kube" / "config",)
     assert kubeconfig.paths({}, home=tmp_path / "nobody") == ()
+
+
+def test_a_kubeconfig_that_is_not_yaml_is_not_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("users: [{token: s3cr3t\napiVersion: v1\n")
+    with pytest.raises(InvalidInput, match="is not YAML") as caught:
+        kubeconfig.read_access([path])
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))

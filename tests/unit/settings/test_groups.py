@@ -63,3 +63,8 @@ def test_schedules_that_cannot_be_read_are_a_sentence(
     assert str(raised.value).startswith("the setting CELERIAC_SCHEDULES cannot be used")
     assert want in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("group", settings.groups())
+def test_no_error_behind_ours_repeats_a_value(group: type[Group]) -> None:
+    assert group.model_config["hide_input_in_errors"]

@@ -1,6 +1,7 @@
 """Errors and URLs of the database."""
 
 import inspect
+import traceback
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,20 @@ def test_a_promise_is_on_the_disk_before_anyone_hears_of_it(tmp_path: Path) -> N
             found.append(synchronous(connection))
     database.close()
     assert found == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        pytest.param("postgresql://u:s3cr3t@h:port/d", "cannot be read", id="no port"),
+        pytest.param("postgresql://u:s3cr3t", "cannot be read", id="no host"),
+        pytest.param("s3cr3t", "cannot be read", id="no URL"),
+        pytest.param("postgresql://u:x@s3cr3t@h/d", "as %40", id="an at sign in the password"),
+        pytest.param("sqlite://u:s3cr3t@h/d", "three slashes", id="a host of SQLite"),
+    ],
+)
+def test_a_wrong_url_is_refused_without_a_part_of_it(url: str, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint) as caught:
+        engine.parse_url(url)
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None

@@ -1,0 +1,29 @@
+"""URLs that may be shown: without what only the two ends may know."""
+
+MASK = "**"
+
+
+def masked(url: str) -> str:
+    """The URL without its password and its query. It need not be a URL that can be read: where a
+    password ends is what a wrong one gets wrong, so that all before the last `@` counts as one.
+
+    >>> masked("postgresql://shop:secret@db:5432/jobs"), masked("sqlite:///x.db")
+    ('postgresql://shop:**@db:5432/jobs', 'sqlite:///x.db')
+    >>> masked("redis://:[a/b]@h/0?password=c"), masked("redis://shop:secret")
+    ('redis://:**@h/0', 'redis://shop:**')
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    entry, at, place = rest.rpartition("@")
+    user, colon, _ = entry.partition(":")
+    shown = place.partition("?")[0].partition("#")[0]
+    host, slash, path = shown.partition("/")
+    if not at and not _has_port_or_none(host):
+        host = f"{host.partition(':')[0]}:{MASK}"
+    return f"{scheme}{separator}{user}{f':{MASK}' if colon else ''}{at}{host}{slash}{path}"
+
+
+def _has_port_or_none(host: str) -> bool:
+    name, colon, port = host.rpartition(":")
+    return not colon or port.isdecimal() or (name.startswith("[") and port.endswith("]"))

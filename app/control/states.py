@@ -33,6 +33,12 @@ def _is_blind(found: Findings) -> bool:
     )
 
 
+def _is_unhealthy(found: Findings) -> bool:
+    return any(
+        one.effect.turns is ConditionType.WORKERS_HEALTHY for one in found.of_level(Level.PROBLEM)
+    )
+
+
 _HOLDS: dict[PoolState, Callable[[Findings], bool]] = {
     PoolState.INVALID: _found(
         ProblemReason.INVALID_SPEC,
@@ -48,6 +54,7 @@ _HOLDS: dict[PoolState, Callable[[Findings], bool]] = {
     PoolState.PAUSED: _decided(Rule.PAUSED, Rule.GROWING_PAUSED, Rule.SHRINKING_PAUSED),
     PoolState.FALLBACK: _decided(Rule.FALLBACK),
     PoolState.BLIND: _is_blind,
+    PoolState.UNHEALTHY: _is_unhealthy,
     PoolState.UNKNOWN: lambda found: found.decision is None,
     PoolState.DRAINING: lambda found: bool(found.draining),
     PoolState.AT_MAXIMUM: _decided(Rule.MAXIMUM),

@@ -46,6 +46,8 @@ class PoolState(StrEnum):
     """The queues cannot be read, and `spec.fallback` sets the size."""
     BLIND = "Blind"
     """The queues cannot be read, and the size is kept."""
+    UNHEALTHY = "Unhealthy"
+    """Workers do not do what the spec says of them."""
     UNKNOWN = "Unknown"
     """Nothing was decided yet."""
     DRAINING = "Draining"

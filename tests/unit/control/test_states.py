@@ -30,6 +30,9 @@ CASES = {
     "AtMaximum": by(Rule.DEMAND, Rule.MAXIMUM),
     "AtMinimum": replace(CALM, decision=decided(Rule.DEMAND, Rule.MINIMUM)),
     "Draining": replace(by(Rule.DEMAND, Rule.MAXIMUM), draining=2),
+    "Unhealthy": replace(BUSY, draining=1).also(
+        Finding(ProblemReason.QUEUES_DIFFER, "the workers consume others")
+    ),
     "Unknown": replace(BUSY, decision=None),
     "Blind": replace(by(Rule.BLIND), draining=1).also(SILENT),
     "Fallback": by(Rule.FALLBACK).also(SILENT),
@@ -55,6 +58,15 @@ def test_a_pool_is_in_the_first_state_that_holds(want: str, found: Findings) -> 
 
 def test_every_state_has_a_case() -> None:
     assert set(CASES) == {each.value for each in PoolState}
+
+
+@pytest.mark.parametrize(
+    "reason", [each for each in EFFECTS if EFFECTS[each].level is Level.PROBLEM]
+)
+def test_a_pool_with_a_problem_is_not_in_order(reason: ProblemReason) -> None:
+    found = states.state(CALM.also(Finding(reason, "")))
+
+    assert found not in (PoolState.IDLE, PoolState.FOLLOWING)
 
 
 def test_growing_that_is_paused_is_a_pause() -> None:

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 
 from app.api.openapi import Json
 from app.errors import InvalidInput
-from app.storage import nesting
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,9 +60,7 @@ def _is_json(kind: str, body: bytes) -> bool:
 def _parsed_json(body: bytes) -> dict[str, Json]:
     try:
         found = json.loads(body)
-    except RecursionError as error:
-        raise InvalidInput(f"the body {nesting.TOO_DEEP}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         wrong = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": str(error)}}
         raise RequestValidationError([wrong]) from error
     if not isinstance(found, dict):

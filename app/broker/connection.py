@@ -106,8 +106,11 @@ class Connection:
             async with asyncio.timeout(timeout_s):
                 yield client
 
-    async def subscribe(self, channels: Sequence[str]) -> AsyncGenerator[Published, None]:
-        """What is published to these channels, until the connection breaks. Close the generator.
+    async def subscribe(
+        self, channels: Sequence[str], *, patterns: Sequence[str] = ()
+    ) -> AsyncGenerator[Published, None]:
+        """What is published to these channels, and to those that match a glob pattern, until the
+        connection breaks. Close the generator.
 
         Raises:
             BrokerUnreachable: the connection broke, or went silent.
@@ -116,12 +119,15 @@ class Connection:
         with self._speaking() as client:
             async with client.pubsub() as subscription:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    await subscription.subscribe(*channels)
+                    if channels:
+                        await subscription.subscribe(*channels)
+                    if patterns:
+                        await subscription.psubscribe(*patterns)
                 async for message in self._messages(subscription, client):
                     kind, channel = message["type"], message["channel"]
-                    if kind in ("message", "subscribe"):
-                        data = message["data"] if kind == "message" else None
-                        yield Published(channel=channel.decode(), data=data)
+                    if kind in ("message", "pmessage", "subscribe", "psubscribe"):
+                        data = message["data"] if kind.endswith("message") else None
+                        yield Published(channel=channel.decode(errors="replace"), data=data)
 
     async def close(self) -> None:
         """Close every connection. Nothing can be asked afterwards."""

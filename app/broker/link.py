@@ -13,6 +13,7 @@ from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.queues import BrokerQueues
 from app.broker.remote_control import RemoteControl
 from app.broker.revocations import Revocations
+from app.broker.survey import Survey
 from app.broker.task_events import TaskEvent
 
 
@@ -42,8 +43,14 @@ class Link:
         self._heartbeats = Heartbeats(
             self.connection, layout, clock=clock, dialects=dialects, on_task=on_task
         )
+        self._survey = Survey(self.connection, layout)
         self.queues = BrokerQueues(
-            self.connection, layout, self._heartbeats, clock=clock, dialects=dialects
+            self.connection,
+            layout,
+            self._heartbeats,
+            clock=clock,
+            dialects=dialects,
+            survey=self._survey,
         )
         self.workers = RemoteControl(self.connection, layout, clock=clock, dialects=dialects)
         self.revocations = Revocations(
@@ -59,8 +66,13 @@ class Link:
     def open(self) -> None:
         """Begin to receive heartbeats. Connects when it can, also when the broker is away now."""
         self._spawn(self._heartbeats.listen(), name=f"heartbeats of {self.address}")
+        self._spawn(self._survey.run(), name=f"survey of {self.address}")
         if self._has_revocations:
             self._spawn(self.revocations.run(), name=f"revocations of {self.address}")
+
+    def survey(self) -> None:
+        """Find out, beside all else, where this broker has workers under other names."""
+        self._survey.request()
 
     async def close(self) -> None:
         """Stop listening, and close the connection."""

@@ -57,6 +57,16 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Where workers of a broker were found, other than where they are expected."""
+
+    events: Mapping[NodeName, str] = field(default_factory=dict)
+    """How the way of a worker's heartbeats differs, in the words of `spec.broker`."""
+    control: Mapping[NodeName, str] = field(default_factory=dict)
+    """The same for commands to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlTrouble:
     """A worker sends heartbeats and has given no usable answer several times in a row."""
 
@@ -79,8 +89,8 @@ class BrokerReading:
     """Workers that cannot be talked to, as far as it was tried."""
     unreadable_events: str | None = None
     """Why worker events that come in cannot be read."""
-    other_exchanges: tuple[str, ...] = ()
-    """Where heartbeats were received on this broker, other than where they are expected."""
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    """Workers that this broker has under other names than expected, as far as it was surveyed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

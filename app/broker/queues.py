@@ -7,7 +7,8 @@ from app.broker.depth import DepthReader
 from app.broker.dialects import Dialects
 from app.broker.heartbeats import Heartbeats
 from app.broker.keys import Keys
-from app.broker.model import BrokerReading
+from app.broker.model import BrokerReading, Elsewhere
+from app.broker.survey import Survey
 from app.queues import QueueName
 
 DUE_SOON_S = 30.0
@@ -25,11 +26,13 @@ class BrokerQueues:
         *,
         clock: Callable[[], float],
         dialects: Dialects | None = None,
+        survey: Survey | None = None,
     ) -> None:
         self._depth = DepthReader(connection, layout)
         self._heartbeats = heartbeats
         self._clock = clock
         self._dialects = dialects if dialects is not None else Dialects()
+        self._survey = survey
 
     async def read(self, queues: Collection[QueueName]) -> BrokerReading:
         """Read these queues and all known heartbeats in one round trip.
@@ -47,4 +50,5 @@ class BrokerQueues:
             listening_since_s=self._heartbeats.listening_since_s,
             troubles=self._dialects.troubles(),
             unreadable_events=self._heartbeats.unreadable,
+            elsewhere=self._survey.found if self._survey is not None else Elsewhere(),
         )

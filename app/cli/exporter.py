@@ -30,20 +30,35 @@ def exporter(
             help="The master set of a sentinel:// broker; CELERIAC_SENTINEL_MASTER by default."
         ),
     ] = "",
+    event_exchange: Annotated[
+        str, typer.Option(help="`event_exchange` of the application.")
+    ] = "celeryev",
+    control_exchange: Annotated[
+        str, typer.Option(help="`control_exchange` of the application.")
+    ] = "celery",
+    fanout_prefix: Annotated[
+        str, typer.Option(help="`fanout_prefix` of the application's transport options.")
+    ] = "/{db}.",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
 ) -> None:
     """Serve the metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
-    from app.broker import address
+    from app.broker import address, keys
     from app.exporter import process
     from app.exporter.exporter import Exporter
     from app.settings import BrokerSettings
 
     place = address.address_of(BrokerSettings(), master_name=master_name)
 
+    exchanges = keys.Exchanges(
+        events=event_exchange, control=control_exchange, fanout_prefix=fanout_prefix
+    )
+
     async def run() -> None:
-        found = Exporter(place, key_prefix=key_prefix, queues=queue or (), clock=time.time)
+        found = Exporter(
+            place, key_prefix=key_prefix, exchanges=exchanges, queues=queue or (), clock=time.time
+        )
         await process.run(found, host=host, port=port)
 
     asyncio.run(run())

@@ -53,6 +53,12 @@ CooldownOption = Annotated[
 MaxWorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Worker processes at once over all pools.")
 ]
+EventExchangeOption = Annotated[
+    str, typer.Option(help="`event_exchange` of an application whose manifests do not name it.")
+]
+ControlExchangeOption = Annotated[
+    str, typer.Option(help="`control_exchange` of an application whose manifests do not name it.")
+]
 GraceOption = Annotated[
     float, typer.Option("--grace", min=0, help="Seconds that running tasks get after Ctrl-C.")
 ]
@@ -72,6 +78,8 @@ def up(
     cooldown_s: CooldownOption = None,
     max_workers: MaxWorkersOption = None,
     grace_s: GraceOption = 10.0,
+    event_exchange: EventExchangeOption = "celeryev",
+    control_exchange: ControlExchangeOption = "celery",
     log_level: serve.LogLevelOption = "info",
 ) -> None:
     """Start everything: broker, database, API, scheduler, and pools that size themselves."""
@@ -93,6 +101,8 @@ def up(
         cooldown_s=cooldown_s,
         max_workers=max_workers,
         stop_grace_s=grace_s,
+        event_exchange=event_exchange,
+        control_exchange=control_exchange,
         log_level=log_level,
     )
     raise typer.Exit(platform.run(options))

@@ -25,12 +25,49 @@ def of_broker(error: BrokerUnreachable) -> Finding:
     )
 
 
-def unheard(replicas: Sequence[str]) -> Finding:
+def unheard(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
     """Replicas that have been ready for long and never sent a heartbeat."""
+    why = why or (
+        "workers must send heartbeats (no --without-heartbeat), by the event_exchange that "
+        "spec.broker names, and have a node name that ends in @ and the host name"
+    )
     return Finding(
         ProblemReason.WORKERS_UNHEARD,
-        f"no heartbeat from {listed(replicas)}: such replicas are never removed. Workers must send "
-        "heartbeats (no --without-heartbeat) and have a node name that ends in @ and the host name",
+        f"no heartbeat on {exchange} from {listed(replicas)}, so they are never removed: {why}",
+    )
+
+
+def replies_unreadable(nodes: Sequence[str], reason: str | None) -> Finding:
+    """Workers that answer in a format that is not known, or not safe to read."""
+    return Finding(
+        ProblemReason.REPLIES_UNREADABLE,
+        f"the answers of {listed(nodes)} to remote control cannot be read ({reason}), so their "
+        "replicas are not drained: set the application's task_serializer to json, msgpack, yaml or "
+        "pickle, and spec.concurrency",
+    )
+
+
+def replies_missing(nodes: Sequence[str], exchange: str, *, way: str | None) -> Finding:
+    """Workers that send heartbeats and do not answer."""
+    why = (
+        f"they listen elsewhere: in spec.broker, set {way}"
+        if way
+        else "they are busy in a pool that cannot answer meanwhile (solo), or have remote control "
+        "switched off, or their accept_content has none of json, pickle, msgpack and yaml"
+    )
+    return Finding(
+        ProblemReason.REPLIES_MISSING,
+        f"no answer of {listed(nodes)} to remote control on {exchange}.pidbox, so their replicas "
+        f"are drained by their heartbeats alone, after drain.timeoutSeconds: {why}",
+    )
+
+
+def slots_unknown() -> Finding:
+    """Workers that answer, and cannot tell their concurrency."""
+    return Finding(
+        ProblemReason.SLOTS_UNKNOWN,
+        "workers cannot tell how many tasks they run at once (Celery does not write its statistics "
+        "as YAML), so the most that was seen running is believed: set spec.concurrency",
     )
 
 

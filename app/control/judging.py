@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from app.broker.model import BrokerReading, ConsumedQueue, NodeName
 from app.control import (
     consumption,
+    contact,
     findings,
     gathering,
     hearing,
@@ -89,7 +90,7 @@ def judge(
     waking: Mapping[NodeName, frozenset[ConsumedQueue]] = {}
     if pool.spec.mode is Mode.AUTO:
         waking = consumption.to_wake(workers, memory.consumption, spec_queues=queues, now_s=now_s)
-    found = _findings(pool, gathered, view, memory, now_s=now_s)
+    found = _findings(pool, target, gathered, view, memory, now_s=now_s)
     judged = Judged(
         gathered=gathered,
         findings=found.also(*_of_queues(workers, memory.consumption, queues, waking)),
@@ -186,15 +187,35 @@ def _of_queues(
 
 
 def _of_workers(gathered: Gathered, memory: PoolMemory) -> Iterator[Finding]:
-    if gathered.unheard:
-        yield findings.unheard(gathered.unheard)
+    if memory.slots_per_replica is None and memory.is_slotless:
+        yield findings.slots_unknown()
     others = sorted({queue for note in memory.notes.values() for queue in note.other_queues})
     if others and gathered.crew.draining:
         yield findings.other_queues(others)
 
 
+def _of_contact(
+    pool: WorkerPool, target: Target, view: BrokerView, gathered: Gathered, *, now_s: float
+) -> Iterator[Finding]:
+    if view.reading is not None:
+        yield from contact.of_workers(
+            pool.spec.broker,
+            view.reading,
+            view.hearing,
+            target.instances,
+            unheard=gathered.unheard,
+            now_s=now_s,
+        )
+
+
 def _findings(
-    pool: WorkerPool, gathered: Gathered, view: BrokerView, memory: PoolMemory, *, now_s: float
+    pool: WorkerPool,
+    target: Target,
+    gathered: Gathered,
+    view: BrokerView,
+    memory: PoolMemory,
+    *,
+    now_s: float,
 ) -> Findings:
     seen = gathered.reading
     return Findings(
@@ -206,6 +227,7 @@ def _findings(
         found=(
             *((view.problem,) if view.problem is not None else ()),
             *policies.findings(pool, now_s=now_s),
+            *_of_contact(pool, target, view, gathered, now_s=now_s),
             *_of_workers(gathered, memory),
         ),
     )

@@ -26,6 +26,8 @@ class PoolMemory:
     slots_per_replica: int | None = None
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None
+    is_slotless: bool = False
+    """Whether workers have answered without saying it."""
     settling: Settling | None = None
     refusal: ScaleRefusal | None = None
     draining: Drains = field(default_factory=dict)

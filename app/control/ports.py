@@ -8,7 +8,7 @@ Broker side: `app.broker`. Replicas, pools and reports: `app.operator` (Kubernet
 them out of successive readings (`app.scaling.estimate`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol
@@ -72,6 +72,8 @@ class Broker:
     key: BrokerKey
     queues: Queues
     workers: Workers
+    survey: Callable[[], None] = lambda: None
+    """Have it found out, for later readings, where the broker has workers under other names."""
 
 
 class Brokers(Protocol):

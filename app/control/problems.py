@@ -35,6 +35,10 @@ class ProblemReason(StrEnum):
     WORKERS_NOT_CONSUMING = "WorkersNotConsuming"
     """Workers that run and are heard have lost consumers."""
     WORKERS_UNHEARD = "WorkersUnheard"
+    REPLIES_UNREADABLE = "RepliesUnreadable"
+    REPLIES_MISSING = "RepliesMissing"
+    """Workers send heartbeats and do not answer to remote control."""
+    SLOTS_UNKNOWN = "SlotsUnknown"
     OTHER_QUEUES = "OtherQueues"
     """Draining workers consume queues that the spec does not name."""
     DRAIN_OVERDUE = "DrainOverdue"
@@ -75,6 +79,7 @@ class Effect:
 
 _CANNOT_SCALE = Effect(turns=ConditionType.ABLE_TO_SCALE)
 _CANNOT_READ = Effect(turns=ConditionType.METRICS_AVAILABLE)
+_NO_CONTACT = Effect(turns=ConditionType.WORKERS_HEALTHY, level=Level.WARNING)
 _SLOW_DRAIN = Effect(turns=ConditionType.DRAINING, to=ConditionStatus.TRUE, level=Level.WARNING)
 
 EFFECTS: Mapping[ProblemReason, Effect] = {
@@ -91,7 +96,10 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.BROKER_UNREACHABLE: _CANNOT_READ,
     ProblemReason.QUEUES_DIFFER: Effect(turns=ConditionType.WORKERS_HEALTHY),
     ProblemReason.WORKERS_NOT_CONSUMING: Effect(turns=ConditionType.WORKERS_HEALTHY),
-    ProblemReason.WORKERS_UNHEARD: Effect(turns=ConditionType.WORKERS_HEALTHY, level=Level.WARNING),
+    ProblemReason.WORKERS_UNHEARD: _NO_CONTACT,
+    ProblemReason.REPLIES_UNREADABLE: _NO_CONTACT,
+    ProblemReason.REPLIES_MISSING: _NO_CONTACT,
+    ProblemReason.SLOTS_UNKNOWN: _NO_CONTACT,
     ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
     ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,
     ProblemReason.FIXED_OUT_OF_BOUNDS: Effect(

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.scaling.policy import FallbackBehavior, PolicyType, SelectPolicy
 
 GROUP = "celeriac.dev"
@@ -24,6 +25,11 @@ INT32_MAX = 2**31 - 1
 """Kubernetes counts replicas, seconds and the like in 32 bits."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Exchange = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s*?\[\]\\]+$")
+]
+"""The name of an exchange. Kombu reads blanks and globs in the names of channels as patterns."""
+FanoutPrefix = Annotated[str, StringConstraints(max_length=253, pattern=r"^[^\s*?\[\]\\]*$")]
 Cron = Annotated[str, StringConstraints(min_length=9, max_length=128)]
 
 
@@ -107,6 +113,25 @@ class BrokerSpec(_Part):
     sentinel: SentinelSpec | None = Field(
         None, description="How the Sentinels are entered, where they ask for a password or TLS."
     )
+    event_exchange: Exchange = Field(
+        CELERY_EXCHANGES.events, description="The application's event_exchange."
+    )
+    control_exchange: Exchange = Field(
+        CELERY_EXCHANGES.control, description="The application's control_exchange."
+    )
+    fanout_prefix: FanoutPrefix = Field(
+        CELERY_EXCHANGES.fanout_prefix,
+        description="The application's fanout_prefix (broker_transport_options); empty where that "
+        "is False.",
+    )
+
+    @property
+    def exchanges(self) -> Exchanges:
+        return Exchanges(
+            events=self.event_exchange,
+            control=self.control_exchange,
+            fanout_prefix=self.fanout_prefix,
+        )
 
 
 class TargetSpec(_Part):

@@ -9,6 +9,7 @@ from app.broker.model import NodeConsumers, NodeName
 from app.control import (
     audit,
     consumption,
+    contact,
     drains,
     findings,
     judging,
@@ -56,6 +57,8 @@ class Turns:
         memory = await self._with_slots(pool, target, view, memory)
         memory = await self._with_consumption(pool, target, view, memory)
         judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
+        if view.broker is not None and contact.needs_survey(judged.findings.found):
+            view.broker.survey()
         judged = _settled(judged, target, now_s=self._clock())
         attempt = ScaleAttempt(
             generation=pool.generation, was=target.replicas, replicas=judged.plan.replicas
@@ -182,6 +185,7 @@ class Turns:
         except BrokerUnreachable:
             return memory
         found = slots.of_workers(workers.values())
+        memory = replace(memory, is_slotless=bool(workers) and found is None)
         return replace(memory, slots_per_replica=found) if found is not None else memory
 
     async def _with_consumption(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from prometheus_client.core import Metric
 
 from app.broker.address import Address
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
 from app.broker.task_events import TaskEvent
@@ -37,11 +38,18 @@ class Exporter:
         address: Address,
         *,
         key_prefix: str = "",
+        exchanges: Exchanges = CELERY_EXCHANGES,
         queues: Iterable[str] = (),
         clock: Callable[[], float],
     ) -> None:
         self._clock = clock
-        self._link = Link(address, key_prefix=key_prefix, clock=clock, on_task=self._note)
+        self._link = Link(
+            address,
+            key_prefix=key_prefix,
+            exchanges=exchanges,
+            clock=clock,
+            on_task=self._note,
+        )
         self._tally = TaskTally()
         # A dictionary for its order.
         self._queues: dict[QueueName, None] = {QueueName(name): None for name in queues}

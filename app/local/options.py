@@ -36,4 +36,8 @@ class UpOptions:
     When not given: two for each processor."""
     stop_grace_s: float = 10.0
     """How long running tasks may go on after Ctrl-C. Then their messages go back to the queues."""
+    event_exchange: str = "celeryev"
+    """The `event_exchange` of the Celery application, for pools whose manifest does not name it."""
+    control_exchange: str = "celery"
+    """Its `control_exchange`, in the same way."""
     log_level: str = "info"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.broker import address as addresses
 from app.broker.address import Address, SentinelEntry
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.errors import InvalidInput
 from app.local import environment, manifests, pools, ports, valkey
 from app.local.data_dir import DataDir
@@ -76,6 +77,8 @@ class Plan:
     """What the zygote imports before it looks for the Celery application."""
     watched: tuple[Path, ...]
     """Folders whose code is watched for changes."""
+    exchanges: Exchanges = CELERY_EXCHANGES
+    """Of pools whose manifest does not name others."""
 
 
 def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, str]) -> Plan:
@@ -111,6 +114,7 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         ),
         modules=(OWN_CELERY_APP,) if is_own else (),
         watched=_watched(is_own=is_own) if options.is_reloading else (),
+        exchanges=Exchanges(events=options.event_exchange, control=options.control_exchange),
     )
 
 

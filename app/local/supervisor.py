@@ -50,7 +50,10 @@ class Supervisor:
         self._connection = Connection(plan.broker)
         self._data_dir = plan.data_dir
         self._brokers = LocalBrokers(
-            plan.broker, revoked=revocation_file.read(plan.data_dir.revoked), clock=time.time
+            plan.broker,
+            revoked=revocation_file.read(plan.data_dir.revoked),
+            exchanges=plan.exchanges,
+            clock=time.time,
         )
         self._saved: UpStatus | None = None
         self._cleaning: set[asyncio.Task[None]] = set()

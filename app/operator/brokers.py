@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from app.broker import address as addresses
 from app.broker.address import NO_SENTINEL, Address, SentinelEntry
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading
 from app.control.pool import WorkerPool
@@ -29,12 +30,13 @@ class _Place:
 
     address: Address
     key_prefix: str
+    exchanges: Exchanges = CELERY_EXCHANGES
 
 
 @lru_cache(maxsize=1024)
-def _place(url: str, sentinel: SentinelEntry, key_prefix: str) -> _Place:
+def _place(url: str, sentinel: SentinelEntry, key_prefix: str, exchanges: Exchanges) -> _Place:
     """Asked for each pool at each tick: the same object, so that it is found by identity."""
-    return _Place(addresses.parse_address(url, sentinel=sentinel), key_prefix)
+    return _Place(addresses.parse_address(url, sentinel=sentinel), key_prefix, exchanges)
 
 
 class _Connected:
@@ -42,7 +44,7 @@ class _Connected:
 
     def __init__(self, link: Link, key: BrokerKey) -> None:
         self._link = link
-        self.broker = Broker(key=key, queues=self, workers=link.workers)
+        self.broker = Broker(key=key, queues=self, workers=link.workers, survey=link.survey)
         self.is_failing = False
         self.used_at_s = 0.0
 
@@ -92,6 +94,7 @@ class KubernetesBrokers:
             link = Link(
                 place.address,
                 key_prefix=place.key_prefix,
+                exchanges=place.exchanges,
                 clock=self._clock,
                 has_revocations=self._has_revocations,
             )
@@ -150,7 +153,12 @@ class KubernetesBrokers:
         broker = pool.spec.broker
         master_name = broker.master_name or sentinel.master_name
         try:
-            return _place(url, replace(sentinel, master_name=master_name), broker.key_prefix)
+            return _place(
+                url,
+                replace(sentinel, master_name=master_name),
+                broker.key_prefix,
+                broker.exchanges,
+            )
         except InvalidInput as error:
             message = f"{source} is no broker URL: {error}"
             raise PoolProblem(ProblemReason.BROKER_UNKNOWN, message) from error
@@ -159,7 +167,9 @@ class KubernetesBrokers:
         """Unlike for unlike places, also where only a password tells them apart."""
         user = f"{place.address.username}@" if place.address.username else ""
         prefix = f" {place.key_prefix}" if place.key_prefix else ""
-        text = f"{user}{place.address}/{place.address.db}{prefix}"
+        named = place.exchanges != CELERY_EXCHANGES
+        exchanges = f" {place.exchanges.events} {place.exchanges.control}" if named else ""
+        text = f"{user}{place.address}/{place.address.db}{prefix}{exchanges}"
         taken = {each.broker.key for each in self._connected.values()}
         names = [text, *(f"{text} ({number})" for number in range(2, len(taken) + 2))]
         return BrokerKey(next(name for name in names if name not in taken))

@@ -22,8 +22,8 @@ def nap(number: int, seconds: float) -> None:
     _record(f"end {number}")
 
 
-def hold(number: int, path: str) -> None:
-    """Run for as long as the file is there: the test decides."""
+def hold(number: int, path: str, padding: str = "") -> None:
+    """Run for as long as the file is there: the test decides. `padding` makes a message large."""
     _record(f"begin {number}")
     while Path(path).exists():
         time.sleep(0.02)

@@ -115,7 +115,7 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="fixed above the maximum",
         ),
         pytest.param(
-            {"found": (findings.unheard(("a", "b")),)},
+            {"found": (findings.unheard(("a", "b"), "celeryev"),)},
             {
                 "Ready": ("True", "WorkersUnheard"),
                 "WorkersHealthy": ("False", "WorkersUnheard"),

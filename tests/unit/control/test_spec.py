@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.control import annotations, policies
 from app.control import pool as pools
 from app.control.pool import PoolKey, UnreadablePool
 from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import Mode
+from app.control.spec import BrokerSpec, Mode
 from app.scaling.crew import DrainPolicy
 from app.scaling.policy import (
     BacklogPerReplica,
@@ -206,3 +208,20 @@ def test_a_pool_is_named_by_namespace_and_name() -> None:
     assert str(key) == "apps/shop"
     assert sorted([PoolKey("b", "a"), key]) == [key, PoolKey("b", "a")]
     assert UnreadablePool(key=key, problem=PoolProblem(ProblemReason.INVALID_SPEC, "x")).uid == ""
+
+
+@pytest.mark.parametrize("name", ["", "with blank", "star*", "a?b", "[ab]", "a" * 254])
+def test_an_exchange_has_no_blanks_and_no_globs(name: str) -> None:
+    with pytest.raises(ValidationError):
+        BrokerSpec.model_validate({"eventExchange": name})
+    with pytest.raises(ValidationError):
+        BrokerSpec.model_validate({"controlExchange": name})
+
+
+def test_exchanges_are_celerys_unless_they_are_named() -> None:
+    named = {"eventExchange": "shop.events", "controlExchange": "shop", "fanoutPrefix": ""}
+
+    assert BrokerSpec().exchanges == CELERY_EXCHANGES
+    assert BrokerSpec.model_validate(named).exchanges == Exchanges(
+        events="shop.events", control="shop", fanout_prefix=""
+    )

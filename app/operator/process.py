@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import kopf
 
+from app.broker import heartbeats
 from app.control import spec
 from app.control.loop import Loop
 from app.control.ports import Brokers
@@ -84,6 +85,8 @@ async def run(settings: OperatorSettings, login: Login, *, show: Show) -> None:
     with; any other error ends the process too, and Kubernetes starts it again.
     """
     clock = time.time
+    # The loop tells of a broker's outage, once for all that depends on it.
+    logging.getLogger(heartbeats.__name__).setLevel(logging.ERROR)
     metrics = OperatorMetrics()
     kind = ReadOnlyApiServer if settings.is_dry_run else ApiServer
     async with kind(login, on_write=metrics.wrote) as server:

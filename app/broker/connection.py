@@ -67,6 +67,10 @@ def _reason(error: Exception) -> str:
     text = str(error).strip().rstrip(".")
     if code:
         return f"{code} {text}"
+    # The number in an error of TLS is none of the operating system's.
+    tls = re.search(r"\[SSL: \w+\] (.+?)(?: \(_ssl\.c:\d+\))?$", text)
+    if tls:
+        return tls[1]
     # It says "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)", for one.
     numbered = re.match(r"(?:Error |\[Errno )(\d+)", text)
     return os.strerror(int(numbered[1])) if numbered else text

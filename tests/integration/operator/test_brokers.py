@@ -125,6 +125,32 @@ def test_a_rotated_secret_is_noticed_sooner_when_its_broker_fails(account: Path)
     play(account, act)
 
 
+def test_a_password_of_sentinels_is_a_key_of_the_same_secret(account: Path) -> None:
+    reference = {
+        "secretKeyRef": {"name": "broker"},
+        "masterName": "main",
+        "sentinel": {"username": "guard", "passwordKey": "guards"},
+    }
+
+    async def act(scene: Scene) -> None:
+        keys = []
+        for password in ("first", "second"):
+            data = {"url": "sentinel://:m@127.0.0.1:1/3", "guards": password}
+            encoded = {
+                name: base64.b64encode(text.encode()).decode() for name, text in data.items()
+            }
+            scene.objects.documents[PATH] = {"data": encoded}
+            scene.now_s += secrets.KEPT_S
+            keys.append((await scene.brokers.find(pool(broker=reference))).key)
+        assert keys == ["127.0.0.1:1 (master main)/3", "127.0.0.1:1 (master main)/3 (2)"]
+        scene.objects.documents[PATH] = secret("sentinel://127.0.0.1:1")
+        scene.now_s += secrets.KEPT_S
+        with pytest.raises(PoolProblem, match="no text under key 'guards'"):
+            await scene.brokers.find(pool(broker=reference))
+
+    play(account, act)
+
+
 @pytest.mark.parametrize(
     ("document", "want"),
     [
@@ -164,7 +190,7 @@ def test_a_missing_secret_is_looked_for_again_but_not_each_time(account: Path) -
 def test_a_forbidden_secret_names_the_missing_right(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.failing = {"GET": 403}
-        with pytest.raises(PoolProblem, match="its Role needs get on secrets"):
+        with pytest.raises(PoolProblem, match="allow it in its Role"):
             await scene.brokers.find(pool())
 
     play(account, act)

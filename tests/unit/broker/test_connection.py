@@ -90,6 +90,14 @@ def test_a_server_that_takes_too_long_is_unreachable() -> None:
             id="which may come without redis' own",
         ),
         pytest.param(
+            exceptions.ConnectionError(
+                "Error 1 connecting to h:1. [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+                "failed: self-signed certificate (_ssl.c:1002)."
+            ),
+            "no answer from the broker at h: certificate verify failed: self-signed certificate",
+            id="of TLS, whose numbers are others",
+        ),
+        pytest.param(
             exceptions.ConnectionError("Error -2 connecting to h:1. Name or service not known."),
             "no answer from the broker at h: Error -2 connecting to h:1. Name or service not known",
             id="of the resolver",

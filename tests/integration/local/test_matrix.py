@@ -1,0 +1,190 @@
+"""Any Celery application: each tested release, with every pool class, in each serializer.
+
+A cell is a release and a serializer; its five pools, one of each class, run side by side in one
+`celeriac up` over unchanged workers of that release.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration import foreign
+from tests.integration.foreign import ForeignShop
+from tests.integration.local.conftest import StartUp, Up
+from tests.integration.processes import ROOT, Started
+from tests.tools import celery_versions
+from tests.waiting import eventually
+
+SLOTS = 2
+SLOTS_OF = {"prefork": SLOTS, "threads": SLOTS, "solo": 1, "gevent": SLOTS, "eventlet": SLOTS}
+"""Pool classes, and how many tasks their workers run at once."""
+
+POOL = """
+apiVersion: celeriac.dev/v1alpha1
+kind: WorkerPool
+metadata: {name: KIND, annotations: {celeriac.dev/celery-pool: KIND}}
+spec:
+  scaleTargetRef: {name: KIND}
+  queues: [KIND]
+  maxReplicas: 2
+  pollingIntervalSeconds: 1
+  cooldownPeriodSeconds: 3
+  behavior: {scaleDown: {stabilizationWindowSeconds: 1}}
+---
+"""
+
+CLIENT = f"""
+import json, operator, sys
+from {foreign.APP} import app
+for method, args, options in json.loads(sys.argv[1]):
+    operator.attrgetter(method)(app)(*args, **options)
+"""
+Call = list[Any]
+"""A method of the application, its arguments and its options."""
+
+NUMBERS_A_KIND = 10
+UNWANTED, FIRST, LONG, SHORT = 0, 1, 2, (3, 4, 5)
+"""Tasks of a kind: revoked; there alone at first; one that outlasts a drain; the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A release and a serializer at work."""
+
+    up: Up
+    shop: ForeignShop
+    kinds: tuple[str, ...] = field(default=tuple(SLOTS_OF))
+
+    def send(self, *tasks: tuple[str, int, object], task_id: str = "") -> None:
+        """Publish these tasks (name, number, argument) to the pool of each kind."""
+        self._call(
+            [
+                "send_task",
+                [task],
+                {
+                    "args": [self.number(kind, what), argument],
+                    "queue": kind,
+                    **({"task_id": f"{task_id}-{kind}"} if task_id else {}),
+                },
+            ]
+            for kind in self.kinds
+            for task, what, argument in tasks
+        )
+
+    def _call(self, calls: Iterable[Call]) -> None:
+        """As a client of that release and with that serializer, for which ours lacks packages."""
+        subprocess.run(
+            [celery_versions.python(self.shop.version), "-c", CLIENT, json.dumps(list(calls))],
+            env={**os.environ, **self.shop.environment, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+
+    def number(self, kind: str, what: int) -> int:
+        return NUMBERS_A_KIND * self.kinds.index(kind) + what
+
+    def numbers(self, *what: int) -> list[int]:
+        return sorted(self.number(kind, one) for kind in self.kinds for one in what)
+
+    def records(self, what: str) -> list[int]:
+        return sorted(record.number for record in self.shop.records(what))
+
+    def replicas(self) -> dict[str, int | None]:
+        pools = self.up.pools()
+        return {kind: pools[kind].replicas if kind in pools else None for kind in self.kinds}
+
+    def wait_for(self, reached: Callable[[], bool], *, why: str) -> None:
+        eventually(reached, within_s=120, why=f"{why}; replicas are {self.replicas()}")
+
+    def wait_for_replicas(self, count: int, *, but: str = "") -> None:
+        """Until each pool, but one perhaps, has so many."""
+        want = {kind: count for kind in self.kinds if kind != but}
+        self.wait_for(lambda: want.items() <= self.replicas().items(), why=f"{count} replicas each")
+
+    def slots(self) -> dict[str, int | None]:
+        return {kind: pool.slots_per_replica for kind, pool in self.up.pools().items()}
+
+    def revoke(self) -> None:
+        """Revoke a task of each kind, while no worker runs."""
+        task_ids = [f"unwanted-{kind}" for kind in self.kinds]
+        kept = self.up.data_dir / "revoked.json"
+
+        def is_kept() -> bool:
+            self._call([["control.revoke", [task_ids], {}]])
+            return kept.exists() and all(one in kept.read_text() for one in task_ids)
+
+        eventually(is_kept, why="the revoke is heard")
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> Iterator[Cell]:
+    version, serializer = request.param
+    conf = {
+        "worker_concurrency": SLOTS,
+        "task_serializer": serializer,
+        "result_serializer": serializer,
+        "event_serializer": serializer,
+        "accept_content": [serializer],
+    }
+    manifest = tmp_path / "pools.yaml"
+    manifest.write_text("".join(POOL.replace("KIND", kind) for kind in SLOTS_OF))
+    with Started(folder=tmp_path, environment={}) as started:
+        shop = ForeignShop(url="", folder=tmp_path, started=started, version=version, conf=conf)
+        up = start_up(
+            env=shop.environment,
+            celery_app=foreign.APP,
+            python=str(celery_versions.python(version)),
+            pool_files=[str(manifest)],
+            cooldown_s=None,
+            max_workers=20,
+        )
+        up.wait_until_up()
+        yield Cell(up=up, shop=replace(shop, url=up.broker_url))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *((version, "json") for version in celery_versions.VERSIONS),
+        *(
+            (version, serializer)
+            for version in (celery_versions.OLDEST, celery_versions.NEWEST)
+            for serializer in ("pickle", "msgpack")
+        ),
+    ],
+    indirect=True,
+    ids=lambda cell: " ".join(cell),
+)
+def test_pools_of_every_class_grow_drain_and_go_to_zero_without_losing_a_task(cell: Cell) -> None:
+    long, short = cell.shop.held("long"), cell.shop.held("short")
+
+    cell.revoke()
+    cell.send(("nap", UNWANTED, 0), task_id="unwanted")
+    cell.send(("nap", FIRST, 0))
+    cell.wait_for(lambda: cell.records("end") == cell.numbers(FIRST), why="the first ones end")
+    cell.wait_for(lambda: cell.slots() == SLOTS_OF, why="slots are learnt")
+
+    cell.send(("hold", LONG, long), *(("hold", number, short) for number in SHORT))
+    cell.wait_for_replicas(2)
+    cell.wait_for(
+        lambda: set(cell.numbers(LONG)) <= set(cell.records("begin")), why="the long ones begin"
+    )
+
+    cell.shop.release("short")
+    # A busy worker of a solo pool says and answers nothing: if it is the one to go, it goes later.
+    cell.wait_for_replicas(1, but="solo")
+    cell.wait_for(
+        lambda: len(cell.records("end")) == len(cell.numbers(FIRST, *SHORT)), why="the others end"
+    )
+    assert cell.records("end") == cell.numbers(FIRST, *SHORT)  # the long ones still run
+
+    cell.shop.release("long")
+    cell.wait_for_replicas(0)
+    cell.wait_for(lambda: cell.up.workers() == set(), why="the processes have ended")
+    every = cell.numbers(FIRST, LONG, *SHORT)
+    assert (cell.records("begin"), cell.records("end")) == (every, every)

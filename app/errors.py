@@ -4,7 +4,8 @@ CeleriacError
 |- RetryableError          can heal by itself: hold, back off, try again
 |  |- RateLimited          the other side names the time to wait
 |  |- BrokerUnreachable    nothing is known of the queues
-|  |  `- BrokerRefused     it answers, but not to us or not to this
+|  |  |- BrokerRefused     it answers, but not to us or not to this
+|  |  `- BrokerNotReady    it answers that it cannot serve now
 |  |- ApiServerUnreachable nothing is known of the Kubernetes cluster
 |  `- StorageUnavailable   disk full, database or object store away
 |- PermanentError          will fail the same way next time: tell the user
@@ -64,6 +65,13 @@ class BrokerRefused(BrokerUnreachable):
     """
 
     failure = "refused by the broker at"
+
+
+class BrokerNotReady(BrokerUnreachable):
+    """The broker answers that it cannot serve now: it loads its data, waits for its master, or has
+    no connection left. That ends by itself."""
+
+    failure = "not ready: the broker at"
 
 
 class ApiServerUnreachable(RetryableError):

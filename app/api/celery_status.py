@@ -10,7 +10,7 @@ from enum import StrEnum
 from celery import Celery
 from redis.exceptions import RedisError
 
-from app.errors import BrokerUnreachable
+from app.broker import connection
 from app.jobs.model import Job, JobState, Json
 
 
@@ -72,7 +72,7 @@ def of_task(celery: Celery, task_id: str) -> TaskStatus:
     try:
         meta = celery.backend.get_task_meta(task_id)
     except (RedisError, OSError) as error:
-        raise BrokerUnreachable(host="the result backend", reason=str(error)) from error
+        raise connection.translated(error, host="the result backend") from error
     status, outcome = str(meta["status"]), meta["result"]
     if status == CeleryState.SUCCESS:
         return TaskStatus(status=status, result=outcome)

@@ -76,6 +76,9 @@ BY_ERROR: dict[type[CeleriacError], Kind] = {
     errors.BrokerRefused: _kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-refused", "The broker refuses us"
     ),
+    errors.BrokerNotReady: _kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "broker-not-ready", "The broker cannot serve now"
+    ),
     errors.ApiServerUnreachable: _kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "cluster-unreachable", "The cluster does not answer"
     ),

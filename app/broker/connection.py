@@ -16,7 +16,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from app.broker.address import Address, Endpoint, Sentinels, Tls
-from app.errors import BrokerRefused, BrokerUnreachable
+from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 5.0
@@ -33,11 +33,17 @@ _REFUSALS: tuple[type[exceptions.RedisError], ...] = (
 )
 """Connection errors of redis' that are an answer all the same."""
 
+_NOT_READY: tuple[type[exceptions.RedisError], ...] = (
+    exceptions.BusyLoadingError,
+    exceptions.ClusterDownError,  # also MASTERDOWN
+    exceptions.TryAgainError,
+)
+_NOT_READY_WORDS = ("max number of clients reached", "is busy running a script")
+"""Answers that redis-py has no class for."""
+
 _SILENCES: tuple[type[Exception], ...] = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
-    exceptions.ClusterDownError,
-    exceptions.TryAgainError,
     OSError,
     TimeoutError,
 )
@@ -52,15 +58,32 @@ class Published:
     data: bytes | None
 
 
-def translated(error: Exception, *, host: str) -> BrokerUnreachable:
-    """Our error for one of redis' or of the operating system's. It holds no secret."""
-    reason = _reason(error)
-    if isinstance(error, _SILENCES) and not isinstance(error, _REFUSALS):
+def translated(error: BaseException, *, host: str) -> BrokerUnreachable:
+    """Our error for one of redis' or of the operating system's, also where kombu has wrapped it.
+    It holds no secret."""
+    found = _cause(error)
+    reason = _reason(found)
+    if isinstance(found, _REFUSALS):
+        return BrokerRefused(host=host, reason=reason)
+    if isinstance(found, _NOT_READY) or any(words in reason for words in _NOT_READY_WORDS):
+        return BrokerNotReady(host=host, reason=reason)
+    if isinstance(found, _SILENCES) or not isinstance(found, _OF_REDIS):
         return BrokerUnreachable(host=host, reason=reason)
     return BrokerRefused(host=host, reason=reason)
 
 
-def _reason(error: Exception) -> str:
+_OF_REDIS = (exceptions.RedisError, exceptions.RedisClusterException)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error of redis' below one of kombu's; the same one where there is none."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, _OF_REDIS):
+        found = found.__cause__
+    return found if found is not None else error
+
+
+def _reason(error: BaseException) -> str:
     """In few words: the server's own with their code, or those of the operating system."""
     # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
     code = getattr(error, "status_code", None)
@@ -104,6 +127,7 @@ class Connection:
 
         Raises:
             BrokerUnreachable: no connection, or no answer in time.
+            BrokerNotReady: it cannot serve now.
             BrokerRefused: it does not let us in, or refuses a command.
         """
         with self._speaking() as client:

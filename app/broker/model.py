@@ -41,6 +41,17 @@ class QueueReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MisnamedQueue:
+    """A queue that an application has declared under another name than it is looked for."""
+
+    queue: QueueName
+    prefix: str
+    """The key prefix (`global_keyprefix`) of that application."""
+    separator: str | None = None
+    """Its separator of priorities (`sep`); `None` where it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """The last heartbeat of a worker (`worker-heartbeat` event), as received."""
 
@@ -81,6 +92,8 @@ class BrokerReading:
     read_at_s: float
     queues: Mapping[QueueName, QueueReading]
     """One entry for each queue that was asked for, also for those without a key."""
+    misnamed: tuple[MisnamedQueue, ...] = ()
+    """Queues that an application has declared, and only under another name than is looked for."""
     heartbeats: Mapping[NodeName, Heartbeat] = field(default_factory=dict)
     """The last one of each worker, also when it is old; workers that said goodbye are gone."""
     listening_since_s: float | None = None

@@ -8,6 +8,7 @@ from app.broker.dialects import Dialects
 from app.broker.heartbeats import Heartbeats
 from app.broker.keys import Keys
 from app.broker.model import BrokerReading, Elsewhere
+from app.broker.name_reader import NameReader
 from app.broker.survey import Survey
 from app.queues import QueueName
 
@@ -29,6 +30,7 @@ class BrokerQueues:
         survey: Survey | None = None,
     ) -> None:
         self._depth = DepthReader(connection, layout)
+        self._names = NameReader(connection, layout)
         self._heartbeats = heartbeats
         self._clock = clock
         self._dialects = dialects if dialects is not None else Dialects()
@@ -43,10 +45,14 @@ class BrokerQueues:
         now_s = self._clock()
         depths = await self._depth.read(tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S)
         self._dialects.note_queued(self._depth.content_types)
+        heartbeats = self._heartbeats.current()
         return BrokerReading(
             read_at_s=now_s,
             queues=depths,
-            heartbeats=self._heartbeats.current(),
+            misnamed=await self._names.misnamed(
+                tuple(queues), is_heard=bool(heartbeats), now_s=now_s
+            ),
+            heartbeats=heartbeats,
             listening_since_s=self._heartbeats.listening_since_s,
             troubles=self._dialects.troubles(),
             unreadable_events=self._heartbeats.unreadable,

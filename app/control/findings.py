@@ -5,6 +5,8 @@ Findings of an adapter come as a `PoolProblem` with the adapter's own words.
 
 from collections.abc import Sequence
 
+from app.broker import keys
+from app.broker.model import MisnamedQueue
 from app.control.problems import Finding, ProblemReason
 from app.control.shortfalls import Difference, Remedy, Shortfall
 from app.errors import BrokerRefused, BrokerUnreachable
@@ -17,11 +19,30 @@ def of_broker(error: BrokerUnreachable) -> Finding:
     if isinstance(error, BrokerRefused):
         return Finding(
             ProblemReason.BROKER_REFUSED,
-            f"{error}; check the user, the password and the permissions of the broker URL. "
-            "Replicas are kept meanwhile",
+            f"{error}; check the user, the password and the permissions of the broker URL, and the "
+            "state of the server. Replicas are kept meanwhile",
         )
     return Finding(
         ProblemReason.BROKER_UNREACHABLE, f"{error}; replicas are kept until it answers again"
+    )
+
+
+def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
+    """Queues that read as empty because their keys are called otherwise."""
+    names = listed([one.queue for one in queues])
+    first = queues[0]
+    separator = "unknown" if first.separator is None else repr(first.separator)
+    is_prefix = first.separator == keys.SEPARATOR
+    told = f"key prefix {first.prefix!r}" if is_prefix else f"separator (sep) {separator}"
+    way_out = (
+        "set broker.keyPrefix to the application's global_keyprefix"
+        if is_prefix
+        else "leave sep of its broker_transport_options as kombu has it, or messages with a "
+        "priority are not seen"
+    )
+    return Finding(
+        ProblemReason.KEYS_DIFFER,
+        f"the broker knows {names} with the {told} and not as this pool reads it: {way_out}",
     )
 
 

@@ -186,6 +186,13 @@ def _of_queues(
         yield findings.not_consuming(lacking)
 
 
+def _of_names(pool: WorkerPool, view: BrokerView) -> Iterator[Finding]:
+    known = view.reading.misnamed if view.reading is not None else ()
+    misnamed = [one for one in known if one.queue in pool.spec.queues]
+    if misnamed:
+        yield findings.misnamed(misnamed)
+
+
 def _of_workers(gathered: Gathered, memory: PoolMemory) -> Iterator[Finding]:
     if memory.slots_per_replica is None and memory.is_slotless:
         yield findings.slots_unknown()
@@ -227,6 +234,7 @@ def _findings(
         found=(
             *((view.problem,) if view.problem is not None else ()),
             *policies.findings(pool, now_s=now_s),
+            *_of_names(pool, view),
             *_of_contact(pool, target, view, gathered, now_s=now_s),
             *_of_workers(gathered, memory),
         ),

@@ -34,6 +34,8 @@ class ProblemReason(StrEnum):
     """The workers consume other queues than the spec names."""
     WORKERS_NOT_CONSUMING = "WorkersNotConsuming"
     """Workers that run and are heard have lost consumers."""
+    KEYS_DIFFER = "KeysDiffer"
+    """An application has declared the queues under another key prefix or separator."""
     WORKERS_UNHEARD = "WorkersUnheard"
     REPLIES_UNREADABLE = "RepliesUnreadable"
     REPLIES_MISSING = "RepliesMissing"
@@ -96,6 +98,9 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.BROKER_UNREACHABLE: _CANNOT_READ,
     ProblemReason.QUEUES_DIFFER: Effect(turns=ConditionType.WORKERS_HEALTHY),
     ProblemReason.WORKERS_NOT_CONSUMING: Effect(turns=ConditionType.WORKERS_HEALTHY),
+    ProblemReason.KEYS_DIFFER: Effect(
+        turns=ConditionType.METRICS_AVAILABLE, to=ConditionStatus.UNKNOWN, level=Level.WARNING
+    ),
     ProblemReason.WORKERS_UNHEARD: _NO_CONTACT,
     ProblemReason.REPLIES_UNREADABLE: _NO_CONTACT,
     ProblemReason.REPLIES_MISSING: _NO_CONTACT,

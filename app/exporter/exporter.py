@@ -14,9 +14,10 @@ from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
 from app.broker.task_events import TaskEvent
 from app.errors import BrokerUnreachable
 from app.exporter import families, workers
+from app.exporter.known_queues import KnownQueues
+from app.exporter.label_values import label_value
 from app.exporter.tally import TaskTally
 from app.exporter.workers import Host
-from app.queues import QueueName
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,6 @@ ASK_NEW_S = 5.0
 """So soon a worker that was not heard before is asked."""
 NODES_AT_ONCE = 100
 """Workers that are asked with one question."""
-QUEUE_LIMIT = 1_000
-"""Queues with series; the first ones stay."""
 
 
 class Exporter:
@@ -51,8 +50,7 @@ class Exporter:
             on_task=self._note,
         )
         self._tally = TaskTally()
-        # A dictionary for its order.
-        self._queues: dict[QueueName, None] = {QueueName(name): None for name in queues}
+        self._queues = KnownQueues(queues)
         self._hosts: Mapping[str, Host] = {}
         self._answers: dict[NodeName, NodeConsumers] = {}
         self._asking: asyncio.Task[None] | None = None
@@ -72,34 +70,48 @@ class Exporter:
 
     async def collect(self) -> list[Metric]:
         """Every metric, as it is now. A broker that is away is a metric too, and no error."""
-        self._learn(self._tally.queues())
+        self._queues.forget(now_s=self._clock())
         try:
-            reading = await self._link.queues.read(list(self._queues))
+            reading = await self._link.queues.read(self._queues.names())
         except BrokerUnreachable as error:
             logger.warning("no depths in this scrape", extra={"reason": str(error)})
-            return [families.of_broker(is_up=False), *families.of_tasks(self._tally.counts)]
-        return [families.of_broker(is_up=True), *self._families(reading)]
+            return [families.of_broker(is_up=False), *_guarded("tasks", self._of_tasks)]
+        self._keep_used(reading)
+        return [
+            families.of_broker(is_up=True),
+            *_guarded("queues", lambda: families.of_queues(reading.queues.values())),
+            *_guarded("workers", lambda: self._of_workers(reading)),
+            *_guarded("consumers", lambda: self._of_consumers(reading)),
+            *_guarded("tasks", self._of_tasks),
+        ]
 
-    def _families(self, reading: BrokerReading) -> Iterator[Metric]:
+    def _of_workers(self, reading: BrokerReading) -> Iterator[Metric]:
         now_s = reading.read_at_s
         self._hosts = workers.hosts_after(self._hosts, reading.heartbeats, now_s=now_s)
         self._tally.forget_hosts(
-            silent_since_s=now_s - workers.FORGOTTEN_S, but=frozenset(self._hosts)
+            silent_since_s=now_s - workers.FORGOTTEN_S, but=frozenset(map(label_value, self._hosts))
         )
-        awake = _awake(reading.heartbeats, now_s=now_s)
+        return families.of_workers(self._hosts)
+
+    def _of_consumers(self, reading: BrokerReading) -> Iterator[Metric]:
+        awake = _awake(reading.heartbeats, now_s=reading.read_at_s)
         answers = [answer for node, answer in self._answers.items() if node in awake]
-        yield from families.of_queues(reading.queues.values())
-        yield from families.of_workers(self._hosts)
-        yield from families.of_consumers(answers, self._queues)
-        yield from families.of_tasks(self._tally.counts)
+        return families.of_consumers(answers, reading.queues)
+
+    def _of_tasks(self) -> Iterator[Metric]:
+        return families.of_tasks(self._tally.counts)
 
     def _note(self, event: TaskEvent) -> None:
-        self._tally.note(event, now_s=self._clock())
+        now_s = self._clock()
+        self._tally.note(event, now_s=now_s)
+        if event.queue is not None:
+            self._queues.note(event.queue, is_certain=False, now_s=now_s)
 
-    def _learn(self, queues: Iterable[str]) -> None:
-        for queue in queues:
-            if len(self._queues) < QUEUE_LIMIT:
-                self._queues.setdefault(QueueName(queue))
+    def _keep_used(self, reading: BrokerReading) -> None:
+        """A queue that holds messages keeps its series, whether it is consumed or not."""
+        for name, queue in reading.queues.items():
+            if queue.ready or queue.unacked:
+                self._queues.note(name, is_certain=True, now_s=reading.read_at_s)
 
     async def _keep_asking(self) -> None:
         """Ask all workers now and then, new ones soon: what they consume, and with how many slots.
@@ -126,7 +138,17 @@ class Exporter:
                 asked[start : start + NODES_AT_ONCE]
             )
         for answer in self._answers.values():
-            self._learn(queue.name for queue in answer.shared)
+            for queue in answer.shared:
+                self._queues.note(queue.name, is_certain=True, now_s=self._clock())
+
+
+def _guarded(source: str, build: Callable[[], Iterable[Metric]]) -> list[Metric]:
+    """The metrics of one source; none of it, rather than none at all, when it fails."""
+    try:
+        return list(build())
+    except Exception:
+        logger.exception("metrics are missing in this scrape", extra={"source": source})
+        return []
 
 
 def _awake(heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float) -> list[NodeName]:

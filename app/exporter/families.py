@@ -14,8 +14,12 @@ from prometheus_client.core import (
 from app.broker.model import NodeConsumers, QueueReading
 from app.broker.task_events import TaskEventKind
 from app.exporter.histogram import Histogram
+from app.exporter.label_values import label_value
 from app.exporter.tally import Counts, Labels
 from app.exporter.workers import Host
+
+MOST = 1_000_000_000
+"""No worker runs or consumes more; a larger number would not fit into a sample."""
 
 _TASK_LABELS = ("name", "hostname", "queue_name")
 
@@ -83,8 +87,8 @@ def of_workers(hosts: Mapping[str, Host]) -> Iterator[Metric]:
         "celery_worker_tasks_active", "Tasks that a worker runs.", labels=["hostname"]
     )
     for name, host in hosts.items():
-        up.add_metric([name], float(host.is_up))
-        active.add_metric([name], host.active)
+        up.add_metric([label_value(name)], float(host.is_up))
+        active.add_metric([label_value(name)], _count(host.active))
     yield up
     yield active
 
@@ -106,8 +110,13 @@ def _by_queue(
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=["queue_name"])
     for queue in queues:
-        family.add_metric([queue], found.get(queue, 0))
+        family.add_metric([label_value(queue)], _count(found.get(queue, 0)))
     return family
+
+
+def _count(told: int) -> float:
+    """A number that a worker has told, however large."""
+    return float(max(0, min(told, MOST)))
 
 
 def of_queues(readings: Iterable[QueueReading]) -> Iterator[Metric]:
@@ -126,13 +135,14 @@ def of_queues(readings: Iterable[QueueReading]) -> Iterator[Metric]:
         labels=["queue"],
     )
     for queue in readings:
-        length.add_metric([queue.name], queue.ready)
-        messages.add_metric([queue.name, "ready"], queue.ready)
+        name = label_value(queue.name)
+        length.add_metric([name], queue.ready)
+        messages.add_metric([name, "ready"], queue.ready)
         if queue.unacked is not None and queue.scheduled is not None:
-            messages.add_metric([queue.name, "unacked"], max(0, queue.unacked - queue.scheduled))
-            messages.add_metric([queue.name, "scheduled"], queue.scheduled)
+            messages.add_metric([name, "unacked"], max(0, queue.unacked - queue.scheduled))
+            messages.add_metric([name, "scheduled"], queue.scheduled)
         if queue.oldest_age_s is not None or queue.ready == 0:
-            age.add_metric([queue.name], queue.oldest_age_s or 0.0)
+            age.add_metric([name], queue.oldest_age_s or 0.0)
     yield length
     yield messages
     yield age

@@ -1,5 +1,6 @@
 """Durations counted in buckets, as Prometheus has them."""
 
+import math
 from bisect import bisect_left
 from itertools import accumulate
 
@@ -31,7 +32,7 @@ class Histogram:
         self.sum_s = 0.0
 
     def add(self, duration_s: float) -> None:
-        """Count one duration.
+        """Count one duration; what is not a number of seconds (infinite, NaN) is left out.
 
         >>> found = Histogram()
         >>> found.add(0.2)
@@ -39,6 +40,8 @@ class Histogram:
         >>> [count for bound, count in found.buckets() if bound in ("0.1", "0.25", "+Inf")]
         [0.0, 1.0, 2.0]
         """
+        if not math.isfinite(duration_s):
+            return
         self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
         self.sum_s += duration_s
 

@@ -2,12 +2,13 @@
 number of its series are bounded."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from app.broker import model
 from app.broker.task_events import TaskEvent, TaskEventKind
 from app.exporter.histogram import Histogram
+from app.exporter.label_values import label_value
 
 OTHER = "(other)"
 """Stands for all label values past a limit."""
@@ -18,6 +19,8 @@ DEFAULT_QUEUE = "celery"
 
 SERIES_LIMIT = 2_000
 """Combinations of task, host and queue; each has at most some sixty series."""
+FORGOTTEN_S = 600.0
+"""At the limit, a combination without events for this long makes room for a new one."""
 EXCEPTION_LIMIT = 20
 """Classes of exceptions that one combination tells apart."""
 OPEN_TASKS_LIMIT = 50_000
@@ -35,10 +38,15 @@ class Labels:
     queue: str
 
 
+OTHERS = Labels(OTHER, OTHER, OTHER)
+
+
 @dataclass(slots=True)
 class Counts:
     """What has happened to the tasks of one combination."""
 
+    heard_at_s: float = 0.0
+    """When the last event of it came."""
     is_of_worker: bool = False
     """A client only ever sends."""
     by_kind: dict[TaskEventKind, int] = field(default_factory=dict)
@@ -63,7 +71,8 @@ class TaskTally:
     def __init__(self, *, series_limit: int = SERIES_LIMIT) -> None:
         self._series_limit = series_limit
         self._open: OrderedDict[str, _Open] = OrderedDict()
-        self._counts: dict[Labels, Counts] = {}
+        # In the order of the last event.
+        self._counts: OrderedDict[Labels, Counts] = OrderedDict()
         self._heard_at_s: dict[str, float] = {}
 
     @property
@@ -71,15 +80,13 @@ class TaskTally:
         """Everything that was counted of hosts that are not forgotten."""
         return self._counts
 
-    def queues(self) -> Iterator[str]:
-        """The queues that tasks were sent to."""
-        return (labels.queue for labels in self._counts if labels.queue not in (OTHER, "celery"))
-
     def note(self, event: TaskEvent, *, now_s: float) -> None:
         """Count an event."""
         known = self._told_by(event)
-        labels = self._labels(event, known)
+        labels = self._labels(event, known, now_s=now_s)
         counts = self._counts.setdefault(labels, Counts())
+        self._counts.move_to_end(labels)
+        counts.heard_at_s = now_s
         counts.is_of_worker |= event.kind is not TaskEventKind.SENT
         counts.by_kind[event.kind] = counts.by_kind.get(event.kind, 0) + 1
         self._heard_at_s[labels.hostname] = now_s
@@ -98,9 +105,8 @@ class TaskTally:
             for host, heard_at_s in self._heard_at_s.items()
             if heard_at_s < silent_since_s and host not in but
         }
-        self._counts = {
-            labels: counts for labels, counts in self._counts.items() if labels.hostname not in gone
-        }
+        for labels in [labels for labels in self._counts if labels.hostname in gone]:
+            del self._counts[labels]
         for host in gone:
             del self._heard_at_s[host]
 
@@ -109,8 +115,8 @@ class TaskTally:
         known = self._open.pop(event.task_id, _Open())
         known = replace(
             known,
-            name=event.name or known.name,
-            queue=event.queue or known.queue,
+            name=label_value(event.name) if event.name else known.name,
+            queue=label_value(event.queue) if event.queue else known.queue,
             waits_since_s=_waits_since_s(known, event),
         )
         if event.kind not in _ENDS:
@@ -119,11 +125,15 @@ class TaskTally:
             self._open.popitem(last=False)
         return known
 
-    def _labels(self, event: TaskEvent, known: _Open) -> Labels:
-        labels = Labels(known.name, model.host_of(event.node), known.queue)
+    def _labels(self, event: TaskEvent, known: _Open, *, now_s: float) -> Labels:
+        labels = Labels(known.name, label_value(model.host_of(event.node)), known.queue)
         if labels in self._counts or len(self._counts) < self._series_limit:
             return labels
-        return Labels(OTHER, OTHER, OTHER)
+        eldest = next(iter(self._counts))
+        if now_s - self._counts[eldest].heard_at_s < FORGOTTEN_S:
+            return OTHERS
+        del self._counts[eldest]
+        return labels
 
 
 def _waits_since_s(known: _Open, event: TaskEvent) -> float | None:
@@ -137,6 +147,7 @@ def _waits_since_s(known: _Open, event: TaskEvent) -> float | None:
 
 
 def _count_exception(counts: Counts, exception: str) -> None:
+    exception = label_value(exception)
     is_new = exception not in counts.by_exception
     if is_new and len(counts.by_exception) >= EXCEPTION_LIMIT:
         exception = OTHER

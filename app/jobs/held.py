@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 import redis
 from redis.exceptions import RedisError
 
-from app.broker import keys
+from app.broker import connection, keys
 from app.broker.keys import Keys
-from app.errors import BrokerUnreachable
 from app.queues import QueueName
 
 MESSAGES_AT_ONCE = 1000
@@ -34,7 +33,7 @@ def task_ids(
         waiting = [found for queue in queues for found in _waiting(client, Keys(), queue)]
         return frozenset([*waiting, *_fetched(client, Keys(), fetched_after_s)])
     except (RedisError, OSError) as error:
-        raise BrokerUnreachable(host="Redis", reason=str(error)) from error
+        raise connection.translated(error, host="Redis") from error
 
 
 def _waiting(client: "redis.Redis", layout: Keys, queue: QueueName) -> Iterator[str]:

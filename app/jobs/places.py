@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from app.broker import connection
 from app.errors import BrokerUnreachable
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class _Place:
         try:
             return bool(self._client.eval(_TAKE, 1, self._key, *map(str, arguments)))
         except (RedisError, OSError) as error:
-            raise BrokerUnreachable(host="the broker's server", reason=str(error)) from error
+            raise connection.translated(error, host="the broker's server") from error
 
     def leave(self) -> None:
         try:

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from app.errors import BrokerUnreachable
+from app.broker import connection
 from app.jobs import ticket
 from app.jobs.model import Job
 from app.jobs.pipeline import Pipeline, Registry
@@ -112,7 +112,7 @@ class Publisher:
             yield
         except (OperationalError, KombuError, RedisError, OSError) as error:
             host = self._celery.connection_for_write().as_uri()  # without its password
-            raise BrokerUnreachable(host=host, reason=str(error)) from error
+            raise connection.translated(error, host=host) from error
 
 
 def call_of(job: Job, pipeline: Pipeline) -> tuple[tuple[Any, ...], dict[str, Any]]:

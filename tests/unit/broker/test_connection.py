@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
+from kombu.exceptions import OperationalError
 from redis import exceptions
 from redis.asyncio.sentinel import MasterNotFoundError, SlaveNotFoundError
 
 from app.broker import connection
 from app.broker.address import parse_address
 from app.broker.connection import Connection
-from app.errors import BrokerRefused, BrokerUnreachable
+from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
 
 NOT_FROM_A_SERVER = {"ChildDeadlockedError", "IncorrectPolicyType"}
 """Misuse of the library inside of this process."""
@@ -46,12 +47,32 @@ def test_no_error_of_redis_passes(error: type[Exception]) -> None:
     assert "secret" not in str(caught.value)
 
 
+def of_kombu(cause: Exception) -> Exception:
+    """As kombu raises it."""
+    error = OperationalError(str(cause))
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "want"),
     [
         pytest.param(exceptions.ConnectionError("x"), BrokerUnreachable, id="no connection"),
         pytest.param(exceptions.TimeoutError("x"), BrokerUnreachable, id="no answer"),
-        pytest.param(exceptions.BusyLoadingError("x"), BrokerUnreachable, id="it starts up"),
+        pytest.param(exceptions.BusyLoadingError("x"), BrokerNotReady, id="it starts up"),
+        pytest.param(exceptions.MasterDownError("x"), BrokerNotReady, id="its master is down"),
+        pytest.param(
+            exceptions.ConnectionError("max number of clients reached"),
+            BrokerNotReady,
+            id="no connection left",
+        ),
+        pytest.param(exceptions.OutOfMemoryError("x"), BrokerRefused, id="its memory is full"),
+        pytest.param(exceptions.ReadOnlyError("x"), BrokerRefused, id="it is a replica"),
+        pytest.param(
+            of_kombu(exceptions.OutOfMemoryError("x")), BrokerRefused, id="wrapped by kombu"
+        ),
+        pytest.param(of_kombu(OSError("x")), BrokerUnreachable, id="silence wrapped by kombu"),
+        pytest.param(OperationalError("x"), BrokerUnreachable, id="an error of kombu alone"),
         pytest.param(exceptions.AuthenticationError("x"), BrokerRefused, id="wrong password"),
         pytest.param(exceptions.NoPermissionError("x"), BrokerRefused, id="no permission"),
         pytest.param(exceptions.ResponseError("x"), BrokerRefused, id="a command that it rejects"),

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.broker.model import BrokerReading, NodeAnswer, NodeName
+from app.broker import keys
+from app.broker.model import BrokerReading, MisnamedQueue, NodeAnswer, NodeName
 from app.control import loop as loops
 from app.control.loop import Loop
 from app.control.pool import PoolKey, UnreadablePool, WorkerPool
@@ -198,6 +199,32 @@ def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
     message = latest(stage).conditions[0].message
     assert "celeriac.dev/paussed has no effect; did you mean celeriac.dev/paused?" in message
     assert "celeriac.dev/note has no effect; the annotations of a pool are" in message
+
+
+@pytest.mark.parametrize(
+    ("misnamed", "words"),
+    [
+        pytest.param(
+            MisnamedQueue(queue=QueueName("q"), prefix="shop:", separator=keys.SEPARATOR),
+            "with the key prefix 'shop:' and not as this pool reads it: set broker.keyPrefix",
+            id="another key prefix",
+        ),
+        pytest.param(
+            MisnamedQueue(queue=QueueName("q"), prefix="", separator=":"),
+            "with the separator (sep) ':' and not as this pool reads it: leave sep",
+            id="another separator",
+        ),
+    ],
+)
+def test_queues_that_are_called_otherwise_are_told(misnamed: MisnamedQueue, words: str) -> None:
+    other = replace(misnamed, queue=QueueName("another pool's"))
+    stage = Stage(World(misnamed=(other, misnamed)), worker_pool())
+
+    run(stage, 2)
+
+    assert shown(latest(stage), ConditionType.READY) == ("True", "KeysDiffer")
+    assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("Unknown", "KeysDiffer")
+    assert f"the broker knows q {words}" in latest(stage).conditions[0].message
 
 
 def test_a_size_that_was_fixed_above_the_maximum_is_told() -> None:

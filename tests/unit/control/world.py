@@ -14,6 +14,7 @@ from app.broker.model import (
     BrokerReading,
     ConsumedQueue,
     Heartbeat,
+    MisnamedQueue,
     NodeAnswer,
     NodeConsumers,
     NodeName,
@@ -85,6 +86,7 @@ class World:
     slots: int = 1
     removal: Removal = Removal.CHOSEN
     replicas: int = 0
+    misnamed: tuple[MisnamedQueue, ...] = ()
     is_broker_up: bool = True
     broker_back_at_s: float = 0.0
     listens_from_s: float = 0.0
@@ -214,6 +216,7 @@ class WorldQueues:
         return BrokerReading(
             read_at_s=world.now_s,
             queues=holds,
+            misnamed=world.misnamed,
             heartbeats={beat.node: beat for beat in beats},
             listening_since_s=world.listens_from_s,
         )

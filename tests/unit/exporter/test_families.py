@@ -1,11 +1,13 @@
 """What a scrape reads."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from prometheus_client.core import Metric
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName, QueueReading
 from app.exporter import families
+from app.exporter.workers import Host
 from app.queues import QueueName
 
 MAIL = QueueName("mail")
@@ -36,6 +38,13 @@ def test_what_is_not_known_of_a_queue_has_no_sample() -> None:
         ("celery_queue_length", "mail"),
         ("celery_queue_messages", "mail", "ready"),
     }
+
+
+def test_numbers_that_a_worker_makes_up_fit_into_a_sample() -> None:
+    host = Host(active=10**400, is_up=True, heard_at_s=0.0)
+    found = values(families.of_workers({"pod": host, "half \ud800": replace(host, active=-5)}))
+    assert found[("celery_worker_tasks_active", "pod")] == families.MOST
+    assert found[("celery_worker_tasks_active", "half \\ud800~711a43f0")] == 0
 
 
 def test_a_queue_that_nobody_consumes_has_no_workers() -> None:

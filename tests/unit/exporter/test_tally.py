@@ -70,6 +70,31 @@ def test_combinations_past_the_limit_share_one() -> None:
     assert (len(tally.counts), other.by_kind) == (3, {TaskEventKind.RECEIVED: 48})
 
 
+def test_a_combination_without_events_makes_room_for_a_new_one() -> None:
+    tally = TaskTally(series_limit=2)
+    old, kept, new = (replace(RECEIVED, task_id=name, name=name) for name in ("old", "kept", "new"))
+    noted(old, kept, tally=tally, now_s=0.0)
+    noted(kept, tally=tally, now_s=tallies.FORGOTTEN_S - 1)
+    noted(new, tally=tally, now_s=tallies.FORGOTTEN_S)
+    assert [labels.name for labels in tally.counts] == ["kept", "new"]
+
+
+def test_odd_names_are_bounded_and_printable() -> None:
+    odd = "x\ud800" * 1_000_000
+    tally = noted(
+        replace(SENT, name=odd, queue=odd, node=NodeName(odd)),
+        replace(event("failed", node=NodeName(odd)), exception=odd, at_s=float("nan")),
+        replace(SUCCEEDED, task_id="2", runtime_s=float("inf")),
+    )
+    shown = [
+        text
+        for labels, counts in tally.counts.items()
+        for text in (labels.name, labels.hostname, labels.queue, *counts.by_exception)
+    ]
+    assert all(len(text) <= 200 and text.isprintable() for text in shown)
+    assert all(counts.runtime.sum_s == 0 for counts in tally.counts.values())
+
+
 def test_exceptions_past_the_limit_share_one() -> None:
     failures = [
         replace(event("failed", task_id=str(n)), exception=f"E{n}")

@@ -1,0 +1,107 @@
+"""Whether an application calls its queues otherwise than we look for them: another key prefix
+(`global_keyprefix`) or another separator (`sep`), with which a full queue reads as empty.
+
+Whoever publishes or consumes declares its queues: kombu writes a binding under its own prefix, with
+its own separator in it. The keys are searched a thousand at a time, over many observations.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.broker import keys
+from app.broker.model import MisnamedQueue
+from app.queues import QueueName
+
+BINDING = "_kombu.binding."
+KEYS_AT_ONCE = 1_000
+SETS_AT_ONCE = 20
+MEMBERS_OF_A_SET = 100
+
+_PREFIXES_OF_A_QUEUE = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredName:
+    """What one binding tells of a queue."""
+
+    queue: QueueName
+    prefix: str
+    separator: str | None
+    """`None` where it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSearch:
+    """How far the search has come."""
+
+    cursor: int = 0
+    declared: Mapping[QueueName, frozenset[DeclaredName]] = field(default_factory=dict)
+    """What this round has found so far."""
+    completed: Mapping[QueueName, frozenset[DeclaredName]] = field(default_factory=dict)
+    """What the last whole round has found."""
+
+    def after(self, cursor: int, found: Iterable[DeclaredName]) -> "NameSearch":
+        """Take in what a part of the keys has told; cursor 0 ends a round."""
+        declared = defaultdict(frozenset[DeclaredName], self.declared)
+        for one in found:
+            if len(declared[one.queue]) < _PREFIXES_OF_A_QUEUE:
+                declared[one.queue] |= {one}
+        if cursor == 0:
+            return NameSearch(completed=dict(declared))
+        return replace(self, cursor=cursor, declared=dict(declared))
+
+    def misnamed(self, queues: Iterable[QueueName], *, prefix: str) -> tuple[MisnamedQueue, ...]:
+        """Of these queues those that were declared under other names only."""
+        found = []
+        for queue in queues:
+            names = self.completed.get(queue, frozenset())
+            expected = DeclaredName(queue=queue, prefix=prefix, separator=keys.SEPARATOR)
+            if names and expected not in names:
+                first = min(names, key=lambda one: (one.prefix != prefix, one.prefix))
+                found.append(
+                    MisnamedQueue(queue=queue, prefix=first.prefix, separator=first.separator)
+                )
+        return tuple(found)
+
+
+def promising(
+    names: Iterable[bytes], *, queues: Iterable[QueueName]
+) -> tuple[tuple[bytes, str], ...]:
+    """Keys that hold bindings, with their prefixes; those of exchanges that are called like one of
+    the queues first, as Celery calls them. No more than are read at once."""
+    wanted = frozenset(queues)
+    found = []
+    for name in names:
+        prefix, is_found, exchange = name.decode(errors="surrogateescape").partition(BINDING)
+        if is_found:
+            found.append((exchange not in wanted, name, prefix))
+    return tuple((name, prefix) for _, name, prefix in sorted(found)[:SETS_AT_ONCE])
+
+
+def declared_by(
+    members: Sequence[bytes], *, prefix: str, queues: Iterable[QueueName]
+) -> tuple[DeclaredName, ...]:
+    """Which of these queues a set of bindings leads to."""
+    texts = [member.decode(errors="replace") for member in members]
+    return tuple(
+        DeclaredName(queue=queue, prefix=prefix, separator=_separator(text, queue))
+        for queue in queues
+        for text in texts
+        if _leads_to(text, queue)
+    )
+
+
+def _leads_to(member: str, queue: str) -> bool:
+    if keys.SEPARATOR in member:
+        return member.endswith(f"{keys.SEPARATOR}{queue}")
+    # Routing key, separator, no pattern, separator, queue: in most bindings key and queue agree.
+    return member.startswith(queue) and member.endswith(queue) and len(member) > 2 * len(queue)
+
+
+def _separator(member: str, queue: str) -> str | None:
+    if keys.SEPARATOR in member:
+        return keys.SEPARATOR
+    between = member[len(queue) : -len(queue)]
+    half = between[: len(between) // 2]
+    return half if half * 2 == between else None

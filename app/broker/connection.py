@@ -96,7 +96,8 @@ def _reason(error: BaseException) -> str:
         return tls[1]
     # It says "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)", for one.
     numbered = re.match(r"(?:Error |\[Errno )(\d+)", text)
-    return os.strerror(int(numbered[1])) if numbered else text
+    # The number of a TLS error is not one of the operating system's.
+    return os.strerror(int(numbered[1])) if numbered and "[SSL" not in text else text
 
 
 _DISCONNECTED: tuple[type[Exception], ...] = (

@@ -7,6 +7,7 @@ import pytest
 from app.errors import InvalidInput
 from app.local import manifests, plan
 from app.local.options import UpOptions
+from app.operator import crd
 
 MANIFEST = """
 apiVersion: celeriac.dev/v1alpha1
@@ -125,6 +126,33 @@ def test_a_wrong_manifest_is_one_sentence(tmp_path: Path, text: str, complaint: 
         manifests.load(written(tmp_path, text))
 
     assert "\n" not in str(refusal.value)
+
+
+BROKEN_RULES = {
+    "minReplicas must not be above maxReplicas": "minReplicas: 4",
+    "a schedule's minReplicas must not be above its maxReplicas (the pool's, if it has none of its "
+    "own)": "schedules: [{name: day, start: 0 8 * * *, end: 0 9 * * *, minReplicas: 4}]",
+    "set exactly one of queueWaitSeconds and backlogPerReplica": "target: {}",
+    "a schedule sets minReplicas, maxReplicas or both": (
+        "schedules: [{name: day, start: 0 8 * * *, end: 0 9 * * *}]"
+    ),
+    "this fallback.behavior needs fallback.replicas": "fallback: {behavior: static}",
+}
+"""A manifest that breaks it, by the message of each CEL rule of the definition."""
+
+
+def test_every_rule_of_the_definition_has_a_manifest_that_breaks_it() -> None:
+    messages = {message for rules in crd.RULES.values() for _, message in rules}
+
+    assert set(BROKEN_RULES) == messages
+
+
+@pytest.mark.parametrize("line", BROKEN_RULES.values(), ids=BROKEN_RULES)
+def test_a_rule_of_the_definition_is_in_force_without_an_api_server(
+    tmp_path: Path, line: str
+) -> None:
+    with pytest.raises(InvalidInput, match=r"WorkerPool orders: spec"):
+        manifests.load(written(tmp_path, manifest(spec=line)))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["no file", "no text"])

@@ -29,7 +29,9 @@ Exchange = Annotated[
     str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s*?\[\]\\]+$")
 ]
 """The name of an exchange. Kombu reads blanks and globs in the names of channels as patterns."""
-FanoutPrefix = Annotated[str, StringConstraints(max_length=253, pattern=r"^[^\s*?\[\]\\]*$")]
+FanoutPrefix = Annotated[str, StringConstraints(max_length=253, pattern=r"^(/[^\s*?\[\]\\.]*\.)?$")]
+"""Kombu cuts off what stands between a slash and the first dot. With a prefix of another form its
+own workers lose their connection at every broadcast."""
 Cron = Annotated[str, StringConstraints(min_length=9, max_length=128)]
 
 

@@ -219,7 +219,7 @@ def test_two_applications_on_one_broker_keep_apart_by_their_exchanges(
     ("options", "exchanges"),
     [
         pytest.param({"fanout_prefix": False}, Exchanges(fanout_prefix=""), id="no prefix"),
-        pytest.param({"fanout_prefix": "shop."}, Exchanges(fanout_prefix="shop."), id="a prefix"),
+        pytest.param({"fanout_prefix": "/shop."}, Exchanges(fanout_prefix="/shop."), id="a prefix"),
         pytest.param({"fanout_patterns": False}, CELERY_EXCHANGES, id="no routing keys"),
     ],
 )

@@ -218,6 +218,12 @@ def test_an_exchange_has_no_blanks_and_no_globs(name: str) -> None:
         BrokerSpec.model_validate({"controlExchange": name})
 
 
+@pytest.mark.parametrize("prefix", ["shop.", "/shop", "/a.b.", "/a b.", "/*."])
+def test_a_fanout_prefix_that_kombu_cannot_take_off_is_refused(prefix: str) -> None:
+    with pytest.raises(ValidationError):
+        BrokerSpec.model_validate({"fanoutPrefix": prefix})
+
+
 def test_exchanges_are_celerys_unless_they_are_named() -> None:
     named = {"eventExchange": "shop.events", "controlExchange": "shop", "fanoutPrefix": ""}
 

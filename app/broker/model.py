@@ -157,3 +157,5 @@ class NodeAnswer:
     """The queues that it consumes together with other workers; empty after `stop_consuming`."""
     private_queues: frozenset[QueueName] = frozenset()
     """The queues that it alone consumes. They are never stopped."""
+    private_messages: int = 0
+    """Messages of those queues that are not acknowledged: they wait, wait for their ETA, or run."""

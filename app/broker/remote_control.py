@@ -13,6 +13,7 @@ from app.broker.dialects import Dialects
 from app.broker.keys import Keys
 from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
 from app.broker.pidbox import ANSWER_LIMIT_S, Pidbox, Reply, Request
+from app.broker.private_queues import PrivateQueues
 from app.queues import QueueName
 
 _LOOK_AGAIN_S = 0.05
@@ -37,6 +38,7 @@ class RemoteControl:
     ) -> None:
         self._clock = clock
         self._answer_limit_s = answer_limit_s
+        self._private_queues = PrivateQueues(connection, layout, clock=clock)
         self._pidbox = Pidbox(
             connection,
             layout,
@@ -141,7 +143,8 @@ class RemoteControl:
             )
             for node, given in replies.items()
         }
-        return {node: answer for node, answer in answers.items() if answer is not None}
+        complete = [answer for answer in answers.values() if answer is not None]
+        return {answer.node: answer for answer in await self._private_queues.count(complete)}
 
     async def revoke(
         self, nodes: Collection[NodeName], task_ids: Sequence[str]

@@ -153,6 +153,35 @@ def _lacking(one: Shortfall) -> str:
     return f"{one.replica} does not consume {' and '.join(one.queues)}"
 
 
+def private_messages(replicas: Sequence[str], messages: int) -> Finding:
+    """What keeps a drained replica is meant for its workers alone."""
+    return Finding(
+        ProblemReason.PRIVATE_MESSAGES,
+        f"{listed(replicas)} first runs what waits in its own queues (worker_direct: {messages}), "
+        "since no other worker can",
+    )
+
+
+def not_started(replicas: Sequence[str], *, longest_s: float) -> Finding:
+    """Workers that have not sent a heartbeat in a time in which others did."""
+    return Finding(
+        ProblemReason.WORKERS_NOT_STARTED,
+        f"no heartbeat from {listed(replicas)} since the start, for which others took "
+        f"{longest_s:.0f} s at most: not counted as replicas, and removed once enough others run. "
+        "Their logs tell where they hang",
+    )
+
+
+def grace_period_short(*, grace_s: float, runtime_s: float) -> Finding:
+    """An eviction or a rollout would end tasks that run as long as they usually do."""
+    return Finding(
+        ProblemReason.GRACE_PERIOD_SHORT,
+        f"tasks run for {runtime_s:.0f} s on average, and replicas get {grace_s:.0f} s to end: an "
+        "eviction or a rollout interrupts tasks. Set terminationGracePeriodSeconds above the "
+        "longest task",
+    )
+
+
 def overdue(replicas: Sequence[str]) -> Finding:
     """Drains that take longer than the spec allows for."""
     return Finding(

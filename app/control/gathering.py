@@ -1,11 +1,12 @@
 """From what the adapters have read to what decisions are made of."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.broker.model import BrokerReading, QueueReading
 from app.control import hearing as hearings
 from app.control import notes as noting
+from app.control import startups
 from app.control.hearing import Hearing
 from app.control.notes import NO_NOTE, Notes
 from app.control.pool import WorkerPool
@@ -37,6 +38,7 @@ def gather(
     notes: Notes,
     slots_per_replica: int | None,
     now_s: float,
+    startup_s: float | None = None,
 ) -> Gathered:
     """Bring together what belongs to one pool."""
     instances = [
@@ -44,7 +46,11 @@ def gather(
         for one in target.instances
         if not one.is_ending and not noting.is_given_up(notes.get(one.name, NO_NOTE), now_s=now_s)
     ]
-    replicas = [_replica(one, hearing, notes, now_s=now_s) for one in instances]
+    hung = startups.hung(instances, hearing, longest_s=startup_s, now_s=now_s)
+    replicas = [
+        replace(_replica(one, hearing, notes, now_s=now_s), is_hung=one.name in hung)
+        for one in instances
+    ]
     crew = crews.build_crew(replicas, target_replicas=target.replicas)
     queues = None if broker is None else _queues(pool, broker)
     return Gathered(
@@ -140,6 +146,7 @@ def _unheard(replicas: Iterable[Replica], hearing: Hearing, *, now_s: float) -> 
         one.name
         for one in replicas
         if one.is_ready
+        and not one.is_hung
         and one.heard_at_s is None
         and one.started_at_s is not None
         and now_s - one.started_at_s > crews.COMES_UP_WITHIN_S

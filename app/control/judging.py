@@ -1,6 +1,6 @@
 """What a turn makes of what it has read: findings, a decision and a plan for it. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.broker.model import BrokerReading, ConsumedQueue, NodeName
@@ -13,6 +13,7 @@ from app.control import (
     leaving,
     policies,
     shortfalls,
+    startups,
 )
 from app.control import notes as noting
 from app.control.conditions import Findings
@@ -21,7 +22,7 @@ from app.control.gathering import Gathered
 from app.control.hearing import Hearing
 from app.control.memory import PoolMemory
 from app.control.pool import WorkerPool
-from app.control.ports import Broker, Target
+from app.control.ports import Broker, Instance, Target
 from app.control.problems import Finding, Level
 from app.control.schedules import Bounds
 from app.control.spec import Mode
@@ -72,6 +73,7 @@ def judge(
         last_active=leaving.updated(
             memory.last_active, target.instances, view.hearing, now_s=now_s
         ),
+        startup_s=startups.longest(memory.startup_s, target.instances, view.hearing),
     )
     workers = consumption.awake_workers(target.instances, view.hearing, now_s=now_s)
     lost = shortfalls.without_capacity(workers, memory.consumption)
@@ -84,13 +86,16 @@ def judge(
         view.hearing,
         notes=memory.notes,
         slots_per_replica=memory.slots_per_replica,
+        startup_s=memory.startup_s,
         now_s=now_s,
     )
     queues = [QueueName(name) for name in pool.spec.queues]
     waking: Mapping[NodeName, frozenset[ConsumedQueue]] = {}
     if pool.spec.mode is Mode.AUTO:
         waking = consumption.to_wake(workers, memory.consumption, spec_queues=queues, now_s=now_s)
-    found = _findings(pool, target, gathered, view, memory, now_s=now_s)
+    found = _findings(pool, target, gathered, view, memory, now_s=now_s).also(
+        _of_grace(target.instances, memory)
+    )
     judged = Judged(
         gathered=gathered,
         findings=found.also(*_of_queues(workers, memory.consumption, queues, waking)),
@@ -193,12 +198,28 @@ def _of_names(pool: WorkerPool, view: BrokerView) -> Iterator[Finding]:
         yield findings.misnamed(misnamed)
 
 
+def _of_grace(instances: Iterable[Instance], memory: PoolMemory) -> Finding | None:
+    grace_s = min((one.grace_s for one in instances if one.grace_s is not None), default=None)
+    runtime_s = memory.scaling.estimate.mean_runtime_s
+    if grace_s is None or runtime_s is None or runtime_s <= grace_s:
+        return None
+    return findings.grace_period_short(grace_s=grace_s, runtime_s=runtime_s)
+
+
 def _of_workers(gathered: Gathered, memory: PoolMemory) -> Iterator[Finding]:
     if memory.slots_per_replica is None and memory.is_slotless:
         yield findings.slots_unknown()
     others = sorted({queue for note in memory.notes.values() for queue in note.other_queues})
     if others and gathered.crew.draining:
         yield findings.other_queues(others)
+    if gathered.crew.hung:
+        names = [one.name for one in gathered.crew.hung]
+        yield findings.not_started(names, longest_s=memory.startup_s or 0.0)
+    private = {
+        name: note.private_messages for name, note in memory.notes.items() if note.private_messages
+    }
+    if private:
+        yield findings.private_messages(sorted(private), sum(private.values()))
 
 
 def _of_contact(

@@ -23,6 +23,8 @@ class PoolMemory:
     notes: Notes = field(default_factory=dict)
     consumption: Consumption = field(default_factory=Consumption)
     last_active: LastActive = field(default_factory=dict)
+    startup_s: float | None = None
+    """The longest time from a start to a first heartbeat that was seen."""
     slots_per_replica: int | None = None
     """What a worker has said, where the spec leaves `concurrency` out."""
     slots_asked_at_s: float | None = None

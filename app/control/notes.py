@@ -22,6 +22,8 @@ class Note:
     answer: Answer | None = None
     other_queues: frozenset[QueueName] = frozenset()
     """Queues that its workers consume and that the spec does not name: nobody stops those."""
+    private_messages: int = 0
+    """Messages that only its workers can run, and that they have not acknowledged."""
     given_up_at_s: float | None = None
     consumes_nothing: bool = False
     """It was seen, awake, to consume nothing for a while: waking it would give it nothing back."""
@@ -83,7 +85,12 @@ def with_answers(
     if answer is None:
         return note
     consumed = frozenset[QueueName]().union(*(answers[node].queues for node in nodes))
-    return replace(note, answer=answer, other_queues=consumed.difference(queues))
+    return replace(
+        note,
+        answer=answer,
+        other_queues=consumed.difference(queues),
+        private_messages=sum(answers[node].private_messages for node in nodes),
+    )
 
 
 def joint_answer(
@@ -95,6 +102,6 @@ def joint_answer(
         return None
     return Answer(
         at_s=min(answer.answered_at_s for answer in given),
-        held=sum(answer.active + answer.reserved for answer in given),
+        held=sum(one.active + one.reserved + one.private_messages for one in given),
         is_consuming=any(answer.queues for answer in given),
     )

@@ -128,6 +128,8 @@ class Instance:
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
     nodes: tuple[NodeName, ...] = ()
+    grace_s: float | None = None
+    """How long it is given to end before it is killed."""
     template: str = ""
     """Instances of one template run the same command."""
 

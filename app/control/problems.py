@@ -41,12 +41,18 @@ class ProblemReason(StrEnum):
     REPLIES_MISSING = "RepliesMissing"
     """Workers send heartbeats and do not answer to remote control."""
     SLOTS_UNKNOWN = "SlotsUnknown"
+    WORKERS_NOT_STARTED = "WorkersNotStarted"
+    """Workers that have hung since their start."""
     OTHER_QUEUES = "OtherQueues"
     """Draining workers consume queues that the spec does not name."""
     DRAIN_OVERDUE = "DrainOverdue"
     FIXED_OUT_OF_BOUNDS = "FixedOutOfBounds"
     """A size that was set by hand lies outside of minReplicas and maxReplicas."""
     UNKNOWN_ANNOTATION = "UnknownAnnotation"
+    GRACE_PERIOD_SHORT = "GracePeriodShort"
+    """Tasks run for longer than a replica is given to end."""
+    PRIVATE_MESSAGES = "PrivateMessages"
+    """Draining workers have messages to run that no other worker can run."""
     SHRINKS_TO_ZERO_ONLY = "ShrinksToZeroOnly"
     SCALE_CONFLICT = "ScaleConflict"
     """Another client has changed the replicas meanwhile; the next tick reads them again."""
@@ -105,12 +111,17 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.REPLIES_UNREADABLE: _NO_CONTACT,
     ProblemReason.REPLIES_MISSING: _NO_CONTACT,
     ProblemReason.SLOTS_UNKNOWN: _NO_CONTACT,
+    ProblemReason.WORKERS_NOT_STARTED: _NO_CONTACT,
     ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
     ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,
     ProblemReason.FIXED_OUT_OF_BOUNDS: Effect(
         turns=ConditionType.PAUSED, to=ConditionStatus.TRUE, level=Level.WARNING
     ),
     ProblemReason.UNKNOWN_ANNOTATION: Effect(turns=None, level=Level.WARNING),
+    ProblemReason.GRACE_PERIOD_SHORT: Effect(turns=None, level=Level.WARNING),
+    ProblemReason.PRIVATE_MESSAGES: Effect(
+        turns=ConditionType.DRAINING, to=ConditionStatus.TRUE, level=Level.NOTE
+    ),
     ProblemReason.SHRINKS_TO_ZERO_ONLY: Effect(
         turns=ConditionType.ABLE_TO_SCALE, to=ConditionStatus.TRUE, level=Level.NOTE
     ),

@@ -54,6 +54,7 @@ class _Worker:
             started_at_s=self.started_at_s,
             mark=self.mark,
             cancelled=self.cancelled,
+            grace_s=ENDING_LIMIT_S,
             nodes=(self.node,),
         )
 

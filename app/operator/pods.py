@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,7 +44,7 @@ def parse_pod(document: Document) -> Pod | None:
         return None
     annotations = meta.get("annotations") or {}
     owner = _controller(meta)
-    started_at = _moment(status.get("startTime"))
+    started_at = _started_at_s(status)
     labels = meta.get("labels") or {}
     return Pod(
         namespace=sys.intern(meta["namespace"]),
@@ -57,15 +57,13 @@ def parse_pod(document: Document) -> Pod | None:
             name=InstanceName(meta["name"]),
             is_ready=_is_ready(status),
             is_ending=bool(meta.get("deletionTimestamp")),
-            is_started=any(
-                "running" in (each.get("state") or {})
-                for each in status.get("containerStatuses") or ()
-            ),
+            is_started=any("running" in (each.get("state") or {}) for each in _containers(status)),
             started_at_s=started_at,
             ordinal=_ordinal(meta["name"], owner_kind=owner.get("kind", "")),
             mark=_mark(annotations),
             cancelled=_cancelled(annotations),
             host=_host(meta["name"], spec),
+            grace_s=spec.get("terminationGracePeriodSeconds"),
             template=_template(labels),
         ),
     )
@@ -88,6 +86,19 @@ def _host(name: str, spec: Mapping[str, object]) -> str:
     if spec.get("hostNetwork"):
         return str(spec.get("nodeName") or "")
     return str(spec.get("hostname") or name[:HOSTNAME_LIMIT].rstrip("-."))
+
+
+def _started_at_s(status: Document) -> float | None:
+    """Of the container that was started last: a pod may wait for its image, and a container may
+    have been started again."""
+    running = ((each.get("state") or {}).get("running") for each in _containers(status))
+    starts = [_moment(each.get("startedAt")) for each in running if each]
+    known = [at_s for at_s in starts if at_s is not None]
+    return max(known) if known else _moment(status.get("startTime"))
+
+
+def _containers(status: Document) -> Sequence[Document]:
+    return status.get("containerStatuses") or ()
 
 
 def _template(labels: Mapping[str, str]) -> str:

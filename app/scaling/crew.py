@@ -71,6 +71,9 @@ class Replica:
     answer: Answer | None = None
     consumes_nothing: bool = False
     """It runs and has been seen, for a while, to consume nothing: it is no capacity."""
+    is_hung: bool = False
+    """It has started and was never heard in a time in which others were: it holds nothing and is
+    no capacity."""
 
     @property
     def is_draining(self) -> bool:
@@ -102,12 +105,22 @@ class Crew:
     @property
     def consuming(self) -> int:
         """Replicas that take work, or will once they have started."""
-        return max(0, self.replicas - len(self.draining) - len(self.lost))
+        return max(0, self.replicas - len(self.draining) - len(self.lost) - len(self.hung))
 
     @property
     def lost(self) -> tuple[Replica, ...]:
-        """Not marked, and no capacity all the same."""
+        """Not marked, and seen to consume nothing."""
         return tuple(one for one in self.working if one.consumes_nothing)
+
+    @property
+    def hung(self) -> tuple[Replica, ...]:
+        """Not marked, and never come up."""
+        return tuple(one for one in self.working if one.is_hung)
+
+    @property
+    def proven(self) -> int:
+        """Replicas that are heard and take work."""
+        return sum(1 for one in self.working if one.is_heard and not one.consumes_nothing)
 
     @property
     def missing(self) -> int:
@@ -137,7 +150,7 @@ def is_unborn(replica: Replica, *, now_s: float) -> bool:
 
     One that has just started may fetch a message before it is heard for the first time.
     """
-    if not replica.is_started:
+    if not replica.is_started or replica.is_hung:
         return True
     if replica.is_ready or replica.heard_at_s is not None or replica.started_at_s is None:
         return False

@@ -59,7 +59,7 @@ def plan(
     gone = _names(one for one in going if crews.may_go(one, policy, now_s=now_s))
     replicas, victims = _shrunk(crew, gone, wanted=wanted, removal=removal)
     staying = [one for one in going if one.name not in victims]
-    kept = sum(1 for one in crew.lost if one not in going)
+    kept = sum(1 for one in (*crew.lost, *crew.hung) if one not in going)
     needed = min(wanted + len(staying) + kept, max(crew.replicas, max_replicas, wanted))
     return Plan(
         # Victims go by a smaller size alone: one that is replaced at the maximum goes first.
@@ -90,13 +90,22 @@ def _going(crew: Crew, *, wanted: int, removal: Removal, now_s: float) -> tuple[
         case Removal.CHOSEN:
             # A replica that has lost its consumers is replaced: a new one has them.
             useless = len(stuck) + len(crew.lost)
-            fewer = max(useless, crew.replicas - wanted - crew.missing)
-            return _ranked(crew, fewer=fewer, now_s=now_s)[:fewer]
+            spared = _spared(crew, wanted=wanted)
+            fewer = max(useless, crew.replicas - len(spared) - wanted - crew.missing)
+            ranked = _ranked(crew, fewer=fewer, now_s=now_s)
+            return tuple(one for one in ranked if one not in spared)[:fewer]
         case Removal.HIGHEST_ORDINAL:
-            top = wanted + sum(1 for one in (*stuck, *crew.lost) if _ordinal(one) < wanted)
+            useless_ones = (*stuck, *crew.lost, *crew.hung)
+            top = wanted + sum(1 for one in useless_ones if _ordinal(one) < wanted)
             return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
         case Removal.ANY:
             return everybody if wanted == 0 else stuck
+
+
+def _spared(crew: Crew, *, wanted: int) -> tuple[Replica, ...]:
+    """Hung replicas stay until enough others are heard. They may just be slow, and their successors
+    would be as slow: removed at once, none would ever come up."""
+    return crew.hung if crew.proven < wanted else ()
 
 
 def _shrunk(

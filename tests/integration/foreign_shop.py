@@ -1,8 +1,9 @@
 """A Celery application as anybody would write it, for every release of Celery that is tested.
 
 It imports Celery and the standard library alone, knows nothing of Celeriac and is configured by its
-environment: `SHOP_BROKER_URL`, `SHOP_CONF` (settings as a JSON object) and `SHOP_RECORDS` (the file
-in which its tasks write down when they begin and end).
+environment: `SHOP_BROKER_URL`, `SHOP_CONF` (settings as a JSON object), `SHOP_BROADCAST` (a queue
+of which every worker has its own copy) and `SHOP_RECORDS` (the file in which its tasks write down
+when they begin and end).
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from kombu.common import Broadcast
 from kombu.entity import Queue
 
 
@@ -44,12 +46,17 @@ def build_app(environment: Mapping[str, str]) -> Celery:
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
         task_default_queue="shop",
-        task_queues=[Queue("shop"), Queue("other")],
+        task_queues=[Queue("shop"), Queue("other"), *_broadcasts(environment)],
     )
     app.conf.update(json.loads(environment.get("SHOP_CONF", "{}")))
     for task in (nap, hold, carry):
         app.task(name=task.__name__)(task)
     return app
+
+
+def _broadcasts(environment: Mapping[str, str]) -> list[Broadcast]:
+    name = environment.get("SHOP_BROADCAST")
+    return [Broadcast(name)] if name else []
 
 
 def _record(text: str) -> None:

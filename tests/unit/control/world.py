@@ -180,6 +180,7 @@ class World:
                 active=len(pod.ends_at_s),
                 processed=pod.processed,
                 seen_at_s=self.now_s,
+                first_seen_at_s=beat.first_seen_at_s if beat is not None else self.now_s,
             )
 
     def break_broker(self) -> None:

@@ -164,3 +164,25 @@ def test_a_selector_without_equal_labels_is_served_too() -> None:
     store.put("2", pod("b", labels={}))
     assert names_of(store, "!tier") == ["b"]
     assert names_of(store, "tier in (x,y)") == ["a"]
+
+
+def test_a_pod_has_started_when_its_last_container_has() -> None:
+    """Its `startTime` comes before its image is pulled, and stays when a container restarts."""
+    document = pod()
+    document["status"]["containerStatuses"] = [
+        {"state": {"running": {"startedAt": "2026-03-01T12:00:30Z"}}},
+        {"state": {"running": {"startedAt": "2026-03-01T12:00:10Z"}}},
+        {"state": {"waiting": {}}},
+    ]
+    read = pods.parse_pod(document)
+    assert read is not None
+    assert read.instance.started_at_s == 1772366430.0
+
+
+def test_a_pod_tells_its_revision_and_its_grace_period() -> None:
+    of_set = instance(labels={"controller-revision-hash": "w-5d"})
+    of_deployment = instance(
+        labels={"pod-template-hash": "7f9"}, spec={"terminationGracePeriodSeconds": 45}
+    )
+    assert (of_set.template, of_set.grace_s) == ("w-5d", None)
+    assert (of_deployment.template, of_deployment.grace_s) == ("7f9", 45)

@@ -450,3 +450,59 @@ def test_a_stateful_set_grows_around_a_replica_that_has_lost_its_consumers() -> 
 
     assert crews.build_crew(replicas, target_replicas=2).consuming == 1
     assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == Plan(replicas=3)
+
+
+def hung(name: str, **known: Any) -> Replica:  # Any: as above
+    """It has started and was never heard, in a time in which others were."""
+    return replica(name, active=None, heard_at_s=None, is_hung=True, **known)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "wanted", "want"),
+    [
+        pytest.param(
+            (hung("a"), replica("b")), 2, Plan(replicas=3), id="another one is started in its place"
+        ),
+        pytest.param(
+            (hung("a"), replica("b"), replica("c", active=None, heard_at_s=None)),
+            2,
+            Plan(replicas=3),
+            id="the other one is not up yet: both may be slow",
+        ),
+        pytest.param(
+            (hung("a"), replica("b"), replica("c")),
+            2,
+            Plan(replicas=2, victims=("a",)),
+            id="enough others are up: it goes at once",
+        ),
+        pytest.param(
+            (hung("a"), replica("b", active=1), replica("c", active=1)),
+            1,
+            Plan(replicas=2, victims=("a",), mark=("b",), stop=("b",)),
+            id="no drain waits for it",
+        ),
+        pytest.param(
+            (hung("a"),), 0, Plan(replicas=0, victims=("a",)), id="nothing is wanted: it goes"
+        ),
+    ],
+)
+def test_a_replica_that_hangs_at_its_start_is_no_capacity_and_in_nobodys_way(
+    replicas: tuple[Replica, ...], wanted: int, want: Plan
+) -> None:
+    assert planned(*replicas, wanted=wanted) == want
+
+
+def test_slow_replicas_are_not_removed_by_turns() -> None:
+    """With each one gone at its limit and its successor as slow, none would ever come up."""
+    slow = (hung("a"), replica("b", active=None, heard_at_s=None, started_at_s=NOW_S - 5.0))
+
+    found = planned(*slow, wanted=1)
+
+    assert (found.victims, found.replicas) == ((), 2)
+    up = (replica("a"), slow[1])
+    assert planned(*up, wanted=1).victims == ()
+
+
+def test_a_stateful_set_grows_around_a_replica_that_hangs() -> None:
+    replicas = (hung("w-0", ordinal=0), replica("w-1", ordinal=1))
+    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == Plan(replicas=3)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from app.documents import encoding
 from app.documents.items import Extent, Fact, Item, Position
 from app.documents.table import Rows
 from app.errors import InvalidInput
+
+_SEPARATOR_LINE = re.compile('\ufeff?sep=([^\\w\\s"]|\t)\r?\n', re.IGNORECASE)
+"""A first line that names the delimiter, as Excel writes it."""
 
 DELIMITERS = ",;\t|"
 
@@ -21,22 +25,33 @@ FIELD_LIMIT = 1_000_000
 
 def read(path: Path) -> Iterator[Item]:
     """Rows as lines of text."""
-    name = encoding.of_file(path)
+    guess, unreadable = encoding.of_file(path), 0
     yield Extent(total=path.stat().st_size)
     csv.field_size_limit(FIELD_LIMIT)
-    with path.open("rb") as raw, io.TextIOWrapper(raw, name, errors="replace", newline="") as file:
-        delimiter = delimiter_of(file.read(SAMPLE_CHARACTERS))
+    with (
+        path.open("rb") as raw,
+        io.TextIOWrapper(raw, guess.name, errors="replace", newline="") as file,
+    ):
+        sample = file.read(SAMPLE_CHARACTERS)
+        said = _SEPARATOR_LINE.match(sample)
+        delimiter = said[1] if said else delimiter_of(sample)
         file.seek(0)
+        if said:
+            file.readline()
         rows, count = Rows(), 0
         lines = csv.reader(file, delimiter=delimiter)
         try:
             for row in lines:
+                unreadable += sum(cell.count("\ufffd") for cell in row)
                 yield from rows.read(row, number=lines.line_num)
                 yield Position(done=raw.tell())
                 count += any(cell.strip() for cell in row)
+            yield from rows.finish()
         except csv.Error as error:
             raise InvalidInput(f"line {lines.line_num} is no CSV: {error}") from error
-    yield Fact(name="encoding", value=name)
+    yield from guess.caveats(unreadable)
+    yield Fact(name="encoding", value=guess.name)
+    yield Fact(name="encoding_confidence", value=guess.confidence)
     yield Fact(name="delimiter", value=delimiter)
     yield Fact(name="rows", value=count)
 

@@ -1,15 +1,27 @@
-"""Which encoding a text file has."""
+"""Which encoding a text has: one detector for text files, tables, captions and web pages."""
 
 import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import chardet
+from chardet import EncodingEra
+
+from app.documents.items import Caveat, CaveatCode
 
 BLOCK_BYTES = 256 * 1024
 
-LEAST_CONFIDENCE = 0.1
-"""Below it chardet guesses: short western texts come out as Hebrew or Polish. Then it is cp1252,
-which short texts of unknown origin mostly are. Measured: paragraphs reach 0.13 and more."""
+SURE = 1.0
+"""A byte order mark, or valid UTF-8: what else is valid UTF-8 by chance has next to no letters
+outside of ASCII."""
+
+NEARLY_SURE = 0.9
+"""UTF-8 but for a few bytes, and encodings that announce themselves by escape sequences."""
+
+TOLD_BELOW = 0.5
+"""A guess with less confidence is worth a warning: above it none of 1,600 texts of 15 to 300
+characters was wrong."""
 
 FALLBACK = "cp1252"
 
@@ -22,21 +34,83 @@ _MARKS = (
 )
 """The order matters: the mark of UTF-32 begins like that of UTF-16."""
 
+_ANY_ERA = EncodingEra.ALL & ~EncodingEra.MAINFRAME
+_EXOTIC = ("hp-roman8", "cp1006", "ptcp154", "kz1048")
+"""Encodings that short texts resemble by chance more often than anybody sends them."""
 
-def of_file(path: Path) -> str:
-    """The encoding's name as Python knows it. A byte order mark decides; then what is valid UTF-8
-    is UTF-8; else the first part of the file that is not ASCII is judged."""
+_CLEAR = 0.15
+_LIKELY_SHARE = 0.5
+_VAGUE = 0.05
+_FEW_LETTERS, _SMALL_SHARE = 3, 0.15
+"""Measured on 367 texts in 25 encodings and 33 languages, cut to 15, 30, 60, 120 and 300
+characters: 0.91, 0.94, 0.97, 0.99 and all of them come out right. An unclear guess yields to an
+encoding of the web that is at least half as likely, and a vague one to cp1252 where hardly a letter
+depends on it."""
+
+_GOOD_PER_BAD = 4
+"""So many letters in valid UTF-8 for each stray byte make a text UTF-8 with damage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingGuess:
+    """An encoding by the name that Python gives it, and how sure that is (0 to 1)."""
+
+    name: str
+    confidence: float
+
+    def caveats(self, unreadable: int) -> Iterator[Caveat]:
+        """What a reader of the text should know. `unreadable` counts the replacement characters in
+        it."""
+        if self.confidence < TOLD_BELOW:
+            yield Caveat(
+                code=CaveatCode.ENCODING_GUESSED,
+                message=f"The encoding is a guess: {self.name} (confidence {self.confidence:.2f}).",
+            )
+        if unreadable:
+            yield Caveat(
+                code=CaveatCode.BYTES_UNREADABLE,
+                message=f"{unreadable} characters are not valid {self.name} and were replaced.",
+                count=unreadable,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedText:
+    """A text and the encoding it was in."""
+
+    text: str
+    guess: EncodingGuess
+
+
+def decoded(content: bytes) -> DecodedText:
+    """The content as text; bytes that are not of its encoding become U+FFFD."""
+    guess = of_bytes(content)
+    return DecodedText(text=content.decode(guess.name, "replace"), guess=guess)
+
+
+def of_file(path: Path) -> EncodingGuess:
+    """By a byte order mark or escape sequences; what is valid UTF-8 is UTF-8; else the first part
+    of the file that is not ASCII decides."""
     with path.open("rb") as file:
         head = file.read(BLOCK_BYTES)
-    name = marked(head)
-    if name is not None:
-        return name
+    announced = _announced(head)
+    if announced is not None:
+        return announced
     if b"\x00" not in head:
         odd_at = _first_odd_byte(path)
         if odd_at is None:
-            return "utf-8"
+            return EncodingGuess(name="utf-8", confidence=SURE)
         head = _around(path, odd_at)
-    return of_bytes(head)
+    return _guessed(head)
+
+
+def of_bytes(content: bytes) -> EncodingGuess:
+    """The same for content in memory."""
+    head = content[:BLOCK_BYTES]
+    announced = _announced(head)
+    if announced is not None:
+        return announced
+    return _guessed(head) if b"\x00" in head or not _is_utf8(content) else _UTF8
 
 
 def marked(head: bytes) -> str | None:
@@ -44,14 +118,67 @@ def marked(head: bytes) -> str | None:
     return next((name for mark, name in _MARKS if head.startswith(mark)), None)
 
 
-def of_bytes(content: bytes) -> str:
+_UTF8 = EncodingGuess(name="utf-8", confidence=SURE)
+
+
+def _announced(head: bytes) -> EncodingGuess | None:
+    name = marked(head)
+    if name is not None:
+        return EncodingGuess(name=name, confidence=SURE)
+    if (b"\x1b" in head or b"~{" in head) and max(head) < 0x80:
+        found = chardet.detect(head)["encoding"]
+        if found is not None and _python_name(found).startswith(("iso2022", "hz")):
+            return EncodingGuess(name=_python_name(found), confidence=NEARLY_SURE)
+    return None
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _guessed(head: bytes) -> EncodingGuess:
     """What the bytes, which are not UTF-8, look like."""
-    head = content[:BLOCK_BYTES]
-    found = chardet.detect(head, encoding_era=chardet.EncodingEra.MODERN_WEB)
+    if b"\x00" not in head and _is_nearly_utf8(head):
+        return EncodingGuess(name="utf-8", confidence=NEARLY_SURE)
+    found = _detected(head, _ANY_ERA)
+    if found.confidence < _CLEAR:
+        usual = _detected(head, EncodingEra.MODERN_WEB)
+        if usual.confidence >= _LIKELY_SHARE * found.confidence:
+            found = usual
+    if found.confidence < _VAGUE and _hardly_matters(head):
+        return EncodingGuess(name=FALLBACK, confidence=found.confidence)
+    return found
+
+
+def _is_nearly_utf8(head: bytes) -> bool:
+    text = head.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    letters = sum(ord(character) > 0x7F for character in text) - bad
+    return letters >= _GOOD_PER_BAD * bad
+
+
+def _hardly_matters(head: bytes) -> bool:
+    letters = sum(byte > 0x7F for byte in head)
+    return letters <= _FEW_LETTERS or letters < _SMALL_SHARE * len(head)
+
+
+def _detected(head: bytes, era: EncodingEra) -> EncodingGuess:
+    found = chardet.detect(head, encoding_era=era, exclude_encodings=_EXOTIC)
     name = found["encoding"]
-    if name is None or found["confidence"] < LEAST_CONFIDENCE:
+    if name is None:
+        return EncodingGuess(name=FALLBACK, confidence=0.0)
+    return EncodingGuess(name=_python_name(name), confidence=round(found["confidence"], 3))
+
+
+def _python_name(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
         return FALLBACK
-    return codecs.lookup(name).name
 
 
 def _first_odd_byte(path: Path) -> int | None:
@@ -71,6 +198,11 @@ def _first_odd_byte(path: Path) -> int | None:
 
 
 def _around(path: Path, offset: int) -> bytes:
+    """Whole lines around the place: a cut through a letter of several bytes would look like
+    damage."""
     with path.open("rb") as file:
         file.seek(max(0, offset - BLOCK_BYTES // 8))
-        return file.read(BLOCK_BYTES)
+        block = file.read(BLOCK_BYTES)
+    start = block.find(b"\n", 0, BLOCK_BYTES // 16) + 1 if offset > BLOCK_BYTES // 8 else 0
+    end = block.rfind(b"\n", BLOCK_BYTES - BLOCK_BYTES // 16)
+    return block[start:] if end < 0 else block[start:end]

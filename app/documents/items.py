@@ -3,6 +3,7 @@
 Between the processes an item is a JSON object, one a line.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -155,6 +156,7 @@ def cut(text: str, *, joint: str = PARAGRAPH, **place: Any) -> Iterator[Block]: 
         rest, joint = rest[end:], WITHIN
 
 
+_LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 _DROPPED = dict.fromkeys(
     [*(code for code in range(32) if chr(code) not in "\n\t"), 0x7F, 0xFEFF, 0xFFFE, 0xFFFF]
 )
@@ -166,4 +168,4 @@ def clean(text: str) -> str:
     >>> clean("a\\r\\nb\\rc\\x00d")
     'a\\nb\\ncd'
     """
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_DROPPED)
+    return _LINE_ENDS.sub("\n", text).translate(_DROPPED)

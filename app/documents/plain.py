@@ -10,6 +10,8 @@ from app.documents.items import Extent, Fact, Item, Position
 READ_CHARACTERS = 64 * 1024
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*$")
+_PARAGRAPH_END = re.compile(r"\n\s*\n|\f")
+"""An empty line, or a form feed: the end of a page."""
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 
 
@@ -53,13 +55,16 @@ class _MarkdownHeadings:
 
 
 def _read(path: Path, headings: _NoHeadings | _MarkdownHeadings) -> Iterator[Item]:
-    name = encoding.of_file(path)
-    yield Fact(name="encoding", value=name)
+    guess, unreadable = encoding.of_file(path), 0
+    yield Fact(name="encoding", value=guess.name)
+    yield Fact(name="encoding_confidence", value=guess.confidence)
     yield Extent(total=path.stat().st_size)
-    for paragraph, done_bytes in _paragraphs(path, name):
+    for paragraph, done_bytes in _paragraphs(path, guess.name):
         headings.see(paragraph)
+        unreadable += paragraph.count("\ufffd")
         yield from items.cut(paragraph, headings=headings.path)
         yield Position(done=done_bytes)
+    yield from guess.caveats(unreadable)
 
 
 def _paragraphs(path: Path, encoding_name: str) -> Iterator[tuple[str, int]]:
@@ -70,7 +75,7 @@ def _paragraphs(path: Path, encoding_name: str) -> Iterator[tuple[str, int]]:
         while some := file.read(READ_CHARACTERS):
             raw_bytes = len(some.encode(encoding_name, errors="replace"))
             raw.seek(raw_bytes, 1)
-            *whole, begun = re.split(r"\n\s*\n", begun + some)
+            *whole, begun = _PARAGRAPH_END.split(begun + some)
             if len(begun) >= READ_CHARACTERS:
                 whole, begun = [*whole, begun], ""
             for paragraph in whole:

@@ -36,11 +36,12 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
     (b"ID3", "an MP3 file"),
+    (b"MZ", "a program"),
     (b"RIFF", "a media file"),
 )
-"""First bytes, and what they are the begin of."""
+"""First bytes, and what they are the beginning of. Texts may begin with letters, too: then what
+follows decides."""
 
 _MARKUP = (b"<!doctype html", b"<html", b"<?xml", b"<svg")
 
@@ -63,15 +64,16 @@ def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> Kin
     """
     if not head.strip(b" \t\r\n\x00"):
         raise InvalidInput("the file is empty")
-    if b"%PDF-" in head[:1024]:
+    if _is_pdf(head):
         return Kind.PDF
     if head.startswith(_ZIP):
         return None
     if head.startswith(_OLE):
         raise _of_ole(is_encrypted=is_encrypted_office)
-    foreign = next((what for magic, what in _FOREIGN if head.startswith(magic)), None)
-    if foreign is not None:
-        raise _unsupported(foreign)
+    for magic, what in _FOREIGN:
+        # A text may begin with letters that are a mark elsewhere: "MZ,Mozambique".
+        if head.startswith(magic) and (not magic.isalnum() or _looks_binary(head)):
+            raise _unsupported(what)
     return _of_text(head, PurePath(name).suffix.lower())
 
 
@@ -109,6 +111,15 @@ def _of_ole(*, is_encrypted: bool) -> Exception:
     if is_encrypted:
         return PasswordNeeded("the document is encrypted: save it without a password")
     return _unsupported("an Office file from before 2007: save it as DOCX or XLSX")
+
+
+def _is_pdf(head: bytes) -> bool:
+    """Whether the mark is there where a PDF has it: at the start, or behind bytes that are not a
+    text that tells of PDFs."""
+    at = head[:1024].find(b"%PDF-")
+    if at <= 0:
+        return at == 0
+    return _looks_binary(head) or not head[:at].strip() or head[at - 1 : at] in b"\r\n"
 
 
 def _of_text(head: bytes, suffix: str) -> Kind:

@@ -67,7 +67,7 @@ def decoded(content: bytes, media_type: str) -> str:
             return content.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
-    return content.decode(encoding.of_bytes(content), "replace")
+    return encoding.decoded(content).text
 
 
 def _said_encodings(content: bytes, media_type: str) -> Iterator[str]:
@@ -219,9 +219,16 @@ class _Body:
     def _table(self, element: Element) -> Iterator[Block]:
         rows = Rows()
         for number, row in enumerate(element.iter("row"), start=1):
-            cells = [_text(cell) for cell in row.iter("cell")]
-            for block in rows.read(cells, number=number):
-                yield Block(text=block.text, joint=block.joint, **self._place)
+            cells = list(row.iter("cell"))
+            marks = [cell.get("role") == "head" for cell in cells]
+            is_header = all(marks) if any(marks) else None
+            blocks = rows.read([_text(cell) for cell in cells], number=number, is_header=is_header)
+            yield from self._placed(blocks)
+        yield from self._placed(rows.finish())
+
+    def _placed(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            yield Block(text=block.text, joint=block.joint, **self._place)
 
 
 def _text(element: Element) -> str:

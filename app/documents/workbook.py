@@ -47,6 +47,9 @@ def _read(path: Path) -> Iterator[Item]:
                     yield block
                     row_count += 1
                 yield Position(done=rows_before + number)
+            for block in rows.finish():
+                yield block
+                row_count += 1
             rows_before += sheet.total_height
     yield Fact(name="sheets", value=[name[:MAX_NAME_LENGTH] for name in names[:MAX_NAMES]])
     yield Fact(name="rows", value=row_count)

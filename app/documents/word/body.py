@@ -73,8 +73,12 @@ class Body:
         self._is_in_list = False
         rows = Rows()
         for number, cells in enumerate(self._texts.rows(table), start=1):
-            for block in rows.read(cells, number=number):
-                yield Block(text=block.text, joint=block.joint, headings=self._headings)
+            yield from self._placed(rows.read(cells, number=number))
+        yield from self._placed(rows.finish())
+
+    def _placed(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            yield Block(text=block.text, joint=block.joint, headings=self._headings)
 
     @property
     def _headings(self) -> tuple[str, ...]:

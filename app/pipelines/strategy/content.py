@@ -25,7 +25,7 @@ def of_params(params: StrategyParams, work: Work) -> str:
 
 
 def _text(path: Path) -> str:
-    written = path.read_bytes().decode(encoding.of_file(path), errors="replace")
+    written = encoding.decoded(path.read_bytes()).text
     if "\x00" in written or written.startswith("%PDF"):
         raise UnsupportedFormat("this is no text file: send the text that is in it")
     text = items.clean(written)

@@ -9,7 +9,7 @@ from app.errors import UnsupportedFormat
 from app.fetch import client
 from app.jobs.work import Work
 from app.pipelines.media import page
-from app.pipelines.youtube import captions, footage, metadata, speech
+from app.pipelines.youtube import captions, cues, footage, metadata, speech
 from app.pipelines.youtube.captions import Track
 from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
 from app.pipelines.youtube.speech import Recognizer
@@ -54,11 +54,11 @@ def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no type
     with downloader.urlopen(track.url) as answer:
         blocks = iter(lambda: answer.read(65536), b"")
         limited = client.capped(blocks, limit_bytes=CAPTIONS_LIMIT_BYTES, url=track.url)
-        return b"".join(limited).decode("utf-8", "replace")
+        return cues.decoded(b"".join(limited))
 
 
 def _of_track(track: Track, content: str) -> Transcript | None:
-    said = captions.segments(content)
+    said = cues.segments(content)
     origin = Origin.AUTOMATIC_CAPTIONS if track.is_automatic else Origin.MANUAL_CAPTIONS
     return transcript_of(said, origin=origin, language=track.language)
 
@@ -73,7 +73,7 @@ def transcript_of(
         origin=origin,
         language=language,
         engine=engine,
-        text=captions.text_of(said),
+        text=cues.text_of(said),
         segments=tuple(said),
     )
 

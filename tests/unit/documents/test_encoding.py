@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.documents import encoding
+from app.documents.items import CaveatCode
 
 GERMAN = "Die Größe der Übung hängt von der Müllabfuhr ab, und zwar täglich."
 POLISH = "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw."
@@ -24,6 +25,12 @@ JAPANESE = "日本語のテキスト。これは長い文章です。"
         (RUSSIAN, "cp1251"),
         (JAPANESE, "shift_jis"),
         (GERMAN, "utf-16-le"),
+        (POLISH, "iso8859-2"),
+        (RUSSIAN, "koi8-r"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859-5"),
+        (JAPANESE, "euc-jp"),
+        (JAPANESE, "iso2022_jp"),
         ("Größe;Preis €", "cp1252"),
         ("naïve café", "cp1252"),
         ("plain", "ascii"),
@@ -32,16 +39,29 @@ JAPANESE = "日本語のテキスト。これは長い文章です。"
 def test_text_is_read_as_it_was_written(tmp_path: Path, text: str, name: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(text.encode(name))
-    assert path.read_text(encoding=encoding.of_file(path)) == text
+    assert path.read_text(encoding=encoding.of_file(path).name) == text
 
 
 def test_one_odd_byte_far_in_the_file_is_found(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"plain " * 200_000 + "Größe und Übung".encode("cp1252"))
-    assert encoding.of_file(path) == "cp1252"
+    assert encoding.of_file(path).name == "cp1252"
 
 
 def test_a_character_on_the_edge_of_a_block_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * (encoding.BLOCK_BYTES - 1) + "ä".encode())
-    assert encoding.of_file(path) == "utf-8"
+    assert encoding.of_file(path).name == "utf-8"
+
+
+def test_utf8_with_a_stray_byte_stays_utf8_and_the_damage_is_told() -> None:
+    content = "Grüße aus Köln. ".encode() * 20 + b"na\xefve"
+    found = encoding.decoded(content)
+    assert (found.guess.name, found.text.count("\ufffd")) == ("utf-8", 1)
+    [caveat] = found.guess.caveats(unreadable=1)
+    assert (caveat.code, caveat.count) == (CaveatCode.BYTES_UNREADABLE, 1)
+
+
+def test_a_guess_is_told_as_one() -> None:
+    guess = encoding.of_bytes("Łódź, Kraków i Gdańsk".encode("cp1250"))
+    assert [caveat.code for caveat in guess.caveats(unreadable=0)] == [CaveatCode.ENCODING_GUESSED]

@@ -22,6 +22,7 @@ def test_everything_is_told_in_order(tmp_path: Path) -> None:
     assert read(tmp_path, b"One.\n\nTwo.\n", "a.txt") == [
         Fact(name="format", value="text"),
         Fact(name="encoding", value="utf-8"),
+        Fact(name="encoding_confidence", value=1.0),
         Extent(total=11),
         Block(text="One."),
         Block(text="Two."),

@@ -11,11 +11,12 @@ from app.documents.table import Cell, Rows
 
 def lines(*rows: list[Cell], sheet: str | None = None) -> list[str]:
     reader = Rows(sheet=sheet)
-    return [
-        block.text
+    blocks = [
+        block
         for number, row in enumerate(rows, start=1)
         for block in reader.read(row, number=number)
     ]
+    return [block.text for block in (*blocks, *reader.finish())]
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,8 @@ def lines(*rows: list[Cell], sheet: str | None = None) -> list[str]:
             ["Name | Price", "Name: Apple; Price: 1.5"],
             id="values are told with their column",
         ),
-        pytest.param([["Apple", 1.5], ["Pear", 2]], ["Apple | 1.5", "Pear | 2"], id="no header"),
-        pytest.param([["a", "a"], ["b", "c"]], ["a | a", "b | c"], id="names twice are no header"),
+        pytest.param([["Apple", 1.5], ["Pear", 2]], ["Apple: 1.5", "Pear: 2"], id="no header"),
+        pytest.param([["a", "a"], ["b", "c"]], ["a: a", "b: c"], id="names twice are no header"),
         pytest.param([["One"], ["two"]], ["One", "two"], id="one column has no header"),
         pytest.param(
             [["Name", "Price"], ["Apple"], [None, 2]],
@@ -40,6 +41,42 @@ def lines(*rows: list[Cell], sheet: str | None = None) -> list[str]:
             id="more values than columns",
         ),
         pytest.param([[None, ""], ["", None]], [], id="empty rows say nothing"),
+        pytest.param(
+            [["Applicant", "Jane Sample"], ["City", "Berlin"], ["Occupation", "Baker"]],
+            ["Applicant: Jane Sample", "City: Berlin", "Occupation: Baker"],
+            id="names and values, one record",
+        ),
+        pytest.param(
+            [["Country", "2023", "2024"], ["Chile", 3, 4]],
+            ["Country | 2023 | 2024", "Country: Chile; 2023: 3; 2024: 4"],
+            id="years are names of columns",
+        ),
+        pytest.param(
+            [["Sales of the year"], ["in euros"], ["Name", "Sum"], ["Ann", "5 €"]],
+            ["Sales of the year", "in euros", "Name | Sum", "Name: Ann; Sum: 5 €"],
+            id="a title above the header",
+        ),
+        pytest.param(
+            [["Item", "Note", "Owner"], ["desk", "old", "Ann"], ["lamp", "new", "Bob"]],
+            [
+                "Item | Note | Owner",
+                "Item: desk; Note: old; Owner: Ann",
+                "Item: lamp; Note: new; Owner: Bob",
+            ],
+            id="a header of three texts",
+        ),
+        pytest.param(
+            [
+                ["question", "answer"],
+                ["When do you open in the morning?", "At nine, on every day but Sunday."],
+            ],
+            [
+                "question | answer",
+                "question: When do you open in the morning?; "
+                "answer: At nine, on every day but Sunday.",
+            ],
+            id="a header over long texts",
+        ),
     ],
 )
 def test_rows_become_lines(rows: list[list[Cell]], want: list[str]) -> None:
@@ -48,13 +85,19 @@ def test_rows_become_lines(rows: list[list[Cell]], want: list[str]) -> None:
 
 def test_a_row_knows_where_it_stands() -> None:
     reader = Rows(sheet="S")
-    assert list(reader.read([None], number=1)) == []
-    assert list(reader.read(["a", "b"], number=2)) == [
-        Block(text="a | b", headings=("S",), sheet="S", row=2)
+    rows: list[list[Cell]] = [[None], ["a", "b"], ["c", 1]]
+    taken = [list(reader.read(row, number=n)) for n, row in enumerate(rows, start=1)]
+    assert taken == [[], [], []]  # what the first rows are is not known yet
+    assert list(reader.finish()) == [
+        Block(text="a | b", headings=("S",), sheet="S", row=2),
+        Block(text="a: c; b: 1", joint="\n", headings=("S",), sheet="S", row=3),
     ]
-    assert list(reader.read(["c", "d"], number=3)) == [
-        Block(text="a: c; b: d", joint="\n", headings=("S",), sheet="S", row=3)
-    ]
+
+
+def test_long_tables_are_told_as_they_come() -> None:
+    reader = Rows()
+    told = [len(list(reader.read([f"name {n}", n], number=n))) for n in range(1, 31)]
+    assert told == [0] * (table.SAMPLE_ROWS - 1) + [table.SAMPLE_ROWS] + [1] * 10
 
 
 @pytest.mark.parametrize(
@@ -66,6 +109,8 @@ def test_a_row_knows_where_it_stands() -> None:
         (time(9, 0), "09:00:00"),
         (1e300, "1e+300"),
         (-0.5, "-0.5"),
+        (3.3000000000000003, "3.3"),
+        (1234567890123456.0, "1234567890123456"),
         (False, "no"),
         ("a\t b", "a b"),
     ],

@@ -1,0 +1,52 @@
+"""Small files that were read wrong once, each with what a careful person reads in it."""
+
+from pathlib import Path
+
+import pytest
+
+from app.documents import reader
+from app.documents.items import Block, Caveat, CaveatCode, Fact, Item
+from app.documents.limits import Limits
+
+CASES = Path(__file__).parents[2] / "cases"
+
+
+def read(name: str) -> list[Item]:
+    return list(reader.read(CASES / name, name=name, limits=Limits()))
+
+
+def text_of(found: list[Item]) -> str:
+    blocks = [item for item in found if isinstance(item, Block)]
+    return "".join(block.joint + block.text for block in blocks).strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("gb.csv", ["\u540d\u79f0: \u82f9\u679c; \u4ef7\u683c: 1.5"]),
+        ("pl_short_cp1250.txt", ["Za\u017c\u00f3\u0142\u0107"]),
+        ("jp_short_iso-2022-jp.txt", ["\u543e\u8f29\u306f\u732b\u3067\u3042\u308b"]),
+        ("mz_codes.csv", ["MZ: Mozambique", "MA: Morocco", "MX: Mexico"]),
+        ("pdf_article.md", ["How PDF works", "`%PDF-1.7`", "More text here."]),
+        ("formfeed.txt", ["page one text\n\npage two text\n\npage three"]),
+        ("keyvalue.csv", ["Applicant: Jane Sample", "City: Berlin", "Occupation: Baker"]),
+        ("float_noise.xlsx", ["3.3"]),
+    ],
+)
+def test_the_right_value_is_read(name: str, wanted: list[str]) -> None:
+    text = text_of(read(name))
+    assert [each for each in wanted if each not in text] == [], text
+
+
+def test_a_stray_byte_in_utf8_is_told() -> None:
+    found = read("mixed_utf8_bad.txt")
+    assert Fact(name="encoding", value="utf-8") in found
+    assert "Gr\u00fc\u00dfe aus K\u00f6ln" in text_of(found)
+    codes = [item.code for item in found if isinstance(item, Caveat)]
+    assert codes == [CaveatCode.BYTES_UNREADABLE]
+
+
+def test_noise_of_floating_point_is_not_read() -> None:
+    text = text_of(read("float_noise.xlsx"))
+    assert "3.3000000000000003" not in text
+    assert ".0" not in text

@@ -2,8 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
@@ -12,14 +11,13 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.documents import encoding, items
 from app.documents.items import Block, Fact, Item
-from app.documents.table import Rows
+from app.documents.main_text import MAX_TITLE_LENGTH, MainText
 
 MAX_LINKS = 5_000
 """Of one page. Real ones stay under 1,000; a page of a million links is there to fill memories."""
 
 LINKS_A_LINE = 200
 MAX_ADDRESS_LENGTH = 2_000
-MAX_TITLE_LENGTH = 300
 
 SHORT_LENGTH = 250
 """Of a page with less text trafilatura takes all that there is, its menu too."""
@@ -28,7 +26,20 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META_WITHIN_BYTES = 2048
 
 _FURNITURE = "script, style, noscript, template, nav, header, footer, aside, form, svg"
-_LEVELS = {f"h{level}": level for level in range(1, 7)}
+
+_WEB_NAMES = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+"""What browsers take a label for (WHATWG Encoding): mostly a larger encoding of the same family."""
 
 Element = Any  # lxml ships no types
 
@@ -71,28 +82,25 @@ def decoded(content: bytes, media_type: str) -> str:
 
 
 def _said_encodings(content: bytes, media_type: str) -> Iterator[str]:
+    """By the rules of browsers: the mark, the header, the page itself. Bytes that could say it in
+    ASCII are not UTF-16."""
     marked = encoding.marked(content)
     if marked is not None:
         yield marked
     head = content[:_META_WITHIN_BYTES].decode("ascii", "replace")
-    for said in (media_type, head):
+    for said, is_page in ((media_type, False), (head, True)):
         found = _CHARSET.search(said)
         name = None if found is None else _python_name(found[1])
         if name is not None:
-            yield name
+            yield "utf-8" if is_page and name.startswith(("utf-16", "utf-32")) else name
     yield "utf-8"
 
 
 def _python_name(label: str) -> str | None:
-    """What the web calls latin-1 or ASCII is cp1252 (WHATWG Encoding). Only encodings of text."""
+    """The encoding that browsers take the label for. Only encodings of text."""
     try:
         name = codecs.lookup(label).name
-    except LookupError:
-        return None
-    if name in ("iso8859-1", "ascii"):
-        return "cp1252"
-    try:
-        return name if isinstance(b"".decode(name), str) else None
+        return _WEB_NAMES.get(name, name) if isinstance(b"".decode(name), str) else None
     except (LookupError, ValueError):  # `hex` and the like decode to no text
         return None
 
@@ -161,7 +169,7 @@ def _main_text(html: str, tree: LexborHTMLParser) -> Iterator[Block]:
         html, include_comments=False, include_tables=True, with_metadata=False
     )
     body: Element = getattr(found, "body", None)
-    blocks = () if body is None else tuple(_Body().blocks(body))
+    blocks = () if body is None else tuple(MainText().blocks(body))
     if sum(len(block.text) for block in blocks) < SHORT_LENGTH:
         blocks = tuple(_whole_text(tree)) or blocks
     yield from blocks
@@ -176,62 +184,3 @@ def _whole_text(tree: LexborHTMLParser) -> Iterator[Block]:
     lines = tree.body.text(separator="\n").split("\n")
     kept = (" ".join(line.split()) for line in lines)
     yield from items.cut("\n".join(line for line in kept if line))
-
-
-@dataclass(slots=True)
-class _Body:
-    """Reads the elements of a main text in order, and knows under which headings it is."""
-
-    levels: tuple[tuple[int, str], ...] = ()
-
-    def blocks(self, body: Element) -> Iterator[Block]:
-        for element in body:
-            match element.tag:
-                case "head":
-                    yield from self._heading(element)
-                case "list":
-                    yield from self._list(element)
-                case "table":
-                    yield from self._table(element)
-                case str():
-                    yield from items.cut(_text(element), **self._place)
-
-    @property
-    def _place(self) -> Mapping[str, Any]:  # Block's own
-        return {"headings": tuple(title for _, title in self.levels)}
-
-    def _heading(self, element: Element) -> Iterator[Block]:
-        text = _text(element)
-        level = _LEVELS.get(element.get("rend") or "", 6)
-        if text:
-            above = tuple(entry for entry in self.levels if entry[0] < level)
-            self.levels = (*above, (level, text[:MAX_TITLE_LENGTH]))
-        yield from items.cut(text, **self._place)
-
-    def _list(self, element: Element) -> Iterator[Block]:
-        joint = items.PARAGRAPH
-        for item in element:
-            text = _text(item)
-            if text:
-                yield from items.cut(f"- {text}", joint=joint, **self._place)
-                joint = items.LINE
-
-    def _table(self, element: Element) -> Iterator[Block]:
-        rows = Rows()
-        for number, row in enumerate(element.iter("row"), start=1):
-            cells = list(row.iter("cell"))
-            marks = [cell.get("role") == "head" for cell in cells]
-            is_header = all(marks) if any(marks) else None
-            blocks = rows.read([_text(cell) for cell in cells], number=number, is_header=is_header)
-            yield from self._placed(blocks)
-        yield from self._placed(rows.finish())
-
-    def _placed(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        for block in blocks:
-            yield Block(text=block.text, joint=block.joint, **self._place)
-
-
-def _text(element: Element) -> str:
-    if element.tag == "code":
-        return "".join(element.itertext())
-    return " ".join("".join(element.itertext()).split())

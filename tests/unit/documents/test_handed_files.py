@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents import reader
+from app.documents import reader, webpage
 from app.documents.items import Block, Caveat, CaveatCode, Fact, Item
 from app.documents.limits import Limits
 
@@ -50,3 +50,24 @@ def test_noise_of_floating_point_is_not_read() -> None:
     text = text_of(read("float_noise.xlsx"))
     assert "3.3000000000000003" not in text
     assert ".0" not in text
+
+
+def page(name: str) -> str:
+    content = (CASES / name).read_bytes()
+    return text_of(list(webpage.read(content, url="http://127.0.0.1/", media_type="text/html")))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("html_br.html", ["Example Street 1\n12345 Sampletown\nPhone 555"]),
+        ("html_br.html", ["- Fruit\n- Apple\n- Pear"]),
+        ("html_tail_text.html", ["Part one\n\nLOOSETEXT directly after the heading is shown"]),
+        ("html_keyvalue.html", ["Colour: red\nWeight: two kilos\nOrigin: Chile"]),
+        ("html_one_bad_byte.html", ["Gr\u00fc\u00dfe aus K\u00f6ln", "na\ufffdve"]),
+        ("html_meta_utf16.html", ["hello words"]),
+    ],
+)
+def test_every_text_of_a_page_is_read_in_its_place(name: str, wanted: list[str]) -> None:
+    text = page(name)
+    assert [each for each in wanted if each not in text] == [], text

@@ -39,6 +39,7 @@ def test_the_main_text_keeps_its_structure() -> None:
         ("Name: Brig; Mast: 2", ("Harbour", "Ships")),
         ("Birds", ("Harbour", "Birds")),
         (PARAGRAPH, ("Harbour", "Birds")),
+        ("Two mail brokennowhere", ("Harbour", "Birds")),
     ]
 
 

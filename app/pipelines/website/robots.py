@@ -26,7 +26,7 @@ class Robots:
     """The rules for us."""
 
     def __init__(self, text: str) -> None:
-        self._rules = Protego.parse(tamed(text))
+        self._rules = Protego.parse(tamed(text.removeprefix("\ufeff")))
 
     def allows(self, url: str) -> bool:
         return bool(self._rules.can_fetch(url, AGENT))
@@ -52,7 +52,7 @@ def read(url: str, network: Network) -> Robots:
     own = addresses.root_of(url) + "robots.txt"
     try:
         with network.opened(own) as answer:
-            return Robots(_head(answer.iter_bytes()).decode("utf-8", "replace"))
+            return Robots(_head(answer.iter_bytes()).decode("utf-8-sig", "replace"))
     except (NotFound, PermanentError):
         return Robots(NOBODY_ASKS)
 

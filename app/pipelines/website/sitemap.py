@@ -1,6 +1,7 @@
 """Sitemaps (sitemaps.org): XML, plain text, gzip, and indexes of them, read as they come."""
 
 import itertools
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ LIMIT_BYTES = 50 * 1024 * 1024
 """Of one sitemap, unpacked: what the protocol allows."""
 
 MAX_ADDRESS_LENGTH = 2_000
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_STRAY = re.compile(rb"&(?!#?\w{1,10};)")
+_LONGEST_ENTITY = 12
 _GZIP = b"\x1f\x8b"
 _BLOCK_BYTES = 256 * 1024
 
@@ -69,19 +73,42 @@ def read(blocks: Iterator[bytes], *, url: str) -> Iterator[tuple[str, str]]:
 
     Raises InvalidInput (no XML, a document type: attacks begin there), LimitExceeded.
     """
-    plain = _limited(_unpacked(blocks), url)
+    plain = _without_blank_start(_limited(_unpacked(blocks), url))
     head = next(plain, b"")
-    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if not head.startswith(b"<"):
         yield from _lines(head, plain)
         return
     parser = _Parser()
     try:
-        yield from parser.feed(head)
-        for block in plain:
+        for block in _escaped(itertools.chain((head,), plain)):
             yield from parser.feed(block)
         parser.finish()
     except expat.ExpatError as error:
         raise InvalidInput(f"the sitemap {url} is damaged: {error}") from error
+
+
+def _without_blank_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Without what may stand in front of an XML declaration in real sitemaps, although XML forbids
+    it."""
+    is_begun = False
+    for block in blocks:
+        rest = block if is_begun else block.lstrip(_BLANK)
+        is_begun = is_begun or bool(rest)
+        if rest:
+            yield rest
+
+
+def _escaped(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """With each ampersand that begins no entity as one that does: addresses are often written as
+    they are."""
+    held = b""
+    for block in blocks:
+        whole = held + block
+        last = whole.rfind(b"&", max(0, len(whole) - _LONGEST_ENTITY))
+        cut = len(whole) if last < 0 or b";" in whole[last:] else last
+        held = whole[cut:]
+        yield _STRAY.sub(b"&amp;", whole[:cut])
+    yield _STRAY.sub(b"&amp;", held)
 
 
 def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -157,7 +184,9 @@ class _Parser:
     def _end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
         if local == "loc" and self._text is not None:
-            self._found.append((self._kind, "".join(self._text).strip()))
+            # CDATA keeps what was escaped on the way here as it is.
+            address = "".join(self._text).strip().replace("&amp;", "&")
+            self._found.append((self._kind, address))
             self._text = None
         elif local in ("url", "sitemap"):
             self._kind = ""

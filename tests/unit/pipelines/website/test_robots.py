@@ -1,6 +1,7 @@
 """What a site asks of robots, good and hostile."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,11 @@ Sitemap: http://a/two.xml
 )
 def test_the_rules_for_us_count(path: str, want: bool) -> None:  # noqa: FBT001  a parameter of the table
     assert Robots(RULES).allows(f"http://a{path}") is want
+
+
+def test_a_byte_order_mark_hides_no_group() -> None:
+    text = (Path(__file__).parents[3] / "cases/robots_bom.txt").read_text()
+    assert not Robots(text).allows("http://a/private/page")
 
 
 def test_pauses_and_sitemaps_are_read() -> None:

@@ -2,11 +2,14 @@
 
 import gzip
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from app.errors import CeleriacError, InvalidInput, LimitExceeded
 from app.pipelines.website import sitemap
+
+CASES = Path(__file__).parents[3] / "cases"
 
 SPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
@@ -84,3 +87,13 @@ def test_what_stands_behind_a_packed_sitemap_is_left_alone() -> None:
 
     assert found == [("url", "http://a/1?x=1&y=2"), ("url", "http://a/ä")]
     assert taken <= 1
+
+
+@pytest.mark.parametrize("size", [2, 7, 65536])
+def test_blanks_in_front_and_stray_ampersands_are_no_damage(size: int) -> None:
+    handed = (CASES / "sitemap_blank_first_line.xml").read_bytes()
+    assert read(handed, size=size) == [("url", "http://127.0.0.1/one")]
+    plain, kept = b"/a?b=1&c=2&amp;d=&#51;", b"<![CDATA[/a?b=1&c=2]]>"
+    for written, want in ((plain, "/a?b=1&c=2&d=3"), (kept, "/a?b=1&c=2")):
+        content = b"<urlset><url><loc>" + written + b"</loc></url></urlset>"
+        assert read(content, size=size) == [("url", want)]

@@ -8,6 +8,7 @@ its pictures (files in FOLDER), blocks of text and a Page. OPTIONS is a JSON obj
 
 import errno
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import pypdfium2
 
 from app.documents import items, pdf, pictures, recognition
 from app.documents.items import Extent, Fact, Item, Page, Refusal
+from app.documents.pdf import Losses, OpenedPdf
 from app.documents.pdf_options import PdfOptions
 from app.documents.pictures import Pictures
 from app.documents.recognition import Recognizer
@@ -30,6 +32,8 @@ from app.errors import (
 )
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_WORD = re.compile(r"\w+")
 
 MARK = b"%PDF-"
 MARK_WITHIN_BYTES = 1024
@@ -50,8 +54,8 @@ def read(path: Path, *, folder: Path, options: PdfOptions) -> Iterator[Item]:
     )
     try:
         _refuse_others(path)
-        document = pdf.opened(path, pages=options.pages)
-        yield from _Reading(document, recognizer, folder, options).items()
+        opened = pdf.opened(path, pages=options.pages)
+        yield from _Reading(opened, recognizer, folder, options).items()
     except PermanentError as error:
         yield Refusal(error=error.type, message=str(error))
     except OSError as error:
@@ -80,18 +84,21 @@ class _Reading:
 
     def __init__(
         self,
-        document: pypdfium2.PdfDocument,
+        opened: OpenedPdf,
         recognizer: Recognizer,
         folder: Path,
         options: PdfOptions,
     ) -> None:
-        self._document = document
+        self._document = opened.document
+        self._is_damaged = opened.is_damaged
+        self._losses = Losses()
         self._recognizer = recognizer
         self._pictures = Pictures(folder, options)
         self._options = options
         self._characters = 0
         self._recognized = 0
-        self._waiting: deque[tuple[int, Future[str] | str]] = deque()
+        self._waiting: deque[tuple[int, str, Future[str] | str]] = deque()
+        """Pages with the text that is written on them and what is recognised beside it."""
 
     def items(self) -> Iterator[Item]:
         count = len(self._document)
@@ -104,15 +111,21 @@ class _Reading:
                 yield from self._finish(*self._waiting.popleft())
         while self._waiting:
             yield from self._finish(*self._waiting.popleft())
+        self._losses.refuse_total(count)
         yield from self._facts()
+        yield from self._losses.caveats(is_damaged=self._is_damaged)
 
     def _begin(self, number: int) -> Iterator[Item]:
-        with pdf.page_of(self._document, number) as page:
+        with self._losses.page(self._document, number) as page:
+            if page is None:
+                self._waiting.append((number, "", ""))
+                return
             images = pictures.of_page(page, number=number, options=self._options)
-            text = pdf.text_of(page)
+            text = pdf.text_of(self._document, page)
             if self._options.has_images:
                 yield from self._pictures.of_page(images, number=number)
-            self._waiting.append((number, text if text else self._recognition(page)))
+            is_seen = not text or pdf.is_scan(page, text)
+            self._waiting.append((number, text, self._recognition(page) if is_seen else ""))
 
     def _recognition(self, page: pypdfium2.PdfPage) -> "Future[str] | str":
         drawing = recognition.drawn(page, dpi=self._options.dpi)
@@ -120,12 +133,15 @@ class _Reading:
 
     def _may_finish(self) -> bool:
         """Drawings are large: no more of them wait than are needed to keep all threads busy."""
-        first = self._waiting[0][1]
+        first = self._waiting[0][2]
         return isinstance(first, str) or first.done() or len(self._waiting) > self._options.threads
 
-    def _finish(self, number: int, found: "Future[str] | str") -> Iterator[Item]:
-        text = found if isinstance(found, str) else found.result()
+    def _finish(self, number: int, written: str, found: "Future[str] | str") -> Iterator[Item]:
         is_ocr = not isinstance(found, str)
+        seen = found if isinstance(found, str) else found.result()
+        text = _together(written, seen)
+        if not text and number not in self._losses.unreadable:
+            self._losses.without_text.append(number)
         self._recognized += is_ocr
         self._characters += len(text)
         if self._characters > self._options.characters:
@@ -139,6 +155,24 @@ class _Reading:
         yield Fact(name="images_skipped", value=self._pictures.skipped)
         if self._recognized:
             yield Fact(name="ocr_engine", value=self._recognizer.engine)
+
+
+def _together(written: str, seen: str) -> str:
+    """What is written on a page and what was recognised on it: lines that the recognition found as
+    well come once.
+
+    >>> _together("Page 1 of 1", "PAGE 1 OF 1\\nDear Sir")
+    'PAGE 1 OF 1\\nDear Sir'
+    >>> _together("Bates 0001", "Dear Sir")
+    'Bates 0001\\nDear Sir'
+    """
+    known = set(_WORD.findall(seen.casefold()))
+    missing = [
+        line
+        for line in written.splitlines()
+        if not known or not known.issuperset(_WORD.findall(line.casefold()))
+    ]
+    return "\n".join(part for part in ("\n".join(missing).strip(), seen) if part)
 
 
 if __name__ == "__main__":

@@ -104,3 +104,17 @@ def of_page(
                 f"{options.image_pixels} are read at most"
             )
     return images
+
+
+def cover(images: list[pypdfium2.PdfImage], page: pypdfium2.PdfPage) -> float:
+    """The share of the page that its largest picture covers."""
+    width, height = page.get_size()
+    areas = (_area(image, width, height) for image in images)
+    return max(areas, default=0.0) / max(1.0, float(width * height))
+
+
+def _area(image: pypdfium2.PdfImage, width: float, height: float) -> float:
+    left, bottom, right, top = image.get_bounds()
+    inside_width = float(min(right, width) - max(left, 0.0))
+    inside_height = float(min(top, height) - max(bottom, 0.0))
+    return max(0.0, inside_width) * max(0.0, inside_height)

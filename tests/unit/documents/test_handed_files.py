@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.documents import reader, webpage
+from app.documents import pdf_reader, reader, webpage
 from app.documents.items import Block, Caveat, CaveatCode, Fact, Item
 from app.documents.limits import Limits
+from app.documents.pdf_options import PdfOptions
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -31,6 +32,17 @@ def text_of(found: list[Item]) -> str:
         ("formfeed.txt", ["page one text\n\npage two text\n\npage three"]),
         ("keyvalue.csv", ["Applicant: Jane Sample", "City: Berlin", "Occupation: Baker"]),
         ("float_noise.xlsx", ["3.3"]),
+        ("form.pdf", ["surname: Musterfrau FORMVALUE", "member: Yes", "country: Chile"]),
+        ("annot.pdf", ["FREETEXT remark on page", "[Note] STICKYNOTE comment body"]),
+        ("eof_missing_OF.pdf", ["Plain reference sentence about turbines."]),
+        ("null_page.pdf", ["Good page number 1 content", "Good page number 3 content"]),
+        (
+            "hyphen.pdf",
+            [
+                "The well-known state-of-the-art e-mail system in 2019-2020 used COVID-19 data and "
+                "example words; see pages 12-15 and the self-made A-B test. Mid-line e-mail ok."
+            ],
+        ),
     ],
 )
 def test_the_right_value_is_read(name: str, wanted: list[str]) -> None:
@@ -71,3 +83,47 @@ def page(name: str) -> str:
 def test_every_text_of_a_page_is_read_in_its_place(name: str, wanted: list[str]) -> None:
     text = page(name)
     assert [each for each in wanted if each not in text] == [], text
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("eof_missing_OF.pdf", [(CaveatCode.DAMAGED, ())]),
+        ("null_page.pdf", [(CaveatCode.PAGES_UNREADABLE, (2,))]),
+        ("scan_header.pdf", [(CaveatCode.PAGES_WITHOUT_TEXT, (1,))]),
+        ("form.pdf", []),
+    ],
+)
+def test_what_could_not_be_read_of_a_pdf_is_told(
+    name: str, want: list[tuple[CaveatCode, tuple[int, ...]]]
+) -> None:
+    found = [(item.code, item.pages) for item in read(name) if isinstance(item, Caveat)]
+    assert found == want
+
+
+def test_bytes_behind_the_end_of_a_pdf_are_no_loss(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes((CASES / "hyphen.pdf").read_bytes() + b"\0" * 10_000)
+    found = list(reader.read(path, name="a.pdf", limits=Limits()))
+    assert "COVID-19" in text_of(found)
+    assert CaveatCode.DAMAGED in {item.code for item in found if isinstance(item, Caveat)}
+
+
+def test_a_scan_with_a_header_is_recognised_and_the_header_read_once(tmp_path: Path) -> None:
+    options = PdfOptions(
+        pages=10,
+        characters=10_000,
+        objects=1_000,
+        has_images=False,
+        images=0,
+        image_bytes=0,
+        image_pixels=100_000_000,
+        languages="eng",
+        tessdata=None,
+        dpi=150,
+        threads=1,
+    )
+    found = list(pdf_reader.read(CASES / "scan_header.pdf", folder=tmp_path, options=options))
+    text = text_of(found)
+    assert text.count("Bates 000123") == 1
+    assert len(text) > 3 * len("Page 1 of 1 - Bates 000123"), text

@@ -29,6 +29,9 @@ MEDIA_FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,matroska,webm,mlp,mov,"
     "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,truehd,tta,voc,w64,wav,wv"
 )
+_KEEPS_TIME = "aresample=async=1:first_pts=0"
+"""Silence where the sound begins late or has gaps, so that what is heard keeps its time."""
+
 _PICTURE_FORMATS = "bmp_pipe,gif,jpeg_pipe,mjpeg,png_pipe,webp_pipe"
 
 QUIETLY = ("-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats")
@@ -81,7 +84,7 @@ def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> li
     return [
         *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
+        *("-af", _KEEPS_TIME, "-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
         *("-threads", str(threads), "-f", "mp3", str(target)),
     ]
 

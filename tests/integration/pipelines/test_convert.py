@@ -48,6 +48,13 @@ def test_sound_of_any_container_becomes_an_mp3(files: Path, open_desk: OpenDesk,
     assert sound.length == pytest.approx(result.duration_seconds, abs=0.01)
 
 
+def test_sound_that_begins_late_keeps_its_time(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    content = (Path(__file__).parents[2] / "cases/delayed.mp4").read_bytes()
+    result = convert.convert(downloaded(desk, content, bitrate=64), desk)
+    assert result.duration_seconds == pytest.approx(42.0, abs=0.2)  # 30 s of them silence
+
+
 def test_what_was_asked_for_is_in_the_tags(files: Path, open_desk: OpenDesk) -> None:
     desk = open_desk()
     asked = {"title": "Näher / dran", "artist": "夜", "album": "Live", "date": "2026-05-04"}

@@ -76,15 +76,12 @@ def xlsx_of(rows: int) -> bytes:
     return target.getvalue()
 
 
-def sparse_workbook() -> bytes:
-    """Two cells as far apart as can be: 17 milliard cells for whoever fills the space between."""
-    workbook = openpyxl.Workbook()
-    sheet = workbook.active
-    assert sheet is not None
-    sheet["A1"], sheet["XFD1048576"] = "here", "there"
-    target = io.BytesIO()
-    workbook.save(target)
-    return target.getvalue()
+def endless_paragraph() -> bytes:
+    """A DOCX whose one paragraph has a million and a half runs, each an object of the reader."""
+    runs = "".join(f"<w:r><w:t>{number}</w:t></w:r>" for number in range(1_500_000))
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = f'<w:document xmlns:w="{space}"><w:body><w:p>{runs}</w:p></w:body></w:document>'
+    return zip_of(**{"word/document.xml": body.encode()})
 
 
 def zip_of(**parts: bytes) -> bytes:

@@ -36,6 +36,7 @@ _DEFAULT_MAIN = "word/document.xml"
 class Relationship:
     """A link from one part to another. `kind` is the last word of its type, such as `footnotes`."""
 
+    id: str
     kind: str
     target: str
     """Name of the part in the package; whether there is such a part is not said."""
@@ -89,7 +90,11 @@ class Package:
             if each.get("TargetMode") != "External":
                 kind = (each.get("Type") or "").rstrip("/").rpartition("/")[2]
                 target = posixpath.join("/", folder, unquote(each.get("Target") or ""))
-                yield Relationship(kind=kind, target=posixpath.normpath(target).lstrip("/"))
+                yield Relationship(
+                    id=each.get("Id") or "",
+                    kind=kind,
+                    target=posixpath.normpath(target).lstrip("/"),
+                )
 
     def _main_by_content_type(self) -> Iterator[str]:
         root = self.tree("[Content_Types].xml")

@@ -84,7 +84,8 @@ def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> li
     return [
         *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-af", _KEEPS_TIME, "-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-id3v2_version", "0"),
+        *("-af", _KEEPS_TIME, "-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k"),
+        *("-id3v2_version", "0"),
         *("-threads", str(threads), "-f", "mp3", str(target)),
     ]
 

@@ -32,6 +32,7 @@ def text_of(found: list[Item]) -> str:
         ("formfeed.txt", ["page one text\n\npage two text\n\npage three"]),
         ("keyvalue.csv", ["Applicant: Jane Sample", "City: Berlin", "Occupation: Baker"]),
         ("float_noise.xlsx", ["3.3"]),
+        ("far_cell.xlsx", ["Name | Val", "Name: near; Val: 1", "FARCELL"]),
         ("form.pdf", ["surname: Musterfrau FORMVALUE", "member: Yes", "country: Chile"]),
         ("annot.pdf", ["FREETEXT remark on page", "[Note] STICKYNOTE comment body"]),
         ("eof_missing_OF.pdf", ["Plain reference sentence about turbines."]),
@@ -56,6 +57,11 @@ def test_a_stray_byte_in_utf8_is_told() -> None:
     assert "Gr\u00fc\u00dfe aus K\u00f6ln" in text_of(found)
     codes = [item.code for item in found if isinstance(item, Caveat)]
     assert codes == [CaveatCode.BYTES_UNREADABLE]
+
+
+def test_formulas_without_a_stored_value_are_told() -> None:
+    [caveat] = [item for item in read("formula_nocache.xlsx") if isinstance(item, Caveat)]
+    assert (caveat.code, caveat.count) == (CaveatCode.FORMULAS_WITHOUT_VALUES, 4)
 
 
 def test_noise_of_floating_point_is_not_read() -> None:

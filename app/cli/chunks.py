@@ -42,7 +42,7 @@ def _row(chunk: Mapping[str, Json]) -> tuple[object, ...]:
     text = " ".join(chunk["text"].split())
     return (
         chunk["id"],
-        f"{chunk['score']:.3g}",
+        f"{chunk['score']:.2f}",
         source.get("filename", chunk["source_id"]),
         place_of(chunk["metadata"]),
         text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "...",

@@ -48,10 +48,21 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A chunk that was found, and how well it fits: more is better, whatever the store's scale."""
+    """A chunk that was found, and how well it fits."""
 
     chunk: Chunk
     score: float
+    """Relative to the best hit of the answer, which has 1. The same in every store."""
+
+
+def hits(found: Iterable[tuple[Chunk, float]]) -> list[Hit]:
+    """Chunks with the scores of a store, the best first, as hits."""
+    scored = list(found)
+    best = scored[0][1] if scored else 0.0
+    return [
+        Hit(chunk=chunk, score=round(score / best, 3) if best > 0 else 1.0)
+        for chunk, score in scored
+    ]
 
 
 class ChunkStore(Protocol):
@@ -136,7 +147,7 @@ class SqlChunkStore:
         found = chunk_search.rows(
             self._database, query, chatbot_id=chatbot_id, source_id=source_id, limit=limit
         )
-        return [Hit(chunk=_chunk(row), score=float(row.score)) for row in found]
+        return hits((_chunk(row), float(row.score)) for row in found)
 
 
 def _batches(

@@ -20,7 +20,7 @@ from pymongo import ASCENDING, MongoClient
 from pymongo.collection import Collection
 
 from app.errors import InvalidInput
-from app.storage import mongo_errors, terms
+from app.storage import chunks, mongo_errors, terms
 from app.storage.chunks import Chunk, Hit, NewChunk
 from app.storage.columns import clean
 from app.storage.engine import dump_json
@@ -120,11 +120,9 @@ class MongoChunkStore:
                 found, key=lambda one: (-scores[one["_id"]], one["source_id"], one["ordinal"])
             )[:limit]
             full = {one["_id"]: one for one in self._with_text(best)}
-        return [
-            Hit(chunk=_chunk(full[one["_id"]]), score=scores[one["_id"]])
-            for one in best
-            if one["_id"] in full
-        ]
+        return chunks.hits(
+            (_chunk(full[one["_id"]]), scores[one["_id"]]) for one in best if one["_id"] in full
+        )
 
     def _written(
         self, source_id: str, generation: str, chunks: Iterable[NewChunk], chatbot_id: str

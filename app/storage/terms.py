@@ -9,7 +9,18 @@ from collections.abc import Iterator
 MAX_TERM_LENGTH = 64
 MAX_QUERY_TERMS = 16
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(
+    r"(?:[^\W_]|[\u0900-\u0963\u0971-\u0df3\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109f\u17b4-\u17d3])+"
+)
+"""Letters and digits, and the signs of vowels and tones in the scripts of India and South East
+Asia."""
+
+_DROPPED_MARKS_BELOW = 0x0700
+"""Combining marks of Latin, Greek, Cyrillic, Hebrew and Arabic: accents and points that people
+leave out."""
+
+_INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
+"""Soft hyphens and joiners, which part no words."""
 
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
@@ -25,6 +36,8 @@ def of_text(text: str) -> list[str]:
     ['grosse', '3', '5', 'cafe', 'creme']
     >>> of_text("東京都 x")
     ['東京', '京都', 'x']
+    >>> of_text("हिन्दी की"), of_text("Kinder\xadgarten")
+    (['हिन्दी', 'की'], ['kindergarten'])
     """
     return [term[:MAX_TERM_LENGTH] for word in _WORD.findall(_folded(text)) for term in _cut(word)]
 
@@ -35,8 +48,12 @@ def of_query(query: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    parted = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in parted if not unicodedata.combining(letter))
+    parted = unicodedata.normalize("NFKD", text.casefold().translate(_INVISIBLE))
+    return "".join(letter for letter in parted if not _is_dropped(letter))
+
+
+def _is_dropped(letter: str) -> bool:
+    return ord(letter) < _DROPPED_MARKS_BELOW and bool(unicodedata.combining(letter))
 
 
 def _cut(word: str) -> Iterator[str]:

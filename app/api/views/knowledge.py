@@ -42,7 +42,9 @@ class ChunkView(View):
     source_id: str
     chatbot_id: str
     ordinal: int = Field(description="Its place in its source, counted from 0.")
-    score: float = Field(description="How well it fits: more is better. Comparable in one answer.")
+    score: float = Field(
+        description="How well it fits, relative to the best hit of the answer, which has 1."
+    )
     text: ShownText
     tokens: int
     metadata: ShownJson = Field(description="Where it stands: headings, pages, sheet, rows, url.")

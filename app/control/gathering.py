@@ -79,6 +79,7 @@ def _replica(instance: Instance, hearing: Hearing, notes: Notes, *, now_s: float
         heard_at_s=min((one.seen_at_s for one in heard), default=None),
         drained_since_s=instance.mark.since_s if instance.mark is not None else None,
         stopped_at_s=note.stopped_at_s,
+        was_stopped=note.was_stopped,
         stop_tried_at_s=note.stop_tried_at_s,
         ask_tried_at_s=note.ask_tried_at_s,
         answer=note.answer,

@@ -18,6 +18,8 @@ class Note:
 
     stop_tried_at_s: float | None = None
     stopped_at_s: float | None = None
+    was_stopped: bool = False
+    """A stop was confirmed, perhaps before the workers were told to go on."""
     ask_tried_at_s: float | None = None
     answer: Answer | None = None
     other_queues: frozenset[QueueName] = frozenset()
@@ -62,7 +64,13 @@ def with_stop(note: Note, *, tried_at_s: float, stopped_at_s: float | None) -> N
     """After its workers were told to stop; `stopped_at_s` when all of them have confirmed."""
     if stopped_at_s is None:
         return replace(note, stop_tried_at_s=tried_at_s)
-    return replace(note, stop_tried_at_s=tried_at_s, stopped_at_s=stopped_at_s, answer=None)
+    return replace(
+        note,
+        stop_tried_at_s=tried_at_s,
+        stopped_at_s=stopped_at_s,
+        was_stopped=True,
+        answer=None,
+    )
 
 
 def with_resume(note: Note) -> Note:

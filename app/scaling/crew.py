@@ -12,6 +12,9 @@ STOP_AGAIN_S = 5.0
 """A worker that did not confirm is told again after this."""
 ASK_AGAIN_S = 2.0
 """A worker is asked no more often than this."""
+MISSED_S = 5.0
+"""Heartbeats come every 2 s. A worker that is this far behind the last one of its pool has missed
+some: in a pool that cannot send any while it works (solo), it is busy."""
 ANSWER_HOLDS_S = 10.0
 """An answer is believed for this long: the worker's process may restart, and consume again."""
 
@@ -66,6 +69,8 @@ class Replica:
     """Its mark."""
     stopped_at_s: float | None = None
     """When it confirmed that it consumes nothing."""
+    was_stopped: bool = False
+    """It has confirmed a stop since it was marked, perhaps before it was told to go on."""
     stop_tried_at_s: float | None = None
     ask_tried_at_s: float | None = None
     answer: Answer | None = None
@@ -85,11 +90,20 @@ class Replica:
         return self.active is not None
 
     @property
+    def is_deaf(self) -> bool:
+        """Whether it is to stop and has not confirmed it."""
+        return self.is_draining and not self.was_stopped
+
+    @property
     def is_stuck(self) -> bool:
-        """Whether it was told to stop and cannot be told to go on: it is no capacity."""
+        """Whether it has stopped and cannot be told to go on: it is no capacity.
+
+        One that is silent and has not confirmed the stop is busy, as far as is known: it is woken
+        once it is heard again.
+        """
         if not self.is_draining:
             return False
-        return self.consumes_nothing or (not self.is_heard and self.stop_tried_at_s is not None)
+        return self.consumes_nothing or (not self.is_heard and self.was_stopped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +115,12 @@ class Crew:
     working: tuple[Replica, ...]
     """Not marked. Those that have not appeared yet are missing here."""
     draining: tuple[Replica, ...]
+
+    @property
+    def last_heard_at_s(self) -> float | None:
+        """The last heartbeat of any of them."""
+        heard = (one.heard_at_s for one in (*self.working, *self.draining))
+        return max((at_s for at_s in heard if at_s is not None), default=None)
 
     @property
     def consuming(self) -> int:
@@ -143,6 +163,13 @@ def build_crew(replicas: Sequence[Replica], *, target_replicas: int) -> Crew:
         working=tuple(one for one in replicas if not one.is_draining),
         draining=tuple(marked[surplus:]),
     )
+
+
+def is_quiet(replica: Replica, *, last_heard_at_s: float | None) -> bool:
+    """Whether it has missed heartbeats in a time in which others of its pool were heard."""
+    if replica.heard_at_s is None or last_heard_at_s is None:
+        return False
+    return last_heard_at_s - replica.heard_at_s > MISSED_S
 
 
 def is_unborn(replica: Replica, *, now_s: float) -> bool:

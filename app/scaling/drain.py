@@ -129,36 +129,43 @@ def _shrunk(
 def _ranked(crew: Crew, *, fewer: int, now_s: float) -> tuple[Replica, ...]:
     """All replicas, those that should go first; `fewer` of them are to go."""
     wakes_some = fewer < len(crew.draining)
-    return tuple(
-        sorted(
-            (*crew.working, *crew.draining),
-            key=lambda one: _rank(one, wakes_some=wakes_some, now_s=now_s),
-        )
-    )
+    last_heard_at_s = crew.last_heard_at_s
+
+    def rank(one: Replica) -> tuple[int, int, float, str]:
+        is_quiet = crews.is_quiet(one, last_heard_at_s=last_heard_at_s)
+        place, active = _place(one, wakes_some=wakes_some, is_quiet=is_quiet, now_s=now_s)
+        return (place, active, -(one.started_at_s or 0.0), one.name)
+
+    return tuple(sorted((*crew.working, *crew.draining), key=rank))
 
 
-def _rank(replica: Replica, *, wakes_some: bool, now_s: float) -> tuple[int, int, float, str]:
-    """Who cannot be had back, who never came up, then the idlest, of those the youngest."""
+def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) -> tuple[int, int]:
+    """Who cannot be had back, who never came up, then the idlest."""
     active = replica.active if replica.active is not None else 0
-    is_idle = replica.is_heard and active == 0
+    if is_quiet and not replica.was_stopped:
+        active = max(active, 1)  # it may be busy
     if replica.is_stuck or replica.consumes_nothing:
-        place = 0
-    elif crews.is_unborn(replica, now_s=now_s):
-        place = 1
-    elif replica.is_draining and wakes_some:
+        return 0, active
+    if crews.is_unborn(replica, now_s=now_s):
+        return 1, active
+    if is_quiet and replica.is_deaf:
+        # It changes places with an idle one, and does not change back when that one drains.
+        return 4, active
+    if replica.is_draining and wakes_some:
         # Those with the most free slots are the first to be woken, so they stand last.
-        place, active = 2, -active
-    elif replica.is_draining:
+        return 2, -active
+    if replica.is_draining:
         # One with a long task changes places with an idle one, which can go at once.
-        place = 4 if active > 0 and _has_drained_long(replica, now_s=now_s) else 2
-    elif is_idle:
-        place = 3
-    elif replica.is_heard:
-        place = 6
-    else:
-        # Not heard: it starts up (then it is a good one to stop), or is busy and cannot speak.
-        place = 5 if replica.heard_at_s is None else 7
-    return (place, active, -(replica.started_at_s or 0.0), replica.name)
+        return (4 if active > 0 and _has_drained_long(replica, now_s=now_s) else 2), active
+    return _place_of_working(replica, active=active, is_quiet=is_quiet), active
+
+
+def _place_of_working(replica: Replica, *, active: int, is_quiet: bool) -> int:
+    if replica.heard_at_s is None:
+        return 5  # it starts up
+    if is_quiet or not replica.is_heard:
+        return 7  # it may be busy, and cannot be told to stop
+    return 3 if active == 0 else 6
 
 
 def _has_drained_long(replica: Replica, *, now_s: float) -> bool:

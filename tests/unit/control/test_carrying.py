@@ -99,6 +99,7 @@ def test_marks_are_written_before_workers_are_stopped() -> None:
         one: Note(
             stop_tried_at_s=stage.world.now_s,
             stopped_at_s=stage.world.now_s,
+            was_stopped=True,
             cancelled=cancelled,
         )
     }

@@ -229,7 +229,7 @@ def test_a_confirmed_stop_makes_earlier_answers_void() -> None:
     before = Note(answer=Answer(at_s=1.0, held=0, is_consuming=True))
 
     assert noting.with_stop(before, tried_at_s=2.0, stopped_at_s=3.0) == Note(
-        stop_tried_at_s=2.0, stopped_at_s=3.0
+        stop_tried_at_s=2.0, stopped_at_s=3.0, was_stopped=True
     )
     assert noting.with_stop(before, tried_at_s=2.0, stopped_at_s=None) == replace(
         before, stop_tried_at_s=2.0

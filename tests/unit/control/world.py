@@ -63,6 +63,13 @@ class Pod:
     heartbeat: Heartbeat | None = None
     is_mute: bool = False
     """Runs, and neither sends heartbeats nor answers."""
+    is_solo: bool = False
+    """Says nothing while it runs a task, and obeys when the task has ended."""
+    unread_stops: set[QueueName] = field(default_factory=set)
+
+    @property
+    def is_silent(self) -> bool:
+        return self.is_mute or (self.is_solo and bool(self.ends_at_s))
 
     @property
     def consuming(self) -> frozenset[QueueName]:
@@ -84,6 +91,7 @@ class World:
     now_s: float = 1_000_000.0
     boot_s: float = 2.0
     slots: int = 1
+    is_solo: bool = False
     removal: Removal = Removal.CHOSEN
     replicas: int = 0
     misnamed: tuple[MisnamedQueue, ...] = ()
@@ -144,6 +152,7 @@ class World:
                 born_at_s=self.now_s,
                 up_at_s=self.now_s + self.boot_s,
                 slots=self.slots,
+                is_solo=self.is_solo,
             )
 
     def remove(self, count: int, *, victims: Sequence[InstanceName]) -> None:
@@ -166,6 +175,9 @@ class World:
         still = [at_s for at_s in pod.ends_at_s if at_s > self.now_s]
         self.ended += len(pod.ends_at_s) - len(still)
         pod.ends_at_s = still
+        if pod.unread_stops and not pod.is_silent:
+            pod.consumed = set(pod.consuming.difference(pod.unread_stops))
+            pod.unread_stops.clear()
         fetches = pod.is_consuming or self.now_s < pod.fetches_until_s
         while self.is_broker_up and fetches and self.tasks and len(pod.ends_at_s) < pod.slots:
             published_at_s, runtime_s = self.tasks.popleft()
@@ -174,10 +186,12 @@ class World:
             pod.processed += 1
         beat = pod.heartbeat
         is_time = beat is None or self.now_s - beat.seen_at_s >= HEARTBEAT_S
-        if is_time and self.is_broker_up and not pod.is_mute:
+        # The first one is sent before anything is fetched.
+        is_silent = pod.is_mute if beat is None else pod.is_silent
+        if is_time and self.is_broker_up and not is_silent:
             pod.heartbeat = Heartbeat(
                 node=pod.node,
-                active=len(pod.ends_at_s),
+                active=0 if pod.is_silent else len(pod.ends_at_s),
                 processed=pod.processed,
                 seen_at_s=self.now_s,
                 first_seen_at_s=beat.first_seen_at_s if beat is not None else self.now_s,
@@ -233,7 +247,7 @@ class WorldWorkers:
         if not self.world.is_broker_up:
             raise BrokerUnreachable(host="broker.test")
         for pod in list(self.world.pods.values()):
-            if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_mute:
+            if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_silent:
                 yield pod
 
     async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
@@ -255,6 +269,9 @@ class WorldWorkers:
     ) -> frozenset[NodeName]:
         self.spoken_to.extend(queues)
         confirmed = set()
+        for pod in self.world.pods.values():
+            if pod.is_solo and pod.is_silent and pod.node in queues:
+                pod.unread_stops.update(queues[pod.node])
         for pod in self._listening(queues):
             if pod.is_consuming:
                 pod.fetches_until_s = self.world.now_s + FETCH_S

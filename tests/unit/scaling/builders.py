@@ -47,6 +47,7 @@ def drained(name: str = "a", **known: Any) -> Replica:  # Any: as above
         drained_since_s=NOW_S - 6.0,
         stop_tried_at_s=NOW_S - 6.0,
         stopped_at_s=NOW_S - 5.0,
+        was_stopped=True,
         answer=Answer(at_s=NOW_S - 1.0, held=0, is_consuming=False),
     )
     return replace(gone, **known)

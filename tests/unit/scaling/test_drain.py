@@ -33,6 +33,17 @@ def planned(
     )
 
 
+def unconfirmed(name: str, **known: Any) -> Replica:  # Any: as in the builders
+    """It is marked, has missed heartbeats, and has not confirmed that it stops."""
+    silent = replica(
+        name,
+        heard_at_s=NOW_S - 6.0,
+        drained_since_s=NOW_S - 4.0,
+        stop_tried_at_s=NOW_S - 4.0,
+    )
+    return replace(silent, **known)
+
+
 @pytest.mark.parametrize(
     ("replicas", "wanted", "want"),
     [
@@ -119,6 +130,72 @@ def planned(
             1,
             Plan(replicas=2, mark=("a",), stop=("a",)),
             id="one that has fallen silent may be busy: it goes last",
+        ),
+        pytest.param(
+            (replica("a"), replica("b", heard_at_s=NOW_S - 6.0, started_at_s=NOW_S - 90.0)),
+            1,
+            Plan(replicas=2, mark=("a",), stop=("a",)),
+            id="one that has missed heartbeats may be busy, whatever the last one said",
+        ),
+        pytest.param(
+            (
+                replica("a", heard_at_s=NOW_S - 20.0),
+                replica("b", heard_at_s=NOW_S - 21.0, started_at_s=NOW_S - 90.0),
+            ),
+            1,
+            Plan(replicas=2, mark=("b",), stop=("b",)),
+            id="where none is heard, silence tells nothing",
+        ),
+        pytest.param(
+            (replica("a", active=1), replica("b", heard_at_s=NOW_S - 6.0)),
+            1,
+            Plan(replicas=2, mark=("a",), stop=("a",)),
+            id="one that is heard can at least be told to stop",
+        ),
+        pytest.param(
+            (replica("a"), unconfirmed("b")),
+            1,
+            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            id="one that does not hear that it is to stop changes places with an idle one",
+        ),
+        pytest.param(
+            (replica("a", active=1), unconfirmed("b")),
+            1,
+            Plan(replicas=2),
+            id="not with a busy one",
+        ),
+        pytest.param(
+            (replica("a"), drained("b", stopped_at_s=NOW_S - 9.0, heard_at_s=NOW_S - 6.0)),
+            1,
+            Plan(replicas=1, victims=("b",)),
+            id="one that has confirmed and has said that it is idle goes",
+        ),
+        pytest.param(
+            (drained("a"), unconfirmed("b"), replica("c")),
+            2,
+            Plan(replicas=2, victims=("a",), resume=("b",)),
+            id="load comes back: the idle one is gone already",
+        ),
+        pytest.param(
+            (drained("a", answer=None), unconfirmed("b")),
+            1,
+            Plan(replicas=2, ask=("a",), resume=("b",)),
+            id="and it does not change back",
+        ),
+        pytest.param(
+            (
+                replica("a"),
+                unconfirmed("b", active=None, heard_at_s=NOW_S - 60.0, stop_tried_at_s=None),
+            ),
+            1,
+            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            id="nor does one that was silent when it was marked",
+        ),
+        pytest.param(
+            (unconfirmed("b", active=None, heard_at_s=NOW_S - 300.0),),
+            1,
+            Plan(replicas=1, resume=("b",)),
+            id="one that never heard the stop needs no other in its place",
         ),
     ],
 )

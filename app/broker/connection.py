@@ -90,14 +90,13 @@ def _reason(error: BaseException) -> str:
     text = str(error).strip().rstrip(".")
     if code:
         return f"{code} {text}"
-    # The number in an error of TLS is none of the operating system's.
+    # The number in a TLS error is not one of the operating system's.
     tls = re.search(r"\[SSL: \w+\] (.+?)(?: \(_ssl\.c:\d+\))?$", text)
     if tls:
         return tls[1]
     # It says "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)", for one.
     numbered = re.match(r"(?:Error |\[Errno )(\d+)", text)
-    # The number of a TLS error is not one of the operating system's.
-    return os.strerror(int(numbered[1])) if numbered and "[SSL" not in text else text
+    return os.strerror(int(numbered[1])) if numbered else text
 
 
 _DISCONNECTED: tuple[type[Exception], ...] = (

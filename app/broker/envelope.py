@@ -44,8 +44,20 @@ def parse_envelope(raw: bytes | str) -> Envelope:
     """
     try:
         message = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidInput("not a message of kombu's") from exc
+    return envelope_of(message)
+
+
+def envelope_of(message: Json) -> Envelope:
+    """The same for a message whose JSON is parsed already.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    try:
         body, headers = message["body"], message.get("headers") or {}
-        if message["properties"].get("body_encoding") == "base64":
+        if (message.get("properties") or {}).get("body_encoding") == "base64":
             data = base64.b64decode(body)
         else:
             data = body.encode()
@@ -54,7 +66,7 @@ def parse_envelope(raw: bytes | str) -> Envelope:
             headers=dict(headers),
             body=data,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
         raise InvalidInput("not a message of kombu's") from exc
 
 

@@ -4,14 +4,15 @@ The whole message is parsed: an `"eta"` or `"timestamp"` among the headers' valu
 of a task means nothing.
 """
 
-import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from app.broker import envelope
+from app.errors import InvalidInput
 
 PUBLISHED_AT_HEADER = "celeriac_published_at"
 
@@ -80,19 +81,15 @@ def _times(message: Any) -> MessageTimes:  # a JSON value
     if published_at_s is None:
         published_at_s = _seconds(properties.get("timestamp"))
     # Protocol 2 names the task in the headers, protocol 1 in the body.
-    source = headers if "task" in headers else _body(message, properties)
+    source = headers if "task" in headers else _body(message)
     return MessageTimes(published_at_s=published_at_s, eta_s=parse_moment(source.get("eta")))
 
 
-def _body(message: Mapping[str, Any], properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body of a message of Celery's protocol 1, if it is JSON."""
-    body = message.get("body")
-    if not isinstance(body, str) or message.get("content-type") != "application/json":
-        return {}
+def _body(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body of a message of Celery's protocol 1, in whichever serializer."""
     try:
-        raw = base64.b64decode(body) if properties.get("body_encoding") == "base64" else body
-        found = json.loads(raw)
-    except (ValueError, RecursionError, binascii.Error):
+        found = envelope.envelope_of(message).open()
+    except InvalidInput:
         return {}
     return found if isinstance(found, dict) and "task" in found else {}
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli import exchanges
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
 
@@ -31,13 +32,23 @@ def exporter(
         ),
     ] = "",
     event_exchange: Annotated[
-        str, typer.Option(help="`event_exchange` of the application.")
+        str,
+        typer.Option(
+            callback=exchanges.check_exchange, help="`event_exchange` of the application."
+        ),
     ] = "celeryev",
     control_exchange: Annotated[
-        str, typer.Option(help="`control_exchange` of the application.")
+        str,
+        typer.Option(
+            callback=exchanges.check_exchange, help="`control_exchange` of the application."
+        ),
     ] = "celery",
     fanout_prefix: Annotated[
-        str, typer.Option(help="`fanout_prefix` of the application's transport options.")
+        str,
+        typer.Option(
+            callback=exchanges.check_fanout_prefix,
+            help="`fanout_prefix` of the application's transport options.",
+        ),
     ] = "/{db}.",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[LogFormat | None, typer.Option(help="json or text.")] = None,
@@ -51,13 +62,13 @@ def exporter(
 
     place = address.address_of(BrokerSettings(), master_name=master_name)
 
-    exchanges = keys.Exchanges(
+    names = keys.Exchanges(
         events=event_exchange, control=control_exchange, fanout_prefix=fanout_prefix
     )
 
     async def run() -> None:
         found = Exporter(
-            place, key_prefix=key_prefix, exchanges=exchanges, queues=queue or (), clock=time.time
+            place, key_prefix=key_prefix, exchanges=names, queues=queue or (), clock=time.time
         )
         await process.run(found, host=host, port=port)
 

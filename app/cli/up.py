@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import serve
+from app.cli import exchanges, serve
 
 DataDirOption = Annotated[
     Path,
@@ -54,10 +54,18 @@ MaxWorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Worker processes at once over all pools.")
 ]
 EventExchangeOption = Annotated[
-    str, typer.Option(help="`event_exchange` of an application whose manifests do not name it.")
+    str,
+    typer.Option(
+        callback=exchanges.check_exchange,
+        help="`event_exchange` of an application whose manifests do not name it.",
+    ),
 ]
 ControlExchangeOption = Annotated[
-    str, typer.Option(help="`control_exchange` of an application whose manifests do not name it.")
+    str,
+    typer.Option(
+        callback=exchanges.check_exchange,
+        help="`control_exchange` of an application whose manifests do not name it.",
+    ),
 ]
 GraceOption = Annotated[
     float, typer.Option("--grace", min=0, help="Seconds that running tasks get after Ctrl-C.")

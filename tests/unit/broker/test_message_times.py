@@ -2,11 +2,14 @@
 
 import base64
 import json
+import zlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from celery import Celery
 
-from app.broker import message_times
+from app.broker import content, message_times
 from app.broker.message_times import HeldMessage, MessageTimes
 
 ETA = "2026-01-01T00:00:00+00:00"
@@ -42,6 +45,26 @@ def protocol_1(body: object, **parts: Any) -> bytes:  # Any: JSON
     ],
 )
 def test_the_eta_of_a_message_is_read(raw: bytes) -> None:
+    assert message_times.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
+
+
+@pytest.mark.parametrize("content_type", content.SPOKEN)
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_the_eta_of_protocol_1_is_read_in_every_serializer(
+    content_type: str, *, is_compressed: bool
+) -> None:
+    """Issue 9: only JSON was read, and tasks due in an hour counted as work now."""
+    with Celery(set_as_current=False) as app:
+        eta = datetime.fromtimestamp(ETA_S, UTC)
+        task = app.amqp.as_task_v1("id", "t", args=[1], kwargs={"a": "b"}, eta=eta).body
+    body, _ = content.write_body(task, content_type=content_type)
+    raw = message(
+        body=base64.b64encode(zlib.compress(body) if is_compressed else body).decode(),
+        headers={"compression": "application/x-gzip"} if is_compressed else {},
+        properties={"body_encoding": "base64"},
+        **{"content-type": content_type},
+    )
+
     assert message_times.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
 
 

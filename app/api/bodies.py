@@ -16,6 +16,7 @@ from pydantic import (
     UrlConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from app.api import plain, problem
 from app.jobs.model import FollowUp, JobRequest, Json, JsonObject
@@ -69,7 +70,8 @@ class Body(BaseModel):
     def _can_be_kept(cls, given: Json) -> Json:
         unfit = plain.find_unfit(given)
         if unfit is not None:
-            raise ValueError(f"{problem.pointer(unfit.path)} {unfit.reason}")
+            context = {"path": unfit.path, "reason": unfit.reason}
+            raise PydanticCustomError(problem.UNFIT, "{reason}", context)
         return given
 
 

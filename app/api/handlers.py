@@ -32,6 +32,8 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, RecursionError):  # FastAPI's parser of bodies
+        return _respond(request, problem.too_deep())
     return _respond(request, problem.of_status(error.status_code, error.detail), error.headers)
 
 

@@ -6,11 +6,13 @@ form of a web page. A value that is empty or null counts as left out, as a form 
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar, get_origin
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 
 from app.api.openapi import Json
 from app.errors import InvalidInput
@@ -60,7 +62,9 @@ def _is_json(kind: str, body: bytes) -> bool:
 def _parsed_json(body: bytes) -> dict[str, Json]:
     try:
         found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from error  # told as FastAPI's own
+    except ValueError as error:
         wrong = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": str(error)}}
         raise RequestValidationError([wrong]) from error
     if not isinstance(found, dict):

@@ -157,6 +157,8 @@ class _Receiver:
         if self._file is None:
             raise InvalidInput("the form has no file: send one in a field named 'file'")
         filename, media_type = self._file
+        if not filename and self._size_bytes == 0:  # as browsers send a field without a choice
+            raise InvalidInput("no file was chosen: send one in a field named 'file'")
         file = ReceivedFile(
             path=self.path,
             filename=filename,

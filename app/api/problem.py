@@ -16,6 +16,7 @@ from starlette.responses import Response
 from app import errors
 from app.errors import CeleriacError, RateLimited, RetryableError
 from app.jobs.store import IdempotencyConflict
+from app.storage import nesting
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -143,6 +144,9 @@ MALFORMED_JSON = _kind(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is no
 NOT_READY = _kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready")
 INTERNAL = BY_ERROR[errors.CeleriacError]
 
+UNFIT = "unfit_value"
+"""The code of a value that no store or no answer can hold."""
+
 
 def kind_of(error: CeleriacError) -> Kind:
     """The nearest entry of the table, going up the error's class tree."""
@@ -179,6 +183,12 @@ def internal() -> Problem:
     return of_kind(INTERNAL, INTERNAL_DETAIL)
 
 
+def too_deep() -> Problem:
+    """A body that Python's parser gave up on, in the words for one that it could read."""
+    found = FieldError(place="body", pointer="#", code=UNFIT, detail=nesting.TOO_DEEP)
+    return of_kind(INVALID_REQUEST, f"{found.pointer}: {found.detail}", [found])
+
+
 def of_validation(found: Sequence[Mapping[str, Any]]) -> Problem:  # Any: pydantic's error details
     """What pydantic found wrong, without echoing the input."""
     field_errors = [field_error(error) for error in found]
@@ -194,6 +204,8 @@ def field_error(found: Mapping[str, Any]) -> FieldError:  # Any: pydantic's erro
     if found["type"] == "json_invalid":
         reason = found.get("ctx", {}).get("error", "not JSON")
         return FieldError(place="body", pointer="#", code="json_invalid", detail=reason)
+    if found["type"] == UNFIT:
+        path += found["ctx"]["path"]
     message = str(found["msg"]).removeprefix("Value error, ")
     return FieldError(place=str(place), pointer=pointer(path), code=found["type"], detail=message)
 

@@ -12,6 +12,7 @@ from app.errors import CeleriacError, InvalidInput
 from app.queues import PoolKind, Queue
 
 CELERY_APP = "app.celery_app"
+ASGI_APP = "app.main:app"
 
 SHUTDOWN_S = 5
 """How long open requests may go on after SIGTERM; event streams are cut then and resumed by their
@@ -43,8 +44,10 @@ def api(
         os.environ[INSECURE] = "true"  # read by the application, which may be in other processes
     import uvicorn  # only this role needs it
 
+    if workers > 1:  # uvicorn starts those that fail again, without end
+        uvicorn.importer.import_from_string(ASGI_APP)
     uvicorn.run(
-        "app.main:app",
+        ASGI_APP,
         host=host,
         port=port,
         workers=workers,

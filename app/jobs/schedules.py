@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from app.control import cron
 from app.errors import InvalidInput
+from app.jobs import params
 from app.jobs.model import JsonObject
 from app.jobs.pipeline import Pipeline, Registry, Schedule
 from app.settings import ScheduleSetting
@@ -70,11 +71,13 @@ def _scheduled(
     expression = change.cron or (schedule.cron if schedule is not None else None)
     if pipeline is None or expression is None:
         raise InvalidInput(f"the schedule {name!r} needs a known kind and a cron expression")
-    params = dict(schedule.params) if schedule is not None else {}
+    declared_params = dict(schedule.params) if schedule is not None else {}
     return Scheduled(
         name=name,
         kind=pipeline.kind,
-        params=_params(name, pipeline, change.params if change.params is not None else params),
+        params=_params(
+            name, pipeline, change.params if change.params is not None else declared_params
+        ),
         cron=_expression(name, expression),
         zone=_zone(name, change.timezone or (schedule.timezone if schedule is not None else "UTC")),
         is_on=given != "off",
@@ -87,7 +90,8 @@ def _params(name: str, pipeline: Pipeline, given: JsonObject) -> JsonObject:
     try:
         return pipeline.params.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
-        raise InvalidInput(f"the params of the schedule {name!r} do not fit: {error}") from error
+        wrong = params.describe(error)
+        raise InvalidInput(f"the params of the schedule {name!r} do not fit: {wrong}") from error
 
 
 def _zone(name: str, timezone: str) -> ZoneInfo:

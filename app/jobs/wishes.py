@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pydantic import ValidationError
 
 from app.errors import InvalidInput, NotFound
-from app.jobs import placeholders
+from app.jobs import params, placeholders
 from app.jobs.model import FollowUp, JobRequest
 from app.jobs.platform import Platform
 
@@ -34,10 +34,7 @@ def _check_follow_up(follow_up: FollowUp, platform: Platform) -> None:
     try:
         pipeline.params.model_validate(follow_up.params)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-            for found in error.errors(include_url=False, include_input=False)
-        )
+        wrong = params.describe(error)
         raise InvalidInput(
             f"the parameters of the {follow_up.kind!r} that follows do not fit: {wrong}"
         ) from error

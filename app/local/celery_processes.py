@@ -30,6 +30,14 @@ class Outputs:
         self._pipes = [one for one in self._pipes if one.is_open] + [pipe]
         return pipe
 
+    def last_lines(self, name: str, *, count: int) -> str:
+        """The end of the log file of this name, of what this run has written."""
+        file = self._files.get(name)
+        if file is None:
+            return ""
+        written = file.path.read_bytes()[file.began_at_bytes :].decode(errors="replace")
+        return "\n".join(written.splitlines()[-count:])
+
     def close(self) -> None:
         """Close what is left; the children have ended."""
         for pipe in self._pipes:

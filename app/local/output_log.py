@@ -23,6 +23,8 @@ class LogFile:
         self._limit_bytes = limit_bytes
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab")
+        self.began_at_bytes = self._file.tell()
+        """What stands before it was written by an earlier run."""
 
     def write(self, data: bytes) -> None:
         self._file.write(data)
@@ -31,6 +33,7 @@ class LogFile:
             self._file.close()
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
             self._file = self.path.open("ab")
+            self.began_at_bytes = 0
 
     def close(self) -> None:
         self._file.close()

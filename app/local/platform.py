@@ -225,6 +225,7 @@ class Platform:
         await servers.wait_for(
             service.name,
             is_ready,
+            outputs=self._outputs,
             log=self._plan.data_dir.log(service.name),
             has_died=lambda: service.failures > 0,
         )

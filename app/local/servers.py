@@ -69,7 +69,12 @@ def start_api(plan: Plan, api: Api, *, outputs: Outputs, log_level: str) -> Leas
 
 
 async def wait_for(
-    name: str, is_ready: Callable[[], Awaitable[bool]], *, log: Path, has_died: Callable[[], bool]
+    name: str,
+    is_ready: Callable[[], Awaitable[bool]],
+    *,
+    outputs: Outputs,
+    log: Path,
+    has_died: Callable[[], bool],
 ) -> None:
     """Return when the server is ready.
 
@@ -80,7 +85,8 @@ async def wait_for(
     deadline_s = loop.time() + READY_WITHIN_S
     while not await is_ready():
         if has_died() or loop.time() > deadline_s:
-            raise CeleriacError(f"the {name} does not start; the end of {log}:\n{_end_of(log)}")
+            said = outputs.last_lines(name, count=_END_LINES)
+            raise CeleriacError(f"the {name} does not start; the end of {log}:\n{said}")
         await asyncio.sleep(_POLL_S)
 
 
@@ -119,8 +125,3 @@ async def listens(api: Api) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
-
-
-def _end_of(path: Path) -> str:
-    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    return "\n".join(lines[-_END_LINES:])

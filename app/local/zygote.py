@@ -19,6 +19,7 @@ ARGUMENTS`; `{"signal", "pid"}`. Answers: once `{"ready": true, "is_warm", "pool
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -132,6 +133,7 @@ def preload(celery_app: str, modules: Sequence[str]) -> dict[str, Any]:  # JSON
     application = find_app(celery_app)
     application.finalize()
     application.loader.import_default_modules()
+    _create_routed_queues(application)
     queues = application.amqp.queues
     fanout = [name for name in queues if queues[name].exchange.type == "fanout"]
     return {
@@ -140,6 +142,17 @@ def preload(celery_app: str, modules: Sequence[str]) -> dict[str, Any]:  # JSON
         "queues": [name for name in queues if name not in fanout],
         "fanout_queues": fanout,
     }
+
+
+def _create_routed_queues(application: Any) -> None:  # a Celery of any release
+    """Let Celery create the queues that it would create when the tasks are published: those of
+    `task_routes` and of `@app.task(queue=...)`, which `task_queues` need not name."""
+    for name, task in sorted(application.tasks.items()):  # the same order each time
+        if name.startswith("celery."):
+            continue
+        given = {"queue": task.queue} if getattr(task, "queue", None) else {}
+        with contextlib.suppress(Exception):  # a router of the application's may need arguments
+            application.amqp.router.route(given, name)
 
 
 def dotted_name(pool: Any) -> str:  # a name, or a class of the application's

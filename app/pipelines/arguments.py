@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidInput
+from app.jobs import params
 from app.storage import nesting
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -18,10 +19,7 @@ def parsed(model: type[Model], values: object) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, found['loc'])) or 'arguments'}: {found['msg']}"
-            for found in error.errors(include_url=False, include_input=False)
-        )
+        problems = params.describe(error, root="arguments")
         raise InvalidInput(f"the arguments do not fit: {problems}") from error
 
 

@@ -8,7 +8,19 @@ from enum import StrEnum
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    case,
+    cast,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 
 from app.errors import Conflict, NotFound
 from app.storage import schema
@@ -16,6 +28,20 @@ from app.storage.engine import Database
 
 _notifications = schema.notifications
 _deliveries = schema.notification_deliveries
+
+LISTED_DATA_CHARACTERS = 100_000
+"""Of one notification in a listing: more than new ones may have, but rows from before that limit
+held megabytes."""
+
+OMITTED = {"omitted": "too large for a listing; the notification by its id has it"}
+
+_LISTED = (
+    *(column for column in _notifications.c if column is not _notifications.c.data),
+    case(
+        (func.length(cast(_notifications.c.data, Text)) > LISTED_DATA_CHARACTERS, null()),
+        else_=_notifications.c.data,
+    ).label("data"),
+)
 
 
 class Channel(StrEnum):
@@ -130,7 +156,7 @@ class NotificationStore:
         where = _conditions(wanted)
         if cursor is not None:
             where.append(_notifications.c.id < cursor)
-        query = select(_notifications).where(*where).order_by(_notifications.c.id.desc())
+        query = select(*_LISTED).where(*where).order_by(_notifications.c.id.desc())
         with self._database.read() as connection:
             found = _with_deliveries(connection, connection.execute(query.limit(limit + 1)).all())
         page = tuple(found[:limit])
@@ -276,4 +302,11 @@ def _with_deliveries(connection: Connection, found: Sequence[Row[Any]]) -> list[
         owner = values.pop("notification_id")
         channel, state = Channel(values.pop("channel")), DeliveryState(values.pop("state"))
         carried[owner].append(Delivery(**values, channel=channel, state=state))
-    return [Notification(**row._mapping, deliveries=tuple(carried[row.id])) for row in found]
+    return [_notification(row, tuple(carried[row.id])) for row in found]
+
+
+def _notification(row: Row[Any], deliveries: tuple[Delivery, ...]) -> Notification:
+    values = dict(row._mapping)
+    if values["data"] is None:  # too large for a listing
+        values["data"] = OMITTED
+    return Notification(**values, deliveries=deliveries)

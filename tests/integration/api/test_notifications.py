@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from app.storage import notifications
 from app.storage.notifications import NewNotification, Notification
 from tests.integration import serving
 from tests.integration.api import asking
@@ -31,8 +32,10 @@ def eager(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
-def told(server: Server, key: str, *, user: str = "ada", type: str = "info") -> Notification:
-    new = NewNotification(key=key, user_id=user, type=type, title=key, message="", data={})
+def told(
+    server: Server, key: str, *, user: str = "ada", type: str = "info", data: Json | None = None
+) -> Notification:
+    new = NewNotification(key=key, user_id=user, type=type, title=key, message="", data=data or {})
     return server.platform.notifications.ensure(new, {})
 
 
@@ -61,6 +64,22 @@ def test_notifications_are_listed_read_and_unread(server: Server) -> None:
     assert marked == {"marked": 2}
     assert titles(http, unread=True) == ["other"]
     assert http.get(f"{NOTIFICATIONS}/{second.id}").json()["read_at"] is not None
+
+
+def test_large_data_is_shown_with_its_notification_and_not_in_a_listing(
+    database_url: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    data = {"a": "x" * (notifications.LISTED_DATA_CHARACTERS + 1)}  # of before there was a limit
+    with serving.serve(serving.platform_from_environment()) as server:
+        large = told(server, "large", data=data)
+        told(server, "small", data={"a": 1})
+
+        answer = server.http.get(NOTIFICATIONS)
+        whole = server.http.get(f"{NOTIFICATIONS}/{large.id}").json()
+
+    assert [one["data"] for one in answer.json()["items"]] == [{"a": 1}, notifications.OMITTED]
+    assert whole["data"] == data
 
 
 def test_pages_go_on_where_the_one_before_ended(server: Server) -> None:

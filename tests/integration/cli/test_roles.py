@@ -48,6 +48,26 @@ def test_api_and_worker_do_a_job(start: Start) -> None:
     assert worker.stop() == 0
 
 
+def test_servers_of_several_processes_refuse_a_bad_setting_once(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Each of them failed with a traceback, and was started again without end."""
+    (tmp_path / "broken_pipeline.py").write_text("raise RuntimeError('boom')")
+    given = {"CELERIAC_PIPELINES": "broken_pipeline", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "api", "--workers", "2", "--port", str(free_port())],
+        env={**os.environ, **environment, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "celeriac: the module 'broken_pipeline' of CELERIAC_PIPELINES cannot be imported: "
+        "RuntimeError: boom\n",
+    )
+
+
 def test_the_api_ends_although_somebody_follows_a_job(start: Start) -> None:
     port = free_port()
     api = start("api", "--port", str(port))

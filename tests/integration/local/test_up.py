@@ -180,7 +180,7 @@ def test_an_api_that_cannot_start_shows_the_end_of_its_log(start_up: StartUp) ->
 
     assert up.wait() == 1
     assert "the api does not start" in up.output
-    assert "no module 'no.such.module'" in up.output
+    assert "the module 'no.such.module' of CELERIAC_PIPELINES cannot be imported" in up.output
 
 
 def test_a_given_broker_is_used_beside_another_platform(

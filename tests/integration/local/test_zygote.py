@@ -163,7 +163,10 @@ def test_an_application_in_another_environment_tells_its_release_and_its_queues(
     (tmp_path / "shop.py").write_text(
         "from celery import Celery\nfrom kombu import Queue\nfrom kombu.common import Broadcast\n"
         "app = Celery()\napp.conf.update(worker_pool='solo',\n"
-        "    task_queues=[Queue('orders'), Queue('invoices'), Broadcast('news', queue='news-1')])\n"
+        "    task_queues=[Queue('orders'), Queue('invoices'), Broadcast('news', queue='news-1')],\n"
+        "    task_routes={'shop.send_*': {'queue': 'mails'}})\n"
+        "@app.task\ndef send_mail(): pass\n"
+        "@app.task(queue='prints')\ndef print_label(): pass\n"
     )
     monkeypatch.chdir(tmp_path)
 
@@ -172,7 +175,7 @@ def test_an_application_in_another_environment_tells_its_release_and_its_queues(
         async with zygote("shop", {}, tmp_path, python=python) as scene:
             found = await scene.link.application()
             assert (found.version, found.pool) == (version, "solo")
-            assert found.queues == ("orders", "invoices")
+            assert found.queues == ("orders", "invoices", "prints", "mails")
             assert len(found.fanout_queues) == 1
 
     asyncio.run(scenario())

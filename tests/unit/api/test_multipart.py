@@ -76,6 +76,7 @@ def test_the_way_the_body_is_cut_does_not_matter(tmp_path: Path, content: bytes,
     ("body", "want"),
     [
         pytest.param(field("a", "b") + END, InvalidInput, id="no file"),
+        pytest.param(file(b"", filename="") + END, InvalidInput, id="no file was chosen"),
         pytest.param(file(b"1") + file(b"2") + END, InvalidInput, id="two files"),
         pytest.param(file(b"1", name="other") + END, InvalidInput, id="a file by another name"),
         pytest.param(file(b"1"), InvalidInput, id="ends early"),

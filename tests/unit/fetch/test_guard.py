@@ -70,6 +70,19 @@ def test_an_allowed_host_allows_no_other_name_of_its_address() -> None:
         guard.allowed("private.example", 80)
 
 
+def test_a_refused_address_names_the_settings_that_allow_it() -> None:
+    with pytest.raises(AddressRefused) as refused:
+        Guard(allow_private=False, resolve=resolve).allowed("private.example", 80)
+    message = str(refused.value)
+    named = {
+        str(field.validation_alias)
+        for field in FetchSettings.model_fields.values()
+        if str(field.validation_alias).startswith("CELERIAC_ALLOW")
+    }
+    assert len(named) == 3
+    assert {setting for setting in named if setting in message} == named
+
+
 def test_allowed_hosts_are_read_from_a_list_with_commas() -> None:
     settings = FetchSettings.model_validate({"CELERIAC_ALLOWED_HOSTS": "media, images.internal"})
     assert settings.allowed_hosts == ("media", "images.internal")

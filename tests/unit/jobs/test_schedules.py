@@ -78,6 +78,15 @@ def test_what_cannot_be_used_is_refused(setting: object, message: str) -> None:
         in_force(setting)
 
 
+def test_params_that_do_not_fit_are_told_in_one_line_without_their_values() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        in_force({"nightly": {"params": {"plan": 3, "token": "s3cret"}}})
+    message = str(refused.value)
+    assert "plan: " in message
+    assert "\n" not in message
+    assert "s3cret" not in message
+
+
 @pytest.mark.parametrize("given", ["no JSON", '{"nightly": "on"}', '{"nightly": {"crom": "x"}}'])
 def test_what_is_no_schedule_is_no_setting(given: str) -> None:
     with pytest.raises(InvalidInput, match=r"^the setting \w+ cannot be used"):

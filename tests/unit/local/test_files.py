@@ -12,6 +12,7 @@ import pytest
 
 from app.errors import CeleriacError
 from app.local import backoff, code_watch, console, environment, ports, valkey
+from app.local.celery_processes import Outputs
 from app.local.data_dir import DataDir, DataDirInUse
 from app.local.output_log import LogFile, OutputPipe
 from tests.waiting import eventually_async
@@ -167,3 +168,23 @@ def test_the_embedded_broker_keeps_what_it_is_given(tmp_path: Path) -> None:
     lines = valkey.configuration(tmp_path, port=7).splitlines()
 
     assert {"port 7", "bind 127.0.0.1", "appendonly yes", "maxmemory-policy noeviction"} <= {*lines}
+
+
+def test_the_end_of_a_log_is_what_this_run_has_written(tmp_path: Path) -> None:
+    log = DataDir(path=tmp_path).log("api")
+    log.parent.mkdir(parents=True)
+    log.write_text("an error of the day before\n")
+    shown = console.Console(console.Terminal(), now=lambda: "", clock=lambda: 0.0)
+    outputs = Outputs(DataDir(path=tmp_path), shown)
+
+    async def scenario() -> str:
+        pipe = outputs.open("api")
+        os.write(pipe.write_fd, b"one\ntwo\nthree\n")
+        pipe.close_write_end()
+        await eventually_async(lambda: not pipe.is_open)
+        return outputs.last_lines("api", count=2)
+
+    assert outputs.last_lines("api", count=2) == ""
+    assert asyncio.run(scenario()) == "two\nthree"
+    assert outputs.last_lines("api", count=9) == "one\ntwo\nthree"
+    outputs.close()

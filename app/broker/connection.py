@@ -134,6 +134,16 @@ class Connection:
             async with asyncio.timeout(timeout_s):
                 yield client
 
+    async def answers(self) -> bool:
+        """Whether the broker lets us in and answers. Where it does not, whoever reads its queues
+        tells so, and nothing else needs to."""
+        try:
+            async with self.asking() as client:
+                await client.ping()
+        except BrokerUnreachable:
+            return False
+        return True
+
     async def subscribe(
         self, channels: Sequence[str], *, patterns: Sequence[str] = ()
     ) -> AsyncGenerator[Published, None]:

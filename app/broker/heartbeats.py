@@ -17,6 +17,7 @@ from app.broker import envelope, task_events
 from app.broker.connection import Connection
 from app.broker.dialects import Dialects
 from app.broker.envelope import Envelope
+from app.broker.interruption import Interruption
 from app.broker.keys import Keys
 from app.broker.model import Heartbeat, NodeName
 from app.broker.task_events import TaskEvent
@@ -53,6 +54,12 @@ class Heartbeats:
         # The exchange itself too: without `fanout_patterns` events come without a routing key.
         self._channels = tuple(name for key in (*keys, "") for name in layout.event_channels(key))
         self._clock = clock
+        self._interruption = Interruption(
+            logger=logger,
+            began="no heartbeats from a broker that answers",
+            ended="heartbeats are received again",
+            failures_borne=1,  # it may have come back just now
+        )
         self._last: dict[NodeName, Heartbeat] = {}
         self.listening_since_s: float | None = None
         """Since when heartbeats are received without a gap."""
@@ -66,17 +73,17 @@ class Heartbeats:
     async def listen(self) -> None:
         """Receive until cancelled. A connection that breaks is made again.
 
-        An outage is one line in the log, not one for each attempt.
+        An outage of the broker is told by whoever reads its queues. Told here is a broker that
+        answers and sends no events, once.
         """
-        is_told = False
         while True:
             try:
                 await self._receive()
             except BrokerUnreachable as exc:
-                is_news = not is_told or self.listening_since_s is not None
-                level = logging.WARNING if is_news else logging.DEBUG
-                logger.log(level, "heartbeats interrupted", extra={"reason": str(exc)})
-                is_told = True
+                logger.debug("heartbeats interrupted", extra={"reason": str(exc)})
+                self.listening_since_s = None
+                if await self._connection.answers():
+                    self._interruption.failed(str(exc))
             except Exception:
                 logger.exception("heartbeats failed")
             finally:
@@ -88,6 +95,7 @@ class Heartbeats:
             async for message in published:
                 if message.data is None:
                     self.listening_since_s = self._clock()
+                    self._interruption.worked()
                 else:
                     self._take(message.data, channel=message.channel)
 

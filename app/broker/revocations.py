@@ -15,6 +15,7 @@ from uuid import uuid4
 from app.broker import envelope
 from app.broker.connection import Connection, Published
 from app.broker.heartbeats import Heartbeats
+from app.broker.interruption import Interruption
 from app.broker.keys import Keys
 from app.broker.model import NodeName
 from app.broker.remote_control import RemoteControl
@@ -52,6 +53,11 @@ class Revocations:
         self._clock = clock
         self._name = NodeName(f"celeriac-{uuid4()}@revocations")
         self._online_channels = layout.event_channels("worker.online")
+        self._interruption = Interruption(
+            logger=logger,
+            began="revoked tasks are not followed",
+            ended="revoked tasks are followed again",
+        )
         self._revoked = RevokedIds()
         self._newcomers = Newcomers()
 
@@ -83,12 +89,12 @@ class Revocations:
             pause_s = RETRY_S
             try:
                 await self._receive()
-            except BrokerRefused as exc:
-                # Nothing else depends on it: an ACL without these channels costs this alone.
-                logger.warning("revoked tasks are not followed", extra={"reason": str(exc)})
-                pause_s = REFUSED_RETRY_S
             except BrokerUnreachable as exc:
                 logger.debug("revocations interrupted", extra={"reason": str(exc)})
+                if isinstance(exc, BrokerRefused) and await self._connection.answers():
+                    # An ACL without these channels: nothing else depends on them.
+                    self._interruption.failed(str(exc))
+                    pause_s = REFUSED_RETRY_S
             except Exception:
                 logger.exception("revocations failed")
             await asyncio.sleep(pause_s)
@@ -97,7 +103,9 @@ class Revocations:
         channels = (*self._keys.pidbox_channels, *self._online_channels)
         async with aclosing(self._connection.subscribe(channels)) as published:
             async for message in published:
-                if message.data is not None:
+                if message.data is None:
+                    self._interruption.worked()
+                else:
                     await self._take(message, message.data)
 
     async def _take(self, message: Published, data: bytes) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from prometheus_client.core import Metric
 
 from app.broker.address import Address
+from app.broker.interruption import Interruption
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
@@ -54,6 +55,9 @@ class Exporter:
         self._hosts: Mapping[str, Host] = {}
         self._answers: dict[NodeName, NodeConsumers] = {}
         self._asking: asyncio.Task[None] | None = None
+        self._outage = Interruption(
+            logger=logger, began="broker not read, no depths", ended="broker is read again"
+        )
 
     def open(self) -> None:
         """Begin to listen, also when the broker is away now."""
@@ -74,8 +78,9 @@ class Exporter:
         try:
             reading = await self._link.queues.read(self._queues.names())
         except BrokerUnreachable as error:
-            logger.warning("no depths in this scrape", extra={"reason": str(error)})
+            self._outage.failed(str(error))
             return [families.of_broker(is_up=False), *_guarded("tasks", self._of_tasks)]
+        self._outage.worked()
         self._keep_used(reading)
         return [
             families.of_broker(is_up=True),
@@ -125,7 +130,7 @@ class Exporter:
             try:
                 await self._ask(is_everybody=is_everybody)
             except BrokerUnreachable as error:
-                logger.info("workers could not be asked", extra={"reason": str(error)})
+                logger.debug("workers could not be asked", extra={"reason": str(error)})
             await asyncio.sleep(ASK_NEW_S)
 
     async def _ask(self, *, is_everybody: bool) -> None:

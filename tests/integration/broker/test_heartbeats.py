@@ -1,7 +1,6 @@
 """Heartbeats of stock workers, as they come over the wire."""
 
 import asyncio
-import logging
 import time
 
 import pytest
@@ -16,7 +15,6 @@ from app.broker.link import Link
 from app.broker.model import Heartbeat
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
-from tests.ports import free_port
 from tests.waiting import eventually_async
 
 PLAIN = QueueName("plain")
@@ -107,19 +105,3 @@ def test_no_more_workers_are_remembered_than_there_may_be(
         return list(heartbeats.current())
 
     assert asyncio.run(scenario()) == [node("a"), node("c")]
-
-
-def test_an_outage_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """A wrong password filled the log with a warning each second."""
-    address = parse_address(f"redis://127.0.0.1:{free_port()}/0")
-
-    async def scenario() -> None:
-        heartbeats = Heartbeats(Connection(address), Keys(), clock=time.time)
-        task = asyncio.create_task(heartbeats.listen(), name="listen")
-        await eventually_async(lambda: len(caplog.records) >= 3)
-        task.cancel()
-
-    with caplog.at_level(logging.DEBUG, logger="app.broker.heartbeats"):
-        asyncio.run(scenario())
-
-    assert [record.levelname for record in caplog.records][:3] == ["WARNING", "DEBUG", "DEBUG"]

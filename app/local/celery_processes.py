@@ -1,5 +1,6 @@
 """Starts `celery` processes: each made by a zygote, its output in a log file."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 
 from app.local.console import Console
@@ -53,6 +54,28 @@ class Outputs:
         return read
 
 
+class LoggedProcess:
+    """A `celery` process, and what it has printed."""
+
+    def __init__(self, process: ForkedProcess, output: OutputPipe) -> None:
+        self._process = process
+        self._output = output
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.signal(number)
+
+    def last_line(self) -> str:
+        """Of its output, once it has ended."""
+        return self._output.last_line_by_now()
+
+
 class CeleryProcesses:
     """One Celery application's processes on this machine. Needs a running loop."""
 
@@ -83,7 +106,7 @@ class CeleryProcesses:
             self._zygote = self._open()
         return await self._zygote.application()
 
-    async def start(self, command: CeleryCommand, *, log: str) -> ForkedProcess:
+    async def start(self, command: CeleryCommand, *, log: str) -> LoggedProcess:
         """Start `celery -A <application> ...`.
 
         Raises:
@@ -94,7 +117,8 @@ class CeleryProcesses:
             self._zygote = self._open()
         pipe = self._outputs.open(log)
         try:
-            return await self._zygote.start(command, output_fd=pipe.write_fd)
+            process = await self._zygote.start(command, output_fd=pipe.write_fd)
+            return LoggedProcess(process, pipe)
         finally:
             pipe.close_write_end()
 

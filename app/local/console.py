@@ -18,6 +18,8 @@ _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0
 """So many lines of errors in so many seconds; the log files have them all."""
 
+_QUOTED_LENGTH = 200
+
 _EMPTY_LINE = Text()
 
 
@@ -99,15 +101,21 @@ class Console:
             self._terminal.print(shown, soft_wrap=True)
 
 
-def ending(exit_code: int) -> str:
-    """How a process ended, in words.
+def ending(exit_code: int, *, last_line: str = "") -> str:
+    """How a process ended, in words, with the last line of its log where that may say why.
 
     >>> ending(1), ending(-9)
     ('exit code 1', 'signal SIGKILL')
+    >>> ending(2, last_line="Error: no such option: --tiems")
+    "exit code 2; the last line of its log: 'Error: no such option: --tiems'"
     """
     if exit_code < 0:
         return f"signal {signal.Signals(-exit_code).name}"
-    return f"exit code {exit_code}"
+    if not last_line:
+        return f"exit code {exit_code}"
+    is_long = len(last_line) > _QUOTED_LENGTH
+    quoted = last_line[:_QUOTED_LENGTH] + ("…" if is_long else "")
+    return f"exit code {exit_code}; the last line of its log: {quoted!r}"
 
 
 def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:

@@ -22,7 +22,15 @@ stuck, and is killed."""
 COLD_STOP_S = 5.0
 """After SIGQUIT: time to hand messages back."""
 
-StartWorker = Callable[[LocalPool, NodeName], Awaitable[Process]]
+
+class WorkerProcess(Process, Protocol):
+    """A worker, with its output."""
+
+    def last_line(self) -> str:
+        """Of its output, once it has ended; empty where there is none."""
+
+
+StartWorker = Callable[[LocalPool, NodeName], Awaitable[WorkerProcess]]
 
 
 class Tell(Protocol):
@@ -37,7 +45,7 @@ class _Worker:
 
     name: InstanceName
     node: NodeName
-    process: Process | None = None
+    process: WorkerProcess | None = None
     """`None` while it is being started."""
     started_at_s: float | None = None
     is_ending: bool = False
@@ -185,7 +193,10 @@ class Fleet:
             worker.started_at_s = self._clock()
             if worker.is_ending:  # meanwhile
                 worker.process.signal(signal.SIGTERM)
-            reason = console.ending(await worker.process.wait())
+            exit_code = await worker.process.wait()
+            # A signal says it all; what the worker has printed before has nothing to do with it.
+            last_line = worker.process.last_line() if exit_code > 0 else ""
+            reason = console.ending(exit_code, last_line=last_line)
         except (CeleriacError, OSError) as exc:
             reason = str(exc)
         del crew.workers[worker.name]

@@ -12,6 +12,9 @@ _CHUNK_BYTES = 65_536
 _LINE_LIMIT_BYTES = 16_384
 """A longer line is cut for whoever reads lines; the file has all of it."""
 
+_CHUNKS_AT_END = 64
+"""A child of a child that has ended may go on writing."""
+
 OnLine = Callable[[str], None]
 
 
@@ -49,6 +52,7 @@ class OutputPipe:
         self._log = log
         self._on_line = on_line
         self._begun_line = b""
+        self._last_line = ""
         read_fd, self.write_fd = os.pipe()
         os.set_blocking(read_fd, False)
         self._read_fd: int | None = read_fd
@@ -70,18 +74,32 @@ class OutputPipe:
             os.close(self._read_fd)
             self._read_fd = None
 
-    def _read(self) -> None:
+    def last_line_by_now(self) -> str:
+        """The last line of a child that has ended, read to its end. Blank lines do not count."""
+        for _ in range(_CHUNKS_AT_END):
+            if not self._read():
+                break
+        return self._note(self._begun_line) or self._last_line
+
+    def _read(self) -> bool:
+        """Whether there was something to read."""
         if self._read_fd is None:
-            return
+            return False
         try:
             data = os.read(self._read_fd, _CHUNK_BYTES)
         except BlockingIOError:
-            return
+            return False
         if not data:
             self.close()
-            return
+            return False
         self._log.write(data)
         *lines, rest = (self._begun_line + data).split(b"\n")
         self._begun_line = rest[:_LINE_LIMIT_BYTES]
         for line in lines:
-            self._on_line(line.decode(errors="replace").rstrip())
+            self._on_line(self._note(line))
+        return True
+
+    def _note(self, line: bytes) -> str:
+        text = line.decode(errors="replace").rstrip()
+        self._last_line = text or self._last_line
+        return text

@@ -12,7 +12,7 @@ from app.control.pool import UnreadablePool, WorkerPool
 from app.control.status import PoolStatus
 from app.local import celery_pools, revocation_file, statedb, status_file
 from app.local.brokers import LocalBrokers
-from app.local.celery_processes import CeleryProcesses
+from app.local.celery_processes import CeleryProcesses, LoggedProcess
 from app.local.console import Console
 from app.local.fleet import Fleet
 from app.local.plan import Plan
@@ -96,7 +96,7 @@ class Supervisor:
             status_file.write(self._data_dir.status, status)
             self._saved = status
 
-    async def _start_worker(self, pool: LocalPool, node: NodeName) -> Process:
+    async def _start_worker(self, pool: LocalPool, node: NodeName) -> LoggedProcess:
         name = node.partition("@")[0]
         application = await self._celery.application()
         start = celery_pools.build_start(pool.celery_pool, application_pool=application.pool)

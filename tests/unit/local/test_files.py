@@ -122,6 +122,33 @@ def test_output_is_kept_whole_and_read_by_lines(tmp_path: Path) -> None:
     assert (tmp_path / "x.log").read_bytes() == b"one\ntwo\n\xff\nunfinished"
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param(b"one\nImportError: no shop\n\n", id="blank lines aside"),
+        pytest.param(b"one\nImportError: no shop", id="without a line break"),
+    ],
+)
+@pytest.mark.parametrize("is_read", [False, True])
+def test_the_last_line_of_a_child_is_known_when_it_has_ended(
+    tmp_path: Path, output: bytes, *, is_read: bool
+) -> None:
+    """Its end may be noticed before what it has printed is read."""
+
+    async def scenario() -> str:
+        log = LogFile(tmp_path / "x.log")
+        pipe = OutputPipe(log, on_line=lambda _: None)
+        os.write(pipe.write_fd, output)
+        pipe.close_write_end()
+        await eventually_async(lambda: not (is_read and pipe.is_open))
+        found = pipe.last_line_by_now()
+        pipe.close()
+        log.close()
+        return found
+
+    assert asyncio.run(scenario()) == "ImportError: no shop"
+
+
 def test_children_find_the_data_folder_where_nothing_else_is_set(tmp_path: Path) -> None:
     found = environment.children(
         {"TEMP_DIR": "/fast", "PATH": "/bin"},

@@ -13,7 +13,6 @@ from app.control.problems import PoolProblem
 from app.local import pools
 from app.local.fleet import Fleet
 from app.local.pools import LocalPool
-from app.local.processes import Process
 from app.local.zygote_link import ZygoteGone
 from tests.waiting import eventually_async
 
@@ -29,6 +28,9 @@ class Pretended:
 
     async def wait(self) -> int:
         return await asyncio.shield(self._exit)
+
+    def last_line(self) -> str:
+        return "ImportError: no shop"
 
     def signal(self, number: signal.Signals) -> None:
         self.got.append(number)
@@ -78,7 +80,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], stage: Stage | None = Non
         started: dict[NodeName, Pretended] = {}
         said: list[str] = []
 
-        async def start_worker(pool: LocalPool, node: NodeName) -> Process:
+        async def start_worker(pool: LocalPool, node: NodeName) -> Pretended:
             if stage.failing:
                 raise stage.failing.pop()
             started[node] = Pretended(len(started) + 1, heeds=stage.heeds)
@@ -157,6 +159,19 @@ def test_a_worker_that_dies_is_replaced_and_told_about() -> None:
             "default: worker default-1 died (signal SIGSEGV) after 0 s; starting another in 0.5 s"
         ]
         await eventually_async(lambda: NodeName("default-2@here") in scene.started)
+
+    play(scenario)
+
+
+def test_a_worker_that_ends_with_an_error_is_told_with_the_last_line_of_its_log() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.scaled(scene.first, 1)
+        scene.started[NodeName("default-1@here")].end(1)
+        await scene.settled(scene.first)
+        assert scene.said == [
+            "default: worker default-1 died (exit code 1; the last line of its log: "
+            "'ImportError: no shop') after 0 s; starting another in 0.5 s"
+        ]
 
     play(scenario)
 

@@ -19,13 +19,13 @@ from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Brokers, Replicas, Tick
 from app.control.status import PoolEvent, PoolStatus
 from app.control.turn import Turns
-from app.errors import CeleriacError
+from app.errors import ApiServerUnreachable, CeleriacError
 from app.operator import kinds, lease, process, roster
 from app.operator.apiserver import ApiServer
 from app.operator.brokers import KubernetesBrokers
 from app.operator.leadership import Leadership
 from app.operator.login import Login
-from app.operator.replicas import PodReplicas
+from app.operator.replicas import PodReplicas, Watched
 from app.operator.secrets import Secrets
 from app.operator.settings import OperatorSettings
 
@@ -59,7 +59,10 @@ class _Untold:
 
 
 async def run(settings: OperatorSettings, login: Login, *, within_s: float = LIMIT_S) -> Released:
-    """Wake what drains in these namespaces. Raises as the API server's client does."""
+    """Wake what drains in these namespaces.
+
+    Raises as the API server's client does, and ApiServerUnreachable when no Lease could be taken.
+    """
     clock = time.time
     async with ApiServer(login) as server:
         watched = process.build_watched(settings, server, clock=clock)
@@ -79,11 +82,7 @@ async def run(settings: OperatorSettings, login: Login, *, within_s: float = LIM
         )
         replicas = PodReplicas(server, watched, clock=clock)
         try:
-            async with asyncio.timeout(within_s):
-                await asyncio.gather(*(watch.listed() for watch in watched.watches))
-                await leadership.gained()
-                # Until then whoever led may not have noticed.
-                await asyncio.sleep(lease.RENEW_DEADLINE_S)
+            await _take_over(watched, leadership, within_s=within_s)
             pools = await _listed(server, settings.scopes)
             return await release(pools, brokers, replicas, clock=clock, within_s=within_s)
         finally:
@@ -91,6 +90,21 @@ async def run(settings: OperatorSettings, login: Login, *, within_s: float = LIM
                 task.cancel()
             await asyncio.gather(*supporting, return_exceptions=True)
             await brokers.close()
+
+
+async def _take_over(watched: Watched, leadership: Leadership, *, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(*(watch.listed() for watch in watched.watches))
+            await leadership.gained()
+            # Until then whoever led may not have noticed.
+            await asyncio.sleep(lease.RENEW_DEADLINE_S)
+    except TimeoutError as error:
+        hint = "does the API server answer, and do the namespaces exist?"
+        raise ApiServerUnreachable(
+            f"no replica was woken: the operator's Lease could not be taken within {within_s:g} s "
+            f"({leadership.problem or hint})"
+        ) from error
 
 
 async def release(

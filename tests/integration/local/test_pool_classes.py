@@ -1,5 +1,6 @@
 """Workers of every pool class run all of their slots at once and lose nothing."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,23 @@ def test_a_pool_class_runs_all_slots_at_once_and_loses_nothing(
         eventually(lambda: len(_numbers(tmp_path, "end")) == TASKS, why="all tasks end")
 
     assert sorted(_numbers(tmp_path, "begin")) == list(range(TASKS))
+
+
+def test_the_console_says_why_a_worker_ends_at_once(start_up: StartUp, tmp_path: Path) -> None:
+    manifest = tmp_path / "pools.yaml"
+    manifest.write_text(MANIFEST.replace("ANNOTATIONS", f"{BY_MANIFEST}'nowhere.at.all:Pool'"))
+    up = start_up(
+        env={"STOCK_RECORDS": str(tmp_path)},
+        celery_app="tests.integration.local.stock",
+        pool_files=[str(manifest)],
+    )
+    up.wait_until_up()
+
+    with Celery(broker=up.broker_url) as celery:
+        celery.send_task("nap", args=(1, 0), queue="naps")
+
+    told = r"worker naps-1 died \(exit code \d+; the last line of its log: .*nowhere"
+    eventually(lambda: re.search(told, up.output), why="the console says why")
 
 
 def _numbers(folder: Path, what: str) -> list[int]:

@@ -50,7 +50,8 @@ def build_app(environment: Mapping[str, str]) -> Celery:
     )
     app.conf.update(json.loads(environment.get("SHOP_CONF", "{}")))
     for task in (nap, hold, carry):
-        app.task(name=task.__name__)(task)
+        # Not shared: tests import several applications, and tasks of the same names.
+        app.task(name=task.__name__, shared=False)(task)
     return app
 
 

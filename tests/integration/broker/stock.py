@@ -38,7 +38,8 @@ def build_app(environment: Mapping[str, str]) -> Celery:
         ],
     )
     for task in (nap, hold):
-        app.task(name=task.__name__)(task)
+        # Not shared: tests import several applications, and tasks of the same names.
+        app.task(name=task.__name__, shared=False)(task)
     return app
 
 

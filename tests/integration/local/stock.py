@@ -42,7 +42,8 @@ def hold(number: int, path: str) -> None:
 
 
 for task in (nap, hold):
-    app.task(name=task.__name__)(task)
+    # Not shared: tests import several applications, and tasks of the same names.
+    app.task(name=task.__name__, shared=False)(task)
 
 
 def _record(text: str) -> None:

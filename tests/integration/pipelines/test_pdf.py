@@ -25,23 +25,23 @@ def read(desk: Desk, content: bytes, **params: object) -> ReadPdf:
     return process.process(PdfParams.model_validate({"upload_id": kept.id, **params}), desk)
 
 
-def test_each_page_has_its_text_and_only_pages_without_are_recognised(open_desk: OpenDesk) -> None:
+def test_each_page_has_its_text_and_only_scans_are_recognised(open_desk: OpenDesk) -> None:
     desk = open_desk()
     content = pdfs.drawn(
         pdfs.text("Written by a program"),
         pdfs.picture(pdfs.scan()),
         pdfs.blank,
-        pdfs.picture(pdfs.scan(["Not to be read"]), words="A picture under text"),
+        pdfs.picture(pdfs.scan(["Read in a picture"]), words="A stamp on a scan"),
     )
     result = read(desk, content)
     assert [(page.number, page.text, page.is_ocr) for page in result.pages] == [
         (1, "Written by a program", False),
         (2, "\n\n".join(pdfs.SCANNED), True),
         (3, "", False),
-        (4, "A picture under text", False),
+        (4, "A stamp on a scan\nRead in a picture", True),
     ]
-    assert [page.chars for page in result.pages] == [20, 59, 0, 20]
-    assert (result.page_count, result.chars, result.ocr_pages) == (4, 99, 1)
+    assert [page.chars for page in result.pages] == [20, 59, 0, 35]
+    assert (result.page_count, result.chars, result.ocr_pages) == (4, 114, 2)
     assert (result.language, (result.ocr_engine or "").split()[0]) == ("eng", "tesseract")
     assert desk.percents == sorted(desk.percents)
     assert [said.message for said in desk.said if "page" in said.message] == [

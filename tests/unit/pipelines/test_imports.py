@@ -18,13 +18,16 @@ def lazy_imports(tasks: ModuleType) -> dict[str, set[str]]:
     """The modules that each task of a module imports in its body, by the task's name."""
     tree = ast.parse(inspect.getsource(tasks))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {name: set(_imported(node)) for node in functions for name in _task_names(node, tasks)}
+    return {name: set(_imported(node)) for node in functions for name in _task_names(node)}
 
 
-def _task_names(function: ast.FunctionDef, tasks: ModuleType) -> Iterator[str]:
-    found = getattr(tasks, function.name)
-    if hasattr(found, "apply_async"):
-        yield found.name
+def _task_names(function: ast.FunctionDef) -> Iterator[str]:
+    """The name in the decorator. The task itself would look for it in whatever application is
+    current."""
+    for decorator in function.decorator_list:
+        for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
+            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
+                yield str(keyword.value.value)
 
 
 def _imported(function: ast.FunctionDef) -> Iterator[str]:

@@ -40,7 +40,7 @@ def of_workers(
 def _unheard(
     broker: BrokerSpec, reading: BrokerReading, unheard: Sequence[str], lost: Sequence[Instance]
 ) -> Finding:
-    exchange = broker.event_exchange
+    exchange = broker.exchanges.events
     found = _ways(reading.elsewhere.events, [node for one in lost for node in one.nodes], lost)
     if found:
         return findings.unheard(
@@ -75,7 +75,7 @@ def _of_replies(
     if missing:
         named = [node for node in missing if node in reading.elsewhere.control]
         way = reading.elsewhere.control[named[0]] if named else None
-        yield findings.replies_missing(missing, broker.control_exchange, way=way)
+        yield findings.replies_missing(missing, broker.exchanges.control, way=way)
 
 
 def _ways(

@@ -4,6 +4,7 @@ Field names are camelCase outside and snake_case inside. Every rule between fiel
 validator here and as a CEL rule in the CRD; a test holds the two against each other.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -115,25 +116,29 @@ class BrokerSpec(_Part):
     sentinel: SentinelSpec | None = Field(
         None, description="How the Sentinels are entered, where they ask for a password or TLS."
     )
-    event_exchange: Exchange = Field(
-        CELERY_EXCHANGES.events, description="The application's event_exchange."
+    event_exchange: Exchange | None = Field(
+        None,
+        description="The application's event_exchange; celeryev, Celery's default, where left out.",
     )
-    control_exchange: Exchange = Field(
-        CELERY_EXCHANGES.control, description="The application's control_exchange."
+    control_exchange: Exchange | None = Field(
+        None,
+        description="The application's control_exchange; celery, Celery's default, where left out.",
     )
-    fanout_prefix: FanoutPrefix = Field(
-        CELERY_EXCHANGES.fanout_prefix,
-        description="The application's fanout_prefix (broker_transport_options); empty where that "
-        "is False.",
+    fanout_prefix: FanoutPrefix | None = Field(
+        None,
+        description="The application's fanout_prefix (broker_transport_options): empty where that "
+        "is False; /{db}., kombu's default, where left out.",
     )
 
     @property
     def exchanges(self) -> Exchanges:
-        return Exchanges(
-            events=self.event_exchange,
-            control=self.control_exchange,
-            fanout_prefix=self.fanout_prefix,
-        )
+        given = {
+            "events": self.event_exchange,
+            "control": self.control_exchange,
+            "fanout_prefix": self.fanout_prefix,
+        }
+        named = {name: value for name, value in given.items() if value is not None}
+        return replace(CELERY_EXCHANGES, **named)
 
 
 class TargetSpec(_Part):

@@ -85,7 +85,7 @@ def test_kubectl_waits_for_a_ready_pool(site: Site) -> None:
     site.kubectl.apply(manifests.build_pool("ready"))
     site.kubectl.wait("wp/ready", "Ready", within_s=20)
     line = site.kubectl.run("get", "wp/ready", "--no-headers").split()
-    assert line[:5] == ["ready", "Auto", "0", "0", "0"]
+    assert line[:5] == ["ready", "Idle", "0", "0", "0"]
     status = site.pool("ready")["status"]
     assert status["observedGeneration"] == 1
     assert status["selector"] == "app=ready"

@@ -18,7 +18,7 @@ demo: setup ## a video page becomes an MP3, a PDF becomes chunks, the pools go 0
 	@$(BIN)/python -m tests.demo
 
 test: setup check ## every check and test that needs no cluster
-	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -113,6 +113,10 @@ class Cell:
     def numbers(self, *what: int) -> list[int]:
         return sorted(self.number(kind, one) for kind in self.kinds for one in what)
 
+    def free_numbers(self, *what: int) -> set[int]:
+        """The same without solo: a solo worker may have fetched one task behind another."""
+        return {self.number(kind, one) for kind in self.kinds if kind != "solo" for one in what}
+
     def records(self, what: str) -> list[int]:
         return sorted(record.number for record in self.shop.records(what))
 
@@ -187,15 +191,15 @@ def test_pools_of_every_class_grow_drain_and_go_to_zero_without_losing_a_task(ce
     cell.send(("hold", LONG, long), *(("hold", number, short) for number in SHORT))
     cell.wait_for_replicas(2)
     cell.wait_for(
-        lambda: set(cell.numbers(LONG)) <= set(cell.records("begin")), why="the long ones begin"
+        lambda: cell.free_numbers(LONG) <= set(cell.records("begin")), why="the long ones begin"
     )
 
     cell.shop.release("short")
     cell.wait_for(
-        lambda: len(cell.records("end")) == len(cell.numbers(FIRST, *SHORT)), why="the others end"
+        lambda: cell.free_numbers(FIRST, *SHORT) <= set(cell.records("end")), why="the others end"
     )
     cell.wait_for_replicas(1)
-    assert cell.records("end") == cell.numbers(FIRST, *SHORT)  # the long ones still run
+    assert set(cell.numbers(LONG)).isdisjoint(cell.records("end"))  # they still run
 
     cell.shop.release("long")
     cell.wait_for_replicas(0)

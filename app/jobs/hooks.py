@@ -24,6 +24,8 @@ def connect(celery: Celery, platform: Platform) -> None:
 
     def on_beat(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
+            # Imported here, while there is one thread: beat and the reconciler both ask for it.
+            _ = celery.backend
             Reconciler(platform).start()
 
     def on_worker_start(sender: Any = None, **_: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lxml import etree
 
+from app.documents.word import opc
 from app.documents.word.opc import Package
 
 MAX_COLUMNS = 16_384
@@ -132,7 +133,4 @@ def _elements(file: Any, tag: str) -> Iterator[Element]:
     events = etree.iterparse(file, tag=tag, resolve_entities=False, no_network=True, recover=True)
     for _, element in events:
         yield element
-        parent = element.getparent()
-        element.clear()
-        while parent is not None and element.getprevious() is not None:
-            del parent[0]
+        opc.drop(element)

@@ -11,6 +11,7 @@ from lxml import etree
 from app.documents import archive, items
 from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, Position
 from app.documents.limits import Limits
+from app.documents.word import opc
 from app.documents.word.body import Body
 from app.documents.word.labels import Labels
 from app.documents.word.numbering import Numbering
@@ -92,10 +93,7 @@ def _children_of_body(events: Iterator[tuple[str, Element]]) -> Iterator[Element
             return
         if depth == body_depth + 1:
             yield element
-            parent = element.getparent()
-            element.clear()
-            while parent is not None and element.getprevious() is not None:
-                del parent[0]
+            opc.drop(element)
         depth -= 1
     if body_depth < 0:
         raise InvalidInput("the document is damaged: its main part has no body")

@@ -138,3 +138,11 @@ def child(element: Element | None, *path: str) -> Element | None:
 def is_on(element: Element | None) -> bool:
     """Whether a switch (`w:vanish` and the like) is there and not turned off."""
     return element is not None and attribute(element, "val") not in ("0", "false", "off", "none")
+
+
+def drop(element: Element) -> None:
+    """Free an element of a streamed part that has been read, and those before it."""
+    parent = element.getparent()
+    element.clear()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]

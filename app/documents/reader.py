@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.documents import archive, items, sniff
+from app.documents import items, sniff
 from app.documents.items import Block, Fact, Item, Position, Refusal
 from app.documents.limits import Limits
+from app.documents.office import archive
 from app.documents.sniff import Kind
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 
@@ -42,15 +43,15 @@ def _read(path: Path, name: str, limits: Limits) -> Iterator[Item]:
     # Each library is imported for its own format only: the child starts fast and stays small.
     match kind:
         case Kind.PDF:
-            from app.documents import pdf
+            from app.documents.pdf import pages
 
-            yield from pdf.read(path, limits)
+            yield from pages.read(path, limits)
         case Kind.DOCX:
-            from app.documents.word import document
+            from app.documents.office.word import document
 
             yield from document.read(path, limits)
         case Kind.XLSX:
-            from app.documents import workbook
+            from app.documents.office import workbook
 
             yield from workbook.read(path, limits)
         case Kind.CSV:
@@ -58,13 +59,13 @@ def _read(path: Path, name: str, limits: Limits) -> Iterator[Item]:
 
             yield from delimited.read(path)
         case Kind.MARKDOWN:
-            from app.documents import plain
+            from app.documents import text_files
 
-            yield from plain.read_markdown(path)
+            yield from text_files.read_markdown(path)
         case Kind.TEXT:
-            from app.documents import plain
+            from app.documents import text_files
 
-            yield from plain.read_text(path)
+            yield from text_files.read_text(path)
 
 
 def kind_of(path: Path, *, name: str, limits: Limits) -> Kind:

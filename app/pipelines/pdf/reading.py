@@ -17,7 +17,7 @@ from app.pipelines.pdf.schema import FoundImage, PageText, Read
 from app.pipelines.reading_warnings import ReadingWarning
 from app.worker import limits
 
-READER = "app.documents.pdf_reader"
+READER = "app.documents.pdf.pdf_reader"
 
 PAGES = "pages.json"
 

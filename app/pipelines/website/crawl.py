@@ -26,17 +26,17 @@ from app.errors import (
 )
 from app.jobs.work import Work
 from app.pipelines.chunking import Chunker
-from app.pipelines.website import notebook as notes
-from app.pipelines.website.network import Network
-from app.pipelines.website.notebook import Notebook, Waiting
-from app.pipelines.website.page import Verdict, Writer
+from app.pipelines.website import crawl_store as notes
+from app.pipelines.website.crawl_store import Notebook, Waiting
+from app.pipelines.website.page_content import Verdict, Writer
 from app.pipelines.website.schema import Skip
+from app.pipelines.website.site_client import Network
 from app.pipelines.website.visit import Fetched, Passed, Unchanged, Visit, Visitor
 from app.storage.chunks import NewChunk
 from app.storage.pages import Page
 from app.worker import limits as worker_limits
 
-READER = "app.documents.page_reader"
+READER = "app.documents.web.page_reader"
 
 READ_PERCENT = 90.0
 """Where reading ends and storing begins."""

@@ -9,11 +9,11 @@ from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, Un
 from app.fetch import failures
 from app.jobs.work import Work
 from app.pipelines import knowledge
-from app.pipelines.website import addresses, sitemap
+from app.pipelines.website import page_urls, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
-from app.pipelines.website.network import Network
-from app.pipelines.website.notebook import ADDRESSES_PER_PAGE, Notebook, Sums, Waiting
+from app.pipelines.website.crawl_store import ADDRESSES_PER_PAGE, Notebook, Sums, Waiting
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
+from app.pipelines.website.site_client import Network
 from app.pipelines.website.visit import Passed, Unchanged, Visit, Visitor
 from app.storage.chunks import Chunk, NewChunk
 from app.storage.pages import Page
@@ -74,7 +74,7 @@ class _Site:
                 network,
                 visitor,
                 body=self._work.directory / _BODY,
-                site=addresses.site_of(notebook.fact("url") or ""),
+                site=page_urls.site_of(notebook.fact("url") or ""),
                 old_chunks=self._old_chunks,
                 deadline_s=deadline_s,
             )
@@ -103,7 +103,7 @@ class _Site:
         """Visit the first page, which says whose site it is; None when that was done before."""
         if notebook.fact("url") is not None:
             return None
-        start = addresses.normalized(str(self._params.url))
+        start = page_urls.normalized(str(self._params.url))
         if start is None:
             raise InvalidInput("the address of the first page is too long")
         notebook.learn(self._work.platform.pages.of_source(self._source_id))
@@ -128,7 +128,7 @@ class _Site:
             return
         if self._depth_limit and not self._params.ignore_sitemap:
             named = list(visitor.robots_of(url).sitemaps)
-            guessed = [] if named else [addresses.root_of(url) + "sitemap.xml"]
+            guessed = [] if named else [page_urls.root_of(url) + "sitemap.xml"]
 
             def failed(address: str, error: CeleriacError) -> None:
                 if not (address in guessed and isinstance(error, NotFound)):
@@ -137,12 +137,12 @@ class _Site:
             pages = sitemap.pages(
                 named or guessed,
                 network,
-                site=addresses.site_of(url),
+                site=page_urls.site_of(url),
                 limit=self._page_limit * ADDRESSES_PER_PAGE,
                 on_failure=failed,
                 until_s=until_s,
             )
-            notebook.add((page for page in pages if not addresses.is_file(page)), depth=1)
+            notebook.add((page for page in pages if not page_urls.is_file(page)), depth=1)
         notebook.note("seeded", "yes")
 
     def _old_chunks(self, page: Page) -> list[NewChunk]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from protego import Protego
 
 from app.errors import NotFound, PermanentError
-from app.pipelines.website import addresses
-from app.pipelines.website.network import Network
+from app.pipelines.website import page_urls
+from app.pipelines.website.site_client import Network
 
 AGENT = "celeriac"
 
@@ -49,7 +49,7 @@ def read(url: str, network: Network) -> Robots:
 
     Raises RetryableError when it cannot be had just now: then nothing may be fetched.
     """
-    own = addresses.root_of(url) + "robots.txt"
+    own = page_urls.root_of(url) + "robots.txt"
     try:
         with network.opened(own) as answer:
             return Robots(_head(answer.iter_bytes()).decode("utf-8-sig", "replace"))

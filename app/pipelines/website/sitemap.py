@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from xml.parsers import expat
 
 from app.errors import CeleriacError, InvalidInput, LimitExceeded, WorkStopped
-from app.pipelines.website import addresses
-from app.pipelines.website.network import Network
+from app.pipelines.website import page_urls
+from app.pipelines.website.site_client import Network
 
 MAX_FILES = 50
 LIMIT_BYTES = 50 * 1024 * 1024
@@ -47,8 +47,8 @@ def pages(
             return
         url = waiting.pop(0)
         for kind, address in _told(url, network, on_failure):
-            own = addresses.normalized(address, base=url)
-            if own is None or addresses.site_of(own) != site:
+            own = page_urls.normalized(address, base=url)
+            if own is None or page_urls.site_of(own) != site:
                 continue
             if kind == "sitemap" and own not in seen and len(seen) < MAX_FILES:
                 seen.add(own)

@@ -10,10 +10,10 @@ import httpx2
 
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 from app.fetch import client, failures
-from app.pipelines.website import addresses, robots
-from app.pipelines.website.network import Network
+from app.pipelines.website import page_urls, robots
 from app.pipelines.website.robots import Robots
 from app.pipelines.website.schema import Skip
+from app.pipelines.website.site_client import Network
 from app.storage.pages import Page
 
 MAX_REDIRECTS = 10
@@ -80,7 +80,7 @@ class Visitor:
 
         Raises RetryableError.
         """
-        host = addresses.host_of(url)
+        host = page_urls.host_of(url)
         if host not in self._robots:
             self._robots[host] = robots.read(url, self._network)
             self._network.delay_s = max(
@@ -104,7 +104,7 @@ class Visitor:
             if url in seen or len(seen) > MAX_REDIRECTS:
                 raise PermanentError(f"{failures.shown(url)}: it redirects in a circle")
             seen.add(url)
-            if site is not None and addresses.site_of(url) != site:
+            if site is not None and page_urls.site_of(url) != site:
                 return Passed(reason=Skip.OFF_SITE)
             if not self.is_welcome(url):
                 return Passed(reason=Skip.ROBOTS)
@@ -112,7 +112,7 @@ class Visitor:
             with self._network.answered(url, headers=_headers(known)) as answer:
                 if not answer.has_redirect_location:
                     return self._taken(answer, url, known)
-                target = addresses.normalized(answer.headers["Location"], base=url)
+                target = page_urls.normalized(answer.headers["Location"], base=url)
         raise InvalidInput(f"{failures.shown(url)}: it redirects to no page")
 
     def _taken(self, answer: httpx2.Response, url: str, known: Page | None) -> Visit:

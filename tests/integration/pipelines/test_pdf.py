@@ -138,7 +138,7 @@ def readers() -> list[int]:
         pid = unseen.pop()
         for listing in Path(f"/proc/{pid}/task").glob("*/children"):
             unseen += [int(child) for child in listing.read_text().split()]
-        if b"app.documents.pdf_reader" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"app.documents.pdf.pdf_reader" in Path(f"/proc/{pid}/cmdline").read_bytes():
             found.append(pid)
     return found
 

@@ -80,7 +80,7 @@ def test_a_cancelled_job_ends_its_reader_whose_threads_are_those_of_a_slot(house
 
     def readers() -> list[list[str]]:
         lines = command_lines(worker.pid)
-        return [line for line in lines if "app.documents.pdf_reader" in line]
+        return [line for line in lines if "app.documents.pdf.pdf_reader" in line]
 
     [options, *_] = [line[-2] for line in eventually(readers, why="its reader runs")]
     house.jobs.cancel(job_id)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from app.documents import pdf_reader, reader, webpage
+from app.documents import reader
 from app.documents.items import Block, Caveat, CaveatCode, Fact, Item
 from app.documents.limits import Limits
+from app.documents.pdf import pdf_reader
 from app.documents.pdf_options import PdfOptions
+from app.documents.web import webpage
 
 CASES = Path(__file__).parents[2] / "cases"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.documents import webpage
 from app.documents.items import Block, Fact
+from app.documents.web import webpage
 
 PARAGRAPH = "The lighthouse keeper counts the ships that pass in the evening and writes them down."
 

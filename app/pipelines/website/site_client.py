@@ -13,7 +13,7 @@ from app.errors import LimitExceeded
 from app.fetch import failures
 from app.fetch.client import Fetcher
 from app.jobs.work import Work
-from app.pipelines.website import addresses
+from app.pipelines.website import page_urls
 from app.settings import WebsiteSettings
 
 SLICE_S = 0.25
@@ -70,7 +70,7 @@ class Network:
 
         Raises LimitExceeded when answer and body take longer than a page may.
         """
-        self.wait_turn(addresses.host_of(url))
+        self.wait_turn(page_urls.host_of(url))
         with self._timed():
             answer = self._fetcher.send(url, headers=headers, follow_redirects=False)
             try:
@@ -82,7 +82,7 @@ class Network:
     @contextmanager
     def opened(self, url: str) -> Iterator[httpx2.Response]:
         """The answer to a GET, redirects followed. A status from 400 raises."""
-        self.wait_turn(addresses.host_of(url))
+        self.wait_turn(page_urls.host_of(url))
         with self._timed(), self._fetcher.open(url) as answer:
             yield answer
 

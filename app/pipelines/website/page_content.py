@@ -12,9 +12,9 @@ from app.documents.items import Block, Fact, Item, Refusal
 from app.errors import CeleriacError, InvalidInput
 from app.fetch import failures
 from app.pipelines.chunking import Chunker
-from app.pipelines.website import addresses
-from app.pipelines.website import notebook as notes
-from app.pipelines.website.notebook import Found, Notebook, Waiting
+from app.pipelines.website import crawl_store as notes
+from app.pipelines.website import page_urls
+from app.pipelines.website.crawl_store import Found, Notebook, Waiting
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.visit import Fetched
 from app.storage.chunks import NewChunk
@@ -71,11 +71,11 @@ class Writer:
     def address(self) -> str:
         """What the page is called: what it says itself, if that can be believed."""
         own = self._fetched.url
-        said = addresses.normalized(self._facts.get("canonical") or own)
-        if said is None or addresses.site_of(said) != self._site:
+        said = page_urls.normalized(self._facts.get("canonical") or own)
+        if said is None or page_urls.site_of(said) != self._site:
             return own
         # A page that says it were the first one of its site is a common mistake.
-        return own if said == addresses.root_of(said) else said
+        return own if said == page_urls.root_of(said) else said
 
     def verdict(self, notebook: Notebook) -> Verdict:
         self._chunks += self._chunker.finish()
@@ -126,8 +126,8 @@ class Writer:
 
     def _leads(self, links: list[str]) -> Iterator[str]:
         """Those that may be pages of the site."""
-        for url in map(addresses.normalized, links):
-            if url is None or addresses.is_file(url):
+        for url in map(page_urls.normalized, links):
+            if url is None or page_urls.is_file(url):
                 continue
-            if addresses.site_of(url) == self._site:
+            if page_urls.site_of(url) == self._site:
                 yield url

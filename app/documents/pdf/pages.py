@@ -9,10 +9,10 @@ from pathlib import Path
 import pypdfium2
 import pypdfium2.raw
 
-from app.documents import hyphens, items, pictures
-from app.documents import pdf_annotations as annotations
+from app.documents import items
 from app.documents.items import Caveat, CaveatCode, Extent, Fact, Item, Position
 from app.documents.limits import Limits
+from app.documents.pdf import hyphens, images, page_text
 from app.errors import InvalidInput, LimitExceeded, PasswordNeeded
 
 END_MARK = b"%%EOF"
@@ -171,14 +171,14 @@ def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
     """Whether the page is a picture with a header, a stamp or a page number written on it."""
     if len(text) >= SCANNED_CHARACTERS:
         return False
-    images = page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
-    return pictures.cover(list(islice(images, MAX_IMAGES)), page) >= SCANNED_RATIO
+    found = page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
+    return images.cover(list(islice(found, MAX_IMAGES)), page) >= SCANNED_RATIO
 
 
 def text_of(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> str:
     """The page's text with words in one piece, then what was filled in and noted on it."""
     text = str(page.get_textpage().get_text_bounded(errors="replace"))
-    added = [line for line in annotations.of_page(document, page) if line not in text]
+    added = [line for line in page_text.of_page(document, page) if line not in text]
     return "\n".join((hyphens.joined(text).strip(), *added)).strip()
 
 

@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.documents import encoding, items
 from app.documents.items import Block, Fact, Item
-from app.documents.main_text import MAX_TITLE_LENGTH, MainText
+from app.documents.web.main_text import MAX_TITLE_LENGTH, MainText
 
 MAX_LINKS = 5_000
 """Of one page. Real ones stay under 1,000; a page of a million links is there to fill memories."""

@@ -1,4 +1,4 @@
-"""The program that reads the pages of one PDF: `python -m app.documents.pdf_reader PATH FOLDER
+"""The program that reads the pages of one PDF: `python -m app.documents.pdf.pdf_reader PATH FOLDER
 OPTIONS`.
 
 It prints items, a JSON object a line (`items.to_json`): an Extent, then for each page, in order,
@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pypdfium2
 
-from app.documents import items, pdf, pictures, recognition
+from app.documents import items
 from app.documents.items import Extent, Fact, Item, Page, Refusal
-from app.documents.pdf import Losses, OpenedPdf
+from app.documents.pdf import images, pages, recognition
+from app.documents.pdf.images import Pictures
+from app.documents.pdf.pages import Losses, OpenedPdf
+from app.documents.pdf.recognition import Recognizer
 from app.documents.pdf_options import PdfOptions
-from app.documents.pictures import Pictures
-from app.documents.recognition import Recognizer
 from app.errors import (
     InvalidInput,
     LimitExceeded,
@@ -54,7 +55,7 @@ def read(path: Path, *, folder: Path, options: PdfOptions) -> Iterator[Item]:
     )
     try:
         _refuse_others(path)
-        opened = pdf.opened(path, pages=options.pages)
+        opened = pages.opened(path, pages=options.pages)
         yield from _Reading(opened, recognizer, folder, options).items()
     except PermanentError as error:
         yield Refusal(error=error.type, message=str(error))
@@ -120,11 +121,11 @@ class _Reading:
             if page is None:
                 self._waiting.append((number, "", ""))
                 return
-            images = pictures.of_page(page, number=number, options=self._options)
-            text = pdf.text_of(self._document, page)
+            found = images.of_page(page, number=number, options=self._options)
+            text = pages.text_of(self._document, page)
             if self._options.has_images:
-                yield from self._pictures.of_page(images, number=number)
-            is_seen = not text or pdf.is_scan(page, text)
+                yield from self._pictures.of_page(found, number=number)
+            is_seen = not text or pages.is_scan(page, text)
             self._waiting.append((number, text, self._recognition(page) if is_seen else ""))
 
     def _recognition(self, page: pypdfium2.PdfPage) -> "Future[str] | str":

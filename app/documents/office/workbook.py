@@ -6,10 +6,10 @@ from pathlib import Path
 import python_calamine as calamine
 from lxml import etree
 
-from app.documents import archive, sheets
 from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, Position
 from app.documents.limits import Limits
-from app.documents.sheets import SheetShape
+from app.documents.office import archive, sheets
+from app.documents.office.sheets import SheetShape
 from app.documents.table import Cell, Rows
 from app.errors import InvalidInput, PasswordNeeded
 

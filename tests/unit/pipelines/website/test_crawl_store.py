@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.errors import RetryableError
-from app.pipelines.website.notebook import MAX_TRIES, Notebook
+from app.pipelines.website.crawl_store import MAX_TRIES, Notebook
 
 ERROR = RetryableError("robots.txt cannot be had")
 

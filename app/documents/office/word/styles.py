@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.documents.word.numbering import Numbered, numbered_of
-from app.documents.word.opc import Element, attribute, child, tag_of
+from app.documents.office.opc import Element, attribute, child, tag_of
+from app.documents.office.word.numbering import Numbered, numbered_of
 
 TITLE_LEVEL = 0
 _OUTLINE_LEVELS = 9

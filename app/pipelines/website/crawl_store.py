@@ -11,12 +11,12 @@ from typing import Any, Self
 
 from app.errors import CeleriacError
 from app.fetch import failures
-from app.pipelines.website import addresses
+from app.pipelines.website import page_urls
 from app.pipelines.website.schema import PageFailure, Skip
 from app.storage.chunks import NewChunk
 from app.storage.pages import Page
 
-SCHEMA = Path(__file__).with_name("notebook.sql")
+SCHEMA = Path(__file__).with_name("crawl_store.sql")
 
 ADDRESSES_PER_PAGE = 20
 """So many addresses are noted for each page that may be requested. More are not looked at."""
@@ -269,9 +269,9 @@ class Notebook:
             first += int(row["chunks"])
 
     def _add(self, url: str, depth: int) -> None:
-        if self._noted >= self._page_limit * ADDRESSES_PER_PAGE or addresses.leads_nowhere(url):
+        if self._noted >= self._page_limit * ADDRESSES_PER_PAGE or page_urls.leads_nowhere(url):
             return
-        family, most = addresses.family_of(url)
+        family, most = page_urls.family_of(url)
         if most is not None and most <= self._one(
             "SELECT count(*) FROM page WHERE family = ?", (family,)
         ):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pipelines.website import addresses
+from app.pipelines.website import page_urls
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from app.pipelines.website import addresses
     ],
 )
 def test_an_address_has_one_form(url: str, want: str) -> None:
-    assert addresses.normalized(url, base="http://example.org/base") == want
+    assert page_urls.normalized(url, base="http://example.org/base") == want
 
 
 @pytest.mark.parametrize(
@@ -32,19 +32,19 @@ def test_an_address_has_one_form(url: str, want: str) -> None:
     ["mailto:a@b", "javascript:x()", "ftp://a/", "http://:80", "http://a:x/", "http://[", "data:"],
 )
 def test_what_is_no_page_has_no_address(url: str) -> None:
-    assert addresses.normalized(url, base="http://example.org/") is None
+    assert page_urls.normalized(url, base="http://example.org/") is None
 
 
 def test_an_address_without_end_has_none() -> None:
-    assert addresses.normalized("http://example.org/" + "a" * 1000) is None
+    assert page_urls.normalized("http://example.org/" + "a" * 1000) is None
 
 
 @given(path=st.text(max_size=60), query=st.text(max_size=30))
 def test_the_one_form_stays_what_it_is(path: str, query: str) -> None:
-    once = addresses.normalized(f"/{path}?{query}", base="http://example.org/")
-    assert once is None or addresses.normalized(once) == once
+    once = page_urls.normalized(f"/{path}?{query}", base="http://example.org/")
+    assert once is None or page_urls.normalized(once) == once
 
 
 def test_files_are_no_pages() -> None:
     urls = ["http://a/x.PDF", "http://a/x.pdf?download=1", "http://a/x.html", "http://a/pdf"]
-    assert [addresses.is_file(url) for url in urls] == [True, True, False, False]
+    assert [page_urls.is_file(url) for url in urls] == [True, True, False, False]

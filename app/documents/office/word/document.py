@@ -8,16 +8,16 @@ from pathlib import Path
 
 from lxml import etree
 
-from app.documents import archive, items
+from app.documents import items
 from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, Position
 from app.documents.limits import Limits
-from app.documents.word import opc
-from app.documents.word.body import Body
-from app.documents.word.labels import Labels
-from app.documents.word.numbering import Numbering
-from app.documents.word.opc import Element, Package, tag_of
-from app.documents.word.styles import Styles
-from app.documents.word.texts import NOTES, Texts
+from app.documents.office import archive, opc
+from app.documents.office.opc import Element, Package, tag_of
+from app.documents.office.word.body import Body
+from app.documents.office.word.labels import Labels
+from app.documents.office.word.numbering import Numbering
+from app.documents.office.word.styles import Styles
+from app.documents.office.word.texts import NOTES, Texts
 from app.errors import InvalidInput
 
 _MARGINS = {"header": "[Header]", "footer": "[Footer]"}

@@ -3,8 +3,8 @@ footers."""
 
 from collections.abc import Callable, Iterator, Mapping
 
-from app.documents.word.inline import REMOVED, Line, NoteNumbers, Reference
-from app.documents.word.opc import Element, attribute, child, is_on, tag_of
+from app.documents.office.opc import Element, attribute, child, is_on, tag_of
+from app.documents.office.word.inline import REMOVED, Line, NoteNumbers, Reference
 
 NOTES = {"Footnote": "footnotes", "Endnote": "endnotes", "Comment": "comments"}
 """Kinds of notes, and the relationships to the parts that hold their texts."""

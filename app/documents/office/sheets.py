@@ -12,8 +12,8 @@ from typing import Any
 
 from lxml import etree
 
-from app.documents.word import opc
-from app.documents.word.opc import Package
+from app.documents.office import opc
+from app.documents.office.opc import Package
 
 MAX_COLUMNS = 16_384
 _BLOCK_BYTES = 1024 * 1024

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from app.documents import items
 from app.documents.items import Block
+from app.documents.office.opc import Element, child, tag_of
+from app.documents.office.word import texts as containers
+from app.documents.office.word.inline import REMOVED, Line
+from app.documents.office.word.labels import Labels
+from app.documents.office.word.styles import PLAIN, Style
+from app.documents.office.word.texts import Texts
 from app.documents.table import Rows
-from app.documents.word import texts as containers
-from app.documents.word.inline import REMOVED, Line
-from app.documents.word.labels import Labels
-from app.documents.word.opc import Element, child, tag_of
-from app.documents.word.styles import PLAIN, Style
-from app.documents.word.texts import Texts
 
 MAX_TITLE_LENGTH = 200
 

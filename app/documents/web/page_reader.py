@@ -1,4 +1,4 @@
-"""The program that reads web pages: `python -m app.documents.page_reader REQUESTS CPU_S`.
+"""The program that reads web pages: `python -m app.documents.web.page_reader REQUESTS CPU_S`.
 
 REQUESTS is a named pipe. Each line of it is a JSON object: the `path` of a page's bytes, its `url`
 and the `media_type` that came with it; an empty one ends the program. For each page it prints
@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.documents import items, webpage
+from app.documents import items
 from app.documents.items import Item, Position, Refusal
+from app.documents.web import webpage
 
 
 def main() -> None:

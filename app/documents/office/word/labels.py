@@ -1,8 +1,8 @@
 """The number or bullet in front of a paragraph."""
 
-from app.documents.word.numbering import BULLET, Numbering
-from app.documents.word.opc import Element
-from app.documents.word.styles import Style, Styles
+from app.documents.office.opc import Element
+from app.documents.office.word.numbering import BULLET, Numbering
+from app.documents.office.word.styles import Style, Styles
 
 
 class Labels:

@@ -71,7 +71,8 @@ def operator(
     from pydantic import SecretStr
 
     from app.broker import address
-    from app.operator import login, process  # kopf takes a second to import
+    from app.operator import lifecycle as process  # kopf takes a second to import
+    from app.operator.kubernetes import login
     from app.operator.settings import OperatorSettings
     from app.settings import BrokerSettings
 
@@ -98,7 +99,7 @@ def operator(
         instance=socket.gethostname(),
     )
     if release:
-        from app.operator import releasing
+        from app.operator import release as releasing
 
         released = asyncio.run(releasing.run(settings, found))
         _tell(released.woken, released.left)

@@ -15,7 +15,7 @@ from app.cli import local_pools, output, running
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
-    from app.operator.apiserver import ApiServer
+    from app.operator.kubernetes.apiserver import ApiServer
 
 Manifest = Mapping[str, Any]  # a WorkerPool as the API server sends it
 
@@ -104,7 +104,7 @@ async def _read_all(
     namespace: str | None, *, context: str | None, is_everywhere: bool
 ) -> list[Manifest]:
     from app.control import spec
-    from app.operator import kinds
+    from app.operator.resources import workload_kinds as kinds
 
     async with _server(context) as server:
         where = None if is_everywhere else namespace or server.namespace or "default"
@@ -114,7 +114,7 @@ async def _read_all(
 
 async def _read_one(name: str, namespace: str | None, *, context: str | None) -> Manifest:
     from app.control import spec
-    from app.operator import kinds
+    from app.operator.resources import workload_kinds as kinds
 
     async with _server(context) as server:
         where = namespace or server.namespace or "default"
@@ -126,15 +126,15 @@ def _has_cluster(namespace: str | None, *, context: str | None) -> bool:
     """Whether one is named, or there is one that we could log in to."""
     if namespace is not None or context is not None:
         return True
-    from app.operator import login
+    from app.operator.kubernetes import login
 
     found = login.find_login(os.environ, home=Path.home())
     return found.service_account is not None or bool(found.kubeconfigs)
 
 
 def _server(context: str | None) -> "ApiServer":
-    from app.operator import login
-    from app.operator.apiserver import ApiServer
+    from app.operator.kubernetes import login
+    from app.operator.kubernetes.apiserver import ApiServer
 
     return ApiServer(login.find_login(os.environ, home=Path.home(), context=context))
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from app.control import spec
-from app.operator.status import WorkerPoolStatus
+from app.operator.status.pool_status import WorkerPoolStatus
 
 Schema = dict[str, Any]  # OpenAPI v3 schema, as the API server's structural schemas have it
 Path = tuple[str, ...]
@@ -110,8 +110,8 @@ def definition() -> Schema:
 
 def manifest() -> str:
     """The definition as YAML."""
-    head = "# Made from the models of app/control/spec.py and app/operator/status.py by\n"
-    head += "# `celeriac pools crd`. Change those, then: make generate\n"
+    head = "# Made by `celeriac pools crd` from the models of app/control/spec.py and\n"
+    head += "# app/operator/status/pool_status.py. Change those, then: make generate\n"
     return head + yaml.safe_dump(definition(), sort_keys=False, width=96, allow_unicode=True)
 
 

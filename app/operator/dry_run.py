@@ -12,11 +12,11 @@ from app.control.pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Broker, Brokers, DrainMark, InstanceName, Workers
 from app.control.status import ConditionStatus, ConditionType, PoolEvent, PoolStatus
 from app.errors import AccessDenied
-from app.operator.apiserver import ApiServer, Document, Patch
+from app.operator.kubernetes.apiserver import ApiServer, Document, Patch
 from app.operator.metrics import OperatorMetrics
-from app.operator.replicas import PodReplicas
-from app.operator.reports import KubernetesReports
-from app.operator.roster import Roster
+from app.operator.resources.pool_cache import Roster
+from app.operator.resources.replicas import PodReplicas
+from app.operator.status.writer import KubernetesReports
 from app.queues import QueueName
 
 Show = Callable[[str], None]

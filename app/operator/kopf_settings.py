@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import kopf
 
-from app.operator import names
+from app.operator.resources import annotations as names
 
 REQUEST_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 5.0

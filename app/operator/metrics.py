@@ -17,7 +17,7 @@ from app.control import metrics
 from app.control.pool import PoolKey
 from app.control.ports import Tick
 from app.control.status import PoolStatus
-from app.operator.answers import WriteOutcome
+from app.operator.kubernetes.responses import WriteOutcome
 from app.telemetry import scraping
 
 DRAIN_BOUNDS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)

@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 IMPORTED = (
     *("app.cli.application", "app.celery_app", "app.main", "app.local.platform"),
-    *("app.exporter.process", "app.operator.process", "app.storage.migrate"),
+    *("app.exporter.process", "app.operator.lifecycle", "app.storage.migrate"),
     *("celery.bin.celery", "celery.bin.worker", "celery.bin.beat", "celery.apps.worker"),
     *("celery.apps.beat", "uvicorn.main", "httpx2", "alembic.command"),
 )

@@ -16,8 +16,8 @@ from app.broker.model import BrokerReading
 from app.control import pool as pools
 from app.control.pool import PoolKey, WorkerPool
 from app.errors import BrokerUnreachable
-from app.operator.brokers import KubernetesBrokers
-from app.operator.secrets import Secrets
+from app.operator.resources.broker_links import KubernetesBrokers
+from app.operator.resources.secrets import Secrets
 from app.queues import QueueName
 from tests.integration import sentinels
 from tests.integration.local import conftest as local

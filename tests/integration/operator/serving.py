@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from app.operator.answers import OnWrite
-from app.operator.apiserver import ApiServer
-from app.operator.login import Login
+from app.operator.kubernetes.apiserver import ApiServer
+from app.operator.kubernetes.login import Login
+from app.operator.kubernetes.responses import OnWrite
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

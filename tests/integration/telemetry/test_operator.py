@@ -13,7 +13,7 @@ from app.control.pool import PoolKey
 from app.control.ports import BrokerKey, DrainEnd, DrainOutcome, InstanceName, Tick
 from app.control.status import Condition, ConditionStatus, ConditionType
 from app.errors import InvalidInput
-from app.operator.answers import WriteOutcome
+from app.operator.kubernetes.responses import WriteOutcome
 from app.operator.metrics import OperatorMetrics
 from tests.integration.operator import serving
 from tests.integration.processes import Process

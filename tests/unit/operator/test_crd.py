@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from app.control.spec import WorkerPoolSpec
 from app.operator import crd
-from app.operator.status import WorkerPoolStatus
+from app.operator.status.pool_status import WorkerPoolStatus
 
 FILE = Path("k8s/crd/workerpools.celeriac.dev.yaml")
 ROOT = crd.definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

@@ -10,18 +10,18 @@ from app.control.ports import DrainMark, InstanceName
 from app.control.status import Condition, ConditionStatus, ConditionType, PoolStatus
 from app.errors import AccessDenied
 from app.operator import dry_run
-from app.operator.autoscalers import AutoscalerStore
 from app.operator.dry_run import (
     PrintedReports,
     ReadOnlyApiServer,
     ReadOnlyBrokers,
     ReadOnlyReplicas,
 )
-from app.operator.login import Login
+from app.operator.kubernetes.login import Login
 from app.operator.metrics import OperatorMetrics
-from app.operator.pods import PodStore
-from app.operator.replicas import Watched
-from app.operator.roster import Roster
+from app.operator.resources.autoscalers import AutoscalerStore
+from app.operator.resources.pods import PodStore
+from app.operator.resources.pool_cache import Roster
+from app.operator.resources.replicas import Watched
 from app.queues import QueueName
 from tests.pool_status import build_pool_status
 from tests.unit.control.builders import worker_pool

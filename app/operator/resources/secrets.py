@@ -1,0 +1,94 @@
+"""Broker URLs out of Secrets: read one by one, kept for a while, read again when they seem stale.
+
+A `get` on the named Secrets is all that this needs; the operator lists and watches none.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.control.problems import PoolProblem, ProblemReason
+from app.errors import AccessDenied, CeleriacError, NotFound
+from app.operator.kubernetes.apiserver import ApiServer, Document
+
+KEPT_S = 30.0
+"""A rotated Secret is noticed after this at the latest."""
+SUSPECT_KEPT_S = 5.0
+"""The same for a Secret whose broker does not answer, or that was not usable."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretKey:
+    """A key of a Secret."""
+
+    namespace: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"key {self.key!r} of Secret {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    value: str | None
+    problem: str
+    read_at_s: float
+
+
+class Secrets:
+    """Values of Secrets, at most `KEPT_S` old."""
+
+    def __init__(self, server: ApiServer, *, clock: Callable[[], float]) -> None:
+        self._server = server
+        self._clock = clock
+        self._found: dict[SecretKey, _Found] = {}
+        self._reading: defaultdict[SecretKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def value(self, key: SecretKey, *, is_suspect: bool = False) -> str:
+        """The text that the Secret holds under this key.
+
+        Raises `PoolProblem` (`BROKER_UNKNOWN`), saying what to do about it.
+        """
+        async with self._reading[key]:
+            found = self._found.get(key)
+            if found is None or self._is_spent(found, is_suspect=is_suspect):
+                found = await self._read(key, earlier=found)
+                self._found[key] = found
+        if found.value is None:
+            raise PoolProblem(ProblemReason.BROKER_UNKNOWN, found.problem)
+        return found.value
+
+    def _is_spent(self, found: _Found, *, is_suspect: bool) -> bool:
+        kept_s = SUSPECT_KEPT_S if is_suspect or found.value is None else KEPT_S
+        return self._clock() - found.read_at_s >= kept_s
+
+    async def _read(self, key: SecretKey, *, earlier: _Found | None) -> _Found:
+        value, problem = None, ""
+        try:
+            path = f"/api/v1/namespaces/{key.namespace}/secrets/{key.name}"
+            value = _decoded(await self._server.get(path), key.key)
+            problem = "" if value else f"there is no text under {key}: add it to the Secret"
+        except NotFound:
+            problem = f"there is no Secret {key.namespace}/{key.name}: create it, or correct "
+            problem += "spec.broker.secretKeyRef"
+        except AccessDenied:
+            problem = f"the operator may not read Secret {key.namespace}/{key.name}: "
+            problem += "allow it in its Role (operator.brokerSecrets of the chart)"
+        except CeleriacError as error:
+            value = earlier.value if earlier is not None else None
+            problem = f"{key} could not be read: {error}"
+        return _Found(value=value or None, problem=problem, read_at_s=self._clock())
+
+
+def _decoded(secret: Document, key: str) -> str | None:
+    encoded = (secret.get("data") or {}).get(key)
+    if encoded is None:
+        return None
+    try:
+        return base64.b64decode(encoded, validate=True).decode().strip()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

@@ -1,0 +1,1 @@
+"""What the operator reports to Kubernetes: the status of a WorkerPool, and Events."""

@@ -1,0 +1,99 @@
+"""kubeconfig files merge and resolve as kubectl does it."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import InvalidInput
+from app.operator.kubernetes import kubeconfig
+from app.operator.kubernetes.kubeconfig import Access, ExecPlugin
+
+
+def document(*, server: str = "https://one:6443", **user: Any) -> dict[str, Any]:
+    return {
+        "current-context": "here",
+        "contexts": [
+            {"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}
+        ],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": user}],
+    }
+
+
+def test_the_current_context_is_followed() -> None:
+    got = kubeconfig.parse_access([(Path("/etc"), document(token="t"))])
+    assert got == Access(server="https://one:6443", namespace="shop", token="t")
+
+
+def test_the_first_file_wins_and_the_second_fills_in() -> None:
+    first: dict[str, Any] = {"clusters": document(server="https://first")["clusters"]}
+    got = kubeconfig.parse_access([(Path("/a"), first), (Path("/b"), document(token="t"))])
+    assert (got.server, got.token) == ("https://first", "t")
+
+
+def test_relative_files_start_from_their_own_kubeconfig() -> None:
+    files = {"client-certificate": "me.crt", "client-key": "/abs/me.key", "tokenFile": "token"}
+    got = kubeconfig.parse_access([(Path("/etc/k"), document(**files))])
+    want = ("/etc/k/me.crt", "/abs/me.key", "/etc/k/token")
+    assert (got.certificate_path, got.key_path, got.token_path) == want
+
+
+def test_data_beats_the_file_beside_it() -> None:
+    user = {"client-certificate": "me.crt", "client-certificate-data": "QQ=="}
+    got = kubeconfig.parse_access([(Path("/etc"), document(**user))])
+    assert (got.certificate_path, got.certificate_data) == (None, "QQ==")
+
+
+def test_an_exec_plugin_is_kept_with_its_environment() -> None:
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "cloud",
+        "args": ["token"],
+        "env": [{"name": "REGION", "value": "north"}],
+    }
+    got = kubeconfig.parse_access([(Path("/etc"), document(exec=plugin))])
+    assert got.exec_plugin == ExecPlugin(
+        command="cloud",
+        arguments=("token",),
+        environment={"REGION": "north"},
+        api_version="client.authentication.k8s.io/v1beta1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "want"),
+    [
+        pytest.param({"current-context": ""}, "use-context", id="no context is current"),
+        pytest.param({"users": []}, "no user named 'u'", id="the user has no entry"),
+        pytest.param({"clusters": [{"name": "c"}]}, "no server", id="the cluster is empty"),
+    ],
+)
+def test_a_broken_kubeconfig_says_what_is_wrong(broken: dict[str, Any], want: str) -> None:
+    with pytest.raises(InvalidInput, match=want):
+        kubeconfig.parse_access([(Path("/etc"), document() | broken)])
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("{")
+    with pytest.raises(InvalidInput, match=str(path)):
+        kubeconfig.read_access([path])
+
+
+def test_paths_follow_the_environment_then_the_home(tmp_path: Path) -> None:
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text("{}")
+    named = kubeconfig.paths({"KUBECONFIG": "/a:/b"}, home=tmp_path)
+    assert named == (Path("/a"), Path("/b"))
+    assert kubeconfig.paths({}, home=tmp_path) == (tmp_path / ".kube" / "config",)
+    assert kubeconfig.paths({}, home=tmp_path / "nobody") == ()
+
+
+def test_a_kubeconfig_that_is_not_yaml_is_not_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("users: [{token: s3cr3t\napiVersion: v1\n")
+    with pytest.raises(InvalidInput, match="is not YAML") as caught:
+        kubeconfig.read_access([path])
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))

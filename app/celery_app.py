@@ -14,8 +14,9 @@ from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 
 from app.errors import CeleriacError
-from app.jobs import celery_connections, hooks, time_limits
-from app.jobs.pipeline import Registry
+from app.jobs.celery import connections, hooks
+from app.jobs.model import time_limits
+from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
 from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, QUEUES
@@ -59,7 +60,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
     logs.hush_requests()  # here, as every worker, beat and API makes an application
     application = StampingCelery("celeriac")
     application.conf.update(
-        **celery_connections.settings_of(settings.broker),
+        **connections.settings_of(settings.broker),
         **_messages(settings.broker),
         **_routes(registry, settings.worker),
         **_workers(settings.worker),
@@ -143,7 +144,7 @@ def _workers(worker: WorkerSettings) -> Conf:
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,  # a message that no slot is free for stays in the queue
         "worker_eta_task_limit": worker.eta_task_limit,
-        "worker_consumer": "app.jobs.consumer:Consumer",
+        "worker_consumer": "app.jobs.celery.consumer:Consumer",
         "worker_soft_shutdown_timeout": worker.soft_shutdown_s,
         "worker_max_memory_per_child": worker.child_memory_limit_bytes // KIBIBYTE,
         # False: a job's fence keeps a second run out, so that an outage of Redis need not end

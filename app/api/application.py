@@ -36,11 +36,10 @@ from app.api.routes import (
 from app.api.routes import events as event_routes
 from app.api.routes import metrics as metric_routes
 from app.api.services import Services
-from app.broker import address
+from app.broker import address, redis_clients
 from app.broker.connection import Connection
 from app.broker.depth import DepthReader
 from app.broker.keys import Keys
-from app.jobs import redis_clients
 from app.jobs.platform import Platform
 from app.settings import MEBIBYTE
 

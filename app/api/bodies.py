@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.api import plain, problem
-from app.jobs.model import FollowUp, JobRequest, Json, JsonObject
+from app.jobs.model.job import FollowUp, JobRequest, Json, JsonObject
 from app.queues import DEFAULT_PRIORITY, PRIORITIES
 
 Params = TypeVar("Params", bound=BaseModel)

@@ -11,7 +11,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from app.broker import connection
-from app.jobs.model import Job, JobState, Json
+from app.jobs.model.job import Job, JobState, Json
 
 
 class CeleryState(StrEnum):

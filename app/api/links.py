@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from app.jobs.model import JobId
+from app.jobs.model.job import JobId
 
 PREFIX = "/api/v1"
 

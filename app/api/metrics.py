@@ -20,10 +20,10 @@ from app.control import board
 from app.control import metrics as pool_metrics
 from app.control.pool import PoolKey
 from app.errors import CeleriacError
-from app.jobs.model import Job, JobRequest
+from app.jobs.model.job import Job, JobRequest
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
-from app.jobs.store import JobFilter
+from app.jobs.store.job_store import JobFilter
 
 UNMATCHED = "(none)"
 """The route of a request that no route answers: paths are the caller's and would have no bound."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from app.jobs.model import Json
+from app.jobs.model.job import Json
 from app.storage import nesting
 
 LINE_LENGTH = 300

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.errors import CeleriacError, RateLimited, RetryableError
-from app.jobs.store import IdempotencyConflict
+from app.jobs.store.job_store import IdempotencyConflict
 from app.storage import nesting
 
 MEDIA_TYPE = "application/problem+json"

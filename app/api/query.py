@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.bodies import Moment, Text
-from app.jobs.model import JobId, JobState
-from app.jobs.store import JobFilter
+from app.jobs.model.job import JobId, JobState
+from app.jobs.store.job_store import JobFilter
 
 PAGE_LIMIT = 200
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
 
-from app.jobs.model import Artifact
+from app.jobs.model.job import Artifact
 
 _SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 """No file has more bytes than 18 digits say, and Python refuses to read thousands of them."""

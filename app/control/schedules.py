@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from app.control import cron
+from app import cron
 from app.control.problems import Finding, PoolProblem, ProblemReason
 from app.control.spec import ScheduleSpec
 

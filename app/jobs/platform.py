@@ -10,19 +10,20 @@ from typing import Protocol, TypeVar, runtime_checkable
 import redis
 from celery import Celery
 
-from app.broker import address
+from app.broker import address, redis_clients
 from app.errors import CeleriacError
-from app.jobs import redis_clients, retry, schedules
-from app.jobs.children import ChildStore
-from app.jobs.claims import ClaimStore
-from app.jobs.events import EventWriter
-from app.jobs.keeper import LeaseKeeper
-from app.jobs.pipeline import Registry
-from app.jobs.publisher import Publisher
-from app.jobs.retention import RetentionStore
-from app.jobs.schedules import Scheduled
-from app.jobs.store import JobStore
-from app.jobs.upkeep import UpkeepStore
+from app.jobs.maintenance import job_schedules
+from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model import retry
+from app.jobs.model.pipeline import Registry
+from app.jobs.publish.job_events import EventWriter
+from app.jobs.publish.publisher import Publisher
+from app.jobs.run.lease_renewal import LeaseKeeper
+from app.jobs.store.children import ChildStore
+from app.jobs.store.claims import ClaimStore
+from app.jobs.store.job_retention import RetentionStore
+from app.jobs.store.job_store import JobStore
+from app.jobs.store.upkeep import UpkeepStore
 from app.settings import Settings
 from app.storage.chunks import ChunkStore, SqlChunkStore
 from app.storage.engine import Database
@@ -85,7 +86,7 @@ class Platform:
     def schedules(self) -> tuple[Scheduled, ...]:
         """The schedules in force. Raises InvalidInput for a setting that cannot be used."""
         given = self.settings.schedules.schedules
-        return schedules.in_force(self.registry, given)
+        return job_schedules.in_force(self.registry, given)
 
     @property
     def database(self) -> Database:

@@ -6,14 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.errors import Conflict, NotFound
-from app.jobs import delivery, wishes
-from app.jobs.acceptance import NewJob
-from app.jobs.children import Counts
-from app.jobs.claims import Hold
-from app.jobs.model import Job, JobId, JobRequest, JobState, Run
-from app.jobs.pipeline import Pipeline
+from app.jobs import follow_ups
+from app.jobs.model.job import Job, JobId, JobRequest, JobState, Run
+from app.jobs.model.pipeline import Pipeline
 from app.jobs.platform import Platform
-from app.jobs.store import JobFilter, Page
+from app.jobs.publish import delivery
+from app.jobs.store.acceptance import NewJob
+from app.jobs.store.children import Counts
+from app.jobs.store.claims import Hold
+from app.jobs.store.job_store import JobFilter, Page
 
 
 class Jobs:
@@ -148,7 +149,7 @@ class Jobs:
 
     def _new(self, request: JobRequest, *, now: datetime) -> NewJob:
         pipeline = self._pipeline(request.pipeline)
-        wishes.check(request, self._platform)
+        follow_ups.check(request, self._platform)
         of_server = self._platform.settings.jobs.max_attempts
         usual = of_server if pipeline.max_attempts is None else pipeline.max_attempts
         return NewJob(

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidInput
-from app.jobs import params
+from app.jobs.model import params
 from app.storage import nesting
 
 Model = TypeVar("Model", bound=BaseModel)

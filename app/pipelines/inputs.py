@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.errors import InvalidInput, PermanentError, WorkStopped
-from app.jobs.model import Job
-from app.jobs.work import Work
+from app.jobs.model.job import Job
+from app.jobs.model.work import Work
 from app.pipelines import disk, workroom
 from app.storage.sources import SourceStatus
 

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 
-from app.jobs.pipeline import Pipeline, Registry, RegistryError
+from app.jobs.model.pipeline import Pipeline, Registry, RegistryError
 
 
 def discover(extra_modules: Sequence[str] = ()) -> Registry:

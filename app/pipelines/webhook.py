@@ -19,8 +19,8 @@ from app import settings
 from app.errors import InvalidInput, PermanentError, RateLimited, RetryableError
 from app.fetch import failures
 from app.fetch.client import Fetcher
-from app.jobs.model import Json, JsonObject
-from app.jobs.work import Work
+from app.jobs.model.job import Json, JsonObject
+from app.jobs.model.work import Work
 
 GONE = 410
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.errors import RetryableError
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 
 
 def remove(work: Work) -> None:

@@ -3,8 +3,8 @@
 from celery import shared_task
 from pydantic import BaseModel, ConfigDict
 
-from app.jobs.pipeline import Pipeline, Stage
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.queues import DEFAULT_QUEUE
 
 

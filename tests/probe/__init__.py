@@ -9,7 +9,7 @@ Acts: `ok`, `sleep:<s>`, `spin:<s>` (checks all the time), `retryable`, `permane
 from pydantic import BaseModel
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 
 
 class ProbeParams(BaseModel):

@@ -10,8 +10,8 @@ from typing import Any
 from celery import shared_task
 
 from app.errors import PermanentError, RateLimited, RetryableError
-from app.jobs.task import JobTask
-from app.jobs.work import Work
+from app.jobs.celery.task import JobTask
+from app.jobs.model.work import Work
 
 Given = dict[str, Any]  # JSON
 

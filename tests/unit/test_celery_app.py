@@ -12,7 +12,7 @@ from kombu.transport.redis import Channel, SentinelChannel
 
 from app import celery_app, queues
 from app.jobs import platform
-from app.jobs.pipeline import Registry, RegistryError, Stage
+from app.jobs.model.pipeline import Registry, RegistryError, Stage
 from app.queues import QueueName
 from app.settings import Settings
 from tests import probe

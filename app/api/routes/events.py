@@ -12,9 +12,9 @@ from starlette.responses import StreamingResponse
 from app.api.openapi import Responses
 from app.api.routes.jobs import JobIdParam, id_of, row_reader
 from app.api.services import Services, ServicesParam
-from app.jobs import events
-from app.jobs.events import Event, EventKind
-from app.jobs.model import Job
+from app.jobs.model.job import Job
+from app.jobs.publish import job_events
+from app.jobs.publish.job_events import Event, EventKind
 
 router = APIRouter(tags=["jobs"])
 
@@ -66,9 +66,9 @@ async def stream_events(
 
 
 async def _parts(services: Services, job: Job, *, after: str) -> AsyncIterator[str]:
-    look_s = LOOK_AT_FINISHED_S if job.state.is_final else events.LOOK_S
+    look_s = LOOK_AT_FINISHED_S if job.state.is_final else job_events.LOOK_S
     yield f"retry: {RECONNECT_MS}\n\n"
-    async for event in events.follow(
+    async for event in job_events.follow(
         services.events, job.id, find=row_reader(services, job.id), after=after, look_s=look_s
     ):
         yield KEEP_ALIVE if event is None else wire_form(event)
@@ -77,7 +77,7 @@ async def _parts(services: Services, job: Job, *, after: str) -> AsyncIterator[s
 def position(last_event_id: str | None) -> str:
     """Where the stream goes on; at its beginning for an id that is none of ours."""
     is_ours = last_event_id is not None and _POSITION.fullmatch(last_event_id)
-    return last_event_id if is_ours and last_event_id is not None else events.FIRST_ID
+    return last_event_id if is_ours and last_event_id is not None else job_events.FIRST_ID
 
 
 def wire_form(event: Event) -> str:

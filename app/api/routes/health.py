@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api import context, problem
 from app.api.services import Services, ServicesParam
 from app.errors import CeleriacError
-from app.jobs.model import JobId
+from app.jobs.model.job import JobId
 
 router = APIRouter(tags=["health"])
 

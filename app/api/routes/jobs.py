@@ -13,10 +13,9 @@ from app.api.links import Links
 from app.api.query import JobQuery
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunView
-from app.jobs import events
-from app.jobs.children import Counts
-from app.jobs.events import Seen
-from app.jobs.model import Job, JobId, JobSummary
+from app.jobs.model.job import Job, JobId, JobSummary, Seen
+from app.jobs.publish import job_events
+from app.jobs.store.children import Counts
 
 WAIT_LIMIT_S = 60.0
 """Proxies cut requests that are silent for longer."""
@@ -116,5 +115,5 @@ async def _over(services: Services, job_id: JobId, *, within_s: float) -> None:
     find = row_reader(services, job_id)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
-            async for _ in events.follow(services.events, job_id, find=find):
+            async for _ in job_events.follow(services.events, job_id, find=find):
                 pass  # it ends when the job does

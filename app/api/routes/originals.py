@@ -16,7 +16,7 @@ from app.api.routes import uploads
 from app.api.routes.submit import parse_params
 from app.api.services import Services, ServicesParam
 from app.errors import InvalidInput
-from app.jobs.model import Job, JobId, JobRequest
+from app.jobs.model.job import Job, JobId, JobRequest
 
 VideoBatchParam = Annotated[VideoBatch, Depends(loose.body_of(VideoBatch))]
 ScrapeParam = Annotated[Scrape, Depends(loose.body_of(Scrape))]

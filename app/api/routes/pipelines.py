@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.api.views import Listing, PipelineView
-from app.jobs.pipeline import Registry
+from app.jobs.model.pipeline import Registry
 
 
 def routes(registry: Registry) -> APIRouter:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.api.services import LinksParam, ServicesParam
 from app.api.views import Listing, ScheduleView
-from app.jobs import scheduler
+from app.jobs.maintenance import scheduler
 
 router = APIRouter(tags=["schedules"])
 

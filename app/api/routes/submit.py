@@ -19,8 +19,8 @@ from app.api.openapi import Responses
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import JobSummaryView, JobView, Listing
 from app.errors import NotFound
-from app.jobs.model import Job, JobRequest, JsonObject
-from app.jobs.pipeline import Pipeline, Registry
+from app.jobs.model.job import Job, JobRequest, JsonObject
+from app.jobs.model.pipeline import Pipeline, Registry
 
 POLL_S = 1
 LONGEST_POLL_S = 3600

@@ -13,7 +13,7 @@ from app.api.routes.jobs import JobIdParam, id_of
 from app.api.routes.submit import parse_params
 from app.api.services import LinksParam, ServicesParam
 from app.errors import NotFound
-from app.jobs.model import Job, JobRequest
+from app.jobs.model.job import Job, JobRequest
 
 KIND = "video"
 

@@ -10,10 +10,18 @@ from app.api import plain
 from app.api.links import Links
 from app.api.plain import ShownJson, ShownLine, ShownObject, ShownText
 from app.api.views.view import View
-from app.jobs import children
-from app.jobs.children import Counts
-from app.jobs.events import Seen
-from app.jobs.model import Artifact, Job, JobError, JobState, JobSummary, Run, RunOutcome
+from app.jobs.model.job import (
+    Artifact,
+    Job,
+    JobError,
+    JobState,
+    JobSummary,
+    Run,
+    RunOutcome,
+    Seen,
+)
+from app.jobs.store import children
+from app.jobs.store.children import Counts
 
 
 class ErrorView(View):

@@ -7,8 +7,8 @@ from pydantic import Field
 from app.api.links import Links
 from app.api.plain import ShownObject
 from app.api.views.view import View
-from app.jobs.model import JobState, JobSummary
-from app.jobs.schedules import Scheduled
+from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model.job import JobState, JobSummary
 
 
 class ScheduledJobView(View):

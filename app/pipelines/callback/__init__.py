@@ -1,8 +1,8 @@
 """What follows a job that has ended: a webhook, another job, a plain task."""
 
 from app import queues
-from app.jobs import callbacks
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
+from app.jobs.store import callbacks
 from app.pipelines.callback.schema import CallbackParams
 
 PIPELINE = Pipeline(

@@ -4,11 +4,13 @@ import uuid
 from dataclasses import replace
 
 from app.errors import InvalidInput, NotFound, PermanentError
-from app.jobs import callbacks, placeholders, public, rows, wishes
-from app.jobs.callbacks import Target
-from app.jobs.model import FollowUp, Job, JobId, JobRequest, JsonObject
+from app.jobs import follow_ups
+from app.jobs.model import placeholders
+from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JsonObject
+from app.jobs.model.work import Work
 from app.jobs.service import Jobs
-from app.jobs.work import Work
+from app.jobs.store import callbacks, public, rows
+from app.jobs.store.callbacks import Target
 from app.pipelines import arguments, webhook
 from app.pipelines.callback.schema import CallbackParams, CalledBack
 
@@ -84,7 +86,7 @@ def _submit(follow_up: FollowUp, job: Job, view: JsonObject, work: Work) -> JobI
 
 
 def _publish(follow_up: FollowUp, task: str, view: JsonObject, work: Work) -> str:
-    wishes.check_task(task, work.platform)
+    follow_ups.check_task(task, work.platform)
     params = placeholders.filled(follow_up.params, view)
     if not isinstance(params, dict):
         raise InvalidInput("the parameters of a task are an object")

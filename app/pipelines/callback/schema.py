@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from app.jobs.callbacks import Target
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
+from app.jobs.store.callbacks import Target
 
 
 class CallbackParams(BaseModel):

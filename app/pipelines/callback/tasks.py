@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from app.jobs import callbacks
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
+from app.jobs.store import callbacks
 from app.pipelines import arguments
 from app.pipelines.callback.schema import CallbackParams
 

@@ -5,8 +5,8 @@ As plain Celery `scrape_youtube` submits a job for each video and returns their 
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments
 from app.pipelines.channel import search
 from app.pipelines.channel.schema import ChannelParams

@@ -1,7 +1,7 @@
 """What a picture of a price chart shows."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.chart_image.schema import ChartImageParams
 
 PIPELINE = Pipeline(

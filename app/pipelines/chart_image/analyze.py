@@ -1,6 +1,6 @@
 """Show a picture of a chart to a language model, and tell what it sees."""
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.llm import names
 from app.llm.asking import AskAgain, Asker, Picture, Question
 from app.pipelines import disk

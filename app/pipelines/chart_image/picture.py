@@ -12,7 +12,7 @@ from app import errors
 from app.documents import items
 from app.documents.items import Fact, Refusal
 from app.errors import InvalidInput, LimitExceeded, NotFound, PermanentError, ProcessFailed
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.chart_image.schema import ChartImageParams, Picture
 from app.worker import limits as worker_limits

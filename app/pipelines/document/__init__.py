@@ -1,7 +1,7 @@
 """The text of a document as chunks that a bot can find."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.document.schema import DocumentParams
 
 _QUEUE = queues.BY_NAME["documents"].name

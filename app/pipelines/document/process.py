@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import inputs, knowledge
 from app.pipelines.document import reading
 from app.pipelines.document.reading import Read

@@ -11,7 +11,7 @@ from app.documents import items
 from app.documents.items import Block, Caveat, Extent, Fact, Position, Refusal
 from app.documents.limits import Limits
 from app.errors import InvalidInput, PermanentError, ProcessFailed
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
 from app.pipelines.reading_warnings import ReadingWarning
 from app.settings import DocumentSettings

@@ -1,7 +1,7 @@
 """Audio from a video page or a media file: downloaded, converted to MP3, tagged."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.media.schema import MediaParams
 
 PIPELINE = Pipeline(

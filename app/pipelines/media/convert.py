@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import InvalidInput, ProcessFailed, UnsupportedFormat
-from app.jobs.model import Artifact
-from app.jobs.work import Work
+from app.jobs.model.job import Artifact
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import ffmpeg, tags
 from app.pipelines.media.schema import Converted, Downloaded

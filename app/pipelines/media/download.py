@@ -8,7 +8,7 @@ from yt_dlp.networking.exceptions import RequestError
 
 from app.errors import CeleriacError, WorkStopped
 from app.fetch import client, failures
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import page, transfer
 from app.pipelines.media.network import Downloader

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import yt_dlp.globals
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
+from app.broker import semaphore
 from app.errors import InvalidInput, UnsupportedFormat
 from app.fetch import failures
-from app.jobs import places
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import causes
 from app.pipelines.media.network import Downloader, Network
 from app.settings import FetchSettings, SiteSettings
@@ -63,7 +63,7 @@ def _place(url: str, work: Work) -> Iterator[Callable[[], None]]:
     if most is None:
         yield work.check
         return
-    with places.held(work.platform.redis, site_of(url), most=most, check=work.check) as keep:
+    with semaphore.held(work.platform.redis, site_of(url), most=most, check=work.check) as keep:
         yield keep
 
 

@@ -5,8 +5,8 @@ As plain Celery: `chain(download_audio.s(url=...), convert_to_mp3.s(), cleanup_t
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import HANDED_KEY, JobTask
+from app.jobs.celery.task import HANDED_KEY, JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments, workroom
 from app.pipelines.media.schema import Converted, Downloaded, MediaParams
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import page
 from app.pipelines.media.meter import Meter
 

@@ -1,8 +1,8 @@
 """A user is told something: stored, and delivered by webhook and e-mail."""
 
 from app import queues
-from app.jobs import callbacks
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
+from app.jobs.store import callbacks
 from app.pipelines.notification.schema import NotificationParams
 
 PIPELINE = Pipeline(

@@ -1,7 +1,7 @@
 """Store a notification, and deliver it on each of its channels once."""
 
 from app.errors import PermanentError, RetryableError
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import webhook
 from app.pipelines.notification import channels, letter, post
 from app.pipelines.notification.schema import Carried, NotificationParams, Sent

@@ -4,8 +4,8 @@ import uuid
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments
 from app.pipelines.notification.schema import NotificationParams
 

@@ -1,7 +1,7 @@
 """The pages of a PDF: their text, recognised where there is none, and their pictures."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.pdf.schema import PdfParams
 
 _QUEUE = queues.BY_NAME["pdf"].name

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from app.documents.pdf_options import PdfOptions
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk, inputs
 from app.pipelines.pdf import cache, reading
 from app.pipelines.pdf.cache import PdfCache

@@ -12,7 +12,7 @@ from app.documents import items
 from app.documents.items import Block, Caveat, Extent, Fact, Page, Picture, Refusal
 from app.documents.pdf_options import PdfOptions
 from app.errors import CeleriacError, InvalidInput, ProcessFailed
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.pdf.schema import FoundImage, PageText, Read
 from app.pipelines.reading_warnings import ReadingWarning
 from app.worker import limits

@@ -1,7 +1,7 @@
 """The videos of a playlist, a job each."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.playlist.schema import PlaylistParams
 
 _QUEUE = queues.BY_NAME["youtube"].name

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from app.errors import PermanentError
 from app.fetch import failures
-from app.jobs.children import Child
-from app.jobs.model import JobError, JobId, JobRequest, JobState
-from app.jobs.work import Work
+from app.jobs.model.job import JobError, JobId, JobRequest, JobState
+from app.jobs.model.work import Work
+from app.jobs.store.children import Child
 from app.pipelines.playlist import listing
 from app.pipelines.playlist.listing import Entry, Listing
 from app.pipelines.playlist.schema import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.fetch import failures
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import page
 from app.pipelines.youtube import metadata
 

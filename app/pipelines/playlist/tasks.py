@@ -5,8 +5,8 @@ As plain Celery `process_youtube_playlist` submits a job for each entry and retu
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments
 from app.pipelines.playlist.schema import FannedOut, PlaylistParams
 

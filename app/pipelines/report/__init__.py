@@ -1,7 +1,7 @@
 """What was done in a period: figures as JSON and CSV, and a chart."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.report.schema import ReportParams
 
 _QUEUE = queues.BY_NAME["default"].name

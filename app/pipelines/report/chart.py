@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from app.pipelines.report.schema import Report
 
 if TYPE_CHECKING:

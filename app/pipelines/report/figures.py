@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from app.jobs import statistics as job_statistics
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from app.jobs.platform import Platform
-from app.jobs.statistics import Counted, JobStatistics
+from app.jobs.store import job_statistics
+from app.jobs.store.job_statistics import Counted, JobStatistics
 from app.pipelines.report.schema import (
     Chunks,
     Day,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.report import chart, figures, table
 from app.pipelines.report.schema import Report, ReportParams

@@ -1,7 +1,7 @@
 """What is removed after its time: old jobs with all that is theirs, orphans, and caches."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Schedule, Stage
+from app.jobs.model.pipeline import Pipeline, Schedule, Stage
 from app.pipelines.retention.schema import CacheParams, OldDataParams
 
 _QUEUE = queues.BY_NAME["cleanup"].name

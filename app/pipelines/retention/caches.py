@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.retention import folders
 from app.pipelines.retention.schema import CacheParams, CacheRemoved, Removed
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.jobs.model import JobId
-from app.jobs.retention import OldJob
-from app.jobs.work import Work
+from app.jobs.model.job import JobId
+from app.jobs.model.work import Work
+from app.jobs.store.job_retention import OldJob
 from app.pipelines.retention import orphans
 from app.pipelines.retention.schema import OldDataParams, OldDataRemoved, Removed
 

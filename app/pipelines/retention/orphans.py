@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.retention import folders
 from app.pipelines.retention.folders import Entry
 from app.pipelines.retention.schema import Removed

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments
 from app.pipelines.retention import caches, old_data
 from app.pipelines.retention.schema import CacheParams, OldDataParams

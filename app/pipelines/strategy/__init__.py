@@ -1,7 +1,7 @@
 """A trading strategy from what somebody wrote or said, with quotes for each of its rules."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.strategy.schema import StrategyParams
 
 PIPELINE = Pipeline(

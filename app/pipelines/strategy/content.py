@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.documents import encoding, items
 from app.errors import InvalidInput, LimitExceeded, UnsupportedFormat
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.strategy.schema import StrategyParams
 
 _FILE = "content"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.llm import names, spending
 from app.llm.asking import Asker
 from app.llm.names import Choice

@@ -1,7 +1,7 @@
 """A short film that tells what a PubMed article found."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.video.schema import VideoParams
 
 PIPELINE = Pipeline(

@@ -23,7 +23,7 @@ from app.errors import (
     ProcessFailed,
     RetryableError,
 )
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 
 DONE_PERCENT = 95.0
 

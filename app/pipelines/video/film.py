@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ProcessFailed
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import ffmpeg
 from app.pipelines.video.slides import Slide
 

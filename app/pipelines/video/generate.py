@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from app.jobs.model import Artifact
-from app.jobs.work import Work
+from app.jobs.model.job import Artifact
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.video import command, film, narration, pubmed, script, slides
 from app.pipelines.video.film import Shot

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotConfigured, ProcessFailed, ProcessTimedOut, RetryableError
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 
 WORD_S, BREATH_S, LEAST_S = 0.38, 0.8, 2.5
 """How long silence lasts: what a caption needs to be read, and more than a voice would take."""

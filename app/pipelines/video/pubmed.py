@@ -8,7 +8,7 @@ import httpx2
 from app.errors import NotFound
 from app.fetch import client, failures
 from app.fetch.client import Fetcher
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.video import article, pace
 from app.pipelines.video.article import Article
 from app.settings import FetchSettings, VideoSettings

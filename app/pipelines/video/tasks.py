@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from app.jobs.model import JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JsonObject
 from app.pipelines import arguments, workroom
 from app.pipelines.video.schema import VideoParams
 

@@ -1,7 +1,7 @@
 """What is said in videos, as chunks that a bot can find."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.video_batch.schema import VideoBatchParams
 
 _QUEUE = queues.BY_NAME["youtube"].name

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from app.documents import items
 from app.errors import CeleriacError, PermanentError, RetryableError, WorkStopped
 from app.fetch import failures
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
 from app.pipelines.video_batch.schema import (
     Batch,

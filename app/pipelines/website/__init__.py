@@ -1,7 +1,7 @@
 """The pages of a web site as chunks that a bot can find."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.website.schema import WebsiteParams
 
 _QUEUE = queues.BY_NAME["websites"].name

@@ -24,7 +24,7 @@ from app.errors import (
     StorageUnavailable,
     WorkStopped,
 )
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
 from app.pipelines.website import crawl_store as notes
 from app.pipelines.website.crawl_store import Notebook, Waiting

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from app import errors
 from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, UnsupportedFormat
 from app.fetch import failures
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import knowledge
 from app.pipelines.website import page_urls, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from app.jobs.model import JobId, JsonObject
-from app.jobs.task import JobTask
+from app.jobs.celery.task import JobTask
+from app.jobs.model.job import JobId, JsonObject
 from app.pipelines import arguments, knowledge, workroom
 from app.pipelines.website.schema import WebsiteParams
 

@@ -1,7 +1,7 @@
 """What a video page tells, what is said in it, and pictures of its scenes."""
 
 from app import queues
-from app.jobs.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import Pipeline, Stage
 from app.pipelines.youtube.schema import YoutubeParams
 
 PIPELINE = Pipeline(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import page, transfer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ProcessFailed, UnsupportedFormat
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import ffmpeg
 from app.pipelines.youtube.schema import Frame
 from app.settings import FootageSettings

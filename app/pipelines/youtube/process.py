@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.youtube import archive, footage, frames, transcript
 from app.pipelines.youtube.schema import Frame, Metadata, Transcript, YoutubeParams, YoutubeResult
 from app.pipelines.youtube.speech import Recognizer

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.errors import ProcessFailed
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import ffmpeg
 from app.pipelines.youtube.schema import Segment
 from app.settings import FootageSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.errors import UnsupportedFormat
 from app.fetch import client
-from app.jobs.work import Work
+from app.jobs.model.work import Work
 from app.pipelines.media import page
 from app.pipelines.youtube import captions, cues, footage, metadata, speech
 from app.pipelines.youtube.captions import Track

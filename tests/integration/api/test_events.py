@@ -3,7 +3,7 @@ import time
 import httpx2
 import pytest
 
-from app.jobs import events as job_events
+from app.jobs.publish import job_events as job_events
 from tests.integration.api import asking
 from tests.integration.api.asking import ALL_QUEUES, JOBS
 from tests.integration.processes import StartWorker

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from app.jobs.model import JobError
+from app.jobs.model.job import JobError
 from app.storage import engine
 from tests.integration import serving
 from tests.integration.api import asking

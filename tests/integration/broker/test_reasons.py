@@ -17,8 +17,8 @@ from app.broker.connection import Connection
 from app.broker.depth import DepthReader
 from app.broker.keys import Keys
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
-from app.jobs.pipeline import Registry
-from app.jobs.publisher import Publisher
+from app.jobs.model.pipeline import Registry
+from app.jobs.publish.publisher import Publisher
 from app.queues import QueueName
 from tests.ports import free_port
 from tests.waiting import eventually

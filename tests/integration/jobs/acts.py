@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.jobs import ticket
-from app.jobs.claims import Claimant, Hold
-from app.jobs.model import Job, JobError, JobRequest
+from app.jobs.model import ticket
+from app.jobs.model.job import Job, JobError, JobRequest
 from app.jobs.platform import Platform
-from app.jobs.store import JobFilter
+from app.jobs.store.claims import Claimant, Hold
+from app.jobs.store.job_store import JobFilter
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app import celery_app
-from app.jobs.model import Job, JobId, JobState
-from app.jobs.pipeline import Registry
+from app.jobs.model.job import Job, JobId, JobState
+from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
 from app.jobs.service import Jobs
 from app.settings import Settings

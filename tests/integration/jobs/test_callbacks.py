@@ -12,13 +12,15 @@ import pytest
 
 from app import celery_app
 from app.errors import InvalidInput, NotFound
-from app.jobs import callbacks, delivery, public, retry
-from app.jobs.model import FollowUp, Job, JobError, JobId, JobRequest, JobState
-from app.jobs.pipeline import Registry
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model import retry
+from app.jobs.model.job import FollowUp, Job, JobError, JobId, JobRequest, JobState
+from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
-from app.jobs.reconciler import Reconciler
+from app.jobs.publish import delivery
 from app.jobs.service import Jobs
-from app.jobs.store import JobFilter
+from app.jobs.store import callbacks, public
+from app.jobs.store.job_store import JobFilter
 from app.pipelines import callback, notification
 from app.pipelines.callback import call
 from app.pipelines.callback.schema import CallbackParams

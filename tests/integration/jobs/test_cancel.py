@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Conflict
-from app.jobs.model import JobState, RunOutcome
+from app.jobs.model.job import JobState, RunOutcome
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 from tests.waiting import eventually

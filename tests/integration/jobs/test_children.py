@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Superseded
-from app.jobs.claims import Hold
-from app.jobs.model import Job, JobState
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model.job import Job, JobState
 from app.jobs.platform import Platform
-from app.jobs.reconciler import Reconciler
 from app.jobs.service import Jobs
+from app.jobs.store.claims import Hold
 from tests.integration.jobs import acts
 from tests.integration.jobs.acts import NOW
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from app.jobs import ticket
-from app.jobs.claims import Hold
-from app.jobs.model import Artifact, Job, JobError, JobState, RunOutcome
+from app.jobs.model import ticket
+from app.jobs.model.job import Artifact, Job, JobError, JobState, RunOutcome
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
+from app.jobs.store.claims import Hold
 from app.storage import schema
 from tests.integration.jobs import acts
 from tests.integration.jobs.acts import NOW
@@ -122,7 +122,7 @@ def test_succeed_keeps_results_that_look_like_none(
 
 def expire(platform: Platform, job: Job) -> Job:
     """Another attempt owns the job: its lease expired and a second worker claimed it."""
-    from app.jobs import retry
+    from app.jobs.model import retry
 
     later = NOW + timedelta(seconds=31)
     verdict = retry.after_lost_lease(job, policy=platform.retry_policy)

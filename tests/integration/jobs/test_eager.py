@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from tests.integration.jobs import acts

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from app.broker import redis_clients
 from app.broker.address import parse_address
-from app.jobs import events, redis_clients
-from app.jobs.events import Event, EventKind, EventWriter, Seen
-from app.jobs.model import Job, JobState
+from app.jobs.model.job import Job, JobState, Seen
+from app.jobs.publish import job_events
+from app.jobs.publish.job_events import Event, EventKind, EventWriter
 from tests.unit.jobs import build
 
 
@@ -33,13 +34,13 @@ def found(job: Job | None) -> Callable[[], Awaitable[Job | None]]:
 
 
 async def collect(
-    redis_url: str, job: Job | None, *, after: str = events.FIRST_ID, look_s: float = 0.1
+    redis_url: str, job: Job | None, *, after: str = job_events.FIRST_ID, look_s: float = 0.1
 ) -> list[Event | None]:
     """Everything until the end, with the row as `job`; at most five silences."""
     client = redis_clients.open_reader(parse_address(redis_url))
     told: list[Event | None] = []
     async with aclosing(
-        events.follow(client, RUNNING.id, find=found(job), after=after, look_s=look_s)
+        job_events.follow(client, RUNNING.id, find=found(job), after=after, look_s=look_s)
     ) as follower:
         async for event in follower:
             told.append(event)
@@ -110,7 +111,7 @@ def test_follow_goes_on_when_a_failed_job_is_taken_up_again(
 def test_follow_gets_news_as_they_come(writer: EventWriter, redis_url: str) -> None:
     async def write_when_read() -> list[EventKind | None]:
         client = redis_clients.open_reader(parse_address(redis_url))
-        follower = events.follow(client, RUNNING.id, find=found(RUNNING), look_s=20.0)
+        follower = job_events.follow(client, RUNNING.id, find=found(RUNNING), look_s=20.0)
         told = []
         for job in (RUNNING, RUNNING):
             waiting = asyncio.ensure_future(anext(follower))
@@ -135,7 +136,7 @@ def test_the_stream_is_capped_and_expires(redis_url: str) -> None:
     for number in range(1000):
         writer.progress(RUNNING, Seen(progress=number / 10))
 
-    key = events.stream_key(RUNNING.id)
+    key = job_events.stream_key(RUNNING.id)
     assert 100 <= client.xlen(key) < 300
     assert 0 < client.ttl(key) <= 60
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from app.jobs.model import JobState, RunOutcome
+from app.jobs.model.job import JobState, RunOutcome
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 from tests.waiting import eventually

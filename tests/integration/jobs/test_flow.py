@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.jobs import events
-from app.jobs.events import Event
-from app.jobs.model import Job, JobState, RunOutcome
-from app.jobs.store import JobFilter
+from app.jobs.model.job import Job, JobState, RunOutcome
+from app.jobs.publish import job_events
+from app.jobs.publish.job_events import Event
+from app.jobs.store.job_store import JobFilter
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 from tests.waiting import eventually
@@ -17,8 +17,8 @@ STAGES = ["probe_first", "probe_second", "probe_last"]
 
 def story(site: Site, job: Job) -> list[Event]:
     """Everything that was told of the job."""
-    entries: Any = site.platform.redis.xrange(events.stream_key(job.id))
-    return [events.parse_event(*entry) for entry in entries]
+    entries: Any = site.platform.redis.xrange(job_events.stream_key(job.id))
+    return [job_events.parse_event(*entry) for entry in entries]
 
 
 def test_a_job_runs_through_its_stages(standing_site: Site) -> None:
@@ -52,7 +52,7 @@ def test_events_tell_the_whole_way_and_never_backwards(standing_site: Site) -> N
     told = story(site, job)
     progress = [event.data["progress"] for event in told]
     assert progress == sorted(progress)
-    assert [event.kind for event in told][-1] is events.EventKind.END
+    assert [event.kind for event in told][-1] is job_events.EventKind.END
     assert {event.data["stage"] for event in told} == set(STAGES)
 
 

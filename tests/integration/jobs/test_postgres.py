@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.jobs.model import JobState, RunOutcome
-from app.jobs.store import JobFilter
+from app.jobs.model.job import JobState, RunOutcome
+from app.jobs.store.job_store import JobFilter
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 from tests.waiting import eventually

@@ -2,7 +2,7 @@
 
 import random
 
-from app.jobs.model import JobId
+from app.jobs.model.job import JobId
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 from tests.waiting import eventually

@@ -12,10 +12,10 @@ import pytest
 import redis
 
 from app.errors import RetryableError
-from app.jobs import retry, ticket
-from app.jobs.model import Job, JobError, JobState, RunOutcome
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model import retry, ticket
+from app.jobs.model.job import Job, JobError, JobState, RunOutcome
 from app.jobs.platform import Platform
-from app.jobs.reconciler import Reconciler
 from app.jobs.service import Jobs
 from app.queues import PRIORITIES
 from tests.integration.jobs import acts

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.model import JobState
-from app.jobs.pipeline import Registry, Schedule
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.maintenance.scheduler import Scheduler
+from app.jobs.model.job import JobState
+from app.jobs.model.pipeline import Registry, Schedule
 from app.jobs.platform import Platform
-from app.jobs.reconciler import Reconciler
-from app.jobs.scheduler import Scheduler
 from app.jobs.service import Jobs
 from app.settings import Settings
 from tests import probe

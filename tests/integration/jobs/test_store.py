@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.errors import InvalidInput, NotFound
-from app.jobs import rows
-from app.jobs.model import FollowUp, Job, JobId, JobRequest, JobState
+from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JobState
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
-from app.jobs.store import IdempotencyConflict, JobFilter
+from app.jobs.store import rows
+from app.jobs.store.job_store import IdempotencyConflict, JobFilter
 from tests.integration.jobs import acts
 from tests.sites import receiver as receivers
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
 

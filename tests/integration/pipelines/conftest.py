@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from app.jobs.pipeline import Registry
+from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.settings import Settings
 from tests.integration.pipelines.desk import Desk, OpenDesk

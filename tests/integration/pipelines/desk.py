@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from app.errors import Cancelled
-from app.jobs import workspace
-from app.jobs.model import Artifact, Job, JobId, JobRequest
+from app.jobs.model.job import Artifact, Job, JobId, JobRequest
 from app.jobs.platform import Platform
+from app.jobs.run import workspace
+from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
-from app.jobs.stop import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.jobs import events
-from app.jobs.model import Job, JobId, JobRequest
+from app.jobs.model.job import Job, JobId, JobRequest
 from app.jobs.platform import Platform
+from app.jobs.publish import job_events
 from app.jobs.service import Jobs
 from tests.integration import serving
 from tests.integration.conftest import standing_settings
@@ -81,5 +81,5 @@ def built(folder: Path, sqlite_template: Path) -> Iterator[House]:
 
 def told(house: House, job_id: JobId) -> list[bytes]:
     """The data of every event of the job."""
-    entries: Any = house.platform.redis.xrange(events.stream_key(job_id))  # sync or async, by type
+    entries: Any = house.platform.redis.xrange(job_events.stream_key(job_id))  # sync or async
     return [fields[b"data"] for _, fields in entries]

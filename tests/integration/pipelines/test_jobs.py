@@ -12,7 +12,7 @@ from celery import chain
 from mutagen import mp3
 
 from app.errors import UnsupportedFormat
-from app.jobs.model import JobState, JsonObject
+from app.jobs.model.job import JobState, JsonObject
 from app.storage.sources import SourceStatus
 from tests import papers
 from tests.integration.pipelines.house import House, built, told

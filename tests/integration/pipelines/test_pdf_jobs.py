@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import UnsupportedFormat
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from app.worker import processors
 from tests import papers, pdfs
 from tests.integration.pipelines.house import House, built, told

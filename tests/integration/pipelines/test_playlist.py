@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from app.errors import Cancelled
-from app.jobs import events
-from app.jobs.model import Job, JobId, JobRequest, JobState
+from app.jobs.model.job import Job, JobId, JobRequest, JobState
 from app.jobs.platform import Platform
+from app.jobs.publish import job_events
 from app.jobs.service import Jobs
 from app.pipelines.playlist import fan_out
 from app.pipelines.playlist.schema import PlaylistParams
@@ -144,7 +144,7 @@ def _peak_mib(pid: int) -> int:
 
 
 def _events(house: House, job_id: JobId) -> list[bytes]:
-    entries: Any = house.platform.redis.xrange(events.stream_key(job_id))  # sync or async, by type
+    entries: Any = house.platform.redis.xrange(job_events.stream_key(job_id))  # sync or async
     return [fields[b"data"] for _, fields in entries]
 
 

@@ -3,9 +3,9 @@
 import signal
 from collections import Counter
 
-from app.jobs.model import JobId, JobRequest, JobState
+from app.jobs.model.job import JobId, JobRequest, JobState
 from app.jobs.service import Jobs
-from app.jobs.store import JobFilter
+from app.jobs.store.job_store import JobFilter
 from tests.integration import serving
 from tests.integration.processes import StartBeat, StartWorker
 from tests.sites.server import Site

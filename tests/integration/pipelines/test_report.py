@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import insert
 
-from app.jobs import rows
-from app.jobs.model import JobState
+from app.jobs.model.job import JobState
 from app.jobs.platform import Platform
+from app.jobs.store import rows
 from app.pipelines.report import generate
 from app.pipelines.report.schema import (
     Chunks,

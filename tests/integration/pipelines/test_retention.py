@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, update
 
-from app.jobs import rows
-from app.jobs.acceptance import NewJob
-from app.jobs.model import JobId, JobRequest, JobState
-from app.jobs.store import JobFilter
+from app.jobs.model.job import JobId, JobRequest, JobState
+from app.jobs.store import rows
+from app.jobs.store.acceptance import NewJob
+from app.jobs.store.job_store import JobFilter
 from app.pipelines.retention import caches, folders, old_data
 from app.pipelines.retention.folders import Entry
 from app.pipelines.retention.schema import (

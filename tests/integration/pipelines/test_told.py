@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.jobs.model import FollowUp, Job, JobId, JobRequest, JobState
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JobState
 from app.jobs.platform import Platform
-from app.jobs.reconciler import Reconciler
 from app.jobs.service import Jobs
-from app.jobs.store import JobFilter
+from app.jobs.store.job_store import JobFilter
 from app.pipelines.notification.schema import Sent
 from app.pipelines.report.schema import Report
 from app.storage.notifications import NotificationFilter

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.jobs.model import JobId, JobRequest, JobState
+from app.jobs.model.job import JobId, JobRequest, JobState
 from app.jobs.service import Jobs
 from app.storage.sources import SourceStatus
 from tests.integration import serving

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.jobs.model import Artifact, Job, JobId, JobState
+from app.jobs.model.job import Artifact, Job, JobId, JobState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

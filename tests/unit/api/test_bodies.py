@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.api import bodies
 from app.api.bodies import Batch, Submission
-from app.jobs.model import JobRequest
+from app.jobs.model.job import JobRequest
 
 
 class Params(BaseModel):

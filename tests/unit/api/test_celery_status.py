@@ -2,7 +2,7 @@ import pytest
 
 from app.api import celery_status
 from app.api.celery_status import TaskStatus
-from app.jobs.model import Job, JobError, JobState
+from app.jobs.model.job import Job, JobError, JobState
 from tests.unit.api import build
 
 

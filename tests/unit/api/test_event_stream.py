@@ -1,8 +1,8 @@
 import pytest
 
 from app.api.routes import events as stream
-from app.jobs import events
-from app.jobs.events import Event, EventKind
+from app.jobs.publish import job_events
+from app.jobs.publish.job_events import Event, EventKind
 
 
 def test_an_event_on_the_wire() -> None:
@@ -15,11 +15,11 @@ def test_an_event_on_the_wire() -> None:
 @pytest.mark.parametrize(
     ("given", "want"),
     [
-        pytest.param(None, events.FIRST_ID, id="a new client"),
+        pytest.param(None, job_events.FIRST_ID, id="a new client"),
         pytest.param("1700000000000-3", "1700000000000-3", id="one that comes again"),
-        pytest.param("$", events.FIRST_ID, id="a word of Redis'"),
-        pytest.param("", events.FIRST_ID, id="nothing"),
-        pytest.param("9" * 30 + "-0", events.FIRST_ID, id="a number too large"),
+        pytest.param("$", job_events.FIRST_ID, id="a word of Redis'"),
+        pytest.param("", job_events.FIRST_ID, id="nothing"),
+        pytest.param("9" * 30 + "-0", job_events.FIRST_ID, id="a number too large"),
     ],
 )
 def test_only_ids_of_ours_are_gone_on_from(given: str | None, want: str) -> None:

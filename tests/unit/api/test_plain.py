@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.api import plain
 from app.api.plain import Unfit
-from app.jobs.model import Json
+from app.jobs.model.job import Json
 
 FIT = st.recursive(
     st.none()

@@ -6,7 +6,7 @@ from pathlib import Path
 from app import celery_app
 from app.api import application, problem
 from app.jobs import platform
-from app.jobs.pipeline import Registry
+from app.jobs.model.pipeline import Registry
 from app.settings import Settings
 from tests import probe
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 from app import queues
 from app.api.bodies import Batch
 from app.api.routes import submit
-from app.jobs.model import JobRequest
-from app.jobs.pipeline import Pipeline, Registry, Stage
+from app.jobs.model.job import JobRequest
+from app.jobs.model.pipeline import Pipeline, Registry, Stage
 from tests.unit.api import build
 
 

@@ -9,11 +9,10 @@ import kombu.connection
 import pytest
 import redis
 
-from app.broker import address
+from app.broker import address, redis_clients
 from app.broker.address import SentinelEntry
 from app.broker.connection import Connection
 from app.errors import InvalidInput
-from app.jobs import redis_clients
 
 open_kombu: Any = kombu.connection.Connection  # has no types
 open_pool: Any = redis.ConnectionPool  # the same

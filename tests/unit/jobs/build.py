@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.jobs.model import Job, JobId, JobState
+from app.jobs.model.job import Job, JobId, JobState
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.jobs import callbacks
-from app.jobs.callbacks import Target
-from app.jobs.model import FollowUp, Job, JobState
+from app.jobs.model.job import FollowUp, Job, JobState
+from app.jobs.store import callbacks
+from app.jobs.store.callbacks import Target
 from app.pipelines import callback
 from tests.unit.jobs import build
 

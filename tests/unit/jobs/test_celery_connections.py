@@ -7,7 +7,7 @@ from celery import Celery
 from pydantic import SecretStr
 
 from app.errors import InvalidInput
-from app.jobs import celery_connections
+from app.jobs.celery import connections
 from app.settings import BrokerSettings
 
 SENTINELS = BrokerSettings(
@@ -20,7 +20,7 @@ SENTINELS = BrokerSettings(
 
 def application(broker: BrokerSettings) -> Any:  # Celery has no types
     found = Celery("t")
-    found.conf.update(celery_connections.settings_of(broker))
+    found.conf.update(connections.settings_of(broker))
     return found
 
 
@@ -71,7 +71,7 @@ def test_a_result_backend_of_its_own_is_left_as_it_is() -> None:
         broker_url=SecretStr("rediss://h"), result_backend_url=SecretStr("redis://other/3")
     )
 
-    assert celery_connections.settings_of(broker)["result_backend"] == "redis://other/3"
+    assert connections.settings_of(broker)["result_backend"] == "redis://other/3"
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_result_backend_of_its_own_is_left_as_it_is() -> None:
 )
 def test_what_jobs_cannot_live_on_is_refused(url: str, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
-        celery_connections.settings_of(BrokerSettings(broker_url=SecretStr(url)))
+        connections.settings_of(BrokerSettings(broker_url=SecretStr(url)))

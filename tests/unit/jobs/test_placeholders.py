@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput, LimitExceeded
-from app.jobs import placeholders
+from app.jobs.model import placeholders
 
 VIEW = {
     "id": "j1",

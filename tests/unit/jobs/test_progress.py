@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs import progress
-from app.jobs.events import Seen
-from app.jobs.progress import Meter, Periodic
+from app.jobs.model.job import Seen
+from app.jobs.run import progress
+from app.jobs.run.progress import Meter, Periodic
 
 
 class Clock:

@@ -3,7 +3,7 @@
 import json
 
 from app.api.views import JobView
-from app.jobs import public
+from app.jobs.store import public
 from tests.unit.jobs import build
 
 

@@ -15,9 +15,9 @@ from app.errors import (
     RateLimited,
     RetryableError,
 )
-from app.jobs import retry
-from app.jobs.model import JobError
-from app.jobs.retry import Next, Policy, Verdict
+from app.jobs.model import retry
+from app.jobs.model.job import JobError
+from app.jobs.model.retry import Next, Policy, Verdict
 from tests.unit.jobs import build
 
 POLICY = Policy(base_s=60.0, max_s=3600.0, max_deliveries=5)

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.errors import InvalidInput
-from app.jobs import schedules
-from app.jobs.pipeline import Registry, Schedule
-from app.jobs.schedules import Scheduled
+from app.jobs.maintenance import job_schedules
+from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model.pipeline import Registry, Schedule
 from app.pipelines import registry
 from app.settings import ScheduleSettings
 from tests import probe
@@ -27,7 +27,7 @@ DECLARED = Scheduled(
 def in_force(setting: object) -> tuple[Scheduled, ...]:
     known = Registry([replace(probe.PIPELINE, schedules=(NIGHTLY,))])
     given = ScheduleSettings.model_validate({"schedules": json.dumps(setting)})
-    return schedules.in_force(known, given.schedules)
+    return job_schedules.in_force(known, given.schedules)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_no_schedule_is_no_setting(given: str) -> None:
 
 
 def test_the_clean_ups_run_at_night() -> None:
-    found = {one.name: one.cron for one in schedules.in_force(registry.discover(), {})}
+    found = {one.name: one.cron for one in job_schedules.in_force(registry.discover(), {})}
     want = {
         "cleanup-old-data": "0 2 * * *",
         "cleanup-youtube-cache": "20 2 * * *",

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import Cancelled, Superseded
-from app.jobs.stop import Stop
+from app.jobs.run.stop import Stop
 
 
 class Process:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.jobs import ticket
-from app.jobs.ticket import Ticket
+from app.jobs.model import ticket
+from app.jobs.model.ticket import Ticket
 from tests.unit.jobs import build
 
 JOB = build.job(fence=3)

@@ -3,8 +3,8 @@
 import pytest
 
 from app.errors import InvalidInput
-from app.jobs import time_limits
-from app.jobs.time_limits import TimeLimits
+from app.jobs.model import time_limits
+from app.jobs.model.time_limits import TimeLimits
 from app.settings import WorkerSettings
 
 

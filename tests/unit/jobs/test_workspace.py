@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidInput, StorageUnavailable
-from app.jobs import workspace
+from app.jobs.run import workspace
 
 
 @pytest.mark.parametrize("name", ["song.mp3", "a b.txt", "\N{SNOWMAN}.png", ".hidden", "x" * 255])

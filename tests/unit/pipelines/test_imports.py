@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from app.jobs.pipeline import Pipeline, Registry
+from app.jobs.model.pipeline import Pipeline, Registry
 from app.pipelines import registry
 
 REGISTRY = registry.discover()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from app import settings
-from app.jobs import schedules
+from app.jobs.maintenance import job_schedules
 from app.pipelines import registry
 from app.pipelines.pdf.schema import PdfParams, ReadPdf
 from app.pipelines.retention.schema import CacheParams, OldDataParams
@@ -55,7 +55,7 @@ def test_the_parameters_and_the_result_of_pdf_files_are_on_their_page() -> None:
 
 
 def test_the_schedules_of_the_clean_ups_are_on_their_page() -> None:
-    found = {one.name: f"`{one.cron}`" for one in schedules.in_force(registry.discover(), {})}
+    found = {one.name: f"`{one.cron}`" for one in job_schedules.in_force(registry.discover(), {})}
     shown = dict(re.findall(r"^\| `(cleanup-[a-z-]+)` \| (`[^|]*`) \|", RETENTION, re.MULTILINE))
     assert {name: cron for name, cron in found.items() if name.startswith("cleanup")} == shown
 

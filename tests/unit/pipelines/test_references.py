@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app import errors
 from app import settings as all_settings
-from app.jobs.pipeline import Pipeline
+from app.jobs.model.pipeline import Pipeline
 from app.pipelines import chart_image, strategy, video
 from app.pipelines.chart_image.schema import ChartAnalysis
 from app.pipelines.strategy.schema import Strategy

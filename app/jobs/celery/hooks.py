@@ -1,0 +1,88 @@
+"""What our processes do at the turning points of Celery's own."""
+
+import importlib
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery, concurrency, signals
+from celery.concurrency import prefork
+from celery.worker import state as worker_state
+
+from app.errors import StorageUnavailable, Superseded
+from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model import ticket
+from app.jobs.model.job import JobError
+from app.jobs.platform import Platform
+
+logger = logging.getLogger(__name__)
+
+
+def connect(celery: Celery, platform: Platform) -> None:
+    """Hang the platform into the application's signals."""
+
+    def on_beat(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            # Imported here, while there is one thread: beat and the reconciler both ask for it.
+            _ = celery.backend
+            Reconciler(platform).start()
+
+    def on_worker_start(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            platform.slots = _slots(sender)
+            if not _forks(sender):
+                of_stages = platform.registry.imports_of(sender.app.amqp.queues.consume_from)
+                preload((*of_stages, *platform.driver_modules))
+
+    def on_worker_end(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:
+            give_back(platform)
+
+    signals.beat_init.connect(on_beat, weak=False)
+    signals.worker_init.connect(on_worker_start, weak=False)  # before its processes are forked
+    signals.worker_shutdown.connect(on_worker_end, weak=False)
+
+
+def preload(modules: Iterable[str]) -> None:
+    """Import what tasks will import, while there is one thread. What is not installed is told by
+    the task that needs it."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            logger.warning(
+                "a module of tasks is not imported",
+                extra={"module_name": name, "reason": str(error)},
+            )
+
+
+def _forks(worker: Any) -> bool:  # Celery's
+    """Whether its tasks run in processes of their own, which import for themselves."""
+    return concurrency.get_implementation(worker.pool_cls) is prefork.TaskPool
+
+
+def _slots(worker: Any) -> int:  # Celery's
+    """How many tasks it will run at once, at most."""
+    most = getattr(worker, "max_concurrency", None) or worker.concurrency
+    return most if isinstance(most, int) else 1  # "auto" is settled later
+
+
+def give_back(platform: Platform) -> None:
+    """Queue the jobs again that this worker leaves unfinished, so that none waits for its lease."""
+    platform.keeper.let_go(Superseded("the worker is stopping"))
+    for request in tuple(worker_state.active_requests):
+        found = ticket.parse_task_id(request.id)
+        if found is None:
+            continue
+        job_id, fence = found
+        error = JobError(
+            type="WorkerStopped", message="its worker was stopped", retryable=True, attempt=0
+        )
+        try:
+            job = platform.upkeep.give_back(job_id, fence + 1, error=error, now=datetime.now(UTC))
+        except StorageUnavailable as away:
+            logger.warning("a job waits for its lease", extra={"job_id": job_id, "reason": away})
+            continue
+        if job is not None:
+            platform.events.state(job)

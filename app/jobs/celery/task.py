@@ -1,0 +1,123 @@
+"""The base class of every stage: one task that runs tied to a job, and as plain Celery."""
+
+import random
+import uuid
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded, TimeLimitExceeded
+
+from app.errors import CeleriacError, LimitExceeded, PermanentError, RateLimited, RetryableError
+from app.jobs import platform
+from app.jobs.model import retry, ticket
+from app.jobs.model.job import Json, JsonObject
+from app.jobs.model.ticket import Ticket
+from app.jobs.model.work import Work
+from app.jobs.platform import Platform
+from app.jobs.run import finalizer_run, stage_run
+from app.jobs.run.outcome import Ending, EndKind
+from app.jobs.run.plain_work import PlainWork
+
+HANDED_KEY = "work"
+"""Under this name a stage that leaves files to the next one returns `self.work.key`."""
+
+
+class JobTask(Task):  # type: ignore[misc]  # Celery has no types
+    """Use as `@shared_task(name=..., base=JobTask, bind=True)`; `self.work` is the present `Work`.
+
+    A message that carries a ticket runs its job's stage; any other call is plain Celery: arguments
+    in, JSON out, `RetryableError` retried by Celery with the pauses that jobs have.
+    """
+
+    abstract = True
+    throws = (PermanentError,)  # logged as what they are: bad input, and no fault of the code
+
+    @property
+    def work(self) -> Work:
+        """The run that this call is."""
+        current = getattr(self.request, "celeriac_work", None)
+        if current is None:
+            raise CeleriacError(f"the task {self.name} is not running")
+        work: Work = current
+        return work
+
+    @property
+    def platform(self) -> Platform:
+        """The platform of this process."""
+        return platform.of(self.app)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Json:
+        own = ticket.find_ticket(self.request.headers, task=self.name)
+        if own is None:
+            return self._run_plain(args, kwargs)
+        ending = self._run_ticket(own, args, kwargs)
+        return _answer(ending)
+
+    def on_failure(
+        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
+    ) -> None:
+        """Celery calls this in the worker's main process when it killed a child at the hard time
+        limit. Nobody else can tell then that the job failed."""
+        if isinstance(exc, TimeLimitExceeded):
+            stage_run.fail_killed(self.platform, task_id)
+
+    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> Ending:
+        home = self.platform
+        run_it = finalizer_run.run_finalizer if own.is_finalizer else stage_run.run_stage
+        worker = self.request.hostname or "local"
+        return run_it(home, own, lambda work: self._call(work, args, kwargs), worker=worker)
+
+    def _run_plain(self, args: Any, kwargs: Any) -> Json:
+        request = self.request
+        work = PlainWork(
+            self.platform,
+            key=_key_of(args) or request.id or str(uuid.uuid4()),
+            attempt=request.retries + 1,
+            tell=self._tell,
+        )
+        try:
+            return self._call(work, args, kwargs)
+        except RetryableError as error:
+            asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
+            policy = work.platform.retry_policy
+            failures = request.retries + 1
+            pause_s = retry.pause_s(failures, policy=policy, asked_s=asked_s, rng=random.random)
+            most = work.platform.settings.jobs.max_attempts - 1
+            raise self.retry(exc=error, countdown=pause_s, max_retries=most) from error
+
+    def _call(self, work: Work, args: Any, kwargs: Any) -> Json:
+        self.request.celeriac_work = work
+        try:
+            return self.run(*args, **kwargs)
+        except SoftTimeLimitExceeded as error:
+            raise LimitExceeded("the time limit of its queue is over") from error
+        finally:
+            self.request.celeriac_work = None
+
+    def _tell(self, meta: JsonObject) -> None:
+        if self.request.id and not self.request.is_eager:
+            self.update_state(state="PROGRESS", meta=meta)
+
+
+def _key_of(args: Any) -> str | None:
+    """What an earlier stage of a chain calls the work, and hands on in what it returned.
+
+    Not Celery's root id: all tasks that one task sends have the same.
+    """
+    handed = args[0] if args else None
+    key = handed.get(HANDED_KEY) if isinstance(handed, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def _answer(ending: Ending) -> Json:
+    """The ending in Celery's words. The message is acknowledged in each case; the row decides what
+    comes next, so that Celery is never asked to deliver again."""
+    match ending.kind:
+        case EndKind.DONE:
+            return ending.output
+        case EndKind.RETRIED:
+            raise Retry("its job is queued again", exc=ending.error)
+        case EndKind.FAILED if ending.error is not None:
+            raise ending.error
+        case _:
+            raise Ignore(ending.kind.value)

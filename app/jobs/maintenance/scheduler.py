@@ -1,0 +1,84 @@
+"""Begins the jobs of schedules when their time has come; a part of beat, beside the reconciler.
+
+Any number of schedulers may run at once: a firing is a job whose idempotency key names the schedule
+and the moment, so that one of them makes it. What Redis or a beat that was away missed is made up
+for once, by the last moment that has come.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from app.jobs.maintenance import job_schedules
+from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model.job import JobRequest, JobSummary
+from app.jobs.platform import Platform
+from app.jobs.service import Jobs
+from app.jobs.store.job_store import IdempotencyConflict, JobFilter
+
+logger = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """One look at every schedule is `tick`."""
+
+    def __init__(
+        self, platform: Platform, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._platform = platform
+        self._jobs = Jobs(platform)
+        self._clock = clock
+        self._began_at = clock()
+        self._done_until: dict[str, datetime] = {}
+
+    def tick(self) -> None:
+        """Begin what is due. Raises StorageUnavailable."""
+        now = self._clock()
+        for schedule in self._platform.schedules:
+            if schedule.is_on:
+                self._look_at(schedule, now)
+
+    def _look_at(self, schedule: Scheduled, now: datetime) -> None:
+        due_at = schedule.due_at(now)
+        if not self._since(schedule) < due_at <= now:
+            return
+        last = last_job(self._jobs, schedule)
+        if last is not None and not last.state.is_final:
+            logger.warning(
+                "a schedule is passed over: its last job is not over",
+                extra={"schedule": schedule.name, "job_id": last.id},
+            )
+        else:
+            self._begin(schedule, due_at)
+        self._done_until[schedule.name] = due_at
+
+    def _since(self, schedule: Scheduled) -> datetime:
+        """Moments after this one are not done yet. A schedule that never ran begins with us: an
+        installation does not make up for a past that it has not had."""
+        if schedule.name not in self._done_until:
+            last = last_job(self._jobs, schedule)
+            known = last.created_at if last is not None else self._began_at
+            self._done_until[schedule.name] = known
+        return self._done_until[schedule.name]
+
+    def _begin(self, schedule: Scheduled, due_at: datetime) -> None:
+        request = JobRequest(
+            pipeline=schedule.kind,
+            params=schedule.params,
+            labels={job_schedules.LABEL: schedule.name},
+            idempotency_key=f"schedule:{schedule.name}:{due_at.isoformat()}",
+        )
+        named = {"schedule": schedule.name, "due_at": due_at.isoformat()}
+        try:
+            job = self._jobs.submit(request)
+        except IdempotencyConflict:
+            logger.info("another beat with other settings has begun it", extra=named)
+        else:
+            logger.info("a schedule has begun its job", extra={**named, "job_id": job.id})
+
+
+def last_job(jobs: Jobs, schedule: Scheduled) -> JobSummary | None:
+    """The last job that began by the schedule."""
+    wanted = JobFilter(pipeline=schedule.kind, labels={job_schedules.LABEL: schedule.name})
+    found = jobs.list(wanted, limit=1).jobs
+    return found[0] if found else None

@@ -1,0 +1,1 @@
+"""One run of one stage in a worker: claim, lease, progress, outcome."""

@@ -1,0 +1,61 @@
+"""`Work` of a task that was called as plain Celery: no row, no lease, nothing to cancel."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app.jobs.model.job import Artifact, Job, JobId, JobRequest, JsonObject, Seen
+from app.jobs.platform import Platform
+from app.jobs.run import workspace
+from app.jobs.run.progress import Meter
+from app.jobs.run.running import Running
+from app.jobs.run.stop import Stop
+from app.jobs.service import Jobs
+
+
+class PlainWork(Running):
+    """One run of a task. `tell` shows progress to whoever asks Celery for the task's state."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        key: str,
+        attempt: int,
+        tell: Callable[[JsonObject], None],
+    ) -> None:
+        super().__init__(platform, key=key, attempt=attempt, stop=Stop())
+        self._meter = Meter(lambda seen: tell(_meta(seen)), floor=0.0)
+
+    @property
+    def job_id(self) -> JobId | None:
+        return None
+
+    def progress(
+        self,
+        percent: float,
+        message: str = "",
+        *,
+        speed: str | None = None,
+        eta_seconds: float | None = None,
+    ) -> None:
+        self._meter.report(
+            Seen(progress=percent, message=message, speed=speed, eta_seconds=eta_seconds)
+        )
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        return Jobs(self._platform).submit_many(requests)
+
+    def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
+        folder = f"plain/{workspace.folder_name(self.key)}"
+        return self._stored(
+            path, folder=folder, name=workspace.checked_name(name), media_type=media_type
+        )
+
+
+def _meta(seen: Seen) -> JsonObject:
+    return {
+        "progress": seen.progress,
+        "message": seen.message,
+        "speed": seen.speed,
+        "eta_seconds": seen.eta_seconds,
+    }

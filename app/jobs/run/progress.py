@@ -1,0 +1,96 @@
+"""Progress as clients see it: of the whole job, never going backwards, at most so often."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from app.jobs.model.job import Seen
+
+INTERVAL_S = 0.25
+"""Four events a second are smooth for an eye and cheap for Redis."""
+
+
+def job_percent(stage_percent: float, *, share: tuple[float, float]) -> float:
+    """A stage's own percentage as the job's.
+
+    >>> job_percent(50, share=(60, 90))
+    75.0
+    """
+    start, end = share
+    return start + (end - start) * min(max(stage_percent, 0.0), 100.0) / 100.0
+
+
+class Periodic:
+    """Says yes once in a while."""
+
+    def __init__(self, *, every_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._due_at = monotonic() + every_s
+
+    def is_due(self) -> bool:
+        """Whether `every_s` have passed since it last said so, or since the beginning."""
+        now = self._monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._every_s
+        return True
+
+
+class Meter:
+    """Takes every report of one run and tells those that matter; safe to use from many threads.
+
+    What comes too early is kept: `flush` tells the last of it.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[Seen], None],
+        *,
+        floor: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._floor = floor
+        self._monotonic = monotonic
+        self._told_at = -INTERVAL_S
+        self._kept: Seen | None = None
+        self._last: Seen | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def floor(self) -> float:
+        """The highest percentage so far: it never goes below."""
+        return self._floor
+
+    @property
+    def last(self) -> Seen | None:
+        """The last report, told or not."""
+        return self._last
+
+    def report(self, seen: Seen) -> None:
+        """Tell it, or keep it when something was told just now."""
+        with self._lock:
+            self._floor = max(self._floor, seen.progress)
+            raised = Seen(
+                progress=self._floor,
+                message=seen.message,
+                speed=seen.speed,
+                eta_seconds=seen.eta_seconds,
+            )
+            self._last = raised
+            if self._monotonic() - self._told_at < INTERVAL_S:
+                self._kept = raised
+                return
+            self._tell_now(raised)
+
+    def flush(self) -> None:
+        """Tell what was kept, when there is something."""
+        with self._lock:
+            if self._kept is not None:
+                self._tell_now(self._kept)
+
+    def _tell_now(self, seen: Seen) -> None:
+        self._told_at = self._monotonic()
+        self._kept = None
+        self._tell(seen)

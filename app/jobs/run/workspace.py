@@ -1,0 +1,56 @@
+"""Where work leaves its files and how it runs its processes, whether a job's or not."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app.errors import InvalidInput, ProcessFailed, StorageUnavailable
+from app.jobs.run.stop import Stop
+from app.worker import process_group
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def folder(temp_dir: Path, key: str) -> Path:
+    """The folder of one piece of work, made when it is not there."""
+    path = temp_dir.resolve() / folder_name(key)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageUnavailable(f"no folder for temporary files: {error.strerror}") from error
+    return path
+
+
+def folder_name(key: str) -> str:
+    """The key, when it can name a folder, as ids of jobs and Celery's own can; else its digest.
+
+    Clients of Celery may call their tasks what they like, `../..` too.
+    """
+    return key if _PLAIN_NAME.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+
+
+def checked_name(name: str) -> str:
+    """An artifact's name, when it can be one: a file name without a path; else InvalidInput."""
+    is_plain = name not in ("", ".", "..") and "/" not in name and name.isprintable()
+    if not is_plain or len(name.encode()) > 255:
+        raise InvalidInput(f"no name for an artifact: {name!r}")
+    return name
+
+
+def run_process(
+    stop: Stop,
+    command: Sequence[str],
+    *,
+    on_line: Callable[[str], None] | None,
+    timeout_s: float | None,
+) -> str:
+    """Run a child that ends when the work is told to; see `Work.run_process`."""
+    stop.check()
+    group = process_group.ProcessGroup(command)
+    try:
+        with stop.covering(group):
+            return group.run(on_line=on_line, timeout_s=timeout_s)
+    except ProcessFailed:
+        stop.check()  # it failed because we ended it
+        raise

@@ -1,0 +1,1 @@
+"""Jobs in the database: every read and every write of their rows."""

@@ -1,0 +1,170 @@
+"""Jobs that other jobs have submitted: counted, waited for, cancelled with their parent."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select, text, update
+
+from app.jobs.model.job import FINAL_STATES, Job, JobError, JobId, JobState, JsonObject, Seen
+from app.jobs.store import callbacks, changes, rows
+from app.storage import schema
+from app.storage.engine import Database
+
+_jobs = schema.jobs
+
+# As in the partial indexes, word for word: SQLite uses one only for the same condition.
+_WAITING = text("waits_for_children")
+_TO_CANCEL = text("cancel_requested")
+
+Counts = dict[JobState, int]
+"""How many children are in each state; every state has its number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What a parent wants to know of a child. Results stay out of it: a parent may have thousands
+    of children."""
+
+    id: JobId
+    state: JobState
+    params: JsonObject
+    error: JobError | None
+
+
+class ChildStore:
+    """Children by their parent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, Counts]:
+        """The children of each job that has any."""
+        query = (
+            select(_jobs.c.parent_id, _jobs.c.state, func.count())
+            .where(_jobs.c.parent_id.in_(parent_ids))
+            .group_by(_jobs.c.parent_id, _jobs.c.state)
+        )
+        found: dict[JobId, Counts] = defaultdict(lambda: dict.fromkeys(JobState, 0))
+        with self._database.read() as connection:
+            for parent_id, state, count in connection.execute(query):
+                found[parent_id][JobState(state)] = count
+        return dict(found)
+
+    def of_parent(self, parent_id: JobId) -> list[Child]:
+        """The children in the order in which they were submitted."""
+        return self._children(_jobs.c.parent_id == parent_id)
+
+    def find_many(self, job_ids: Collection[JobId]) -> list[Child]:
+        """Those jobs that there are, in the order in which they were submitted."""
+        return self._children(_jobs.c.id.in_(job_ids))
+
+    def waiting_parents(self, *, limit: int) -> list[Job]:
+        """Queued jobs that wait for their children."""
+        query = select(_jobs).where(_WAITING, _jobs.c.published_at.is_(None)).limit(limit)
+        with self._database.read() as connection:
+            return [rows.parse_job(row) for row in connection.execute(query)]
+
+    def show(self, parent: Job, seen: Seen) -> Job | None:
+        """Keep in a waiting parent's row how far its children are; None when it has moved on, or
+        somebody else was as quick."""
+        where = (
+            _jobs.c.id == parent.id,
+            _jobs.c.fence == parent.fence,
+            _jobs.c.state == JobState.QUEUED.value,
+            _jobs.c.message == parent.message,
+            _jobs.c.progress <= seen.progress,
+        )
+        with self._database.write() as connection:
+            return changes.apply(
+                connection, where, {"progress": seen.progress, "message": seen.message}
+            )
+
+    def cancel_queued(
+        self,
+        *,
+        parent_id: JobId | None = None,
+        finalized_kinds: Collection[str],
+        now: datetime,
+        limit: int,
+    ) -> list[Job]:
+        """Cancel children that no worker has and whose parent was cancelled; with a parent, only
+        those of it. Their own children are to be cancelled then. The reconciler runs the
+        finalizers of those that had begun."""
+        has_begun = and_(_jobs.c.pipeline.in_(sorted(finalized_kinds)), _jobs.c.fence > 0)
+        values = {
+            **changes.ended(JobState.CANCELLED, has_finalizer=False, now=now),
+            "finalizer_due": has_begun,
+        }
+        found = select(_jobs.c.id).where(_to_cancel(parent_id)).limit(limit)
+        with self._database.read() as connection:
+            if connection.execute(found.limit(1)).one_or_none() is None:
+                return []
+        statement = (
+            update(_jobs)
+            .where(_jobs.c.id.in_(found.with_for_update(skip_locked=True)))
+            .values(**values)
+            .returning(_jobs)
+        )
+        with self._database.write() as connection:
+            cancelled = [rows.parse_job(row) for row in connection.execute(statement)]
+            for job in cancelled:
+                callbacks.record(connection, job)
+            changes.cancel_children(connection, [job.id for job in cancelled])
+        return cancelled
+
+    def used_keys(self, keys: Sequence[str]) -> set[str]:
+        """Those idempotency keys under which a job was submitted."""
+        column = _jobs.c.idempotency_key
+        with self._database.read() as connection:
+            found = connection.execute(select(column).where(column.in_(keys)))
+            return {row[0] for row in found}
+
+    def _children(self, where: ColumnElement[bool]) -> list[Child]:
+        columns = (_jobs.c.id, _jobs.c.state, _jobs.c.params, _jobs.c.error)
+        with self._database.read() as connection:
+            found = connection.execute(select(*columns).where(where).order_by(_jobs.c.id))
+            return [
+                Child(
+                    id=JobId(row.id),
+                    state=JobState(row.state),
+                    params=row.params,
+                    error=rows.parse_error(row.error),
+                )
+                for row in found
+            ]
+
+
+def _to_cancel(parent_id: JobId | None) -> ColumnElement[bool]:
+    flagged = and_(_TO_CANCEL, _jobs.c.state == JobState.QUEUED.value)
+    return flagged if parent_id is None else and_(flagged, _jobs.c.parent_id == parent_id)
+
+
+def seen_of(counts: Counts, *, share: tuple[float, float]) -> Seen:
+    """How far a parent is by its children. `share` is their part of the parent's progress.
+
+    >>> seen_of({JobState.SUCCEEDED: 2, JobState.FAILED: 1, JobState.QUEUED: 1}, share=(10, 90))
+    Seen(progress=70.0, message='3 of 4 done, 1 failed', speed=None, eta_seconds=None)
+    """
+    total = sum(counts.values())
+    done = sum(counts.get(state, 0) for state in FINAL_STATES)
+    start, end = share
+    names = (JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
+    others = [f"{counts[state]} {state}" for state in names if counts.get(state)]
+    return Seen(
+        progress=start + (end - start) * (done / total if total else 1.0),
+        message=", ".join([f"{done} of {total} done", *others]),
+    )
+
+
+def shown(counts: Counts | None) -> dict[str, int] | None:
+    """The counts as clients see them; None when there are no children.
+
+    >>> shown({JobState.SUCCEEDED: 2, JobState.FAILED: 1})
+    {'total': 3, 'queued': 0, 'running': 0, 'succeeded': 2, 'failed': 1, 'cancelled': 0}
+    """
+    if counts is None:
+        return None
+    states = {state.value: counts.get(state, 0) for state in JobState}
+    return {"total": sum(counts.values()), **states}

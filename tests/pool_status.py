@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.control.status import PoolState, PoolStatus
+from app.control.pool.status import PoolState, PoolStatus
 
 _QUIET = PoolStatus(
     observed_generation=1,

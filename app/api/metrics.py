@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.links import PREFIX
 from app.broker.connection import Connection
-from app.control import board
-from app.control import metrics as pool_metrics
-from app.control.pool import PoolKey
+from app.control.pool.worker_pool import PoolKey
+from app.control.report import metrics as pool_metrics
+from app.control.report import pool_snapshot as board
 from app.errors import CeleriacError
 from app.jobs.model.job import Job, JobRequest
 from app.jobs.platform import Platform

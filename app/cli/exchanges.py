@@ -7,14 +7,14 @@ import typer
 
 def check_exchange(name: str) -> str:
     """The name of an exchange. Raises `BadParameter`."""
-    from app.control import spec  # brings pydantic, which no help text needs
+    from app.control.pool import spec  # brings pydantic, which no help text needs
 
     return _checked(name, spec.Exchange, "blanks and * ? [ ] \\ have a meaning in channel names")
 
 
 def check_fanout_prefix(prefix: str) -> str:
     """A `fanout_prefix`; empty where the application has turned it off. Raises `BadParameter`."""
-    from app.control import spec  # as above
+    from app.control.pool import spec  # as above
 
     return _checked(
         prefix,

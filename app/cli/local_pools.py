@@ -11,7 +11,7 @@ from app.cli import client, output, running
 from app.errors import NotFound
 
 if TYPE_CHECKING:
-    from app.control.status import PoolStatus
+    from app.control.pool.status import PoolStatus
 
 Pool = Mapping[str, Any]  # a PoolView as the API sends it
 

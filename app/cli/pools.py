@@ -103,7 +103,7 @@ def print_definition() -> None:
 async def _read_all(
     namespace: str | None, *, context: str | None, is_everywhere: bool
 ) -> list[Manifest]:
-    from app.control import spec
+    from app.control.pool import spec
     from app.operator.resources import workload_kinds as kinds
 
     async with _server(context) as server:
@@ -113,7 +113,7 @@ async def _read_all(
 
 
 async def _read_one(name: str, namespace: str | None, *, context: str | None) -> Manifest:
-    from app.control import spec
+    from app.control.pool import spec
     from app.operator.resources import workload_kinds as kinds
 
     async with _server(context) as server:

@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.control import audit, contested, settling, views
-from app.control.judging import BrokerView
-from app.control.memory import FRESH, PoolMemory
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.decide import debounce as settling
+from app.control.decide.pool_memory import FRESH, PoolMemory
+from app.control.observe import broker_view as views
+from app.control.observe.broker_view import BrokerView, Group
+from app.control.pool import contested
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import BrokerKey, Brokers, DrainEnd, Pools, Replicas, Reports, Tick
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.turn import Turns
-from app.control.views import Group
+from app.control.reconcile import Turns
+from app.control.report import audit
 
 DRAIN_POLL_S = 1.0
 """While replicas drain a pool is looked at this often: each second of theirs is paid for."""

@@ -20,9 +20,9 @@ from app.broker.model import (
     NodeConsumers,
     NodeName,
 )
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
-from app.control.problems import PoolProblem
-from app.control.status import PoolEvent, PoolStatus
+from app.control.pool.problems import PoolProblem
+from app.control.pool.status import PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.queues import QueueName
 from app.scaling.crew import Removal as Removal
 
@@ -201,6 +201,14 @@ class DrainEnd:
     replica: InstanceName
     outcome: DrainOutcome
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """A target was written."""
+
+    was: int
+    now: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from app.broker.address import Address
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.revocations import Revocations
-from app.control.pool import WorkerPool
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 
 

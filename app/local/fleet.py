@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.broker.model import NodeName
-from app.control.pool import WorkerPool
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal, Target
-from app.control.problems import PoolProblem, ProblemReason
 from app.errors import CeleriacError
 from app.local import backoff, console
 from app.local import hurry as hurries

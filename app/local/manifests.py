@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from app.control import pool as pools
-from app.control import spec as specs
-from app.control.annotations import CELERY_POOL
-from app.control.pool import PoolKey, WorkerPool
-from app.control.problems import PoolProblem
+from app.control.pool import spec as specs
+from app.control.pool import worker_pool as pools
+from app.control.pool.annotations import CELERY_POOL
+from app.control.pool.problems import PoolProblem
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import InvalidInput
 from app.local import celery_pools
 from app.local.pools import NAME_LIMIT, NAMESPACE, LocalPool

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.control import pool as pools
-from app.control.pool import PoolKey, WorkerPool
+from app.control.pool import worker_pool as pools
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import InvalidInput
 from app.local.celery_pools import PoolStart
 from app.queues import QUEUES, PoolKind, Queue

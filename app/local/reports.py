@@ -5,11 +5,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from app.broker.connection import Connection
-from app.control import board
-from app.control.board import Board
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool.status import EventType, PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Tick
-from app.control.status import EventType, PoolEvent, PoolStatus
+from app.control.report import pool_snapshot as board
+from app.control.report.pool_snapshot import Board
 from app.errors import BrokerUnreachable
 from app.local.console import Console
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.control.status import PoolStatus
+from app.control.pool.status import PoolStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

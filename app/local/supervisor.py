@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from app.broker.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
-from app.control.pool import UnreadablePool, WorkerPool
-from app.control.status import PoolStatus
+from app.control.pool.status import PoolStatus
+from app.control.pool.worker_pool import UnreadablePool, WorkerPool
 from app.local import celery_pools, revocation_file, statedb, status_file
 from app.local.brokers import LocalBrokers
 from app.local.celery_processes import CeleryProcesses, LoggedProcess

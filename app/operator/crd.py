@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from app.control import spec
+from app.control.pool import spec
 from app.operator.status.pool_status import WorkerPoolStatus
 
 Schema = dict[str, Any]  # OpenAPI v3 schema, as the API server's structural schemas have it
@@ -110,7 +110,7 @@ def definition() -> Schema:
 
 def manifest() -> str:
     """The definition as YAML."""
-    head = "# Made by `celeriac pools crd` from the models of app/control/spec.py and\n"
+    head = "# Made by `celeriac pools crd` from the models of app/control/pool/spec.py and\n"
     head += "# app/operator/status/pool_status.py. Change those, then: make generate\n"
     return head + yaml.safe_dump(definition(), sort_keys=False, width=96, allow_unicode=True)
 

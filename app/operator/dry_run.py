@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool.status import ConditionStatus, ConditionType, PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Broker, Brokers, DrainMark, InstanceName, Workers
-from app.control.status import ConditionStatus, ConditionType, PoolEvent, PoolStatus
 from app.errors import AccessDenied
 from app.operator.kubernetes.apiserver import ApiServer, Document, Patch
 from app.operator.metrics import OperatorMetrics

@@ -12,8 +12,8 @@ from uuid import uuid4
 import kopf
 
 from app.broker import heartbeats
-from app.control import spec
 from app.control.loop import Loop
+from app.control.pool import spec
 from app.control.ports import Brokers
 from app.errors import CeleriacError, InvalidInput, NotFound
 from app.operator import kopf_settings, probes

@@ -13,10 +13,10 @@ from prometheus_client import (
 )
 from prometheus_client.core import Metric
 
-from app.control import metrics
-from app.control.pool import PoolKey
+from app.control.pool.status import PoolStatus
+from app.control.pool.worker_pool import PoolKey
 from app.control.ports import Tick
-from app.control.status import PoolStatus
+from app.control.report import metrics
 from app.operator.kubernetes.responses import WriteOutcome
 from app.telemetry import scraping
 

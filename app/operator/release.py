@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from app.control import spec as specs
-from app.control import views
-from app.control.memory import FRESH
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.decide.pool_memory import FRESH
+from app.control.observe import broker_view as views
+from app.control.pool import spec as specs
+from app.control.pool.status import PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Brokers, Replicas, Tick
-from app.control.status import PoolEvent, PoolStatus
-from app.control.turn import Turns
+from app.control.reconcile import Turns
 from app.errors import ApiServerUnreachable, CeleriacError
 from app.operator import lifecycle as process
 from app.operator.kubernetes.apiserver import ApiServer

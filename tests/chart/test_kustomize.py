@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.control import pool as pools
+from app.control.pool import worker_pool as pools
 from tests.chart import api_schemas, rendering
 from tests.chart.rendering import Manifest, Values
 from tests.tools import kubernetes_clients

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.control import pool as pools
+from app.control.pool import worker_pool as pools
 from tests.chart import api_schemas, matrix
 from tests.chart.rendering import Manifest, Rendered
 

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from app.broker.model import BrokerReading
-from app.control import pool as pools
-from app.control.pool import PoolKey, WorkerPool
+from app.control.pool import worker_pool as pools
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import BrokerUnreachable
 from app.operator.resources.broker_links import KubernetesBrokers
 from app.operator.resources.secrets import Secrets

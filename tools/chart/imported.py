@@ -8,7 +8,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from app import queues, settings
-from app.control.spec import WorkerPoolSpec
+from app.control.pool.spec import WorkerPoolSpec
 from app.fetch import addresses
 
 Node = dict[str, Any]

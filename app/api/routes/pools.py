@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.api.services import ServicesParam
 from app.api.views import Listing, PoolView
-from app.control import board
+from app.control.report import pool_snapshot as board
 
 router = APIRouter(tags=["pools"])
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from app.api.views.view import View
 from app.broker.model import QueueReading
-from app.control.status import PoolStatus
+from app.control.pool.status import PoolStatus
 from app.jobs.model.job import JsonObject
 from app.jobs.model.pipeline import Pipeline
 from app.queues import PoolKind, Queue

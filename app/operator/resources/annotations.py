@@ -1,6 +1,6 @@
 """Every label, annotation and field manager that the operator writes on Kubernetes objects."""
 
-from app.control import spec
+from app.control.pool import spec
 
 FIELD_MANAGER = "celeriac-operator"
 REPORTER = f"{spec.GROUP}/operator"

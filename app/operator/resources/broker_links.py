@@ -12,10 +12,10 @@ from app.broker.address import NO_SENTINEL, Address, SentinelEntry
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading
-from app.control.pool import WorkerPool
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.spec import SentinelSpec
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import SentinelSpec
 from app.errors import BrokerUnreachable, InvalidInput
 from app.operator.resources.secrets import SecretKey, Secrets
 from app.queues import QueueName

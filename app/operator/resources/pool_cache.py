@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.control import pool as pools
-from app.control import spec as specs
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
-from app.control.problems import PoolProblem
+from app.control.pool import spec as specs
+from app.control.pool import worker_pool as pools
+from app.control.pool.problems import PoolProblem
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.errors import AccessDenied, CeleriacError, NotFound
 from app.operator.kubernetes.apiserver import METADATA_ONLY, ApiServer
 from app.operator.kubernetes.informer import Uid

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.control.pool import WorkerPool
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.spec import Mode
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import Mode
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
 from app.operator.kubernetes import responses as answers
 from app.operator.kubernetes.apiserver import ApiServer, Document, Patch

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.control.problems import PoolProblem, ProblemReason
+from app.control.pool.problems import PoolProblem, ProblemReason
 from app.errors import AccessDenied, CeleriacError, NotFound
 from app.operator.kubernetes.apiserver import ApiServer, Document
 

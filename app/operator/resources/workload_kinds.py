@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import ScaleTargetRef
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.spec import ScaleTargetRef
 from app.errors import NotFound
 from app.operator.kubernetes.apiserver import ApiServer
 

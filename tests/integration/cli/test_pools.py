@@ -8,8 +8,8 @@ import redis
 from typer.testing import CliRunner, Result
 
 from app.cli import application
-from app.control import board
-from app.control.board import Board
+from app.control.report import pool_snapshot as board
+from app.control.report.pool_snapshot import Board
 from app.errors import CeleriacError, NotFound
 from tests.integration.serving import Server
 from tests.pool_status import build_pool_status

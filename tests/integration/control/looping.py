@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator
 
 from app.control.loop import Loop
-from app.control.pool import WorkerPool
+from app.control.pool.status import ConditionType
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
-from app.control.status import ConditionType
 from tests.integration.control.staged import Operator
 from tests.unit.control.world import WorldBrokers, WorldPools, WorldReports
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from app.broker.address import parse_address
 from app.broker.link import Link
-from app.control import hearing
-from app.control import pool as pools
-from app.control.carrying import Carrying
-from app.control.hearing import Hearing
-from app.control.notes import Notes
-from app.control.pool import PoolKey, WorkerPool
+from app.control.apply import Carrying
+from app.control.observe import worker_heartbeats as hearing
+from app.control.observe.drain_progress import Notes
+from app.control.observe.worker_heartbeats import Hearing
+from app.control.pool import worker_pool as pools
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.queues import QueueName
 from app.scaling.drain import Plan

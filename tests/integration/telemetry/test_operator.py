@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from app.control.pool import PoolKey
+from app.control.pool.status import Condition, ConditionStatus, ConditionType
+from app.control.pool.worker_pool import PoolKey
 from app.control.ports import BrokerKey, DrainEnd, DrainOutcome, InstanceName, Tick
-from app.control.status import Condition, ConditionStatus, ConditionType
 from app.errors import InvalidInput
 from app.operator.kubernetes.responses import WriteOutcome
 from app.operator.metrics import OperatorMetrics

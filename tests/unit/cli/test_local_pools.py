@@ -2,7 +2,7 @@
 
 from app.api.views import PoolView
 from app.cli import local_pools
-from app.control.status import Condition, ConditionStatus, ConditionType
+from app.control.pool.status import Condition, ConditionStatus, ConditionType
 from tests.pool_status import build_pool_status
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.control import pool as pools
-from app.control.conditions import Findings
-from app.control.pool import PoolKey, WorkerPool
+from app.control.decide.evaluation import Findings
+from app.control.pool import worker_pool as pools
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.scaling.steps import Decision, Rule, Step
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control import consumers, hearing
-from app.control.carrying import Carrying
-from app.control.hearing import NOTHING_HEARD, Hearing
-from app.control.notes import Note, Notes
-from app.control.pool import WorkerPool
-from app.control.ports import Cancelled, DrainMark, InstanceName
-from app.control.reporting import Scaling
+from app.control.apply import Carrying
+from app.control.observe import consumers
+from app.control.observe import worker_heartbeats as hearing
+from app.control.observe.drain_progress import Note, Notes
+from app.control.observe.worker_heartbeats import NOTHING_HEARD, Hearing
+from app.control.pool.worker_pool import WorkerPool
+from app.control.ports import Cancelled, DrainMark, InstanceName, Scaling
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
 from app.scaling.crew import Answer

@@ -5,18 +5,20 @@ from typing import Any
 
 import pytest
 
-from app.control import conditions, findings
-from app.control.conditions import Findings
-from app.control.problems import EFFECTS, Finding, Level, ProblemReason
-from app.control.spec import Mode
-from app.control.status import Condition, ConditionType
+from app.control.decide import findings
+from app.control.decide.evaluation import Findings
+from app.control.pool import problems
+from app.control.pool.problems import EFFECTS, Finding, Level, ProblemReason
+from app.control.pool.spec import Mode
+from app.control.pool.status import Condition, ConditionType
+from app.control.report import conditions
 from app.errors import BrokerRefused, BrokerUnreachable
 from app.scaling.steps import Rule
 from tests.unit.control.builders import CALM, decided
 
 NOW_S = 1_000_000.0
 GONE = Finding(ProblemReason.TARGET_NOT_FOUND, "there is no Deployment shop")
-SILENT = findings.of_broker(BrokerUnreachable(host="redis:6379"))
+SILENT = problems.of_broker(BrokerUnreachable(host="redis:6379"))
 MISSPELT = Finding(ProblemReason.UNKNOWN_ANNOTATION, "the annotation x has no effect")
 NOTHING_READ = Findings(decision=decided(Rule.BLIND), draining=0)
 
@@ -190,7 +192,7 @@ def test_ready_tells_every_problem_and_warning() -> None:
 
 def test_a_broker_that_refuses_is_not_an_outage() -> None:
     """Issue 9: a wrong password was told as an outage."""
-    refused = findings.of_broker(BrokerRefused(host="redis:6379", reason="WRONGPASS: no"))
+    refused = problems.of_broker(BrokerRefused(host="redis:6379", reason="WRONGPASS: no"))
 
     assert refused.reason is ProblemReason.BROKER_REFUSED
     assert "refused by the broker at redis:6379: WRONGPASS: no; check the user" in refused.message

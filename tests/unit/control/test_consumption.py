@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control import consumption, findings, rounds, shortfalls
-from app.control.consumption import AwakeWorker, Consumption, WorkerRecord
+from app.control.decide import findings
+from app.control.decide import missing_consumers as shortfalls
+from app.control.decide.missing_consumers import Remedy
+from app.control.observe import consumer_polls as rounds
+from app.control.observe import consumption
+from app.control.observe.consumer_polls import Round
+from app.control.observe.consumption import AwakeWorker, Consumption, WorkerRecord
 from app.control.ports import Cancelled, InstanceName
-from app.control.rounds import Round
-from app.control.shortfalls import Remedy
 from app.queues import QueueName
 
 NOW_S = 1_000_000.0

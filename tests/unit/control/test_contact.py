@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from app.broker.model import BrokerReading, ControlTrouble, Elsewhere, Heartbeat, NodeName
-from app.control import contact, hearing
+from app.control.decide import contact
+from app.control.observe import worker_heartbeats as hearing
+from app.control.pool.problems import ProblemReason
+from app.control.pool.spec import BrokerSpec
 from app.control.ports import Instance, InstanceName
-from app.control.problems import ProblemReason
-from app.control.spec import BrokerSpec
 
 NOW_S = 1_000.0
 POD = Instance(name=InstanceName("pod-1"), host="pod-1", is_ready=True)

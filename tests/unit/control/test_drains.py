@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.control import drains
-from app.control.drains import Drains
+from app.control.observe import drains
+from app.control.observe.drains import Drains
 from app.control.ports import (
     DrainEnd,
     DrainMark,

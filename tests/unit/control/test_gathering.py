@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName, QueueReading
-from app.control import gathering, hearing
-from app.control import notes as noting
-from app.control.gathering import Gathered
-from app.control.hearing import NOTHING_HEARD, Hearing
-from app.control.notes import Note, Notes
+from app.control.observe import drain_progress as noting
+from app.control.observe import observation as gathering
+from app.control.observe import worker_heartbeats as hearing
+from app.control.observe.drain_progress import Note, Notes
+from app.control.observe.observation import Gathered
+from app.control.observe.worker_heartbeats import NOTHING_HEARD, Hearing
 from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.queues import QueueName
 from app.scaling.crew import Answer

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 from app.broker.model import BrokerReading, Heartbeat, NodeName, QueueReading
-from app.control import hearing, leaving, statuses
-from app.control.hearing import Hearing
-from app.control.judging import BrokerView, judge
-from app.control.memory import FRESH
+from app.control.decide.evaluation import judge
+from app.control.decide.pool_memory import FRESH
+from app.control.observe import leaving
+from app.control.observe import worker_heartbeats as hearing
+from app.control.observe.broker_view import BrokerView
+from app.control.observe.worker_heartbeats import Hearing
 from app.control.ports import Instance, InstanceName, Target
-from app.control.statuses import Course
+from app.control.report import status_builder as statuses
+from app.control.report.status_builder import Course
 from app.queues import QueueName
 from app.scaling.crew import Removal
 from tests.unit.control.builders import worker_pool

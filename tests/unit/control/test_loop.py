@@ -13,11 +13,11 @@ from app.broker import keys
 from app.broker.model import BrokerReading, MisnamedQueue, NodeAnswer, NodeName
 from app.control import loop as loops
 from app.control.loop import Loop
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.spec import Mode
+from app.control.pool.status import ConditionStatus, ConditionType, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Broker, BrokerKey, DrainMark, InstanceName, Target
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import Mode
-from app.control.status import ConditionStatus, ConditionType, PoolStatus
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
@@ -509,7 +509,7 @@ def test_a_status_that_cannot_be_written_does_not_stop_the_scaling(
     run(stage, 2)
 
     assert stage.world.replicas == 1
-    assert caplog.record_tuples[0][:2] == ("app.control.turn", logging.WARNING)
+    assert caplog.record_tuples[0][:2] == ("app.control.reconcile", logging.WARNING)
 
 
 def test_slots_are_asked_of_one_worker_where_the_spec_is_silent() -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from app.control.pool import PoolKey
-from app.control.status import ConditionType
+from app.control.pool.status import ConditionType
+from app.control.pool.worker_pool import PoolKey
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Pod, Stage, World

@@ -4,9 +4,9 @@ from functools import reduce
 
 import pytest
 
-from app.control import refusals
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.refusals import ScaleAttempt, ScaleRefusal
+from app.control.decide import refusals
+from app.control.decide.refusals import ScaleAttempt, ScaleRefusal
+from app.control.pool.problems import PoolProblem, ProblemReason
 
 REFUSED = PoolProblem(ProblemReason.SCALE_REFUSED, "no more than 4")
 LOST = PoolProblem(ProblemReason.SCALE_CONFLICT, "another client was faster")

@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
-from app.control import conditions, reporting
-from app.control.conditions import Findings
-from app.control.problems import Finding, ProblemReason
-from app.control.reporting import Scaling, Told
-from app.control.status import (
+from app.control.decide.evaluation import Findings
+from app.control.decide.pool_memory import Tellings
+from app.control.pool.problems import Finding, ProblemReason
+from app.control.pool.status import (
     EventType,
     PoolEvent,
     PoolState,
     PoolStatus,
     QueueStatus,
 )
+from app.control.ports import Scaling
+from app.control.report import conditions
+from app.control.report import pool_events as reporting
+from app.control.report.pool_events import Told
 from app.queues import QueueName
 from app.scaling.steps import Rule
 from tests.unit.control.builders import CALM, decided
@@ -236,7 +239,7 @@ def event(reason: str, message: str, at_s: float) -> PoolEvent:
 def test_events_do_not_flood(
     told_before: list[tuple[str, str, float]], at_s: float, *, want: bool
 ) -> None:
-    told: reporting.Tellings = {(why, text): when for why, text, when in told_before}
+    told: Tellings = {(why, text): when for why, text, when in told_before}
     new = event("ScaledDown", "3 -> 2", at_s)
 
     chosen, now_told = reporting.worth_telling([new], told)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.control import schedules
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.schedules import Bounds
-from app.control.spec import ScheduleSpec
+from app.control.pool import schedules
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.schedules import Bounds
+from app.control.pool.spec import ScheduleSpec
 
 
 def window(

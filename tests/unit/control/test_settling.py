@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.control import settling
-from app.control.settling import Settling
+from app.control.decide import debounce as settling
+from app.control.decide.debounce import Settling
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
 

@@ -3,8 +3,8 @@
 import pytest
 
 from app.broker.model import Heartbeat, NodeConsumers, NodeName
-from app.control import slots
-from app.control.hearing import Hearing
+from app.control.observe import slots
+from app.control.observe.worker_heartbeats import Hearing
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000.0

@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
-from app.control import annotations, policies
-from app.control import pool as pools
-from app.control.pool import PoolKey, UnreadablePool
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.spec import BrokerSpec, Mode
+from app.control.pool import annotations, policies
+from app.control.pool import worker_pool as pools
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.spec import BrokerSpec, Mode
+from app.control.pool.worker_pool import PoolKey, UnreadablePool
 from app.scaling.crew import DrainPolicy
 from app.scaling.policy import (
     BacklogPerReplica,

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.broker.model import BrokerReading, Heartbeat, NodeName
-from app.control import hearing, startups
-from app.control.hearing import Hearing
+from app.control.observe import startups
+from app.control.observe import worker_heartbeats as hearing
+from app.control.observe.worker_heartbeats import Hearing
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000_000.0

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.control import findings, states
-from app.control.conditions import Findings
-from app.control.problems import EFFECTS, Finding, Level, ProblemReason
-from app.control.spec import Mode
-from app.control.status import PoolState
+from app.control.decide import findings
+from app.control.decide.evaluation import Findings
+from app.control.pool.problems import EFFECTS, Finding, Level, ProblemReason
+from app.control.pool.spec import Mode
+from app.control.pool.status import PoolState
+from app.control.report import states
 from app.scaling.steps import Rule
 from tests.unit.control.builders import CALM, decided
 

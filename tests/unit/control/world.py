@@ -21,7 +21,9 @@ from app.broker.model import (
     QueueReading,
 )
 from app.control.loop import Loop
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.status import PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import (
     Broker,
     BrokerKey,
@@ -33,8 +35,6 @@ from app.control.ports import (
     Target,
     Tick,
 )
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.status import PoolEvent, PoolStatus
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
 

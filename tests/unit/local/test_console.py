@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.broker.address import parse_address
 from app.broker.connection import Connection
-from app.control.status import EventType, PoolEvent, PoolState, PoolStatus
+from app.control.pool.status import EventType, PoolEvent, PoolState, PoolStatus
 from app.local import pools
 from app.local.console import Console, Places, Terminal
 from app.local.pools import LocalPool

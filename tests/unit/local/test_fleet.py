@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.broker.model import NodeName
+from app.control.pool.problems import PoolProblem
 from app.control.ports import DrainMark, InstanceName, Target
-from app.control.problems import PoolProblem
 from app.local import pools
 from app.local.fleet import Fleet
 from app.local.pools import LocalPool

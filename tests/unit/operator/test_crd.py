@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from app.control.spec import WorkerPoolSpec
+from app.control.pool.spec import WorkerPoolSpec
 from app.operator import crd
 from app.operator.status.pool_status import WorkerPoolStatus
 

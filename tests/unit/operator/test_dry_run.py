@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.broker.model import NodeName
+from app.control.pool.status import Condition, ConditionStatus, ConditionType, PoolStatus
 from app.control.ports import DrainMark, InstanceName
-from app.control.status import Condition, ConditionStatus, ConditionType, PoolStatus
 from app.errors import AccessDenied
 from app.operator import dry_run
 from app.operator.dry_run import (

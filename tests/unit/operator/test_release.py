@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.control.pool import WorkerPool
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import InstanceName
 from app.operator import release as releasing
 from app.operator.release import Released

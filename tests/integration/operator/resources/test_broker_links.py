@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.control import pool as pools
-from app.control.pool import PoolKey, WorkerPool
-from app.control.problems import PoolProblem, ProblemReason
+from app.control.pool import worker_pool as pools
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import BrokerUnreachable
 from app.operator.resources import secrets
 from app.operator.resources.broker_links import KubernetesBrokers

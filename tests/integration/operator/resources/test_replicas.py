@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.control import pool as pools
-from app.control.pool import PoolKey, WorkerPool
+from app.control.pool import worker_pool as pools
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, InstanceName, Removal
-from app.control.problems import PoolProblem, ProblemReason
 from app.operator.resources import annotations as names
 from app.operator.resources import replicas
 from app.operator.resources.autoscalers import AutoscalerStore

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.control.pool import PoolKey, UnreadablePool, WorkerPool
-from app.control.problems import PoolProblem, ProblemReason
-from app.control.status import (
+from app.control.pool.problems import PoolProblem, ProblemReason
+from app.control.pool.status import (
     Condition,
     ConditionStatus,
     ConditionType,
@@ -20,6 +19,7 @@ from app.control.status import (
     PoolState,
     PoolStatus,
 )
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.operator.resources import annotations as names
 from app.operator.resources import pool_cache as roster
 from app.operator.resources.pool_cache import Roster

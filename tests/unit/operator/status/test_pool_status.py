@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.control.status import (
+from app.control.pool.status import (
     Condition,
     ConditionStatus,
     ConditionType,

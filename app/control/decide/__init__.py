@@ -1,0 +1,1 @@
+"""Decides: evaluates a pool from what was observed. Pure."""

@@ -1,0 +1,208 @@
+"""What the loop itself finds wrong with a pool, in words: a function for each finding.
+
+Findings of an adapter come as a `PoolProblem` with the adapter's own words.
+"""
+
+from collections.abc import Sequence
+
+from app.broker import keys
+from app.broker.model import MisnamedQueue
+from app.control.decide.missing_consumers import Difference, Remedy, Shortfall
+from app.control.pool.problems import Finding, ProblemReason
+
+NAMES_SHOWN = 3
+
+
+def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
+    """Queues that read as empty because their keys are called otherwise."""
+    names = listed([one.queue for one in queues])
+    first = queues[0]
+    separator = "unknown" if first.separator is None else repr(first.separator)
+    is_prefix = first.separator == keys.SEPARATOR
+    told = f"key prefix {first.prefix!r}" if is_prefix else f"separator (sep) {separator}"
+    way_out = (
+        "set broker.keyPrefix to the application's global_keyprefix"
+        if is_prefix
+        else "leave sep of its broker_transport_options as kombu has it, or messages with a "
+        "priority are not seen"
+    )
+    return Finding(
+        ProblemReason.KEYS_DIFFER,
+        f"the broker knows {names} with the {told} and not as this pool reads it: {way_out}",
+    )
+
+
+def unheard(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
+    """Replicas that have been ready for long and never sent a heartbeat."""
+    why = why or (
+        "workers must send heartbeats (no --without-heartbeat), by the event_exchange that "
+        "spec.broker names, and have a node name that ends in @ and the host name"
+    )
+    return Finding(
+        ProblemReason.WORKERS_UNHEARD,
+        f"no heartbeat on {exchange} from {listed(replicas)}, so they are never removed: {why}",
+    )
+
+
+def replies_unreadable(nodes: Sequence[str], reason: str | None) -> Finding:
+    """Workers that answer in a format that is not known, or not safe to read."""
+    return Finding(
+        ProblemReason.REPLIES_UNREADABLE,
+        f"the answers of {listed(nodes)} to remote control cannot be read ({reason}), so their "
+        "replicas are not drained: set the application's task_serializer to json, msgpack, yaml or "
+        "pickle, and spec.concurrency",
+    )
+
+
+def replies_missing(nodes: Sequence[str], exchange: str, *, way: str | None) -> Finding:
+    """Workers that send heartbeats and do not answer."""
+    why = (
+        f"they listen elsewhere: in spec.broker, set {way}"
+        if way
+        else "they are busy in a pool that cannot answer meanwhile (solo), or have remote control "
+        "switched off, or their accept_content has none of json, pickle, msgpack and yaml"
+    )
+    return Finding(
+        ProblemReason.REPLIES_MISSING,
+        f"no answer of {listed(nodes)} to remote control on {exchange}.pidbox, so their replicas "
+        f"are drained by their heartbeats alone, after drain.timeoutSeconds: {why}",
+    )
+
+
+def slots_unknown() -> Finding:
+    """Workers that answer, and cannot tell their concurrency."""
+    return Finding(
+        ProblemReason.SLOTS_UNKNOWN,
+        "workers cannot tell how many tasks they run at once (Celery does not write its statistics "
+        "as YAML), so the most that was seen running is believed: set spec.concurrency",
+    )
+
+
+def other_queues(queues: Sequence[str]) -> Finding:
+    """Queues that nobody stops, so that a drain does not end."""
+    return Finding(
+        ProblemReason.OTHER_QUEUES,
+        f"draining replicas also consume {', '.join(queues)}, which spec.queues does not name: "
+        "they stay until it does",
+    )
+
+
+def queues_differ(found: Difference) -> Finding:
+    """The spec names other queues than the workers consume."""
+    ways = []
+    if found.unserved:
+        ways.append(
+            f"no worker consumes {', '.join(found.unserved)}, so messages there wait: correct the "
+            "name in spec.queues, or add it to the workers' --queues"
+        )
+    if found.unnamed:
+        ways.append(
+            f"{', '.join(found.unnamed)} is not in spec.queues, so its messages are not counted "
+            "and the replicas that consume it are not removed: add it to spec.queues, or stop "
+            "consuming it ('celery control cancel_consumer', if no --queues names it)"
+        )
+    return Finding(
+        ProblemReason.QUEUES_DIFFER,
+        f"workers consume {', '.join(found.consumed)}; spec.queues names "
+        f"{', '.join(found.named)}: {'; '.join(ways)}",
+    )
+
+
+_REMEDIES = {
+    Remedy.GIVEN_BACK: "told to consume again",
+    Remedy.LEFT: "lost again after they were given back, so somebody cancels these consumers: "
+    "'celery control add_consumer' gives them back",
+    Remedy.UNKNOWN: "what it should consume is not known, so restart it",
+}
+
+
+def not_consuming(found: Sequence[Shortfall]) -> Finding:
+    """Workers that run and do not consume what they should."""
+    by_remedy = {
+        remedy: [one for one in found if one.remedy is remedy]
+        for remedy in Remedy
+        if any(one.remedy is remedy for one in found)
+    }
+    told = "; ".join(
+        f"{listed([_lacking(one) for one in those])} ({_REMEDIES[remedy]})"
+        for remedy, those in by_remedy.items()
+    )
+    return Finding(
+        ProblemReason.WORKERS_NOT_CONSUMING,
+        f"{told}. A replica that consumes nothing is not counted, and is replaced",
+    )
+
+
+def _lacking(one: Shortfall) -> str:
+    if one.consumes_nothing:
+        return f"{one.replica} consumes nothing"
+    return f"{one.replica} does not consume {' and '.join(one.queues)}"
+
+
+def private_messages(replicas: Sequence[str], messages: int) -> Finding:
+    """What keeps a drained replica is meant for its workers alone."""
+    return Finding(
+        ProblemReason.PRIVATE_MESSAGES,
+        f"{listed(replicas)} first runs what waits in its own queues (worker_direct: {messages}), "
+        "since no other worker can",
+    )
+
+
+def not_started(replicas: Sequence[str], *, longest_s: float) -> Finding:
+    """Workers that have not sent a heartbeat in a time in which others did."""
+    return Finding(
+        ProblemReason.WORKERS_NOT_STARTED,
+        f"no heartbeat from {listed(replicas)} since the start, for which others took "
+        f"{longest_s:.0f} s at most: not counted as replicas, and removed once enough others run. "
+        "Their logs tell where they hang",
+    )
+
+
+def grace_period_short(*, grace_s: float, runtime_s: float) -> Finding:
+    """An eviction or a rollout would end tasks that run as long as they usually do."""
+    return Finding(
+        ProblemReason.GRACE_PERIOD_SHORT,
+        f"tasks run for {runtime_s:.0f} s on average, and replicas get {grace_s:.0f} s to end: an "
+        "eviction or a rollout interrupts tasks. Set terminationGracePeriodSeconds above the "
+        "longest task",
+    )
+
+
+def overdue(replicas: Sequence[str]) -> Finding:
+    """Drains that take longer than the spec allows for."""
+    return Finding(
+        ProblemReason.DRAIN_OVERDUE,
+        f"still busy after drain.timeoutSeconds: {listed(replicas)}. Their tasks are not "
+        "interrupted unless drain.onTimeout is Retire",
+    )
+
+
+def shrinks_to_zero_only() -> Finding:
+    """The target gives up replicas in an order that is not known."""
+    return Finding(
+        ProblemReason.SHRINKS_TO_ZERO_ONLY,
+        "which replica the target would remove is not known (it is not a Deployment or "
+        "StatefulSet, or a rollout is in progress), so the pool only shrinks to zero; "
+        "drain.policy None shrinks it regardless of running tasks",
+    )
+
+
+def fixed_out_of_bounds(replicas: int, *, minimum: int, maximum: int) -> Finding:
+    """A size that was set by hand is kept, whatever the bounds say."""
+    bound = f"above maxReplicas {maximum}" if replicas > maximum else f"below minReplicas {minimum}"
+    return Finding(
+        ProblemReason.FIXED_OUT_OF_BOUNDS,
+        f"the size is fixed at {replicas}, {bound}; remove spec.replicas (or the annotation "
+        "celeriac.dev/paused-replicas) to size by demand again",
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = ", ".join(names[:NAMES_SHOWN])
+    left = len(names) - NAMES_SHOWN
+    return f"{shown} and {left} more" if left > 0 else shown

@@ -1,0 +1,1 @@
+"""Reports: conditions, status, events, log lines and metrics from an evaluation."""

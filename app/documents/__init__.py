@@ -1,6 +1,6 @@
-"""Reading documents that nobody vouches for: their text in blocks, with where each stands.
+"""Readers of untrusted documents: their text in blocks, and where each block stands.
 
-`reader` is a program that is run in a child process within limits (`app.worker.limits`); the worker
-sees only the lines that it prints (`items`). A module per format does the reading. May import
-`errors` only, so that the child starts fast.
+The programs (`reader`, `pdf.pdf_reader`, `web.page_reader`, `picture`) run in a child process
+within limits; the worker sees only the items that they print (`items`). Readers may import `errors`
+only, so that a child starts fast.
 """

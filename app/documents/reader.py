@@ -1,7 +1,7 @@
 """The program that reads one document: `python -m app.documents.reader PATH NAME LIMITS`.
 
-It prints items, a JSON object a line (`items.to_json`). LIMITS is a JSON object of the fields of
-`Limits`. A document that cannot be read is told as a `Refusal`, and the exit code is 0 then, too.
+It prints items, one JSON object per line (`items.to_json`). LIMITS is a JSON object with the fields
+of `DocumentLimits`. For a document that cannot be read it prints a `Refusal` and exits with code 0.
 """
 
 import json
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from app.documents import items, sniff
 from app.documents.items import Block, Fact, Item, Position, Refusal
-from app.documents.limits import Limits
-from app.documents.office import archive
-from app.documents.sniff import Kind
+from app.documents.office import ooxml
+from app.documents.reader_options import DocumentLimits
+from app.documents.sniff import FileKind
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 
 POSITIONS_APART_S = 0.1
@@ -23,13 +23,13 @@ POSITIONS_APART_S = 0.1
 
 def main() -> None:
     path, name, limits = sys.argv[1:]
-    for item in read(Path(path), name=name, limits=Limits(**json.loads(limits))):
+    for item in read(Path(path), name=name, limits=DocumentLimits(**json.loads(limits))):
         sys.stdout.write(json.dumps(items.to_json(item)) + "\n")
         if isinstance(item, Position):
             sys.stdout.flush()
 
 
-def read(path: Path, *, name: str, limits: Limits) -> Iterator[Item]:
+def read(path: Path, *, name: str, limits: DocumentLimits) -> Iterator[Item]:
     """Everything that is to be told of the document."""
     try:
         yield from thinned(_limited(_read(path, name, limits), limits))
@@ -37,38 +37,38 @@ def read(path: Path, *, name: str, limits: Limits) -> Iterator[Item]:
         yield Refusal(error=error.type, message=str(error))
 
 
-def _read(path: Path, name: str, limits: Limits) -> Iterator[Item]:
+def _read(path: Path, name: str, limits: DocumentLimits) -> Iterator[Item]:
     kind = kind_of(path, name=name, limits=limits)
     yield Fact(name="format", value=kind.value)
     # Each library is imported for its own format only: the child starts fast and stays small.
     match kind:
-        case Kind.PDF:
+        case FileKind.PDF:
             from app.documents.pdf import pages
 
             yield from pages.read(path, limits)
-        case Kind.DOCX:
+        case FileKind.DOCX:
             from app.documents.office.word import document
 
             yield from document.read(path, limits)
-        case Kind.XLSX:
+        case FileKind.XLSX:
             from app.documents.office import workbook
 
             yield from workbook.read(path, limits)
-        case Kind.CSV:
-            from app.documents import delimited
+        case FileKind.CSV:
+            from app.documents import text_files
 
-            yield from delimited.read(path)
-        case Kind.MARKDOWN:
+            yield from text_files.read_csv(path)
+        case FileKind.MARKDOWN:
             from app.documents import text_files
 
             yield from text_files.read_markdown(path)
-        case Kind.TEXT:
+        case FileKind.TEXT:
             from app.documents import text_files
 
             yield from text_files.read_text(path)
 
 
-def kind_of(path: Path, *, name: str, limits: Limits) -> Kind:
+def kind_of(path: Path, *, name: str, limits: DocumentLimits) -> FileKind:
     """What the file is. Raises InvalidInput, UnsupportedFormat, PasswordNeeded, LimitExceeded."""
     with path.open("rb") as file:
         head = file.read(sniff.HEAD_BYTES)
@@ -76,11 +76,11 @@ def kind_of(path: Path, *, name: str, limits: Limits) -> Kind:
     found = sniff.kind_of(head, name=name, is_encrypted_office=sniff.says_encrypted(head + rest))
     if found is not None:
         return found
-    names = archive.checked_names(path, limits)
-    return sniff.kind_of_archive(names, content_types=archive.content_types(path))
+    names = ooxml.checked_names(path, limits)
+    return sniff.kind_of_archive(names, content_types=ooxml.content_types(path))
 
 
-def _limited(found: Iterator[Item], limits: Limits) -> Iterator[Item]:
+def _limited(found: Iterator[Item], limits: DocumentLimits) -> Iterator[Item]:
     characters = 0
     for item in found:
         if isinstance(item, Block):

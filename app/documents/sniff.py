@@ -11,7 +11,7 @@ HEAD_BYTES = 4096
 """How much of the file's begin is looked at."""
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What is read here."""
 
     PDF = "pdf"
@@ -57,7 +57,7 @@ _OFFICE_MAIN = re.compile(
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
-def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> Kind | None:
+def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> FileKind | None:
     """The kind of a file that begins with `head`; None for a ZIP archive, whose parts decide.
 
     Raises InvalidInput for an empty file, PasswordNeeded, UnsupportedFormat.
@@ -65,7 +65,7 @@ def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> Kin
     if not head.strip(b" \t\r\n\x00"):
         raise InvalidInput("the file is empty")
     if _is_pdf(head):
-        return Kind.PDF
+        return FileKind.PDF
     if head.startswith(_ZIP):
         return None
     if head.startswith(_OLE):
@@ -77,7 +77,7 @@ def kind_of(head: bytes, *, name: str, is_encrypted_office: bool = False) -> Kin
     return _of_text(head, PurePath(name).suffix.lower())
 
 
-def kind_of_archive(names: Set[str], *, content_types: str = "") -> Kind:
+def kind_of_archive(names: Set[str], *, content_types: str = "") -> FileKind:
     """The kind of a ZIP archive with these parts; `content_types` is what `[Content_Types].xml`
     holds. Office documents name their main part there, whatever it is called. Raises
     UnsupportedFormat."""
@@ -85,11 +85,11 @@ def kind_of_archive(names: Set[str], *, content_types: str = "") -> Kind:
     main = _OFFICE_MAIN.search(content_types)
     family = "" if main is None else main[1] or main[2]
     if family in ("wordprocessingml", "word") or "word/document.xml" in plain:
-        return Kind.DOCX
+        return FileKind.DOCX
     if (family in ("spreadsheetml", "excel") and "xl/workbook.bin" not in plain) or (
         "xl/workbook.xml" in plain
     ):
-        return Kind.XLSX
+        return FileKind.XLSX
     if family in ("presentationml", "powerpoint") or "ppt/presentation.xml" in plain:
         raise _unsupported("a PowerPoint presentation")
     if "xl/workbook.bin" in plain:
@@ -122,15 +122,15 @@ def _is_pdf(head: bytes) -> bool:
     return _looks_binary(head) or not head[:at].strip() or head[at - 1 : at] in b"\r\n"
 
 
-def _of_text(head: bytes, suffix: str) -> Kind:
+def _of_text(head: bytes, suffix: str) -> FileKind:
     has_mark = head.startswith(_BYTE_ORDER_MARKS)
     if not has_mark and _looks_binary(head):
         raise _unsupported("a binary file")
     if head.lstrip().lower().startswith(_MARKUP):
         raise _unsupported("an HTML or XML page")
     if suffix in _TABLE_NAMES:
-        return Kind.CSV
-    return Kind.MARKDOWN if suffix in _MARKDOWN_NAMES else Kind.TEXT
+        return FileKind.CSV
+    return FileKind.MARKDOWN if suffix in _MARKDOWN_NAMES else FileKind.TEXT
 
 
 def _looks_binary(head: bytes) -> bool:

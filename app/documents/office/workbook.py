@@ -1,15 +1,19 @@
-"""XLSX workbooks."""
+"""XLSX workbooks: the rows of each sheet, and what of it has no value."""
 
+import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import python_calamine as calamine
 from lxml import etree
 
 from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, Position
-from app.documents.limits import Limits
-from app.documents.office import archive, sheets
-from app.documents.office.sheets import SheetShape
+from app.documents.office import ooxml
+from app.documents.office.ooxml import Package
+from app.documents.reader_options import DocumentLimits
 from app.documents.table import Cell, Rows
 from app.errors import InvalidInput, PasswordNeeded
 
@@ -23,19 +27,40 @@ MAX_RECTANGLE = 5_000_000
 """Cells of a sheet that is laid out as a rectangle. One that reaches further is read cell by
 cell."""
 
+MAX_COLUMNS = 16_384
+_BLOCK_BYTES = 1024 * 1024
+_OVERLAP_BYTES = 256
 
-def read(path: Path, limits: Limits) -> Iterator[Item]:
+_REFERENCE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
+_NO_VALUE = re.compile(rb"(?:</f>|<f[^<>]*/>)(?:<v\s*/>|<v></v>)?</c>")
+
+Element = Any  # lxml ships no types
+Value = str | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetShape:
+    """How far a worksheet reaches, and what of it has no value."""
+
+    name: str
+    part: str
+    rows: int
+    columns: int
+    formulas_without_values: int
+
+
+def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
     """The rows of every sheet as lines of text.
 
     Raises PasswordNeeded, InvalidInput (damaged), LimitExceeded (a ZIP bomb).
     """
-    archive.checked_names(path, limits)
-    archive.refuse_entities(path)
-    with archive.opened(path) as opened:
+    ooxml.checked_names(path, limits)
+    ooxml.refuse_entities(path)
+    with ooxml.opened(path) as opened:
         try:
-            shapes = sheets.shapes(opened)
+            shapes = _shapes(opened)
             if any(shape.rows * shape.columns > MAX_RECTANGLE for shape in shapes):
-                yield from _Reading(shapes).items(sheets.rows(opened, each) for each in shapes)
+                yield from _Reading(shapes).items(_stored_rows(opened, each) for each in shapes)
             else:
                 yield from _rectangles(path, shapes)
         except calamine.PasswordError as error:
@@ -94,3 +119,102 @@ class _Reading:
                 "workbook in a spreadsheet program and save it.",
                 count=count,
             )
+
+
+def _shapes(archive: zipfile.ZipFile) -> list[SheetShape]:
+    """The worksheets in the order of the workbook."""
+    package = Package(archive)
+    main = package.main_part()
+    linked = {each.id: each for each in package.relationships(main)}
+    root = package.tree(main)
+    found = []
+    for sheet in () if root is None else root.iter("{*}sheet"):
+        link = next((linked[v] for k, v in sheet.attrib.items() if k.endswith("}id")), None)
+        if link is not None and link.kind == "worksheet" and package.has(link.target):
+            found.append(_shape(package, link.target, name=sheet.get("name") or ""))
+    return found
+
+
+def _stored_rows(archive: zipfile.ZipFile, shape: SheetShape) -> Iterator[tuple[int, list[Value]]]:
+    """The rows that hold something, each with its number, counted from 1."""
+    package = Package(archive)
+    strings = _shared_strings(package)
+    with package.open(shape.part) as file:
+        for row in _elements(file, "{*}row"):
+            values: dict[int, Value] = {}
+            for cell in row.iterchildren("{*}c"):
+                found = _REFERENCE.match(f'r="{cell.get("r") or ""}"'.encode())
+                column = _column(found[1]) if found else len(values) + 1
+                if column <= MAX_COLUMNS:
+                    values[column] = _value(cell, strings)
+            number = row.get("r") or ""
+            if values and number.isdecimal():
+                yield int(number), [values.get(at) for at in range(1, max(values) + 1)]
+
+
+def _shape(package: Package, part: str, *, name: str) -> SheetShape:
+    last_row = columns = empty = 0
+    with package.open(part) as file:
+        kept = b""
+        while block := file.read(_BLOCK_BYTES):
+            text = kept + block
+            for letters in {found[1] for found in _REFERENCE.finditer(text)}:
+                columns = max(columns, _column(letters))
+            *_, last = ("0", *(found[2] for found in _REFERENCE.finditer(text[-_BLOCK_BYTES:])))
+            last_row = max(last_row, int(last))
+            if b"<f" in text:
+                empty += len(_NO_VALUE.findall(text)) - len(_NO_VALUE.findall(kept))
+            kept = text[-_OVERLAP_BYTES:]
+    return SheetShape(
+        name=name, part=part, rows=last_row, columns=columns, formulas_without_values=empty
+    )
+
+
+def _column(letters: bytes) -> int:
+    """
+    >>> _column(b"A"), _column(b"XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
+def _value(cell: Element, strings: list[str]) -> Value:
+    text = next((each.text for each in cell.iterchildren("{*}v")), None)
+    match cell.get("t"):
+        case "inlineStr":
+            return "".join(each.text or "" for each in cell.iter("{*}t"))
+        case "s":
+            is_known = text is not None and text.isdecimal() and int(text) < len(strings)
+            return strings[int(text or 0)] if is_known else None
+        case "b":
+            return text == "1"
+        case None | "n":
+            try:
+                return float(text) if text else None
+            except ValueError:
+                return text
+        case _:
+            return text
+
+
+def _shared_strings(package: Package) -> list[str]:
+    linked = (each for each in package.relationships(package.main_part()))
+    part = next((each.target for each in linked if each.kind == "sharedStrings"), None)
+    if part is None or not package.has(part):
+        return []
+    with package.open(part) as file:
+        return [
+            "".join(each.text or "" for each in entry.iter("{*}t"))
+            for entry in _elements(file, "{*}si")
+        ]
+
+
+def _elements(file: Any, tag: str) -> Iterator[Element]:
+    """Each element of this name when it is complete; it is dropped afterwards."""
+    events = etree.iterparse(file, tag=tag, resolve_entities=False, no_network=True, recover=True)
+    for _, element in events:
+        yield element
+        ooxml.drop(element)

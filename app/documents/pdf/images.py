@@ -8,7 +8,7 @@ import pypdfium2
 import pypdfium2.raw
 
 from app.documents.items import Picture
-from app.documents.pdf_options import PdfOptions
+from app.documents.reader_options import PdfOptions
 from app.errors import LimitExceeded
 
 SMALLEST_SIDE = 8

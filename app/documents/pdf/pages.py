@@ -11,8 +11,8 @@ import pypdfium2.raw
 
 from app.documents import items
 from app.documents.items import Caveat, CaveatCode, Extent, Fact, Item, Position
-from app.documents.limits import Limits
-from app.documents.pdf import hyphens, images, page_text
+from app.documents.pdf import images, page_text
+from app.documents.reader_options import DocumentLimits
 from app.errors import InvalidInput, LimitExceeded, PasswordNeeded
 
 END_MARK = b"%%EOF"
@@ -33,7 +33,7 @@ MAX_BOOKMARKS = 10_000
 MAX_TITLE_LENGTH = 200
 
 
-def read(path: Path, limits: Limits) -> Iterator[Item]:
+def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
     """The text, page by page.
 
     Raises PasswordNeeded, InvalidInput (damaged, cut off), LimitExceeded (pages).
@@ -45,7 +45,7 @@ def read(path: Path, limits: Limits) -> Iterator[Item]:
     losses = Losses()
     for number in range(1, count + 1):
         with losses.page(document, number) as page:
-            text = "" if page is None else text_of(document, page)
+            text = "" if page is None else page_text.of_page(document, page)
             if page is not None and (not text or is_scan(page, text)):
                 losses.without_text.append(number)
         yield from items.cut(text, headings=titles.get(number, ()), page=number)
@@ -173,13 +173,6 @@ def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
         return False
     found = page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
     return images.cover(list(islice(found, MAX_IMAGES)), page) >= SCANNED_RATIO
-
-
-def text_of(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> str:
-    """The page's text with words in one piece, then what was filled in and noted on it."""
-    text = str(page.get_textpage().get_text_bounded(errors="replace"))
-    added = [line for line in page_text.of_page(document, page) if line not in text]
-    return "\n".join((hyphens.joined(text).strip(), *added)).strip()
 
 
 def _titles(document: pypdfium2.PdfDocument) -> dict[int, tuple[str, ...]]:

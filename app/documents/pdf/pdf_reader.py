@@ -19,11 +19,11 @@ import pypdfium2
 
 from app.documents import items
 from app.documents.items import Extent, Fact, Item, Page, Refusal
-from app.documents.pdf import images, pages, recognition
+from app.documents.pdf import images, page_text, pages, recognition
 from app.documents.pdf.images import Pictures
 from app.documents.pdf.pages import Losses, OpenedPdf
-from app.documents.pdf.recognition import Recognizer
-from app.documents.pdf_options import PdfOptions
+from app.documents.pdf.recognition import PageRecognizer
+from app.documents.reader_options import PdfOptions
 from app.errors import (
     InvalidInput,
     LimitExceeded,
@@ -50,7 +50,7 @@ def main() -> None:
 
 def read(path: Path, *, folder: Path, options: PdfOptions) -> Iterator[Item]:
     """Everything that is to be told of the PDF; pictures are written into the folder."""
-    recognizer = Recognizer(
+    recognizer = PageRecognizer(
         languages=options.languages, folder=options.tessdata, threads=options.threads
     )
     try:
@@ -86,7 +86,7 @@ class _Reading:
     def __init__(
         self,
         opened: OpenedPdf,
-        recognizer: Recognizer,
+        recognizer: PageRecognizer,
         folder: Path,
         options: PdfOptions,
     ) -> None:
@@ -122,7 +122,7 @@ class _Reading:
                 self._waiting.append((number, "", ""))
                 return
             found = images.of_page(page, number=number, options=self._options)
-            text = pages.text_of(self._document, page)
+            text = page_text.of_page(self._document, page)
             if self._options.has_images:
                 yield from self._pictures.of_page(found, number=number)
             is_seen = not text or pages.is_scan(page, text)

@@ -57,7 +57,7 @@ def drawn(page: pypdfium2.PdfPage, *, dpi: int) -> Drawing:
     return drawing
 
 
-class Recognizer:
+class PageRecognizer:
     """Reads drawings, several at once. Its engines are loaded with the first one."""
 
     def __init__(self, *, languages: str, folder: str | None, threads: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from app import errors
 from app.documents import items
 from app.documents.items import Block, Caveat, Extent, Fact, Position, Refusal
-from app.documents.limits import Limits
+from app.documents.reader_options import DocumentLimits
 from app.errors import InvalidInput, PermanentError, ProcessFailed
 from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
@@ -79,8 +79,8 @@ def spooled(spool: Path) -> Iterator[NewChunk]:
             yield NewChunk(**json.loads(line))
 
 
-def _limits(settings: DocumentSettings) -> Limits:
-    return Limits(pages=settings.page_limit, characters=settings.character_limit)
+def _limits(settings: DocumentSettings) -> DocumentLimits:
+    return DocumentLimits(pages=settings.page_limit, characters=settings.character_limit)
 
 
 class _Listener:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.documents.pdf_options import PdfOptions
+from app.documents.reader_options import PdfOptions
 from app.pipelines.pdf.schema import Read
 
 log = logging.getLogger(__name__)

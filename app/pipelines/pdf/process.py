@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from app.documents.pdf_options import PdfOptions
+from app.documents.reader_options import PdfOptions
 from app.jobs.model.work import Work
 from app.pipelines import disk, inputs
 from app.pipelines.pdf import cache, reading

@@ -10,7 +10,7 @@ from typing import Any
 from app import errors
 from app.documents import items
 from app.documents.items import Block, Caveat, Extent, Fact, Page, Picture, Refusal
-from app.documents.pdf_options import PdfOptions
+from app.documents.reader_options import PdfOptions
 from app.errors import CeleriacError, InvalidInput, ProcessFailed
 from app.jobs.model.work import Work
 from app.pipelines.pdf.schema import FoundImage, PageText, Read

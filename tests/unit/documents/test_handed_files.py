@@ -6,16 +6,15 @@ import pytest
 
 from app.documents import reader
 from app.documents.items import Block, Caveat, CaveatCode, Fact, Item
-from app.documents.limits import Limits
 from app.documents.pdf import pdf_reader
-from app.documents.pdf_options import PdfOptions
-from app.documents.web import webpage
+from app.documents.reader_options import DocumentLimits, PdfOptions
+from app.documents.web import page_reader
 
 CASES = Path(__file__).parents[2] / "cases"
 
 
 def read(name: str) -> list[Item]:
-    return list(reader.read(CASES / name, name=name, limits=Limits()))
+    return list(reader.read(CASES / name, name=name, limits=DocumentLimits()))
 
 
 def text_of(found: list[Item]) -> str:
@@ -74,7 +73,7 @@ def test_noise_of_floating_point_is_not_read() -> None:
 
 def page(name: str) -> str:
     content = (CASES / name).read_bytes()
-    return text_of(list(webpage.read(content, url="http://127.0.0.1/", media_type="text/html")))
+    return text_of(list(page_reader.read(content, url="http://127.0.0.1/", media_type="text/html")))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_what_could_not_be_read_of_a_pdf_is_told(
 def test_bytes_behind_the_end_of_a_pdf_are_no_loss(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes((CASES / "hyphen.pdf").read_bytes() + b"\0" * 10_000)
-    found = list(reader.read(path, name="a.pdf", limits=Limits()))
+    found = list(reader.read(path, name="a.pdf", limits=DocumentLimits()))
     assert "COVID-19" in text_of(found)
     assert CaveatCode.DAMAGED in {item.code for item in found if isinstance(item, Caveat)}
 

@@ -7,16 +7,18 @@ import pytest
 
 from app.documents import reader, text_files
 from app.documents.items import Block, Extent, Fact, Item, Position, Refusal
-from app.documents.limits import Limits
-from app.documents.office import archive
+from app.documents.office import ooxml
+from app.documents.reader_options import DocumentLimits
 from app.errors import LimitExceeded, PasswordNeeded
 from tests import papers
 
 
-def read(folder: Path, content: bytes, name: str, limits: Limits | None = None) -> list[Item]:
+def read(
+    folder: Path, content: bytes, name: str, limits: DocumentLimits | None = None
+) -> list[Item]:
     path = folder / "document"
     path.write_bytes(content)
-    return list(reader.read(path, name=name, limits=limits or Limits()))
+    return list(reader.read(path, name=name, limits=limits or DocumentLimits()))
 
 
 def test_everything_is_told_in_order(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_what_cannot_be_read_is_a_refusal(tmp_path: Path) -> None:
 
 
 def test_characters_are_capped(tmp_path: Path) -> None:
-    *_, last = read(tmp_path, b"12345\n\n67890", "a.txt", Limits(characters=9))
+    *_, last = read(tmp_path, b"12345\n\n67890", "a.txt", DocumentLimits(characters=9))
     assert isinstance(last, Refusal)
     assert last.error == "LimitExceeded"
 
@@ -74,18 +76,18 @@ def test_positions_are_told_now_and_then_and_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(archive_entries=2), "parts"),
-        (Limits(archive_bytes=1000), "unpacks to"),
-        (Limits(archive_ratio=2, archive_ratio_from_bytes=100), "times"),
+        (DocumentLimits(archive_entries=2), "parts"),
+        (DocumentLimits(archive_bytes=1000), "unpacks to"),
+        (DocumentLimits(archive_ratio=2, archive_ratio_from_bytes=100), "times"),
     ],
 )
 def test_archives_are_looked_through_before_they_are_unpacked(
-    tmp_path: Path, limits: Limits, message: str
+    tmp_path: Path, limits: DocumentLimits, message: str
 ) -> None:
     path = tmp_path / "a.docx"
     path.write_bytes(papers.zip_of(a=b"b" * 2000, c=b"d", e=b"f"))
     with pytest.raises(LimitExceeded, match=message):
-        archive.checked_names(path, limits)
+        ooxml.checked_names(path, limits)
 
 
 def test_an_encrypted_archive_needs_its_password(tmp_path: Path) -> None:
@@ -95,4 +97,4 @@ def test_an_encrypted_archive_needs_its_password(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(content)
     with pytest.raises(PasswordNeeded):
-        archive.checked_names(path, Limits())
+        ooxml.checked_names(path, DocumentLimits())

@@ -3,7 +3,7 @@
 import pytest
 
 from app.documents import sniff
-from app.documents.sniff import Kind
+from app.documents.sniff import FileKind
 from app.errors import CeleriacError, InvalidInput, PasswordNeeded, UnsupportedFormat
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -12,25 +12,25 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 @pytest.mark.parametrize(
     ("head", "name", "want"),
     [
-        (b"%PDF-1.7", "a.pdf", Kind.PDF),
-        (b"\n\n  %PDF-1.4", "a", Kind.PDF),
-        (b"%PDF-1.7", "a.txt", Kind.PDF),
-        (b"a,b\n", "a.csv", Kind.CSV),
-        (b"a,b\n", "A.CSV", Kind.CSV),
-        (b"a\tb\n", "a.tsv", Kind.CSV),
-        (b"a,b\n", "a.xlsx", Kind.CSV),
-        (b"# One", "a.md", Kind.MARKDOWN),
-        (b"# One", "a.txt", Kind.TEXT),
-        (b"words", "", Kind.TEXT),
-        (b"words", "a.pdf", Kind.TEXT),
-        ("ä".encode("cp1252") * 9, "a.txt", Kind.TEXT),
-        ("words".encode("utf-16"), "a.txt", Kind.TEXT),
-        ("words and words".encode("utf-16-le"), "a.txt", Kind.TEXT),
+        (b"%PDF-1.7", "a.pdf", FileKind.PDF),
+        (b"\n\n  %PDF-1.4", "a", FileKind.PDF),
+        (b"%PDF-1.7", "a.txt", FileKind.PDF),
+        (b"a,b\n", "a.csv", FileKind.CSV),
+        (b"a,b\n", "A.CSV", FileKind.CSV),
+        (b"a\tb\n", "a.tsv", FileKind.CSV),
+        (b"a,b\n", "a.xlsx", FileKind.CSV),
+        (b"# One", "a.md", FileKind.MARKDOWN),
+        (b"# One", "a.txt", FileKind.TEXT),
+        (b"words", "", FileKind.TEXT),
+        (b"words", "a.pdf", FileKind.TEXT),
+        ("ä".encode("cp1252") * 9, "a.txt", FileKind.TEXT),
+        ("words".encode("utf-16"), "a.txt", FileKind.TEXT),
+        ("words and words".encode("utf-16-le"), "a.txt", FileKind.TEXT),
         (b"PK\x03\x04", "a.docx", None),
         (b"PK\x05\x06", "a.zip", None),
     ],
 )
-def test_content_decides_before_the_name(head: bytes, name: str, want: Kind | None) -> None:
+def test_content_decides_before_the_name(head: bytes, name: str, want: FileKind | None) -> None:
     assert sniff.kind_of(head, name=name) is want
 
 
@@ -65,9 +65,9 @@ def test_an_encrypted_office_file_needs_its_password() -> None:
 
 @pytest.mark.parametrize(
     ("names", "want"),
-    [({"word/document.xml", "a"}, Kind.DOCX), ({"xl/workbook.xml", "a"}, Kind.XLSX)],
+    [({"word/document.xml", "a"}, FileKind.DOCX), ({"xl/workbook.xml", "a"}, FileKind.XLSX)],
 )
-def test_the_parts_of_an_archive_decide(names: set[str], want: Kind) -> None:
+def test_the_parts_of_an_archive_decide(names: set[str], want: FileKind) -> None:
     assert sniff.kind_of_archive(names) is want
 
 

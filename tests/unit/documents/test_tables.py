@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 
 import pytest
 
-from app.documents import delimited, table
+from app.documents import table, text_files
 from app.documents.items import Block
 from app.documents.table import Cell, Rows
 
@@ -133,4 +133,4 @@ def test_cells_are_told_as_people_write_them(cell: Cell, want: str) -> None:
     ],
 )
 def test_the_delimiter_is_the_one_that_cuts_evenly(sample: str, want: str) -> None:
-    assert delimited.delimiter_of(sample) == want
+    assert text_files.delimiter_of(sample) == want

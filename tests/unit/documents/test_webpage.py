@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.documents.items import Block, Fact
-from app.documents.web import webpage
+from app.documents.web import page_reader
 
 PARAGRAPH = "The lighthouse keeper counts the ships that pass in the evening and writes them down."
 
@@ -21,7 +21,7 @@ PAGE = f"""<html lang="de-CH"><head><title> A
 
 def read(html: str) -> tuple[dict[str, Any], list[Block]]:
     """Facts and blocks."""
-    found = list(webpage.read(html.encode(), url="http://a/dir/page", media_type="text/html"))
+    found = list(page_reader.read(html.encode(), url="http://a/dir/page", media_type="text/html"))
     facts = {item.name: item.value for item in found if isinstance(item, Fact)}
     return facts, [item for item in found if isinstance(item, Block)]
 
@@ -68,11 +68,11 @@ def test_a_page_that_wants_to_be_left_alone_is(said: str) -> None:
 
 
 def test_a_million_links_are_not_looked_at() -> None:
-    html = "".join(f"<a href=/{number}>" for number in range(webpage.MAX_LINKS + 500))
-    found = webpage.read(html.encode(), url="http://a/", media_type="text/html")
+    html = "".join(f"<a href=/{number}>" for number in range(page_reader.MAX_LINKS + 500))
+    found = page_reader.read(html.encode(), url="http://a/", media_type="text/html")
     batches = [item.value for item in found if isinstance(item, Fact) and item.name == "links"]
-    assert sum(map(len, batches)) == webpage.MAX_LINKS
-    assert max(map(len, batches)) <= webpage.LINKS_A_LINE
+    assert sum(map(len, batches)) == page_reader.MAX_LINKS
+    assert max(map(len, batches)) <= page_reader.LINKS_A_LINE
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_a_million_links_are_not_looked_at() -> None:
     ],
 )
 def test_any_charset_is_read(content: bytes, media_type: str) -> None:
-    assert webpage.decoded(content, media_type).endswith("é")
+    assert page_reader.decoded(content, media_type).endswith("é")

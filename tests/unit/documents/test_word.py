@@ -9,7 +9,7 @@ import pytest
 
 from app.documents import reader
 from app.documents.items import Block, Caveat, CaveatCode, Item, Refusal
-from app.documents.limits import Limits
+from app.documents.reader_options import DocumentLimits
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -73,7 +73,7 @@ def docx(
 def read(folder: Path, content: bytes) -> list[Item]:
     path = folder / "document"
     path.write_bytes(content)
-    return list(reader.read(path, name="letter.docx", limits=Limits()))
+    return list(reader.read(path, name="letter.docx", limits=DocumentLimits()))
 
 
 def text_of(found: list[Item]) -> str:
@@ -279,13 +279,13 @@ def test_no_message_tells_where_the_file_is(tmp_path: Path) -> None:
     ],
 )
 def test_handed_files_are_read_whole(name: str, wanted: list[str]) -> None:
-    text = text_of(list(reader.read(CASES / name, name=name, limits=Limits())))
+    text = text_of(list(reader.read(CASES / name, name=name, limits=DocumentLimits())))
     assert [each for each in wanted if each not in text] == []
     assert "one hundred" not in text
 
 
 def test_headings_of_a_handed_file_are_headings() -> None:
-    found = reader.read(CASES / "heading_styles.docx", name="a.docx", limits=Limits())
+    found = reader.read(CASES / "heading_styles.docx", name="a.docx", limits=DocumentLimits())
     blocks = [(item.text, item.headings) for item in found if isinstance(item, Block)]
     assert blocks == [
         ("Firmenkapitel BASEDON", ("Firmenkapitel BASEDON",)),

@@ -4,21 +4,42 @@ from collections.abc import Iterator
 
 from app.documents import items
 from app.documents.items import Block
-from app.documents.office.opc import Element, child, tag_of
+from app.documents.office.ooxml import Element, child, tag_of
 from app.documents.office.word import texts as containers
 from app.documents.office.word.inline import REMOVED, Line
-from app.documents.office.word.labels import Labels
-from app.documents.office.word.styles import PLAIN, Style
+from app.documents.office.word.numbering import BULLET, Numbering
+from app.documents.office.word.styles import PLAIN, Style, Styles
 from app.documents.office.word.texts import Texts
 from app.documents.table import Rows
 
 MAX_TITLE_LENGTH = 200
 
 
-class Body:
+class ParagraphLabels:
+    """ParagraphLabels of paragraphs, which are asked for in the order of the document."""
+
+    def __init__(self, styles: Styles, numbering: Numbering) -> None:
+        self._styles = styles
+        self._numbering = numbering
+
+    def style_of(self, paragraph: Element) -> Style:
+        return self._styles.of(paragraph)
+
+    def of(self, paragraph: Element) -> str:
+        return self.label(self._styles.of(paragraph))
+
+    def label(self, style: Style) -> str:
+        """What stands in front of a paragraph of this style; a heading gets no bullet."""
+        if style.numbered is None:
+            return BULLET if style.is_item and style.level is None else ""
+        label = self._numbering.label(style.numbered)
+        return "" if label == BULLET and style.level is not None else label
+
+
+class BodyReader:
     """Reads the elements of a body in order, and knows under which headings it is."""
 
-    def __init__(self, *, labels: Labels, texts: Texts) -> None:
+    def __init__(self, *, labels: ParagraphLabels, texts: Texts) -> None:
         self.tables = 0
         self._labels = labels
         self._texts = texts

@@ -10,14 +10,13 @@ from lxml import etree
 
 from app.documents import items
 from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, Position
-from app.documents.limits import Limits
-from app.documents.office import archive, opc
-from app.documents.office.opc import Element, Package, tag_of
-from app.documents.office.word.body import Body
-from app.documents.office.word.labels import Labels
+from app.documents.office import ooxml
+from app.documents.office.ooxml import Element, Package, tag_of
+from app.documents.office.word.body import BodyReader, ParagraphLabels
 from app.documents.office.word.numbering import Numbering
 from app.documents.office.word.styles import Styles
 from app.documents.office.word.texts import NOTES, Texts
+from app.documents.reader_options import DocumentLimits
 from app.errors import InvalidInput
 
 _MARGINS = {"header": "[Header]", "footer": "[Footer]"}
@@ -32,7 +31,7 @@ _UNREAD = {
 """Relationships to parts whose text is not read, and what a person calls these."""
 
 
-def read(path: Path, limits: Limits) -> Iterator[Item]:
+def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
     """The text of the document in reading order.
 
     Raises:
@@ -40,9 +39,9 @@ def read(path: Path, limits: Limits) -> Iterator[Item]:
         LimitExceeded: it is a ZIP bomb.
         PasswordNeeded: it is encrypted.
     """
-    archive.checked_names(path, limits)
-    archive.refuse_entities(path)
-    with archive.opened(path) as opened:
+    ooxml.checked_names(path, limits)
+    ooxml.refuse_entities(path)
+    with ooxml.opened(path) as opened:
         try:
             yield from _items(Package(opened))
         except (etree.LxmlError, zlib.error) as error:
@@ -54,12 +53,12 @@ def _items(package: Package) -> Iterator[Item]:
     related: dict[str, list[str]] = defaultdict(list)
     for each in package.relationships(main):
         related[each.kind].append(each.target)
-    labels = Labels(
+    labels = ParagraphLabels(
         Styles(_tree(package, related["styles"])), Numbering(_tree(package, related["numbering"]))
     )
     notes = {kind: _tree(package, related[part]) for kind, part in NOTES.items()}
     texts = Texts(notes, label=labels.of)
-    body = Body(labels=labels, texts=texts)
+    body = BodyReader(labels=labels, texts=texts)
     yield Extent(total=max(1, package.size_of(main)))
     is_damaged = False
     with package.open(main) as file:
@@ -93,7 +92,7 @@ def _children_of_body(events: Iterator[tuple[str, Element]]) -> Iterator[Element
             return
         if depth == body_depth + 1:
             yield element
-            opc.drop(element)
+            ooxml.drop(element)
         depth -= 1
     if body_depth < 0:
         raise InvalidInput("the document is damaged: its main part has no body")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from app.documents.office.opc import Element, attribute, child, tag_of
+from app.documents.office.ooxml import Element, attribute, child, tag_of
 
 REMOVED = frozenset({"w:del", "w:moveFrom", "w:instrText", "w:delText", "w:delInstrText"})
 """Deletions, where moved text was, and the instructions of fields (their results are shown)."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.documents.office.opc import Element, attribute, child, tag_of
+from app.documents.office.ooxml import Element, attribute, child, tag_of
 
 LEVELS = 9
 BULLET = "-"

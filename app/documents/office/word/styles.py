@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from app.documents.office.opc import Element, attribute, child, tag_of
+from app.documents.office.ooxml import Element, attribute, child, tag_of
 from app.documents.office.word.numbering import Numbered, numbered_of
 
 TITLE_LEVEL = 0

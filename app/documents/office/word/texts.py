@@ -3,7 +3,7 @@ footers."""
 
 from collections.abc import Callable, Iterator, Mapping
 
-from app.documents.office.opc import Element, attribute, child, is_on, tag_of
+from app.documents.office.ooxml import Element, attribute, child, is_on, tag_of
 from app.documents.office.word.inline import REMOVED, Line, NoteNumbers, Reference
 
 NOTES = {"Footnote": "footnotes", "Endnote": "endnotes", "Comment": "comments"}

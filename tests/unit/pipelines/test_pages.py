@@ -49,7 +49,7 @@ def test_defaults_are_those_of_the_settings(name: str, shown: str) -> None:
 
 
 def test_the_parameters_and_the_result_of_pdf_files_are_on_their_page() -> None:
-    assert set(rows(PDF, "What goes in")) == set(PdfParams.model_fields)
+    assert set(rows(PDF, "Parameters")) == set(PdfParams.model_fields)
     example = PDF[PDF.index("```json") : PDF.index("## Limits")]
     assert all(f'"{name}"' in example for name in ReadPdf.model_fields)
 

@@ -42,7 +42,7 @@ def first_cells(text: str) -> set[str]:
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.kind)
 def test_a_page_lists_the_parameters(pipeline: Pipeline) -> None:
-    listed = first_cells(part(pipeline.kind, "What goes in").split("\n\nModels are")[0])
+    listed = first_cells(part(pipeline.kind, "Parameters").split("\n\nModels are")[0])
     assert listed == set(pipeline.params.model_fields)
     [stage] = pipeline.stages
     assert f"`{stage.task}` on the queue `{stage.queue}`" in page(pipeline.kind)

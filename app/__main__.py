@@ -1,6 +1,6 @@
 """`python -m app` is `celeriac`."""
 
-from app.cli import main
+from app.cli.application import main
 
 if __name__ == "__main__":
     main()

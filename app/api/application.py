@@ -8,39 +8,37 @@ from importlib import metadata
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from app.api import handlers, openapi
-from app.api.context import BodyLimit, BodyRule, CrossSiteGuard, RequestContext
-from app.api.drain import Drain
-from app.api.exposure import LocalOnly
-from app.api.leaving import Leaving
+from app.api import openapi, problem
 from app.api.links import PREFIX
-from app.api.metrics import ApiMetrics, CountedJobs, JobCounts, Measured
+from app.api.metrics import ApiMetrics, JobCounts
+from app.api.middleware.access import CrossSiteGuard, LocalOnly
+from app.api.middleware.lifecycle import (
+    BodyLimit,
+    BodyRule,
+    Drain,
+    Leaving,
+    Measured,
+    RequestContext,
+)
 from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
-    artifacts,
-    browser,
-    chunks,
-    health,
+    files,
     jobs,
+    listings,
+    monitoring,
     notifications,
     originals,
-    pipelines,
-    pools,
-    queues,
-    schedules,
     submit,
-    uploads,
     videos,
 )
-from app.api.routes import events as event_routes
-from app.api.routes import metrics as metric_routes
 from app.api.services import Services
 from app.broker import address, redis_clients
 from app.broker.connection import Connection
 from app.broker.depth import DepthReader
 from app.broker.keys import Keys
 from app.jobs.platform import Platform
+from app.jobs.service import Jobs
 from app.settings import MEBIBYTE
 
 BODY_LIMIT_BYTES = MEBIBYTE
@@ -71,14 +69,14 @@ def create_app(platform: Platform) -> FastAPI:
         summary="Jobs on Celery: submit, follow, cancel, fetch what they made.",
         version=metadata.version("celeriac"),
         lifespan=lifespan,
-        exception_handlers=handlers.HANDLERS,
+        exception_handlers=problem.HANDLERS,
         redirect_slashes=False,
         docs_url=None,  # ours load nothing from other servers
         redoc_url=None,
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
     )
-    file_bytes = platform.settings.files.upload_limit_bytes + uploads.FORM_OVERHEAD_BYTES
+    file_bytes = platform.settings.files.upload_limit_bytes + files.FORM_OVERHEAD_BYTES
     rules = [
         BodyRule(path_end="/uploads", limit_bytes=file_bytes),
         BodyRule(path_end="/upload-document", limit_bytes=file_bytes),
@@ -98,22 +96,17 @@ def create_app(platform: Platform) -> FastAPI:
         app.include_router(router, prefix=PREFIX)
     app.include_router(originals.router)
     app.include_router(videos.router)
-    app.include_router(health.router)
-    app.include_router(browser.router)
-    app.include_router(metric_routes.router)
+    app.include_router(monitoring.router)
+    app.include_router(openapi.router)
     openapi.describe_problems(app)
     return app
 
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """Side by side: a router in a router is searched once more for each level."""
-    parts = (
-        *(jobs, event_routes, artifacts, uploads, chunks),
-        *(queues, pools, schedules, notifications),
-    )
     return (
-        *(part.router for part in parts),
-        pipelines.routes(platform.registry.public),
+        *(part.router for part in (jobs, files, listings, notifications)),
+        listings.pipelines(platform.registry.public),
         submit.routes(),  # last: it answers for unknown kinds
     )
 
@@ -129,7 +122,7 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
     try:
         yield Services(
             platform=platform,
-            jobs=CountedJobs(platform, counters),
+            jobs=Jobs(platform),
             metrics=counters,
             job_counts=JobCounts(platform),
             events=reader,

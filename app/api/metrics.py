@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,21 +12,16 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.links import PREFIX
 from app.broker.connection import Connection
 from app.control.pool.worker_pool import PoolKey
 from app.control.report import metrics as pool_metrics
 from app.control.report import pool_snapshot as board
 from app.errors import CeleriacError
-from app.jobs.model.job import Job, JobRequest
+from app.jobs.model.job import Job
 from app.jobs.platform import Platform
-from app.jobs.service import Jobs
 from app.jobs.store.job_store import JobFilter
 
-UNMATCHED = "(none)"
-"""The route of a request that no route answers: paths are the caller's and would have no bound."""
 JOB_COUNTS_KEPT_S = 10.0
 """Counting a million jobs takes a tenth of a second: scrapes within this share one count."""
 LOCAL = "local"
@@ -59,58 +54,9 @@ class ApiMetrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
-
-class Measured:
-    """Counts requests by the template of their route."""
-
-    def __init__(self, app: ASGIApp, *, metrics: ApiMetrics, clock: Callable[[], float]) -> None:
-        self._app = app
-        self._metrics = metrics
-        self._clock = clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun_at_s = self._clock()
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._count(scope, message["status"], self._clock() - begun_at_s)
-            await send(message)
-
-        await self._app(scope, receive, counted)
-
-    def _count(self, scope: Scope, status: int, duration_s: float) -> None:
-        route = route_template(scope)
-        method = scope["method"] if route != UNMATCHED else UNMATCHED
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.latency.labels(method, route).observe(duration_s)
-
-
-def route_template(scope: Scope) -> str:
-    """The path of the route that answers, with names for what differs from request to request. The
-    routes under our prefix do not know of it themselves."""
-    template = getattr(scope.get("route"), "path_format", None)
-    if template is None:
-        return UNMATCHED
-    is_versioned = scope["path"].startswith(f"{PREFIX}/") and not template.startswith(PREFIX)
-    return f"{PREFIX}{template}" if is_versioned else str(template)
-
-
-class CountedJobs(Jobs):
-    """Jobs whose acceptance is counted."""
-
-    def __init__(self, platform: Platform, metrics: ApiMetrics) -> None:
-        super().__init__(platform)
-        self._metrics = metrics
-
-    def submit_many(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
-        """As `Jobs.submit_many`."""
-        accepted = super().submit_many(requests)
-        for job in accepted:
-            self._metrics.accepted.labels(job.pipeline).inc()
-        return accepted
+    def count_accepted(self, *jobs: Job) -> None:
+        for job in jobs:
+            self.accepted.labels(job.pipeline).inc()
 
 
 class JobCounts:

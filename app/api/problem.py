@@ -1,22 +1,30 @@
 """Every error that a client sees, as RFC 9457 problem details.
 
-One table maps our errors to statuses. The `type` of a problem is a URN that programs compare; the
-statuses of the framework itself (404 for a path, 405, ...) are `about:blank`, as the RFC has it.
+One table maps our errors to statuses, another maps exceptions to handlers. The `type` of a problem
+is a URN that programs compare; the statuses of the framework itself (404 for a path, 405, ...) are
+`about:blank`, as the RFC has it.
 """
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app import errors
 from app.errors import CeleriacError, RateLimited, RetryableError
 from app.jobs.store.job_store import IdempotencyConflict
 from app.storage import nesting
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -49,7 +57,7 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ProblemType:
     """What all problems of one type share."""
 
     status: HTTPStatus
@@ -61,11 +69,11 @@ class Kind:
         return f"urn:celeriac:problem:{self.slug}"
 
 
-def _kind(status: HTTPStatus, slug: str, title: str) -> Kind:
-    return Kind(status=status, slug=slug, title=title)
+def _kind(status: HTTPStatus, slug: str, title: str) -> ProblemType:
+    return ProblemType(status=status, slug=slug, title=title)
 
 
-BY_ERROR: dict[type[CeleriacError], Kind] = {
+BY_ERROR: dict[type[CeleriacError], ProblemType] = {
     errors.CeleriacError: _kind(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
     ),
@@ -148,7 +156,7 @@ UNFIT = "unfit_value"
 """The code of a value that no store or no answer can hold."""
 
 
-def kind_of(error: CeleriacError) -> Kind:
+def kind_of(error: CeleriacError) -> ProblemType:
     """The nearest entry of the table, going up the error's class tree."""
     return next(BY_ERROR[cls] for cls in type(error).__mro__ if cls in BY_ERROR)
 
@@ -160,7 +168,7 @@ def of_error(error: CeleriacError) -> Problem:
     return of_kind(kind, detail or kind.title)
 
 
-def of_kind(kind: Kind, detail: str, field_errors: Sequence[FieldError] = ()) -> Problem:
+def of_kind(kind: ProblemType, detail: str, field_errors: Sequence[FieldError] = ()) -> Problem:
     return Problem(
         type=kind.type,
         title=kind.title,
@@ -235,3 +243,62 @@ def response(
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+def request_id(scope: Scope) -> str | None:
+    found = scope.get("state", {}).get("request_id")
+    return found if isinstance(found, str) else None
+
+
+def log_failure(scope: Scope, error: Exception) -> None:
+    logger.error(
+        "request failed",
+        exc_info=error,
+        extra={
+            "request_id": request_id(scope),
+            "method": scope.get("method"),
+            "path": scope.get("path"),
+        },
+    )
+
+
+CLIENT_CLOSED_REQUEST = 499
+"""Nobody is there to read it; the access log shows that it was not our fault."""
+
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+"""Any: Starlette types the exception as the class that the handler is registered for."""
+
+
+async def on_celeriac_error(request: Request, error: CeleriacError) -> Response:
+    found = of_error(error)
+    if found.status == INTERNAL.status:
+        log_failure(request.scope, error)
+    wait_s = retry_after_s(error)
+    headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
+    return _respond(request, found, headers)
+
+
+async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+    return _respond(request, of_validation(error.errors()))
+
+
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, RecursionError):  # FastAPI's parser of bodies
+        return _respond(request, too_deep())
+    return _respond(request, of_status(error.status_code, error.detail), error.headers)
+
+
+async def on_client_gone(_request: Request, _error: ClientDisconnect) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+def _respond(request: Request, found: Problem, headers: Any = None) -> Response:
+    return response(found, request_id=request_id(request.scope), headers=headers)
+
+
+HANDLERS: dict[int | type[Exception], Handler] = {
+    CeleriacError: on_celeriac_error,
+    RequestValidationError: on_invalid_request,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_client_gone,
+}

@@ -6,19 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import (
-    chunks,
-    db,
-    exporter,
-    jobs,
-    operator,
-    output,
-    pools,
-    queues,
-    schedules,
-    serve,
-    up,
-)
+from app.cli import db, jobs, listings, output, pools, roles, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -57,16 +45,16 @@ def _root(
 
 
 application.command("up")(up.up)
-application.command("api")(serve.api)
-application.command("worker", context_settings=serve.PASSED_ON)(serve.worker)
-application.command("beat", context_settings=serve.PASSED_ON)(serve.beat)
-application.command("operator")(operator.operator)
-application.command("exporter")(exporter.exporter)
+application.command("api")(roles.api)
+application.command("worker", context_settings=roles.PASSED_ON)(roles.worker)
+application.command("beat", context_settings=roles.PASSED_ON)(roles.beat)
+application.command("operator")(roles.operator)
+application.command("exporter")(roles.exporter)
 application.add_typer(jobs.application, name="jobs")
-application.add_typer(queues.application, name="queues")
+application.add_typer(listings.queues, name="queues")
 application.add_typer(pools.application, name="pools")
-application.add_typer(chunks.application, name="chunks")
-application.add_typer(schedules.application, name="schedules")
+application.add_typer(listings.chunks, name="chunks")
+application.add_typer(listings.schedules, name="schedules")
 application.add_typer(db.application, name="db")
 
 

@@ -56,7 +56,7 @@ class ApiRefused(CeleriacError):
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class ApiClient:
     """Calls of one API. Every method raises ApiAway and ApiRefused."""
 
     http: "httpx2.Client"
@@ -135,7 +135,7 @@ def check(answer: "httpx2.Response") -> None:
 
 
 @contextlib.contextmanager
-def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator[Api]:
+def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator[ApiClient]:
     """The API that `--api-url` or CELERIAC_URL names, else that of the `celeriac up` that runs in
     this folder."""
     import httpx2  # a quarter of a second that `--help` need not wait for
@@ -149,4 +149,4 @@ def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator
     except httpx2.InvalidURL:
         raise NotAUrl(url) from None
     with http:
-        yield Api(http)
+        yield ApiClient(http)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import client, output, pairs, submit, watch
+from app.cli import arguments, client, output, submit, watch
 from app.cli.output import Format, FormatOption
 from app.errors import NotFound
 
@@ -39,7 +39,7 @@ def list_jobs(
     filters = {
         "pipeline": pipeline,
         "state": state,
-        "label": [f"{key}={value}" for key, value in pairs.parse(label or ()).items()] or None,
+        "label": [f"{key}={value}" for key, value in arguments.parse(label or ()).items()] or None,
         "parent": parent,
         "created_after": created_after,
         "created_before": created_before,
@@ -156,11 +156,11 @@ def _fields(job: Mapping[str, Json], *, api_url: str) -> list[tuple[str, object]
         ("stage", f"{job['stage']} (attempt {attempts})"),
         ("progress", f"{job['progress']:.0f} % {job['message']}".rstrip()),
         ("error", error and f"{error['type']}: {error['message']}"),
-        ("params", pairs.shown(job["params"])),
-        ("labels", pairs.shown(job["labels"])),
+        ("params", arguments.shown(job["params"])),
+        ("labels", arguments.shown(job["labels"])),
         (
             "result",
-            pairs.shown(job["result"]) if isinstance(job["result"], dict) else job["result"],
+            arguments.shown(job["result"]) if isinstance(job["result"], dict) else job["result"],
         ),
         ("parent", job["parent_id"]),
         ("children", watch.children(job)),

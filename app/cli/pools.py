@@ -1,6 +1,7 @@
 """`celeriac pools`: worker pools and why they have their size, in a cluster or on this machine.
 
-Where no cluster is named and none can be logged in to, the platform of this machine is asked.
+Where no cluster is named and none can be logged in to, the platform of this machine is asked: by
+its API, or by the file of a `celeriac up` that runs another application.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import local_pools, output, running
+from app.cli import client, output, running
 from app.cli.output import Format, FormatOption
+from app.errors import NotFound
 
 if TYPE_CHECKING:
+    from app.control.pool.status import PoolStatus
     from app.operator.kubernetes.apiserver import ApiServer
 
 Manifest = Mapping[str, Any]  # a WorkerPool as the API server sends it
@@ -23,6 +26,10 @@ COLUMNS = (
     *("NAMESPACE", "NAME", "STATE", "REPLICAS", "DESIRED", "MIN", "MAX"),
     *("QUEUES", "BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
 )
+
+Pool = Mapping[str, Any]  # a PoolView as the API sends it
+
+LOCAL_COLUMNS = ("NAME", "STATE", "REPLICAS", "READY", "DESIRED", "BACKLOG", "ACTIVE", "WAIT")
 
 application = typer.Typer(help="Show the worker pools.", no_args_is_help=True)
 
@@ -54,13 +61,13 @@ def list_pools(
     """List the pools: their state, their size and what waits."""
     is_local = local or not (all_namespaces or _has_cluster(namespace, context=context))
     if is_local:
-        pools = local_pools.read_all(root, folder=data_dir)
+        pools = _read_local(root, folder=data_dir)
     else:
         pools = asyncio.run(_read_all(namespace, context=context, is_everywhere=all_namespaces))
     if output_format is Format.JSON:
         output.print_json(pools)
     elif is_local:
-        output.print_table(local_pools.COLUMNS, [local_pools.row(pool) for pool in pools])
+        output.print_table(LOCAL_COLUMNS, [_local_row(pool) for pool in pools])
     else:
         output.print_table(COLUMNS, [_row(pool) for pool in pools])
 
@@ -79,15 +86,15 @@ def explain(
     """Explain why a pool has its size."""
     is_local = local or not _has_cluster(namespace, context=context)
     if is_local:
-        pool = local_pools.get(root, name, folder=data_dir)
+        pool = _get_local(root, name, folder=data_dir)
     else:
         pool = asyncio.run(_read_one(name, namespace, context=context))
     if output_format is Format.JSON:
         output.print_json(pool)
     elif is_local:
-        output.print_fields(local_pools.facts(pool))
+        output.print_fields(_local_facts(pool))
         _print_lines("why", pool["explanation"])
-        _print_lines("conditions", local_pools.condition_lines(pool))
+        _print_lines("conditions", [condition_line(each) for each in pool["conditions"]])
     else:
         _print_explanation(pool)
 
@@ -169,7 +176,7 @@ def _print_explanation(pool: Manifest) -> None:
     for queue in status.get("queues") or ():
         typer.echo(f"queue {queue['name']}: {_queue_facts(queue)}")
     _print_lines("why", status.get("explanation") or ())
-    _print_lines("conditions", [_condition_line(each) for each in status.get("conditions") or ()])
+    _print_lines("conditions", [condition_line(each) for each in status.get("conditions") or ()])
 
 
 def _facts(pool: Manifest) -> list[tuple[str, object]]:
@@ -219,6 +226,81 @@ def _condition(pool: Manifest, kind: str) -> Manifest:
     return next((each for each in conditions if each["type"] == kind), {})
 
 
-def _condition_line(condition: Manifest) -> str:
+def condition_line(condition: Manifest) -> str:
     state = f"{condition['type']}={condition['status']}"
     return f"{state}  {condition['reason']}: {condition['message']}"
+
+
+def _read_local(root: typer.Context, *, folder: Path) -> list[Pool]:
+    up = running.find(root, folder)
+    if up is not None and up.api_url is None:
+        return [local_view(name, up.pools[name]) for name in sorted(up.pools)]
+    with client.connected(root, folder=folder) as api:
+        found: list[Pool] = api.get("/pools")["items"]
+    return found
+
+
+def _get_local(root: typer.Context, name: str, *, folder: Path) -> Pool:
+    """Raises NotFound."""
+    pools = {str(pool["name"]): pool for pool in _read_local(root, folder=folder)}
+    if name not in pools:
+        known = ", ".join(pools) or "none"
+        raise NotFound(f"no pool {name!r} on this machine; there are: {known}")
+    return pools[name]
+
+
+def local_view(name: str, status: "PoolStatus") -> Pool:
+    """A pool as the API would send it."""
+    return {
+        "name": name,
+        "state": status.state,
+        "mode": status.mode,
+        "replicas": status.replicas,
+        "ready_replicas": status.ready_replicas,
+        "desired_replicas": status.desired_replicas,
+        "draining_replicas": status.draining_replicas,
+        "backlog": status.backlog,
+        "active_tasks": status.active_tasks,
+        "arrival_rate": status.arrival_rate,
+        "mean_runtime_seconds": status.mean_runtime_s,
+        "queue_wait_seconds": status.queue_wait_s,
+        "explanation": list(status.explanation),
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message,
+            }
+            for condition in status.conditions
+        ],
+    }
+
+
+def _local_row(pool: Pool) -> tuple[object, ...]:
+    return (
+        pool["name"],
+        pool["state"],
+        pool["replicas"],
+        pool["ready_replicas"],
+        pool["desired_replicas"],
+        pool["backlog"],
+        pool["active_tasks"],
+        output.seconds(pool["queue_wait_seconds"]),
+    )
+
+
+def _local_facts(pool: Pool) -> list[tuple[str, object]]:
+    return [
+        ("pool", f"{pool['name']} ({pool['mode']})"),
+        ("state", pool["state"]),
+        ("replicas", pool["replicas"]),
+        ("ready", pool["ready_replicas"]),
+        ("desired", pool["desired_replicas"]),
+        ("draining", pool["draining_replicas"]),
+        ("backlog", pool["backlog"]),
+        ("active", pool["active_tasks"]),
+        ("wait", output.seconds(pool["queue_wait_seconds"])),
+        ("arrivals", output.rate(pool["arrival_rate"])),
+        ("run time", output.seconds(pool["mean_runtime_seconds"])),
+    ]

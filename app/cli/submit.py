@@ -1,9 +1,12 @@
-"""`celeriac jobs submit KIND`: a command for each kind that the API knows, with its parameters."""
+"""`celeriac jobs submit KIND`: a command for each kind that the API knows, with an option for each
+parameter of its JSON schema.
+"""
 
 import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +14,8 @@ import typer
 import typer.core
 import typer.main
 
-from app.cli import client, kinds, output, pairs, watch
-from app.cli.client import Api, ApiAway
-from app.cli.kinds import Parameter, ValueType
+from app.cli import arguments, client, output, watch
+from app.cli.client import ApiAway, ApiClient
 from app.cli.output import Format, FormatOption
 from app.errors import InvalidInput
 
@@ -21,6 +23,88 @@ if TYPE_CHECKING:
     from typer._click import Command, Context
 
 Json = Any  # a JSON value: the type system has no better word for it
+Schema = Mapping[str, Json]
+
+
+class ValueType(StrEnum):
+    """What an option takes."""
+
+    TEXT = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TEXTS = "array"
+    """Given several times, each a text."""
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter of a kind."""
+
+    name: str
+    value_type: ValueType
+    is_required: bool
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def parameters(schema: Schema) -> tuple[Parameter, ...]:
+    """One for each property of the schema, in its order."""
+    required = schema.get("required", ())
+    return tuple(
+        _parameter(name, _resolved(inner, schema), is_required=name in required)
+        for name, inner in schema.get("properties", {}).items()
+    )
+
+
+def _parameter(name: str, schema: Schema, *, is_required: bool) -> Parameter:
+    return Parameter(
+        name=name,
+        value_type=_value_type(schema),
+        is_required=is_required,
+        help=_help(schema, is_required=is_required),
+    )
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema itself: behind a reference, and without the `null` that an optional value adds."""
+    reference = schema.get("$ref")
+    if reference is not None:
+        found = root.get("$defs", {}).get(reference.rpartition("/")[2], {})
+        return {**_resolved(found, root), **{k: v for k, v in schema.items() if k != "$ref"}}
+    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        outer = {key: value for key, value in schema.items() if key != "anyOf"}
+        return {**_resolved(choices[0], root), **outer}
+    return schema
+
+
+def _value_type(schema: Schema) -> ValueType:
+    declared = schema.get("type")
+    if declared == "array":
+        is_texts = schema.get("items", {}).get("type") == "string"
+        return ValueType.TEXTS if is_texts else ValueType.JSON
+    if declared in ("string", "integer", "number", "boolean"):
+        return ValueType(declared)
+    return ValueType.JSON
+
+
+def _help(schema: Schema, *, is_required: bool) -> str:
+    told = [str(schema.get("description", "")).strip()]
+    if "enum" in schema:
+        told.append("One of " + ", ".join(map(str, schema["enum"])) + ".")
+    if _value_type(schema) is ValueType.JSON:
+        told.append("As JSON.")
+    if is_required:
+        told.append("[required]")
+    elif schema.get("default") not in (None, "", [], {}):
+        told.append(f"[default: {schema['default']}]")
+    return " ".join(part for part in told if part)
+
 
 UPLOAD_PARAMETER = "upload_id"
 
@@ -63,7 +147,7 @@ WaitOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class JobKind:
     """A kind of job as the API tells of it."""
 
     name: str
@@ -77,7 +161,7 @@ class Kind:
         return frozenset(found)
 
 
-def known_kinds(context: typer.Context) -> dict[str, Kind]:
+def known_kinds(context: typer.Context) -> dict[str, JobKind]:
     """The API's kinds; those of this installation when it does not answer (enough for `--help`)."""
     try:
         with client.connected(context) as api:
@@ -85,10 +169,10 @@ def known_kinds(context: typer.Context) -> dict[str, Kind]:
     except ApiAway:
         found = _installed_kinds()
     return {
-        entry["kind"]: Kind(
+        entry["kind"]: JobKind(
             name=entry["kind"],
             summary=entry["summary"],
-            parameters=kinds.parameters(entry["params_schema"]),
+            parameters=parameters(entry["params_schema"]),
         )
         for entry in found
     }
@@ -147,20 +231,20 @@ def submit(  # the options that every kind has
     on_failure: OnFailureOption = None,
     wait: WaitOption = False,
     output_format: FormatOption = Format.TABLE,
-    kind: Kind,
+    kind: JobKind,
     params: Mapping[str, Json],
 ) -> None:
     """Submit one job of the kind; `params` are those that were given by options of their own."""
-    by_name = pairs.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
+    by_name = arguments.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
     body: dict[str, Json] = {
-        "params": {**(_json_object(json, option="--json") or {}), **by_name, **params},
+        "params": {**(arguments.parse_object(json, option="--json") or {}), **by_name, **params},
         "priority": priority,
         "not_before": not_before,
         "max_attempts": max_attempts,
-        "labels": pairs.parse(label or ()),
+        "labels": arguments.parse(label or ()),
         "webhook_url": end_webhook,
-        "on_success": _json_object(on_success, option="--on-success"),
-        "on_failure": _json_object(on_failure, option="--on-failure"),
+        "on_success": arguments.parse_object(on_success, option="--on-success"),
+        "on_failure": arguments.parse_object(on_failure, option="--on-failure"),
     }
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     with client.connected(context) as api:
@@ -171,7 +255,7 @@ def submit(  # the options that every kind has
         _report(api, job, wait=wait, shown=output_format)
 
 
-def _report(api: Api, job: Mapping[str, Json], *, wait: bool, shown: Format) -> None:
+def _report(api: ApiClient, job: Mapping[str, Json], *, wait: bool, shown: Format) -> None:
     if wait:
         job = watch.until_done(api, job["id"], quiet=shown is Format.JSON)
     if shown is Format.JSON:
@@ -182,19 +266,7 @@ def _report(api: Api, job: Mapping[str, Json], *, wait: bool, shown: Format) -> 
         raise typer.Exit(watch.exit_code(job))
 
 
-def _json_object(text: str | None, *, option: str) -> dict[str, Json] | None:
-    if text is None:
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{option} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidInput(f"{option} must be a JSON object")
-    return found
-
-
-def _command(kind: Kind) -> "Command":
+def _command(kind: JobKind) -> "Command":
     """The command of a kind: the options of all kinds, and one for each parameter of its own."""
     shared = [
         parameter

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import exchanges, serve
+from app.cli import arguments, roles
 
 DataDirOption = Annotated[
     Path,
@@ -56,14 +56,14 @@ MaxWorkersOption = Annotated[
 EventExchangeOption = Annotated[
     str,
     typer.Option(
-        callback=exchanges.check_exchange,
+        callback=arguments.check_exchange,
         help="`event_exchange` of an application whose manifests do not name it.",
     ),
 ]
 ControlExchangeOption = Annotated[
     str,
     typer.Option(
-        callback=exchanges.check_exchange,
+        callback=arguments.check_exchange,
         help="`control_exchange` of an application whose manifests do not name it.",
     ),
 ]
@@ -75,12 +75,12 @@ GraceOption = Annotated[
 def up(
     *,
     data_dir: DataDirOption = Path(".celeriac"),
-    host: serve.HostOption = "127.0.0.1",
-    port: serve.PortOption = 8000,
-    insecure: serve.InsecureOption = False,
+    host: roles.HostOption = "127.0.0.1",
+    port: roles.PortOption = 8000,
+    insecure: roles.InsecureOption = False,
     api_only: ApiOnlyOption = False,
     reload: ReloadOption = False,
-    app: AppOption = serve.CELERY_APP,
+    app: AppOption = roles.CELERY_APP,
     python: PythonOption = None,
     pools: PoolsOption = None,
     cooldown_s: CooldownOption = None,
@@ -88,12 +88,12 @@ def up(
     grace_s: GraceOption = 10.0,
     event_exchange: EventExchangeOption = "celeryev",
     control_exchange: ControlExchangeOption = "celery",
-    log_level: serve.LogLevelOption = "info",
+    log_level: roles.LogLevelOption = "info",
 ) -> None:
     """Start everything: broker, database, API, scheduler, and pools that size themselves."""
-    serve.refuse_exposure(host, insecure=insecure)
+    roles.refuse_exposure(host, insecure=insecure)
     if insecure:
-        os.environ[serve.INSECURE] = "true"  # for the API, which is a process of its own
+        os.environ[roles.INSECURE] = "true"  # for the API, which is a process of its own
     from app.local import platform  # brings the whole platform with it
     from app.local.options import UpOptions
 

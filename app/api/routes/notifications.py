@@ -1,16 +1,56 @@
 """What users were told, read or unread; and the webhooks that are gone."""
 
 import uuid
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.bodies import Body, Text, WebAddress
-from app.api.query import PAGE_LIMIT
+from app.api.json_values import ShownObject, ShownText
+from app.api.requests import PAGE_LIMIT, RequestBody, Text, WebAddress
 from app.api.services import ServicesParam
-from app.api.views import DisabledWebhookView, Listing, NotificationView
-from app.storage.notifications import NotificationFilter
+from app.api.views import Listing, View
+from app.storage.notifications import Channel, DeliveryState, Notification, NotificationFilter
+
+
+class DeliveryView(View):
+    """A notification on its way through one channel."""
+
+    channel: Channel
+    state: DeliveryState
+    attempts: int
+    error: ShownText | None = Field(description="Why the last attempt failed.")
+    updated_at: datetime
+    delivered_at: datetime | None
+
+
+class NotificationView(View):
+    """What a user was told."""
+
+    id: str
+    user_id: str
+    type: str
+    title: str
+    message: str
+    data: ShownObject  # as the sender gave it
+    job_id: str | None
+    created_at: datetime
+    read_at: datetime | None = Field(description="Null while it is unread.")
+    deliveries: tuple[DeliveryView, ...]
+
+    @classmethod
+    def of(cls, notification: Notification) -> "NotificationView":
+        return cls.model_validate(notification)
+
+
+class DisabledWebhookView(View):
+    """An address that nothing is sent to."""
+
+    url: str
+    reason: str
+    disabled_at: datetime
+
 
 router = APIRouter(tags=["notifications"])
 
@@ -35,7 +75,7 @@ class NotificationQuery(BaseModel):
         )
 
 
-class ReadAll(Body):
+class ReadAll(RequestBody):
     """Whose notifications are read."""
 
     user_id: Annotated[Text, Field(min_length=1)]
@@ -47,7 +87,7 @@ class Marked(BaseModel):
     marked: int
 
 
-class WebhookAddress(Body):
+class WebhookAddress(RequestBody):
     """Which webhook."""
 
     url: WebAddress

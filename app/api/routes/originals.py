@@ -8,12 +8,12 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from app.api import celery_status, loose
-from app.api.bodies import Scrape, Text, VideoBatch
 from app.api.celery_status import TaskStatus
+from app.api.json_values import ShownJson, ShownText
 from app.api.multipart import Form
-from app.api.plain import ShownJson, ShownText
-from app.api.routes import uploads
-from app.api.routes.submit import parse_params
+from app.api.requests import Scrape, Text, VideoBatch
+from app.api.routes import files
+from app.api.routes.submit import accept, parse_params
 from app.api.services import Services, ServicesParam
 from app.errors import InvalidInput
 from app.jobs.model.job import Job, JobId, JobRequest
@@ -64,12 +64,12 @@ class Done(BaseModel):
     error: ShownText | None = None
 
 
-@router.post("/upload-document", openapi_extra=uploads.form_schema(optional=("chatbot_id",)))
+@router.post("/upload-document", openapi_extra=files.form_schema(optional=("chatbot_id",)))
 async def upload_document(
     request: Request, services: ServicesParam, chatbot_id: ChatbotIdParam = None
 ) -> Accepted:
     """Send a document; a bot will know it. `chatbot_id` may stand in the query or in the form."""
-    async with uploads.received(request, services) as form:
+    async with files.received(request, services) as form:
         bot = one_bot(in_query=chatbot_id, in_form=form.fields.get("chatbot_id"))
         return await run_in_threadpool(_process, services, form, bot)
 
@@ -123,7 +123,7 @@ def _process(services: Services, form: Form, bot: str | None) -> Accepted:
     platform = services.platform
     given = {"upload_id": "to come", **({} if bot is None else {"chatbot_id": bot})}
     params = parse_params("document", given, platform.registry)  # before anything is kept
-    upload = uploads.keep(services, form.file)
+    upload = files.keep(services, form.file)
     own_id = params.model_dump()["chatbot_id"]
     source = platform.sources.create(chatbot_id=own_id, filename=upload.filename)
     known = params.model_copy(update={"upload_id": upload.id, "source_id": source.id})
@@ -138,7 +138,7 @@ def _process(services: Services, form: Form, bot: str | None) -> Accepted:
 
 
 def _submit(services: Services, kind: str, params: BaseModel) -> Job:
-    return services.jobs.submit(JobRequest(pipeline=kind, params=params.model_dump(mode="json")))
+    return accept(services, JobRequest(pipeline=kind, params=params.model_dump(mode="json")))
 
 
 def _status(services: Services, task_id: str) -> TaskStatus:

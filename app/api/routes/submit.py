@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.convertors import UUIDConvertor
 from starlette.exceptions import HTTPException
 
-from app.api.bodies import Batch, IdempotencyKey, Submission
 from app.api.links import PREFIX, Links
 from app.api.openapi import Responses
+from app.api.requests import BatchBody, IdempotencyKey, Submission
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import JobSummaryView, JobView, Listing
 from app.errors import NotFound
@@ -96,7 +96,14 @@ def _endpoint(pipeline: Pipeline) -> Callable[..., Coroutine[Any, Any, Response]
 def _submit(services: Services, request: JobRequest, links: Links) -> Response:
     """Accept a job. All in one thread, answer included: FastAPI would take a second one to check
     and write out what is checked already."""
-    return _accepted(services.jobs.submit(request), links)
+    return _accepted(accept(services, request), links)
+
+
+def accept(services: Services, request: JobRequest) -> Job:
+    """Submit a job and count it."""
+    job = services.jobs.submit(request)
+    services.metrics.count_accepted(job)
+    return job
 
 
 def _accepted(job: Job, links: Links) -> Response:
@@ -143,14 +150,15 @@ def unknown_kind(kind: str, registry: Registry) -> NotFound:
     return NotFound(f"no pipeline of kind {kind!r}; there are: {', '.join(sorted(registry))}")
 
 
-def submit_batch(body: Batch, services: ServicesParam) -> Listing[JobSummaryView]:
+def submit_batch(body: BatchBody, services: ServicesParam) -> Listing[JobSummaryView]:
     """Submit many jobs: all are accepted, or none is. The answer lists them in their order."""
     requests = parse_batch(body, services.platform.registry.public)
     jobs = services.jobs.submit_many(requests)
+    services.metrics.count_accepted(*jobs)
     return Listing(items=tuple(JobSummaryView.of(job) for job in jobs))
 
 
-def parse_batch(batch: Batch, registry: Registry) -> list[JobRequest]:
+def parse_batch(batch: BatchBody, registry: Registry) -> list[JobRequest]:
     """Each job with the parameters of its kind. Raises RequestValidationError with all that is
     wrong in all of them."""
     requests: list[JobRequest] = []

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from app.api import celery_status, loose
-from app.api.bodies import VideoOrder
+from app.api.json_values import ShownText
 from app.api.links import Links
-from app.api.plain import ShownText
+from app.api.requests import VideoOrder
 from app.api.routes.jobs import JobIdParam, id_of
-from app.api.routes.submit import parse_params
+from app.api.routes.submit import accept, parse_params
 from app.api.services import LinksParam, ServicesParam
 from app.errors import NotFound
 from app.jobs.model.job import Job, JobRequest
@@ -31,7 +31,7 @@ class Ordered(BaseModel):
     status: str
 
 
-class VideoStatus(BaseModel):
+class VideoProgress(BaseModel):
     """How far a video is; `video_url` is where it is, once it is there."""
 
     job_id: str
@@ -49,18 +49,18 @@ def generate_video(body: VideoOrderParam, services: ServicesParam) -> Ordered:
     given = body.model_dump(mode="json", exclude_none=True)
     params = parse_params(KIND, given, services.platform.registry)
     asked = JobRequest(pipeline=KIND, params=params.model_dump(mode="json"))
-    job = services.jobs.submit(asked)
+    job = accept(services, asked)
     return Ordered(job_id=job.id, status=celery_status.state_of_job(job))
 
 
 @router.get("/api/videos/{job_id:uuid}")
-def video_status(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> VideoStatus:
+def video_status(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> VideoProgress:
     """How far a video is."""
     job = services.jobs.get(id_of(job_id))
     if job.pipeline != KIND:
         raise NotFound(f"job {job.id} makes no video")
     told = celery_status.of_job(job)
-    return VideoStatus(
+    return VideoProgress(
         job_id=job.id,
         video_id=job.params.get("video_id") or job.id,
         pubmed_id=job.params["pubmed_id"],

@@ -1,0 +1,234 @@
+"""What surrounds a request from its first byte to the end of its connection.
+
+Its id, its metrics, the limit of its body, and the last word on errors. Plain ASGI, so that
+streamed bodies pass in both directions as they come.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import problem
+from app.api.links import PREFIX
+from app.api.metrics import ApiMetrics
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+DRAIN_LIMIT_BYTES = 64 * 1024 * 1024
+DRAIN_LIMIT_S = 2.0
+
+UNMATCHED = "(none)"
+"""The route of a request that no route answers: paths are the caller's and would have no bound."""
+
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestContext:
+    """Gives each request an id (the caller's own, when it is sane) and each crash an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        own_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = own_id
+        has_started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = own_id
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:  # the supervisor of all requests
+            problem.log_failure(scope, error)
+            if has_started:
+                raise  # the server cuts the connection, so that half an answer is not taken whole
+            answer = problem.response(problem.internal(), request_id=own_id)
+            await answer(scope, receive, send_with_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyRule:
+    """How large the body may be of a request whose path ends so."""
+
+    path_end: str
+    limit_bytes: int
+
+
+class BodyLimit:
+    """Refuses bodies over the limit of their path: at once when the length is declared, else as
+    soon as the limit is passed."""
+
+    def __init__(self, app: ASGIApp, *, default_bytes: int, rules: Sequence[BodyRule]) -> None:
+        self._app = app
+        self._default_bytes = default_bytes
+        self._rules = tuple(rules)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit_bytes = self._limit_bytes(scope["path"])
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit_bytes:
+            refusal = problem.of_status(413, _too_large(limit_bytes))
+            answer = problem.response(
+                refusal, request_id=problem.request_id(scope), headers={"Connection": "close"}
+            )
+            await answer(scope, receive, send)
+            return
+        received_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > limit_bytes:
+                raise HTTPException(413, _too_large(limit_bytes))
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _limit_bytes(self, path: str) -> int:
+        fitting = (rule.limit_bytes for rule in self._rules if path.endswith(rule.path_end))
+        return next(fitting, self._default_bytes)
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"the body is larger than {limit_bytes} bytes"
+
+
+class Drain:
+    """Reads what is left of a request's body before its response ends.
+
+    A server that closes a connection with unread bytes in it resets it, and the client loses the
+    answer that it was just sent. The rest of the body is read and thrown away, up to a limit.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+
+        async def send_then_drain(message: Message) -> None:
+            is_last = message["type"] == "http.response.body" and not message.get("more_body")
+            if not is_last or body.is_over:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await body.drain()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app(scope, body.receive, send_then_drain)
+
+
+def _has_body(headers: Headers) -> bool:
+    if headers.get("expect"):
+        return False  # the client waits for a word from us before it sends anything
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+class _Body:
+    """A request's body on its way in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_over = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.is_over = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        left_bytes = DRAIN_LIMIT_BYTES
+        try:
+            async with asyncio.timeout(DRAIN_LIMIT_S):
+                while not self.is_over and left_bytes > 0:
+                    left_bytes -= len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return
+
+
+class Leaving:
+    """Ends connections after their present request while the file `mark` exists.
+
+    A client that keeps its connection would send the next request at the moment when the server
+    closes it, and see a reset. Whoever stops the server creates the file some seconds before (the
+    chart does so in `preStop`): from then on each response is the last one of its connection.
+    """
+
+    def __init__(self, app: ASGIApp, *, mark: Path) -> None:
+        self._app = app
+        self._mark = mark
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_farewell(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._mark.exists():
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_farewell)
+
+
+class Measured:
+    """Counts requests by the template of their route."""
+
+    def __init__(self, app: ASGIApp, *, metrics: ApiMetrics, clock: Callable[[], float]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun_at_s = self._clock()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(scope, message["status"], self._clock() - begun_at_s)
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+    def _count(self, scope: Scope, status: int, duration_s: float) -> None:
+        route = route_template(scope)
+        method = scope["method"] if route != UNMATCHED else UNMATCHED
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.latency.labels(method, route).observe(duration_s)
+
+
+def route_template(scope: Scope) -> str:
+    """The path of the route that answers, with names for what differs from request to request. The
+    routes under our prefix do not know of it themselves."""
+    template = getattr(scope.get("route"), "path_format", None)
+    if template is None:
+        return UNMATCHED
+    is_versioned = scope["path"].startswith(f"{PREFIX}/") and not template.startswith(PREFIX)
+    return f"{PREFIX}{template}" if is_versioned else str(template)

@@ -1,0 +1,240 @@
+"""What clients send: checked once, here, and handed on as our own values."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Generic, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    UrlConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from app.api import json_values, problem
+from app.jobs.model.job import FollowUp, JobId, JobRequest, JobState, Json, JsonObject
+from app.jobs.store.job_store import JobFilter
+from app.queues import DEFAULT_PRIORITY, PRIORITIES
+
+Params = TypeVar("Params", bound=BaseModel)
+
+BATCH_LIMIT = 1000
+
+MAX_ATTEMPTS_LIMIT = 100
+
+LABEL_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
+
+WITHOUT_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no other text."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _usable(moment: datetime) -> datetime:
+    """In UTC. What no clock will show here becomes the first or last moment that ids can hold."""
+    return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
+
+
+def _written_out(given: object) -> object:
+    """Not a number of seconds, which pydantic would take as well."""
+    if not isinstance(given, str) or not _DATE.match(given):
+        raise ValueError("must be a moment as ISO 8601 has it, like 2026-01-31T12:00:00Z")
+    return given
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_usable)]
+Text = Annotated[str, StringConstraints(max_length=1024, pattern=WITHOUT_NUL)]
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
+LabelValue = Annotated[str, StringConstraints(max_length=256, pattern=WITHOUT_NUL)]
+WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
+
+
+class RequestBody(BaseModel):
+    """A JSON body: nothing that is not known, and nothing that can not be kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_kept(cls, given: Json) -> Json:
+        unfit = json_values.find_unfit(given)
+        if unfit is not None:
+            context = {"path": unfit.path, "reason": unfit.reason}
+            raise PydanticCustomError(problem.UNFIT, "{reason}", context)
+        return given
+
+
+class FollowUpBody(RequestBody):
+    """What is to be done when a job has ended: either another job, or a plain Celery task."""
+
+    kind: Annotated[Text, Field(min_length=1)] | None = Field(
+        None,
+        description="A kind of job. In its `params`, `{{result.title}}` stands for that part of "
+        "the job that has ended.",
+    )
+    task: Annotated[Text, Field(min_length=1)] | None = Field(
+        None,
+        description="Or a Celery task that the server allows: it gets the job as its argument and "
+        "`params` as keyword arguments.",
+    )
+    params: JsonObject = Field(default_factory=dict)
+    queue: Annotated[Text, Field(min_length=1)] | None = Field(
+        None, description="Of the task, where the server does not know it."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.kind is None) == (self.task is None):
+            raise ValueError("give either kind or task")
+        if self.kind is not None and self.queue is not None:
+            raise ValueError("a kind has queues of its own")
+        return self
+
+    def follow_up(self) -> FollowUp:
+        return FollowUp(kind=self.kind, task=self.task, params=self.params, queue=self.queue)
+
+
+class JobOptions(RequestBody):
+    """How a job should be treated, whatever its kind."""
+
+    priority: int = Field(
+        DEFAULT_PRIORITY,
+        ge=PRIORITIES[0],
+        le=PRIORITIES[-1],
+        description="0 is served first, 9 last.",
+    )
+    not_before: Moment | None = Field(None, description="Start no earlier.")
+    max_attempts: int | None = Field(
+        None, ge=1, le=MAX_ATTEMPTS_LIMIT, description="Runs of each stage; else the server's own."
+    )
+    labels: Labels = Field(default_factory=dict, description="To find the job again.")
+    webhook_url: WebAddress | None = Field(
+        None, description="Told of the job's end by a signed webhook (Standard Webhooks)."
+    )
+    on_success: FollowUpBody | None = Field(None, description="What follows its success.")
+    on_failure: FollowUpBody | None = Field(None, description="What follows its failure.")
+
+    def request(self, kind: str, params: BaseModel, *, idempotency_key: str | None) -> JobRequest:
+        """The job keeps the parameters with the defaults of today."""
+        return JobRequest(
+            pipeline=kind,
+            params=params.model_dump(mode="json"),
+            priority=self.priority,
+            not_before=self.not_before,
+            max_attempts=self.max_attempts,
+            idempotency_key=idempotency_key,
+            labels=self.labels,
+            webhook_url=str(self.webhook_url) if self.webhook_url is not None else None,
+            on_success=self.on_success.follow_up() if self.on_success is not None else None,
+            on_failure=self.on_failure.follow_up() if self.on_failure is not None else None,
+        )
+
+
+class Submission(JobOptions, Generic[Params]):
+    """A job to be done: its parameters, and how it should be treated."""
+
+    params: Params
+
+
+class BatchItem(JobOptions):
+    """One job of a batch."""
+
+    kind: Text
+    params: JsonObject = Field(description="As the schema of the kind says.")
+    idempotency_key: IdempotencyKey | None = None
+
+
+class BatchBody(RequestBody):
+    """Jobs that are accepted together, or not at all."""
+
+    jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class OriginalBody(RequestBody):
+    """What clients of the original routes send: as there, a field that is not known is ignored, and
+    an id may be a number."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+class VideoBatch(OriginalBody):
+    """What `POST /process-videos` takes."""
+
+    bot_id: Annotated[Text, Field(min_length=1)]
+    video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class VideoOrder(OriginalBody):
+    """What `POST /api/videos/generate` takes."""
+
+    pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
+    video_id: (
+        Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=10**15)] | None
+    ) = None
+
+
+class Scrape(OriginalBody):
+    """What `POST /scrape-youtube` takes."""
+
+    query: Annotated[Text, Field(min_length=1)]
+    limit: int | None = None
+    extract_frames: bool = False
+    prefer_captions: bool = True
+
+
+PAGE_LIMIT = 200
+
+
+LabelPair = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^=\x00]+=[^\x00]*$")]
+
+
+class JobQuery(BaseModel):
+    """Filters of `GET /jobs`. What is not given does not matter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pipeline: Text | None = Field(None, description="Only jobs of this kind.")
+    state: frozenset[JobState] = Field(frozenset(), description="Repeat it for several.")
+    label: tuple[LabelPair, ...] = Field((), description="`key=value`; repeated, all must hold.")
+    parent: uuid.UUID | None = Field(None, description="Only children of this job.")
+    created_after: Moment | None = Field(None, description="Created at this moment or later.")
+    created_before: Moment | None = None
+    cursor: uuid.UUID | None = Field(None, description="`next_cursor` of the page before.")
+    limit: int = Field(50, ge=1, le=PAGE_LIMIT)
+
+    @property
+    def filter(self) -> JobFilter:
+        return JobFilter(
+            pipeline=self.pipeline,
+            states=self.state,
+            parent_id=_job_id(self.parent),
+            labels=dict(_split(pair) for pair in self.label),
+            created_from=self.created_after,
+            created_before=self.created_before,
+        )
+
+    @property
+    def after(self) -> JobId | None:
+        return _job_id(self.cursor)
+
+
+def _job_id(given: uuid.UUID | None) -> JobId | None:
+    return None if given is None else JobId(str(given))
+
+
+def _split(pair: str) -> tuple[str, str]:
+    key, _, value = pair.partition("=")
+    return key, value

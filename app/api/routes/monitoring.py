@@ -1,0 +1,105 @@
+"""What monitoring asks: whether this process lives, whether it can do its work, and its metrics."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    generate_latest,
+)
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.api import metrics, problem
+from app.api.services import Services, ServicesParam
+from app.errors import CeleriacError
+from app.jobs.model.job import JobId
+from app.telemetry import scraping
+
+router = APIRouter(tags=["health"])
+
+CHECK_TIMEOUT_S = 3.0
+"""Shorter than the time-outs of probes, so that the answer names the part that is silent."""
+
+NO_JOB = JobId("00000000-0000-0000-0000-000000000000")
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class ReadinessCheck(BaseModel):
+    """One thing that the API needs."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(BaseModel):
+    """Everything that the API needs answers."""
+
+    status: str = "ready"
+    checks: dict[str, ReadinessCheck]
+
+
+@router.get("/healthz")
+async def is_alive() -> Liveness:
+    """For liveness probes: the process alone. A database that is away heals by no restart."""
+    return Liveness()
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"description": "Not ready: `checks` tells why."}},
+)
+async def is_ready(request: Request, services: ServicesParam) -> Response | Readiness:
+    """For readiness probes: the database with its tables, and the broker."""
+    database, broker = await asyncio.gather(
+        _check(run_in_threadpool(services.platform.jobs.find, NO_JOB)), _check(_ping(services))
+    )
+    checks = {"database": database, "broker": broker}
+    if database.ok and broker.ok:
+        return Readiness(checks=checks)
+    return problem.response(_not_ready(checks), request_id=problem.request_id(request.scope))
+
+
+def _not_ready(checks: dict[str, ReadinessCheck]) -> problem.Problem:
+    silent = [name for name, check in checks.items() if not check.ok]
+    told = {name: check.model_dump() for name, check in checks.items()}
+    found = problem.of_kind(problem.NOT_READY, f"not ready: {', '.join(silent)}")
+    return found.model_copy(update={"checks": told})
+
+
+async def _check(work: Awaitable[Any]) -> ReadinessCheck:  # Any: what it gives does not matter
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await work
+    except TimeoutError:
+        return ReadinessCheck(ok=False, detail=f"no answer within {CHECK_TIMEOUT_S:g} s")
+    except CeleriacError as error:
+        return ReadinessCheck(ok=False, detail=str(error))
+    return ReadinessCheck(ok=True)
+
+
+async def _ping(services: Services) -> None:
+    async with services.broker.asking(timeout_s=CHECK_TIMEOUT_S) as client:
+        await client.ping()
+
+
+@router.get("/metrics", include_in_schema=False)
+async def scrape(services: ServicesParam) -> Response:
+    """Requests of this process; jobs of the platform; pools where they are processes of a machine.
+    No part of the API for clients, so not of its schema either."""
+    of_jobs = await services.job_counts.families()
+    of_pools = tuple(await metrics.of_local_pools(services.broker))
+    registry = CollectorRegistry()
+    registry.register(scraping.Collected(lambda: (*of_jobs, *of_pools)))
+    text = generate_latest(services.metrics.registry) + generate_latest(registry)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,87 @@
+"""Values of options that need more than a type: `key=value`, JSON objects, names of exchanges."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import typer
+
+from app.errors import InvalidInput
+
+Json = Any  # a JSON value: the type system has no better word for it
+
+
+def parse(given: Iterable[str]) -> dict[str, str]:
+    """Raises InvalidInput for what is no `key=value`."""
+    return dict(_split(pair) for pair in given)
+
+
+def parse_typed(given: Iterable[str], *, texts: Collection[str] = ()) -> dict[str, Json]:
+    """A value that reads as JSON is that (`3`, `true`, `["a"]`), unless its key is one of `texts`;
+    any other is text."""
+    return {
+        key: value if key in texts else _json_or_text(value) for key, value in parse(given).items()
+    }
+
+
+def shown(values: Mapping[str, Json]) -> str:
+    """`key=value` again, in one line."""
+    return " ".join(f"{key}={_text(value)}" for key, value in values.items())
+
+
+def _split(pair: str) -> tuple[str, str]:
+    key, separator, value = pair.partition("=")
+    if not separator or not key:
+        raise InvalidInput(f"{pair!r} is not of the form key=value")
+    return key, value
+
+
+def _json_or_text(value: str) -> Json:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):  # the API refuses what is nested so deeply
+        return value
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def parse_object(text: str | None, *, option: str) -> dict[str, Json] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{option} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{option} must be a JSON object")
+    return found
+
+
+def check_exchange(name: str) -> str:
+    """The name of an exchange. Raises `BadParameter`."""
+    from app.control.pool import spec  # brings pydantic, which no help text needs
+
+    return _checked(name, spec.Exchange, "blanks and * ? [ ] \\ have a meaning in channel names")
+
+
+def check_fanout_prefix(prefix: str) -> str:
+    """A `fanout_prefix`; empty where the application has turned it off. Raises `BadParameter`."""
+    from app.control.pool import spec  # as above
+
+    return _checked(
+        prefix,
+        spec.FanoutPrefix,
+        "it starts with a slash and ends with its only dot, as /{db}. does; empty where "
+        "fanout_prefix is False",
+    )
+
+
+def _checked(value: str, kind: Any, rule: str) -> str:  # Any: an annotated str
+    from pydantic import TypeAdapter, ValidationError  # as above
+
+    try:
+        return str(TypeAdapter[str](kind).validate_python(value))
+    except ValidationError:
+        raise typer.BadParameter(f"{value!r} does not fit: {rule}") from None

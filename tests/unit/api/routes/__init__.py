@@ -1,0 +1,1 @@
+"""The parts of routes that need no server."""

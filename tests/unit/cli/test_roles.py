@@ -1,0 +1,63 @@
+import sys
+
+import pytest
+
+from app import queues
+from app.cli import roles
+from app.errors import CeleriacError, InvalidInput
+from app.queues import PoolKind
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_may_listen_to_itself(host: str) -> None:
+    roles.refuse_exposure(host, insecure=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "8.8.8.8", "api", ""])
+def test_others_are_kept_out_without_a_key(host: str) -> None:
+    with pytest.raises(CeleriacError, match="--insecure"):
+        roles.refuse_exposure(host, insecure=False)
+    roles.refuse_exposure(host, insecure=True)
+
+
+def worker_options(*names: str, **given: object) -> dict[str, str]:
+    arguments = roles.worker_arguments([roles.declared(name) for name in names], **given)  # type: ignore[arg-type]  # given by the test
+    return dict(zip(arguments[::2], arguments[1::2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "pool", "concurrency"),
+    [
+        pytest.param(["documents"], "prefork", "2", id="a queue's own pool"),
+        pytest.param(["download"], "threads", "4", id="threads for what waits for the network"),
+        pytest.param(["download", "websites"], "threads", "4", id="two of one kind"),
+        pytest.param(["download", "conversion"], "prefork", "4", id="processes serve both kinds"),
+    ],
+)
+def test_the_queues_choose_the_pool(names: list[str], pool: str, concurrency: str) -> None:
+    found = worker_options(*names)
+    assert (found["--pool"], found["--concurrency"]) == (pool, concurrency)
+    assert found["--queues"] == ",".join(names)
+
+
+def test_the_user_has_the_last_word() -> None:
+    found = worker_options("documents", pool=PoolKind.THREADS, concurrency=1)
+    assert (found["--pool"], found["--concurrency"]) == ("threads", "1")
+
+
+def test_an_unknown_queue_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(InvalidInput, match=r"'docs'.*documents"):
+        roles.declared("docs")
+
+
+def test_every_declared_queue_can_be_served() -> None:
+    assert worker_options(*queues.BY_NAME)["--pool"] == "prefork"
+
+
+@pytest.mark.parametrize(
+    ("log_format", "want"),
+    [(None, []), ("text", []), ("json", ["--quiet"])],
+)
+def test_a_log_of_json_begins_without_a_banner(log_format: str | None, want: list[str]) -> None:
+    start = [sys.executable, "-m", "celery", "-A", "app.celery_app"]
+    assert roles.celery_command(["beat"], log_format=log_format) == [*start, *want, "beat"]

@@ -14,12 +14,12 @@ from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 
 from app.errors import CeleriacError
-from app.jobs.celery import connections, hooks
+from app.jobs.celery import connections, hooks, task
 from app.jobs.model import time_limits
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
-from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE, QUEUES
+from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from app.settings import BrokerSettings, Settings, WorkerSettings
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
@@ -67,6 +67,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
     )
     platform = Platform.open(settings=settings, registry=registry, celery=application)
     _ = platform.schedules  # what is wrong with them is told at the start, by every process
+    task.register(application, registry)
     hooks.connect(application, platform)
     if settings.worker.log_format is not None:
         log_lines.connect(LogFormat(settings.worker.log_format))
@@ -117,7 +118,7 @@ def _messages(broker: BrokerSettings) -> Conf:
 def _routes(registry: Registry, worker: WorkerSettings) -> Conf:
     return {
         "imports": registry.tasks_modules,
-        "task_queues": [_queue(queue.name) for queue in QUEUES],
+        "task_queues": [_queue(name) for name in registry.queues],
         "task_default_queue": DEFAULT_QUEUE.name,
         "task_create_missing_queues": True,
         "task_routes": registry.task_routes,

@@ -1,4 +1,4 @@
-"""Where the pipelines are found."""
+"""Finds the pipelines: ours, and those that `CELERIAC_PIPELINES` names."""
 
 import importlib
 import pkgutil
@@ -8,14 +8,14 @@ from app.jobs.model.pipeline import Pipeline, Registry, RegistryError
 
 
 def discover(extra_modules: Sequence[str] = ()) -> Registry:
-    """Import the folders beside this module and `extra_modules`, and collect their pipelines.
+    """Import `tasks` of each folder beside this module, and `extra_modules`; collect the pipelines.
 
-    A module exports `PIPELINE`, or `PIPELINES` where there are several of one subject.
+    A module holds `PIPELINE`, or `PIPELINES` when it has several of one subject.
     """
     import app.pipelines as home
 
     folders = [
-        f"{home.__name__}.{found.name}"
+        _own_module(f"{home.__name__}.{found.name}")
         for found in pkgutil.iter_modules(home.__path__)
         if found.ispkg
     ]
@@ -23,10 +23,16 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
     return Registry([pipeline for name in names for pipeline in _pipelines_of(name)])
 
 
+def _own_module(folder: str) -> str:
+    package = importlib.import_module(folder)
+    has_pipeline = hasattr(package, "PIPELINE") or hasattr(package, "PIPELINES")
+    return folder if has_pipeline else f"{folder}.tasks"
+
+
 def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a module of somebody else raises
+    except Exception as error:  # a module of other authors may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise RegistryError(
             f"the module {module_name!r} of CELERIAC_PIPELINES cannot be imported: {reason}"

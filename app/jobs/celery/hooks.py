@@ -44,12 +44,14 @@ def connect(celery: Celery, platform: Platform) -> None:
     signals.worker_shutdown.connect(on_worker_end, weak=False)
 
 
-def preload(modules: Iterable[str]) -> None:
-    """Import what tasks will import, while there is one thread. What is not installed is told by
-    the task that needs it."""
-    for name in modules:
+def preload(names: Iterable[str]) -> None:
+    """Import what tasks will import, modules and what is in them, while there is one thread. The
+    task that needs what is not installed will report it."""
+    for name in names:
+        module, _, member = name.rpartition(".")
         try:
-            importlib.import_module(name)
+            if not module or not hasattr(importlib.import_module(module), member):
+                importlib.import_module(name)
         except ImportError as error:
             logger.warning(
                 "a module of tasks is not imported",

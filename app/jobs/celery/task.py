@@ -4,22 +4,21 @@ import random
 import uuid
 from typing import Any
 
-from celery import Task
+from celery import Celery, Task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded, TimeLimitExceeded
+from pydantic import BaseModel
 
 from app.errors import CeleriacError, LimitExceeded, PermanentError, RateLimited, RetryableError
 from app.jobs import platform
 from app.jobs.model import retry, ticket
 from app.jobs.model.job import Json, JsonObject
+from app.jobs.model.pipeline import HANDED_KEY, Args, FunctionStage, Kwargs, Registry
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
 from app.jobs.platform import Platform
-from app.jobs.run import finalizer_run, stage_run
+from app.jobs.run import finalizer_run, stage_run, workspace
 from app.jobs.run.outcome import Ending, EndKind
 from app.jobs.run.plain_work import PlainWork
-
-HANDED_KEY = "work"
-"""Under this name a stage that leaves files to the next one returns `self.work.key`."""
 
 
 class JobTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -97,6 +96,40 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
     def _tell(self, meta: JsonObject) -> None:
         if self.request.id and not self.request.is_eager:
             self.update_state(state="PROGRESS", meta=meta)
+
+
+def register(celery: Celery, registry: Registry) -> None:
+    """Make a task of each function that is a stage."""
+    for stage in registry.functions:
+        _register(celery, stage, is_last=registry.is_last(stage.task))
+
+
+def _register(celery: Celery, stage: FunctionStage[Any, Any], *, is_last: bool) -> None:
+    def run_function(self: JobTask, *args: Any, **kwargs: Any) -> Json:
+        return call(stage, self.work, args, kwargs, is_last=is_last)
+
+    # Not shared: other applications of this process have their own registry.
+    celery.task(name=stage.task, base=JobTask, bind=True, shared=False)(run_function)
+
+
+def call(
+    stage: FunctionStage[Any, Any], work: Work, args: Args, kwargs: Kwargs, *, is_last: bool
+) -> Json:
+    """Run a stage's function: JSON in, JSON out. The workspace is removed after the last stage,
+    and left to the next one after the others."""
+    given = stage.parse(args, kwargs, work)
+    if not stage.has_workspace:
+        return _dumped(stage(given, work))
+    with workspace.kept(work):
+        result = _dumped(stage(given, work))
+    if not is_last:
+        return {**result, HANDED_KEY: work.key}
+    workspace.remove(work)
+    return result
+
+
+def _dumped(result: object) -> Json:
+    return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
 
 
 def _key_of(args: Any) -> str | None:

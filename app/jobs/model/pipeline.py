@@ -1,34 +1,83 @@
 """What a pipeline is: a kind of job, its parameters, and the stages that do the work."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from app.errors import CeleriacError, NotFound
-from app.queues import BY_NAME, QueueName
+from app.jobs.model.work import Work
+from app.queues import QUEUES, Queue, QueueName
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+Args = Sequence[Any]  # JSON values, as a message has them
+Kwargs = Mapping[str, Any]
+
+HANDED_KEY = "work"
+"""Under this name a stage that leaves files to the next one hands on `Work.key`."""
 
 
 class RegistryError(CeleriacError):
-    """A module that should hold a pipeline does not, two pipelines share a kind, or a stage is on a
-    queue that no worker serves."""
+    """The pipelines cannot be served: a module holds none, two share a kind, a task or a queue, or
+    a stage is on a queue that has no workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """An ordinary Celery task of a pipeline, on a declared queue."""
+    """An ordinary Celery task of a pipeline. `app.jobs.model.stage.stage` makes one of a function;
+    declare a `Stage` for a task that you register with Celery yourself."""
 
     task: str
     """The task's name, as any Celery client calls it."""
     queue: QueueName
+    own_queue: Queue | None = None
+    """The queue itself, when the pipeline brings it."""
     progress: tuple[float, float] = (0.0, 100.0)
     """The stage's share of the job's progress, in percent; its own 0-100 % is mapped into it."""
     after_children: bool = False
-    """Begins when every job that the stages before have submitted is over (`Work.submit_children`).
+    """Start when every job that the earlier stages submitted has ended (`Work.submit_children`).
     No worker is held meanwhile."""
     imports: tuple[str, ...] = ()
     """Modules that the task imports when it runs. A worker whose tasks run in threads imports them
-    at its start: two threads that import one library at once may see it half made."""
+    when it starts: of two threads that import one library, one may see it half initialized."""
+    has_workspace: bool = False
+    """Whether the platform removes `Work.directory` when the job has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionStage(Stage, Generic[Given, Made]):
+    """A stage whose task the platform registers with Celery: it parses the arguments, calls the
+    function, dumps what it returns, and removes the workspace."""
+
+    function: Callable[[Given, Work], Made]
+    parse: Callable[[Args, Kwargs, Work], Given]
+    """Make what the function takes of the arguments of a call. Raises InvalidInput."""
+
+    def __call__(self, given: Given, work: Work) -> Made:
+        return self.function(given, work)
+
+    def s(self, *args: Any, **kwargs: Any) -> Any:  # Celery's
+        """Celery's signature of the task, which is called without a job."""
+        from celery import signature  # the command line lists pipelines, and needs no Celery
+
+        return signature(self.task, args=args, kwargs=kwargs, queue=self.queue)
+
+    def delay(self, *args: Any, **kwargs: Any) -> Any:  # Celery's
+        """Publish the task without a job."""
+        return self.s(*args, **kwargs).apply_async()
+
+
+DISCARD_FILES: FunctionStage[None, None] = FunctionStage(
+    task="discard_temp_files",
+    queue=QueueName("cleanup"),
+    has_workspace=True,
+    function=lambda _given, _work: None,
+    parse=lambda _args, _kwargs, _work: None,
+)
+"""The finalizer of every pipeline whose stages have a workspace and that names no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +104,22 @@ class Pipeline:
     summary: str
     params: type[BaseModel]
     stages: tuple[Stage, ...]
-    tasks_module: str
-    """The module whose import registers the tasks: workers import it, the API does not need to."""
+    tasks_module: str | None = None
+    """A module whose import registers tasks with Celery, when they are no functions of `@stage`:
+    workers import it, the API does not need to."""
     finalizer: Stage | None = None
-    """Called as a plain task with the job's id when a job failed or was cancelled."""
+    """Called with the job's id when a job has failed or was cancelled. A pipeline whose stages have
+    a workspace has one by default, which removes it."""
     max_attempts: int | None = None
-    """Runs of each stage where the client does not say; None is the server's own number."""
+    """Runs of each stage when the client names no number; None is the server's default."""
     is_internal: bool = False
     """Whether only the platform itself submits such jobs."""
 
     schedules: tuple[Schedule, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.finalizer is None and any(stage.has_workspace for stage in self.stages):
+            object.__setattr__(self, "finalizer", DISCARD_FILES)
 
     @property
     def all_stages(self) -> tuple[Stage, ...]:
@@ -99,9 +154,14 @@ class Registry(Mapping[str, Pipeline]):
         self._by_kind: dict[str, Pipeline] = {}
         for pipeline in pipelines:
             if pipeline.kind in self._by_kind:
-                raise RegistryError(f"two pipelines call themselves {pipeline.kind!r}")
-            _check_queues(pipeline)
+                raise RegistryError(f"two pipelines are of the kind {pipeline.kind!r}")
             self._by_kind[pipeline.kind] = pipeline
+        self._queues: dict[str, Queue] = {queue.name: queue for queue in QUEUES}
+        self._functions: dict[str, FunctionStage[Any, Any]] = {}
+        for stage in self.stages:
+            self._add_stage(stage)
+        for pipeline in pipelines:
+            self._check_queues(pipeline)
 
     def __getitem__(self, kind: str) -> Pipeline:
         return self._by_kind[kind]
@@ -114,13 +174,14 @@ class Registry(Mapping[str, Pipeline]):
 
     @property
     def public(self) -> "Registry":
-        """Those that clients may ask for."""
+        """The pipelines that clients may ask for."""
         return Registry([pipeline for pipeline in self.values() if not pipeline.is_internal])
 
     @property
     def tasks_modules(self) -> tuple[str, ...]:
         """The modules that a worker imports (Celery's `imports`)."""
-        return tuple(dict.fromkeys(pipeline.tasks_module for pipeline in self.values()))
+        named = (pipeline.tasks_module for pipeline in self.values())
+        return tuple(dict.fromkeys(name for name in named if name is not None))
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -128,21 +189,47 @@ class Registry(Mapping[str, Pipeline]):
         return tuple(stage for pipeline in self.values() for stage in pipeline.all_stages)
 
     @property
+    def functions(self) -> tuple[FunctionStage[Any, Any], ...]:
+        """The stages and finalizers whose tasks the platform registers."""
+        return tuple(self._functions.values())
+
+    @property
+    def queues(self) -> Mapping[str, Queue]:
+        """The declared queues and those that pipelines bring, by name."""
+        return self._queues
+
+    @property
     def task_routes(self) -> dict[str, dict[str, str]]:
         """The queue of every stage, as Celery's `task_routes`."""
         return {stage.task: {"queue": stage.queue} for stage in self.stages}
 
+    def is_last(self, task: str) -> bool:
+        """Whether no stage follows this one, in any pipeline."""
+        return not any(
+            stage.task == task for pipeline in self.values() for stage in pipeline.stages[:-1]
+        )
+
     def imports_of(self, queues: Collection[str]) -> tuple[str, ...]:
-        """The modules that the stages on these queues import when they run."""
+        """What the stages on these queues import when they run."""
         found = (name for one in self.stages if one.queue in queues for name in one.imports)
         return tuple(dict.fromkeys(found))
 
+    def _add_stage(self, stage: Stage) -> None:
+        queue = stage.own_queue
+        if queue is not None and self._queues.setdefault(queue.name, queue) != queue:
+            raise RegistryError(f"two different queues are named {queue.name!r}")
+        if isinstance(stage, FunctionStage):
+            known = self._functions.setdefault(stage.task, stage)
+            if known is not stage:
+                raise RegistryError(f"two different stages are named {stage.task!r}")
 
-def _check_queues(pipeline: Pipeline) -> None:
-    """A job whose stage is on another queue would stay queued for ever."""
-    for stage in pipeline.all_stages:
-        if stage.queue not in BY_NAME:
-            raise RegistryError(
-                f"the stage {stage.task!r} of the pipeline {pipeline.kind!r} is on the queue "
-                f"{stage.queue!r}, which is not declared; there are: {', '.join(BY_NAME)}"
-            )
+    def _check_queues(self, pipeline: Pipeline) -> None:
+        """A job whose stage is on a queue without workers would stay queued for ever."""
+        for stage in pipeline.all_stages:
+            if stage.queue not in self._queues:
+                raise RegistryError(
+                    f"the stage {stage.task!r} of the pipeline {pipeline.kind!r} is on the queue "
+                    f"{stage.queue!r}, which is not declared; there are: "
+                    f"{', '.join(self._queues)}. A pipeline brings a queue of its own by "
+                    "`queue=Queue(...)`"
+                )

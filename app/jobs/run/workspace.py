@@ -2,10 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from app.errors import InvalidInput, ProcessFailed, StorageUnavailable
+from app.errors import InvalidInput, ProcessFailed, RetryableError, StorageUnavailable
+from app.jobs.model.work import Work
 from app.jobs.run.stop import Stop
 from app.worker import process_group
 
@@ -20,6 +23,34 @@ def folder(temp_dir: Path, key: str) -> Path:
     except OSError as error:
         raise StorageUnavailable(f"no folder for temporary files: {error.strerror}") from error
     return path
+
+
+def remove(work: Work) -> None:
+    """Remove the work's folder and its content."""
+    shutil.rmtree(work.directory)
+
+
+@contextmanager
+def kept(work: Work) -> Iterator[None]:
+    """Keep the folder for the next stage, or for the next attempt of this one.
+
+    When a job has failed, its finalizer removes the folder. A plain Celery task has no finalizer,
+    so that its folder goes with its last attempt.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_last_attempt(work, error):
+            remove(work)
+        raise
+
+
+def is_last_attempt(work: Work, error: Exception) -> bool:
+    """Whether plain Celery does not try again after this error. A job has its finalizer."""
+    if work.job_id is not None:
+        return False
+    most = work.platform.settings.jobs.max_attempts
+    return not isinstance(error, RetryableError) or work.attempt >= most
 
 
 def folder_name(key: str) -> str:

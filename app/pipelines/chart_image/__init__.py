@@ -1,7 +1,7 @@
 """What a picture of a price chart shows."""
 
 from app import queues
-from app.jobs.model.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import DISCARD_FILES, Pipeline, Stage
 from app.pipelines.chart_image.schema import ChartImageParams
 
 PIPELINE = Pipeline(
@@ -15,7 +15,7 @@ PIPELINE = Pipeline(
             queue=queues.BY_NAME["llm"].name,
         ),
     ),
-    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    finalizer=DISCARD_FILES,
     tasks_module="app.pipelines.chart_image.tasks",
 )
 

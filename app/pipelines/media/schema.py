@@ -41,8 +41,6 @@ class Downloaded(BaseModel):
     date: str | None = None
     """`YYYY-MM-DD`."""
     bitrate: Bitrate = 192
-    work: str | None = Field(None, exclude=True)
-    """Whose folder holds the files, as the task hands it on."""
 
 
 class Converted(BaseModel):
@@ -61,5 +59,3 @@ class Converted(BaseModel):
     tags: dict[str, str]
     has_cover: bool
     source_url: str
-    work: str | None = Field(None, exclude=True)
-    """Whose folder is to be removed; no part of the result."""

@@ -1,7 +1,7 @@
 """A trading strategy from what somebody wrote or said, with quotes for each of its rules."""
 
 from app import queues
-from app.jobs.model.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import DISCARD_FILES, Pipeline, Stage
 from app.pipelines.strategy.schema import StrategyParams
 
 PIPELINE = Pipeline(
@@ -15,7 +15,7 @@ PIPELINE = Pipeline(
             queue=queues.BY_NAME["llm"].name,
         ),
     ),
-    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    finalizer=DISCARD_FILES,
     tasks_module="app.pipelines.strategy.tasks",
 )
 

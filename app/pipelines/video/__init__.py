@@ -1,7 +1,7 @@
 """A short film that tells what a PubMed article found."""
 
 from app import queues
-from app.jobs.model.pipeline import Pipeline, Stage
+from app.jobs.model.pipeline import DISCARD_FILES, Pipeline, Stage
 from app.pipelines.video.schema import VideoParams
 
 PIPELINE = Pipeline(
@@ -15,7 +15,7 @@ PIPELINE = Pipeline(
             queue=queues.BY_NAME["videos"].name,
         ),
     ),
-    finalizer=Stage(task="discard_temp_files", queue=queues.BY_NAME["cleanup"].name),
+    finalizer=DISCARD_FILES,
     tasks_module="app.pipelines.video.tasks",
 )
 

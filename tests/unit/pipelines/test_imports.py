@@ -1,33 +1,25 @@
-"""What tasks import when they run is known to the stages, so that threads find it imported."""
+"""What stages import when they run is known: workers of threads import it when they start."""
 
 import ast
 import importlib
 import inspect
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from app.jobs.model.pipeline import Pipeline, Registry
+from app.jobs.model.pipeline import FunctionStage, Registry
 from app.pipelines import registry
 
 REGISTRY = registry.discover()
 
 
 def lazy_imports(tasks: ModuleType) -> dict[str, set[str]]:
-    """The modules that each task of a module imports in its body, by the task's name."""
+    """What the body of each function imports, by the function's name, as the source has it."""
     tree = ast.parse(inspect.getsource(tasks))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {name: set(_imported(node)) for node in functions for name in _task_names(node)}
-
-
-def _task_names(function: ast.FunctionDef) -> Iterator[str]:
-    """The name in the decorator. The task itself would look for it in whatever application is
-    current."""
-    for decorator in function.decorator_list:
-        for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
-            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-                yield str(keyword.value.value)
+    return {function.name: set(_imported(function)) for function in functions}
 
 
 def _imported(function: ast.FunctionDef) -> Iterator[str]:
@@ -36,13 +28,19 @@ def _imported(function: ast.FunctionDef) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("pipeline", REGISTRY.values(), ids=REGISTRY)
-def test_a_stage_names_what_its_task_imports(pipeline: Pipeline) -> None:
-    lazy = lazy_imports(importlib.import_module(pipeline.tasks_module))
-    own = {stage.task: set(stage.imports) for stage in pipeline.all_stages}
-    assert {task: names for task, names in own.items() if task in lazy} == {
-        task: names for task, names in lazy.items() if task in own
+@pytest.mark.parametrize("kind", REGISTRY)
+def test_a_stage_names_what_its_function_imports(kind: str) -> None:
+    functions = [one for one in REGISTRY[kind].all_stages if isinstance(one, FunctionStage)]
+    sources = {one.function.__module__: _source(one) for one in functions}
+    want = {
+        one.task: sources[one.function.__module__].get(one.function.__name__, set())
+        for one in functions
     }
+    assert {one.task: set(one.imports) for one in functions} == want
+
+
+def _source(stage: FunctionStage[Any, Any]) -> dict[str, set[str]]:
+    return lazy_imports(importlib.import_module(stage.function.__module__))
 
 
 def test_a_worker_imports_what_the_stages_of_its_queues_need() -> None:

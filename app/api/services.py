@@ -8,8 +8,8 @@ from redis import asyncio as redis
 
 from app.api.links import Links
 from app.api.metrics import ApiMetrics, JobCounts
-from app.broker.connection import Connection
-from app.broker.depth import DepthReader
+from app.broker.connections.connection import Connection
+from app.broker.queues.depth import DepthReader
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 

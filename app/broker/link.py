@@ -5,16 +5,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
-from app.broker.address import Address, Sentinels
-from app.broker.connection import Connection
-from app.broker.dialects import Dialects
-from app.broker.heartbeats import Heartbeats
+from app.broker.broker_queues import BrokerQueues
+from app.broker.connections.address import Address, Sentinels
+from app.broker.connections.connection import Connection
 from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
-from app.broker.queues import BrokerQueues
-from app.broker.remote_control import RemoteControl
-from app.broker.revocations import Revocations
-from app.broker.survey import Survey
-from app.broker.task_events import TaskEvent
+from app.broker.workers.content_negotiation import Dialects
+from app.broker.workers.heartbeats import Heartbeats
+from app.broker.workers.remote_control import RemoteControl
+from app.broker.workers.revocations import Revocations
+from app.broker.workers.survey import Survey
+from app.broker.workers.task_events import TaskEvent
 
 
 class Link:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from app.broker import connection
+from app.broker.connections import connection
 from app.errors import BrokerUnreachable
 
 if TYPE_CHECKING:

@@ -207,7 +207,7 @@ def operator(
     logs.configure(log_level, log_format=log_format)
     from pydantic import SecretStr
 
-    from app.broker import address
+    from app.broker.connections import address
     from app.operator import lifecycle as process  # kopf takes a second to import
     from app.operator.kubernetes import login
     from app.operator.settings import OperatorSettings
@@ -294,7 +294,8 @@ def exporter(
 ) -> None:
     """Serve the metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
-    from app.broker import address, keys
+    from app.broker import keys
+    from app.broker.connections import address
     from app.exporter import process
     from app.exporter.exporter import Exporter
     from app.settings import BrokerSettings

@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from prometheus_client.core import Metric
 
-from app.broker.address import Address
+from app.broker.connections.address import Address
 from app.broker.interruption import Interruption
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
-from app.broker.task_events import TaskEvent
+from app.broker.workers.task_events import TaskEvent
 from app.errors import BrokerUnreachable
 from app.exporter import families, workers
 from app.exporter.known_queues import KnownQueues

@@ -12,7 +12,7 @@ from prometheus_client.core import (
 )
 
 from app.broker.model import NodeConsumers, QueueReading
-from app.broker.task_events import TaskEventKind
+from app.broker.workers.task_events import TaskEventKind
 from app.exporter.histogram import Histogram
 from app.exporter.label_values import label_value
 from app.exporter.tally import Counts, Labels

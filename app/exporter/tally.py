@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from app.broker import model
-from app.broker.task_events import TaskEvent, TaskEventKind
+from app.broker.workers.task_events import TaskEvent, TaskEventKind
 from app.exporter.histogram import Histogram
 from app.exporter.label_values import label_value
 

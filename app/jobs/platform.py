@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import redis
 from celery import Celery
 
-from app.broker import address, redis_clients
+from app.broker.connections import address, redis_clients
 from app.errors import CeleriacError
 from app.jobs.maintenance import job_schedules
 from app.jobs.maintenance.job_schedules import Scheduled

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from app.broker.address import Address
+from app.broker.connections.address import Address
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
-from app.broker.revocations import Revocations
+from app.broker.workers.revocations import Revocations
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 

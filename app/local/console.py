@@ -11,8 +11,8 @@ import rich.console
 from rich.table import Table
 from rich.text import Text
 
-from app.local import celery_pools
-from app.local.pools import LocalPool
+from app.local.plan import celery_pools
+from app.local.plan.local_pools import LocalPool
 
 _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0

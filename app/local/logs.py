@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.local.console import Console
-from app.local.output_log import FILE_LIMIT_BYTES
+from app.local.processes.output_log import FILE_LIMIT_BYTES
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
 

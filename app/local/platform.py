@@ -6,19 +6,20 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-from app.broker import address as addresses
-from app.broker.connection import Connection
-from app.local import code_watch, logs, plan, servers, status_file, valkey
-from app.local.celery_processes import CeleryProcesses, Outputs
+from app.broker.connections import address as addresses
+from app.broker.connections.connection import Connection
+from app.local import code_watch, logs, servers, status_file, valkey
 from app.local.console import Console, Places, Terminal
 from app.local.data_dir import DataDir
 from app.local.options import UpOptions
-from app.local.plan import Api, Embedded, Plan
-from app.local.processes import Process
+from app.local.plan import run_plan
+from app.local.plan.run_plan import Api, Embedded, Plan
+from app.local.processes.celery_processes import CeleryProcesses, Outputs
+from app.local.processes.child_process import Process
+from app.local.processes.zygote_client import Application, CeleryCommand
 from app.local.service import Service
 from app.local.status_file import UpStatus
 from app.local.supervisor import Supervisor
-from app.local.zygote_link import Application, CeleryCommand
 from app.telemetry import masking
 
 SERVICE_GRACE_S = 6.0
@@ -39,7 +40,7 @@ def run(options: UpOptions) -> int:
         data_dir.locked() as lock_fd,
         logs.to_file(data_dir.log("celeriac"), console, level=options.log_level),
     ):
-        planned = plan.build_plan(options, data_dir=data_dir, environ=os.environ)
+        planned = run_plan.build_plan(options, data_dir=data_dir, environ=os.environ)
         return asyncio.run(Platform(options, planned, console, lock_fd=lock_fd).run())
 
 
@@ -165,7 +166,7 @@ class Platform:
             self._services.append(beat)
         pools = self._plan.pools
         if pools is None:
-            pools = plan.application_pools(self._options, application)
+            pools = run_plan.application_pools(self._options, application.queues)
         self._supervisor = Supervisor(
             self._plan, pools, celery, self._console, log_level=self._options.log_level
         )

@@ -4,7 +4,7 @@ file that the commands read."""
 import asyncio
 from collections.abc import Callable, Mapping
 
-from app.broker.connection import Connection
+from app.broker.connections.connection import Connection
 from app.control.pool.status import EventType, PoolEvent, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Tick

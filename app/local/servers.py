@@ -5,12 +5,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.broker.connection import Connection
+from app.broker.connections.connection import Connection
 from app.errors import BrokerRefused, BrokerUnreachable, CeleriacError
-from app.local import environment, valkey
-from app.local.celery_processes import Outputs
-from app.local.plan import Api, Embedded, Plan
-from app.local.processes import LeashedProcess
+from app.local import valkey
+from app.local.plan import environment
+from app.local.plan.run_plan import Api, Embedded, Plan
+from app.local.processes.celery_processes import Outputs
+from app.local.processes.child_process import LeashedProcess
 
 BROKER_LOG = "broker"
 API_LOG = "api"

@@ -5,10 +5,11 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from app.errors import CeleriacError
-from app.local import backoff, console
-from app.local import hurry as hurries
+from app.local import console
 from app.local.console import Console
-from app.local.processes import Process
+from app.local.processes import backoff
+from app.local.processes import hurry as hurries
+from app.local.processes.child_process import Process
 
 KILL_AFTER_S = 3.0
 

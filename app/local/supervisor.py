@@ -5,22 +5,23 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 
-from app.broker.connection import Connection
+from app.broker.connections.connection import Connection
 from app.broker.model import NodeName
 from app.control.loop import Loop
 from app.control.pool.status import PoolStatus
 from app.control.pool.worker_pool import UnreadablePool, WorkerPool
-from app.local import celery_pools, revocation_file, statedb, status_file
+from app.local import revocation_file, statedb, status_file
 from app.local.brokers import LocalBrokers
-from app.local.celery_processes import CeleryProcesses, LoggedProcess
 from app.local.console import Console
-from app.local.fleet import Fleet
-from app.local.plan import Plan
-from app.local.pools import LocalPool
-from app.local.processes import Process
+from app.local.plan import celery_pools
+from app.local.plan.local_pools import LocalPool
+from app.local.plan.run_plan import Plan
+from app.local.processes.celery_processes import CeleryProcesses, LoggedProcess
+from app.local.processes.child_process import Process
+from app.local.processes.zygote_client import CeleryCommand
+from app.local.replicas import Fleet
 from app.local.reports import LocalReports
 from app.local.status_file import UpStatus
-from app.local.zygote_link import CeleryCommand
 
 
 class LocalPools:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from app.broker.connection import Connection
+from app.broker.connections.connection import Connection
 from app.errors import BrokerUnreachable, CeleriacError
 
 HOST = "127.0.0.1"

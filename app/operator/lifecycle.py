@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import kopf
 
-from app.broker import heartbeats
+from app.broker.workers import heartbeats
 from app.control.loop import Loop
 from app.control.pool import spec
 from app.control.ports import Brokers

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from app.broker.address import NO_SENTINEL, SentinelEntry
+from app.broker.connections.address import NO_SENTINEL, SentinelEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

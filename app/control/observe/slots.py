@@ -9,7 +9,7 @@ from app.control.ports import Instance
 
 ASK_AGAIN_S = 5.0
 """Until workers have answered. Those that stay silent are asked ever more seldom
-(`app.broker.dialects`)."""
+(`app.broker.workers.content_negotiation`)."""
 HOLD_S = 600.0
 """Workers that have answered are asked again after this: a new version may have another number."""
 

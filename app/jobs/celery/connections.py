@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
-from app.broker import address, broker_url, connection, redis_clients
-from app.broker.address import Address, Sentinels
+from app.broker.connections import address, broker_url, connection, redis_clients
+from app.broker.connections.address import Address, Sentinels
 from app.errors import InvalidInput
 from app.queues import PRIORITIES
 from app.settings import BrokerSettings

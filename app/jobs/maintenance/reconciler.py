@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from app.broker import held_messages
+from app.broker.queues import held_messages
 from app.errors import CeleriacError, NotFound
 from app.jobs.maintenance.scheduler import Scheduler
 from app.jobs.model import retry, ticket

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from app.broker import connection
+from app.broker.connections import connection
 from app.jobs.model import ticket
 from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Pipeline, Registry

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from pydantic import SecretStr
 
-from app.broker import address as addresses
-from app.broker.address import NO_SENTINEL, Address, SentinelEntry
+from app.broker.connections import address as addresses
+from app.broker.connections.address import NO_SENTINEL, Address, SentinelEntry
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 from celery import Celery
 
-from app.broker.address import SentinelEntry, parse_address
+from app.broker.connections.address import SentinelEntry, parse_address
 from app.broker.link import Link
 from app.broker.model import NodeName
 from tests.integration import processes

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from app.broker import unacked
 from app.broker.model import BrokerReading, QueueReading
+from app.broker.queues import unacked
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, NodeName

@@ -6,13 +6,13 @@ import time
 import pytest
 import redis
 
-from app.broker import envelope
-from app.broker.address import parse_address
-from app.broker.connection import Connection
-from app.broker.heartbeats import Heartbeats
+from app.broker.connections.address import parse_address
+from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
 from app.broker.link import Link
+from app.broker.messages import envelope
 from app.broker.model import Heartbeat
+from app.broker.workers.heartbeats import Heartbeats
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until
 from tests.waiting import eventually_async

@@ -8,7 +8,7 @@ import redis
 from celery import Celery
 
 from app.broker import keys
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.broker.model import BrokerReading, MisnamedQueue
 from app.queues import QueueName

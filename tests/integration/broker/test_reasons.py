@@ -12,10 +12,10 @@ from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.broker.address import parse_address
-from app.broker.connection import Connection
-from app.broker.depth import DepthReader
+from app.broker.connections.address import parse_address
+from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
+from app.broker.queues.depth import DepthReader
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
 from app.jobs.model.pipeline import Registry
 from app.jobs.publish.publisher import Publisher

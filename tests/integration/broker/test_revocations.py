@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.local import statedb
 from tests.integration.broker.test_link import documented_commands

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.control.apply import Carrying
 from app.control.observe import worker_heartbeats as hearing

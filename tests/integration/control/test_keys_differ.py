@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.control.pool.status import ConditionType
 from tests.integration.broker.conftest import until

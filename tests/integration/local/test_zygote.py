@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from app.local.output_log import LogFile, OutputPipe
-from app.local.zygote_link import CeleryCommand, ForkedProcess, NotImportable, ZygoteLink
+from app.local.processes.output_log import LogFile, OutputPipe
+from app.local.processes.zygote_client import (
+    CeleryCommand,
+    ForkedProcess,
+    NotImportable,
+    ZygoteLink,
+)
 from tests.tools import celery_versions
 from tests.waiting import eventually_async
 

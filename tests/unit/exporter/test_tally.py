@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.broker.model import NodeName
-from app.broker.task_events import TaskEvent, TaskEventKind
+from app.broker.workers.task_events import TaskEvent, TaskEventKind
 from app.exporter import tally as tallies
 from app.exporter.tally import Labels, TaskTally
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.broker.address import parse_address
-from app.broker.connection import Connection
+from app.broker.connections.address import parse_address
+from app.broker.connections.connection import Connection
 from app.control.pool.status import EventType, PoolEvent, PoolState, PoolStatus
-from app.local import pools
 from app.local.console import Console, Places, Terminal
-from app.local.pools import LocalPool
+from app.local.plan import local_pools
+from app.local.plan.local_pools import LocalPool
 from app.local.reports import LocalReports
 
 
@@ -33,7 +33,7 @@ class Screen:
 
 
 def first_pools() -> list[LocalPool]:
-    return pools.declared_pools(processors=2, cooldown_s=30.0)[:2]
+    return local_pools.declared_pools(processors=2, cooldown_s=30.0)[:2]
 
 
 def status(replicas: int, *explanation: str) -> PoolStatus:

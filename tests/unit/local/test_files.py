@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from app.errors import CeleriacError
-from app.local import backoff, code_watch, console, environment, ports, valkey
-from app.local.celery_processes import Outputs
+from app.local import code_watch, console, valkey
 from app.local.data_dir import DataDir, DataDirInUse
-from app.local.output_log import LogFile, OutputPipe
+from app.local.plan import environment, ports
+from app.local.processes import backoff
+from app.local.processes.celery_processes import Outputs
+from app.local.processes.output_log import LogFile, OutputPipe
 from tests.waiting import eventually_async
 
 

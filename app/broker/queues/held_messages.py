@@ -1,0 +1,62 @@
+"""Which messages of jobs the broker still holds, read from its lists themselves."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import redis
+from redis.exceptions import RedisError
+
+from app.broker import keys
+from app.broker.connections import connection
+from app.broker.keys import Keys
+from app.queues import QueueName
+
+MESSAGES_AT_ONCE = 1000
+
+_TASK_ID = re.compile(rb'"correlation_id": ?"([0-9a-f-]{36}\.[0-9]+)"')
+"""A message's task id. What a client wrote stands in base64 or with its quotes escaped, so that it
+cannot pass for one."""
+
+
+def task_ids(
+    client: "redis.Redis", queues: Sequence[QueueName], *, fetched_after_s: float
+) -> frozenset[str]:
+    """Task ids of the jobs' messages that wait in these queues, or that a worker has fetched since
+    `fetched_after_s` (seconds since the epoch).
+
+    A message that was fetched before then and whose job is queued all the same belongs to a worker
+    that died between the two.
+
+    Lists are read before what was fetched: a message that moves meanwhile is seen. One that is
+    fetched at this very moment may be missed. Raises BrokerUnreachable.
+    """
+    try:
+        waiting = [found for queue in queues for found in _waiting(client, Keys(), queue)]
+        return frozenset([*waiting, *_fetched(client, Keys(), fetched_after_s)])
+    except (RedisError, OSError) as error:
+        raise connection.translated(error, host="Redis") from error
+
+
+def _waiting(client: "redis.Redis", layout: Keys, queue: QueueName) -> Iterator[str]:
+    name = layout.queue(queue)
+    for step in layout.steps:
+        key = name if step == 0 else f"{name}{keys.SEPARATOR}{step}"
+        start = 0
+        # Workers take from the far end and clients add at the near one: nothing is skipped.
+        while messages := client.lrange(key, start, start + MESSAGES_AT_ONCE - 1):
+            yield from _ids(messages)
+            start += MESSAGES_AT_ONCE
+
+
+def _fetched(client: "redis.Redis", layout: Keys, after_s: float) -> Iterator[str]:
+    long_ago = set(client.zrange(f"{layout.unacked}_index", "-inf", after_s, byscore=True))
+    for tag, message in client.hscan_iter(layout.unacked, count=MESSAGES_AT_ONCE):
+        if tag not in long_ago:
+            yield from _ids([message])
+
+
+def _ids(messages: Sequence[bytes | str]) -> Iterator[str]:
+    for message in messages:
+        found = _TASK_ID.search(message) if isinstance(message, bytes) else None
+        if found is not None:
+            yield found[1].decode()

@@ -1,0 +1,257 @@
+"""What workers are told, and what they are asked (`celery.worker.control`), by their node names."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from app.broker.connections.connection import Connection
+from app.broker.keys import Keys
+from app.broker.messages import bodies
+from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
+from app.broker.workers import active_queues
+from app.broker.workers.content_negotiation import Dialects
+from app.broker.workers.pidbox import ANSWER_LIMIT_S, Pidbox, Reply, Request
+from app.broker.workers.private_queues import PrivateQueues
+from app.queues import QueueName
+
+_LOOK_AGAIN_S = 0.05
+
+_QUEUES = "active_queues"
+_SAFE = {"safe": True}
+"""Running tasks are told without their arguments, which may be of any size: only as text that was
+cut off by their publisher. `reserved` has no such option."""
+
+
+class RemoteControl:
+    """Tells workers of one application what to do, and asks them what they hold."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        layout: Keys,
+        *,
+        clock: Callable[[], float],
+        dialects: Dialects | None = None,
+        answer_limit_s: float = ANSWER_LIMIT_S,
+    ) -> None:
+        self._clock = clock
+        self._answer_limit_s = answer_limit_s
+        self._private_queues = PrivateQueues(connection, layout, clock=clock)
+        self._pidbox = Pidbox(
+            connection,
+            layout,
+            dialects if dialects is not None else Dialects(),
+            clock=clock,
+            answer_limit_s=answer_limit_s,
+        )
+
+    async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
+        """What these nodes consume now. A node that does not answer is left out.
+
+        Raises:
+            BrokerUnreachable: no node could be asked.
+        """
+        queues, stats = Request(method=_QUEUES), Request(method="stats")
+        replies = await self._pidbox.call([queues], nodes)
+        # Celery cannot write its statistics as YAML (they hold a Counter): it would not answer, and
+        # log a traceback.
+        asked = [node for node in replies if self._pidbox.replied_in(node) != bodies.YAML]
+        told = await self._pidbox.call([stats], asked)
+        now_s = self._clock()
+        return {
+            node: NodeConsumers(
+                node=node,
+                seen_at_s=now_s,
+                queues=active_queues.parse_queues(node, found),
+                began_at_s=_began_at_s(told.get(node, {}).get(stats.ticket), now_s=now_s),
+                slots=_slots(told.get(node, {}).get(stats.ticket)),
+            )
+            for node, given in replies.items()
+            if isinstance(found := given.get(queues.ticket), list)
+        }
+
+    async def stop_consuming(
+        self, queues: Mapping[NodeName, Collection[QueueName]]
+    ) -> frozenset[NodeName]:
+        """Cancel consumers, of each node these; returns the nodes that are seen without them.
+
+        A message that a worker was about to fetch goes back to its queue. What it holds already it
+        still runs.
+
+        A worker says "ok" first and acts in the next turn of its loop, on all that it was told
+        meanwhile, in any order (Celery's `call_soon`, Kombu's hub). Who resumed it upon that word
+        could have it resume first and stop then, for good.
+
+        Raises:
+            BrokerUnreachable: it is not known who has heard it.
+        """
+        commands = {
+            node: [Request(method="cancel_consumer", arguments={"queue": name}) for name in names]
+            for node, names in queues.items()
+        }
+        told = await self._tell(commands)
+        return await self._seen(
+            told, lambda node, consumed: _names(consumed).isdisjoint(queues[node])
+        )
+
+    async def resume_consuming(
+        self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
+    ) -> frozenset[NodeName]:
+        """Add consumers, to each node these; returns the nodes that are seen with them.
+
+        A worker creates a queue that it does not know, and would discard the messages of tasks
+        that it does not know. So a node is only given queues that it has consumed before.
+
+        Raises:
+            BrokerUnreachable: it is not known who has heard it.
+        """
+        commands = {
+            node: [
+                Request(method="add_consumer", arguments=_declaration(queue)) for queue in wanted
+            ]
+            for node, wanted in queues.items()
+        }
+        told = await self._tell(commands)
+        return await self._seen(
+            told,
+            lambda node, consumed: _names(consumed).issuperset(each.name for each in queues[node]),
+        )
+
+    async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
+        """What these nodes hold and consume now. A node that does not answer is left out.
+
+        Raises:
+            BrokerUnreachable: nobody could be asked.
+        """
+        running, consumed = Request(method="active", arguments=_SAFE), Request(method=_QUEUES)
+        replies = await self._pidbox.call([running, consumed], nodes)
+        idle = [node for node, given in replies.items() if given.get(running.ticket) == []]
+        reserved, running_after = Request(method="reserved"), replace(running, ticket=str(uuid4()))
+        # In this order: a task that begins meanwhile is in one of the two.
+        later = await self._pidbox.call([reserved, running_after], idle)
+        answers = {
+            node: _answer(
+                node,
+                active=later.get(node, {}).get(running_after.ticket)
+                if node in idle
+                else given.get(running.ticket),
+                reserved=later.get(node, {}).get(reserved.ticket) if node in idle else [],
+                consumed=given.get(consumed.ticket),
+                now_s=self._clock(),
+            )
+            for node, given in replies.items()
+        }
+        complete = [answer for answer in answers.values() if answer is not None]
+        return {answer.node: answer for answer in await self._private_queues.count(complete)}
+
+    async def revoke(
+        self, nodes: Collection[NodeName], task_ids: Sequence[str]
+    ) -> frozenset[NodeName]:
+        """Tell these nodes not to run these tasks; returns the nodes that have confirmed.
+
+        Raises:
+            BrokerUnreachable: it is not known who has heard it.
+        """
+        request = Request(method="revoke", arguments={"task_id": list(task_ids)})
+        return await self._tell({node: [request] for node in nodes})
+
+    async def shut_down(self, nodes: Collection[NodeName]) -> None:
+        """Tell these nodes to finish what they run and end. They do not confirm it.
+
+        Raises:
+            BrokerUnreachable: it is not known who has heard it.
+        """
+        await self._pidbox.cast(Request(method="shutdown"), nodes)
+
+    async def _seen(
+        self,
+        nodes: frozenset[NodeName],
+        accept: Callable[[NodeName, frozenset[ConsumedQueue]], bool],
+    ) -> frozenset[NodeName]:
+        """The nodes whose consumed queues are accepted in time."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._answer_limit_s
+        request = Request(method=_QUEUES)
+        seen: frozenset[NodeName] = frozenset()
+        while seen != nodes and loop.time() < deadline_s:
+            replies = await self._pidbox.call([request], nodes - seen)
+            if not replies:
+                # Nobody was asked: those who were silent before are not asked each time.
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            seen |= {
+                node
+                for node, given in replies.items()
+                if isinstance(found := given.get(request.ticket), list)
+                and accept(node, active_queues.parse_queues(node, found))
+            }
+        return seen
+
+    async def _tell(self, commands: Mapping[NodeName, Sequence[Request]]) -> frozenset[NodeName]:
+        """Send each node its commands; returns the nodes that have confirmed all of theirs.
+
+        Nodes with the same commands hear them together: a pool's workers are usually alike.
+        """
+        alike: dict[str, list[NodeName]] = defaultdict(list)
+        for node, requests in commands.items():
+            alike[json.dumps([request.arguments for request in requests])].append(node)
+        confirmed: set[NodeName] = set()
+        for nodes in alike.values():
+            requests = commands[nodes[0]]
+            replies = await self._pidbox.call(requests, nodes)
+            confirmed |= {
+                node
+                for node, given in replies.items()
+                if all("ok" in (given.get(request.ticket) or {}) for request in requests)
+            }
+        return frozenset(confirmed)
+
+
+def _answer(
+    node: NodeName, *, active: Reply, reserved: Reply, consumed: Reply, now_s: float
+) -> NodeAnswer | None:
+    """`None` when a reply is missing: a worker that half answers is not known to be idle."""
+    if not all(isinstance(found, list) for found in (active, reserved, consumed)):
+        return None
+    queues = active_queues.parse_queues(node, consumed)
+    return NodeAnswer(
+        node=node,
+        answered_at_s=now_s,
+        active=len(active),
+        reserved=len(reserved),
+        queues=_names(queue for queue in queues if not queue.is_private),
+        private_queues=_names(queue for queue in queues if queue.is_private),
+    )
+
+
+def _names(queues: Iterable[ConsumedQueue]) -> frozenset[QueueName]:
+    return frozenset(queue.name for queue in queues)
+
+
+def _declaration(queue: ConsumedQueue) -> dict[str, str]:
+    """The arguments of `add_consumer`. A worker that knows the queue goes by the name alone."""
+    declared = {
+        "queue": queue.name,
+        "exchange": queue.exchange,
+        "exchange_type": queue.exchange_type,
+        "routing_key": queue.routing_key,
+    }
+    return {name: value for name, value in declared.items() if value is not None}
+
+
+def _began_at_s(stats: Reply, *, now_s: float) -> float | None:
+    try:
+        return now_s - float(stats["uptime"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _slots(stats: Reply) -> int | None:
+    """An autoscaler takes away the processes of an idle worker, and brings them back."""
+    try:
+        concurrency = int(stats["pool"]["max-concurrency"])
+        return max(concurrency, int(stats.get("autoscaler", {}).get("max", 0)))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None

@@ -1,0 +1,98 @@
+"""What workers and clients tell about tasks, where the application has them told (`-E`, or
+`worker_send_task_events` and `task_send_sent_event`), as it comes over the wire.
+
+An event is a dictionary; workers send several of them as one message (`task.multi`).
+Protocol: `celery.events.dispatcher`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.broker.messages import envelope
+from app.broker.model import NodeName
+
+ROUTING_KEYS = (
+    *("task.sent", "task.received", "task.started", "task.succeeded", "task.failed"),
+    *("task.rejected", "task.revoked", "task.retried", "task.multi"),
+)
+
+
+class TaskEventKind(StrEnum):
+    """What has become of a task."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    REVOKED = "revoked"
+    RETRIED = "retried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """One event of one task. What this kind of event does not carry is `None`."""
+
+    kind: TaskEventKind
+    task_id: str
+    node: NodeName
+    """The worker; of a sent event, the client."""
+    at_s: float
+    """By the clock of the sender."""
+    name: str | None = None
+    """Sent and received events have it, the later ones refer to them by id."""
+    queue: str | None = None
+    """Sent events have it."""
+    runtime_s: float | None = None
+    exception: str | None = None
+    """The class of the exception that failed the task."""
+    has_eta: bool = False
+
+
+def parse_events(data: bytes) -> tuple[TaskEvent, ...]:
+    """The task events of one message; whatever else it holds is left out.
+
+    Raises:
+        InvalidInput: it is no message of events.
+    """
+    _, body = envelope.parse_message(data)
+    return of_body(body)
+
+
+def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of somebody else
+    """The task events in the body of a message."""
+    found = (_parse(each) for each in (body if isinstance(body, list | tuple) else [body]))
+    return tuple(event for event in found if event is not None)
+
+
+def _parse(body: Any) -> TaskEvent | None:  # plain values of somebody else
+    if not isinstance(body, dict):
+        return None
+    try:
+        return TaskEvent(
+            kind=TaskEventKind(str(body["type"]).removeprefix("task-")),
+            task_id=str(body["uuid"]),
+            node=NodeName(str(body["hostname"])),
+            at_s=float(body["timestamp"]),
+            name=_text(body, "name"),
+            queue=_text(body, "queue"),
+            runtime_s=float(body["runtime"]) if body.get("runtime") is not None else None,
+            exception=_exception(body),
+            has_eta=body.get("eta") is not None,
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _text(body: Mapping[str, Any], key: str) -> str | None:
+    found = body.get(key)
+    return found if isinstance(found, str) and found else None
+
+
+def _exception(body: Mapping[str, Any]) -> str | None:
+    """The class alone: `ValueError('…')` is what the event holds."""
+    shown = _text(body, "exception")
+    return shown.partition("(")[0] if shown is not None else None

@@ -1,24 +1,26 @@
-"""The crawl: pages are asked for one after the other, read in a child process, and noted.
+"""The crawl of one site: every page goes through the same steps, one page after the other.
 
-The child asks for work: when it is ready for a page, the next one is fetched and its file handed
-over by a named pipe. When a page breaks it, the page has failed, and another child goes on.
+    next -> fetch -> read -> evaluate -> record
+
+`CrawlStore` knows which page is next and records what became of it, `Visitor` fetches a page by the
+rules of its site, `PageReader` has it read in a child process, and `evaluate` decides.
+`Crawl._steps` is the whole sequence.
 """
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from app.documents import items
-from app.documents.items import Position
+from app.documents import child
+from app.documents.child import ChildLimits
+from app.documents.items import Item, Position
 from app.errors import (
     CeleriacError,
     InvalidInput,
     LimitExceeded,
-    ProcessFailed,
     RateLimited,
     RetryableError,
     StorageUnavailable,
@@ -26,15 +28,22 @@ from app.errors import (
 )
 from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
-from app.pipelines.website import crawl_store as notes
-from app.pipelines.website.crawl_store import Notebook, Waiting
-from app.pipelines.website.page_content import Verdict, Writer
+from app.pipelines.website import crawl_store, page_content
+from app.pipelines.website.crawl_store import (
+    CrawlStore,
+    Failed,
+    Kept,
+    Outcome,
+    PendingPage,
+    Postponed,
+    Skipped,
+)
+from app.pipelines.website.page_content import PageCollector, PageContent
 from app.pipelines.website.schema import Skip
-from app.pipelines.website.site_client import Network
-from app.pipelines.website.visit import Fetched, Passed, Unchanged, Visit, Visitor
+from app.pipelines.website.site_client import SiteClient
+from app.pipelines.website.visit import Fetched, Unchanged, Visit, Visitor
 from app.storage.chunks import NewChunk
 from app.storage.pages import Page
-from app.worker import limits as worker_limits
 
 READER = "app.documents.web.page_reader"
 
@@ -42,92 +51,220 @@ READ_PERCENT = 90.0
 """Where reading ends and storing begins."""
 
 LONGEST_PAUSE_S = 60.0
-"""That a busy site gets before the next page is asked for."""
+"""How long a busy site is left alone at most before the next page is requested."""
 
 RETRY_PAUSE = 4
-"""So many times the usual pause stands before a page that is tried again."""
+"""A retried page is requested after this many times the usual pause."""
 
-OldChunks = Callable[[Page], list[NewChunk]]
+OldChunks = Callable[[Page], tuple[NewChunk, ...]]
+
+Steps = Generator[Fetched, PageContent]
+"""Yields a page to be read, and is sent what is on it."""
 
 
 class Crawl:
-    """Works through the notebook of one site."""
+    """Works through the pages of one site."""
 
     def __init__(
         self,
         work: Work,
-        notebook: Notebook,
-        network: Network,
+        store: CrawlStore,
+        client: SiteClient,
         visitor: Visitor,
         *,
-        body: Path,
-        site: str,
         old_chunks: OldChunks,
         deadline_s: float,
     ) -> None:
         self._work = work
-        self._notebook = notebook
-        self._network = network
+        self._store = store
+        self._client = client
         self._visitor = visitor
-        self._body = body
-        self._site = site
         self._old_chunks = old_chunks
         self._deadline_s = deadline_s
-        self._given: tuple[Waiting, Visit] | None = None
-        self._writer: Writer | None = None
-        self._pipe = -1
+        self._site = ""
+        self._first: tuple[PendingPage, Visit] | None = None
         self._percent = 0.0
-        self.is_in_time = True
+        self.is_in_time = False
+        """Whether the crawl ended because no page was left, not because its time was over."""
 
-    def run(self, first: tuple[Waiting, Visit] | None) -> None:
-        """Work until no page is left or a limit is reached. `first` was fetched already.
+    def run(self, first: tuple[PendingPage, Visit] | None, *, site: str, body: Path) -> None:
+        """Work until no page is left or a limit is reached. `first` was fetched already, into
+        `body`.
 
         Raises what the work raises to stop.
         """
-        self._given = first
-        while self._is_broken_off():
-            pass
-        self._notebook.give_up()
+        self._site, self._first = site, first
+        PageReader(self._work, body=body, site=site, deadline_s=self._deadline_s).run(self._steps())
+        self._store.give_up()
 
-    def _is_broken_off(self) -> bool:
-        """Read pages until the end, or until one breaks the reader."""
+    def _steps(self) -> Steps:
+        while self._has_time():
+            page = self._next()
+            if page is None:
+                self.is_in_time = True
+                return
+            self._report_progress()
+            visit = self._fetch(page)
+            if isinstance(visit, Fetched):
+                content = yield visit
+                likeness = self._store.likeness(
+                    page, url=content.url, text_sha256=content.text_sha256, shape=content.shape
+                )
+                outcome = page_content.evaluate(content, likeness)
+            elif isinstance(visit, Unchanged):
+                outcome = self._unchanged(page, visit.page)
+            else:
+                outcome = visit
+            self._store.record(page, outcome)
+
+    def _has_time(self) -> bool:
+        if self._first is not None:
+            return True
+        return time.monotonic() + self._client.delay_s <= self._deadline_s
+
+    def _next(self) -> PendingPage | None:
+        return self._first[0] if self._first is not None else self._store.next()
+
+    def _fetch(self, page: PendingPage) -> Visit | Failed | Postponed:
+        if self._first is not None:
+            (_, visit), self._first = self._first, None
+            return visit
+        try:
+            return self._visit(page)
+        except (WorkStopped, StorageUnavailable):
+            raise
+        except RetryableError as error:
+            if isinstance(error, RateLimited) and error.retry_after_s is not None:
+                self._client.pause(min(LONGEST_PAUSE_S, error.retry_after_s))
+            return Postponed(error=error)
+        except CeleriacError as error:
+            self._work.check()  # it may be the time limit of the whole work
+            return Failed(error=error)
+
+    def _visit(self, page: PendingPage) -> Visit:
+        if not self._visitor.is_allowed(page.url):
+            return Skipped(reason=Skip.ROBOTS)
+        if page.tries:
+            self._client.pause(min(LONGEST_PAUSE_S, self._client.delay_s * RETRY_PAUSE))
+        self._store.request(page)
+        return self._visitor.visit(page.url, site=self._site)
+
+    def _unchanged(self, page: PendingPage, known: Page) -> Outcome:
+        """Keep what is known of a page."""
+        if self._store.is_taken(known.url, but=page):
+            return Skipped(reason=Skip.DUPLICATE)
+        chunks = self._old_chunks(known)
+        return Kept(
+            url=known.url,
+            body_digest=known.body_digest,
+            text_sha256=known.text_sha256,
+            shape=known.shape,
+            etag=known.etag,
+            modified=known.modified,
+            packed_links=known.links,
+            characters=sum(len(chunk.text) for chunk in chunks),
+            is_unchanged=True,
+            links=crawl_store.unpacked(known.links),
+            chunks=chunks,
+        )
+
+    def _report_progress(self) -> None:
+        """The first page says nothing of how many there are, and new links must not turn the
+        progress back."""
+        done = self._store.requested
+        if done > 1:
+            reached = READ_PERCENT * self._store.requested_ratio
+            self._percent = max(self._percent, reached)
+        self._work.progress(self._percent, f"page {done + 1}")
+
+
+class PageReader:
+    """Has pages read in a child process, one after the other.
+
+    The child asks for the next page when it is ready. A page that breaks it costs that page alone:
+    another child goes on.
+    """
+
+    def __init__(self, work: Work, *, body: Path, site: str, deadline_s: float) -> None:
+        self._work = work
+        self._body = body
+        self._site = site
+        self._deadline_s = deadline_s
+        self._waiting: Fetched | None = None
+        self._open: PageCollector | None = None
+        self._pipe = -1
+
+    def run(self, steps: Steps) -> None:
+        """Read each page that `steps` yields, and send it what is on it, until it ends."""
+        self._steps = steps
+        self._waiting = next(steps, None)
+        while self._waiting is not None and self._runs_again():
+            pass
+
+    def _runs_again(self) -> bool:
+        """Run a child; whether another one should go on."""
         settings = self._work.platform.settings.websites
-        self._chunker = self._new_chunker()
+        documents = self._work.platform.settings.documents
+        self._chunker = Chunker(
+            tokens=documents.chunk_tokens, overlap_tokens=documents.chunk_overlap_tokens
+        )
         left_s = max(1.0, self._deadline_s - time.monotonic()) + settings.page_time_s * 2
         try:
             with self._requests() as requests:
-                worker_limits.run_limited(
+                child.read_items(
                     READER,
                     [str(requests), str(settings.reading_time_s)],
-                    memory_bytes=settings.memory_limit_bytes,
-                    cpu_s=int(left_s),
-                    timeout_s=left_s,
-                    on_line=self._hear,
+                    on_item=self._receive,
+                    child_limits=ChildLimits(
+                        memory_bytes=settings.memory_limit_bytes,
+                        cpu_s=int(left_s),
+                        timeout_s=left_s,
+                    ),
                     run=self._work.run_process,
+                    what="page",
                 )
-        except (ProcessFailed, LimitExceeded, json.JSONDecodeError) as error:
+        except (InvalidInput, LimitExceeded) as error:
             self._work.check()
-            if self._writer is None and time.monotonic() > self._deadline_s:
-                self.is_in_time = False  # a pause took the rest of the time: nothing was read
-                return False
-            if self._writer is None:
+            if self._open is None and time.monotonic() < self._deadline_s:
                 raise
-            is_limit = isinstance(error, LimitExceeded)
-            words = str(error) if is_limit else "the page is damaged: its reader broke down on it"
-            self._notebook.fail(
-                self._writer.page, LimitExceeded(words) if is_limit else InvalidInput(words)
-            )
-            self._writer = None
-            return True
-        return False
+            if self._open is None:
+                return False  # a pause took the rest of the time
+            self._advance(error)
+        return True
 
-    def _new_chunker(self) -> Chunker:
-        settings = self._work.platform.settings.documents
-        return Chunker(tokens=settings.chunk_tokens, overlap_tokens=settings.chunk_overlap_tokens)
+    def _receive(self, item: Item) -> None:
+        if not isinstance(item, Position):
+            if self._open is not None:
+                self._open.take(item)
+            return
+        if self._open is not None:
+            self._advance()
+        if self._waiting is None:
+            os.write(self._pipe, b"{}\n")
+        else:
+            self._hand_over(self._waiting)
+
+    def _advance(self, error: CeleriacError | None = None) -> None:
+        """Send what is on the open page, and receive the next one."""
+        if self._open is not None:
+            content, self._open = self._open.finish(error), None
+            try:
+                self._waiting = self._steps.send(content)
+            except StopIteration:
+                self._waiting = None
+
+    def _hand_over(self, fetched: Fetched) -> None:
+        self._open = PageCollector(fetched, self._chunker, site=self._site)
+        request = {
+            "path": str(self._body),
+            "url": fetched.url,
+            "media_type": fetched.media_type[:200],
+        }
+        os.write(self._pipe, json.dumps(request).encode() + b"\n")
 
     @contextmanager
     def _requests(self) -> Iterator[Path]:
-        """A new pipe to the reader. It is open at both ends here, so that nobody waits for it."""
+        """A new pipe to the reader. Both of its ends are open here, so that neither side waits."""
         path = self._work.directory / "requests"
         path.unlink(missing_ok=True)
         os.mkfifo(path, 0o600)
@@ -137,122 +274,3 @@ class Crawl:
         finally:
             os.close(self._pipe)
             path.unlink(missing_ok=True)
-
-    def _hear(self, line: dict[str, Any]) -> None:  # JSON
-        item = items.from_json(line)
-        if not isinstance(item, Position):
-            if self._writer is not None:
-                self._writer.take(item)
-            return
-        if self._writer is not None:
-            self._note(self._writer)
-            self._writer = None
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Give the reader its next page, or its leave."""
-        while (page := self._next()) is not None:
-            seen = self._seen(page)
-            if isinstance(seen, Fetched):
-                self._hand_over(page, seen)
-                return
-        os.write(self._pipe, b"{}\n")
-
-    def _next(self) -> Waiting | None:
-        if self._given is not None:
-            return self._given[0]
-        if time.monotonic() + self._network.delay_s > self._deadline_s:
-            self.is_in_time = False
-            return None
-        return self._notebook.next()
-
-    def _seen(self, page: Waiting) -> Visit | None:
-        """Fetch the page, and note it unless it has to be read; None when it could not be had."""
-        self._tell()
-        try:
-            seen = self._visited(page)
-        except (WorkStopped, StorageUnavailable):
-            raise
-        except RetryableError as error:
-            self._notebook.postpone(page, error)
-            self._rest(error)
-            return None
-        except CeleriacError as error:
-            self._work.check()  # it may be the time limit of the whole work
-            self._notebook.fail(page, error)
-            return None
-        match seen:
-            case Passed(reason=reason):
-                self._notebook.skip(page, reason)
-            case Unchanged(page=known):
-                self._keep_known(page, known)
-        return seen
-
-    def _visited(self, page: Waiting) -> Visit:
-        if self._given is not None:
-            _, seen = self._given
-            self._given = None
-            return seen
-        if not self._visitor.is_welcome(page.url):
-            return Passed(reason=Skip.ROBOTS)
-        if page.tries:
-            self._network.pause(min(LONGEST_PAUSE_S, self._network.delay_s * RETRY_PAUSE))
-        self._notebook.request(page)
-        return self._visitor.visit(page.url, site=self._site)
-
-    def _rest(self, error: RetryableError) -> None:
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
-            self._network.pause(min(LONGEST_PAUSE_S, error.retry_after_s))
-
-    def _hand_over(self, page: Waiting, fetched: Fetched) -> None:
-        self._writer = Writer(page, fetched, self._chunker, site=self._site)
-        request = {
-            "path": str(self._body),
-            "url": fetched.url,
-            "media_type": fetched.media_type[:200],
-        }
-        os.write(self._pipe, json.dumps(request).encode() + b"\n")
-
-    def _note(self, writer: Writer) -> None:
-        """What becomes of a page that was read."""
-        verdict = writer.verdict(self._notebook)
-        match verdict:
-            case Verdict(error=CeleriacError() as error):
-                self._notebook.fail(writer.page, error)
-            case Verdict(skip=Skip() as reason):
-                self._notebook.skip(writer.page, reason, shape=verdict.shape, leads=verdict.leads)
-            case _:
-                self._notebook.keep(
-                    writer.page,
-                    writer.found(),
-                    writer.chunks(),
-                    url=writer.address,
-                    leads=verdict.leads,
-                )
-
-    def _keep_known(self, page: Waiting, known: Page) -> None:
-        if self._notebook.is_taken(known.url, but=page):
-            self._notebook.skip(page, Skip.DUPLICATE)
-            return
-        chunks = self._old_chunks(known)
-        found = notes.Found(
-            body_digest=known.body_digest,
-            text_sha256=known.text_sha256,
-            shape=known.shape,
-            etag=known.etag,
-            modified=known.modified,
-            links=known.links,
-            characters=sum(len(chunk.text) for chunk in chunks),
-            is_unchanged=True,
-        )
-        leads = notes.unpacked(known.links)
-        self._notebook.keep(page, found, chunks, url=known.url, leads=leads)
-
-    def _tell(self) -> None:
-        """How far it is; what is still to be found may be much, so that the first page says nothing
-        of it, and a page of new links must not turn it back."""
-        done = self._notebook.requested
-        if done > 1:
-            reached = READ_PERCENT * self._notebook.requested_ratio
-            self._percent = max(self._percent, reached)
-        self._work.progress(self._percent, f"page {done + 1}")

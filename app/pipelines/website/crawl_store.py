@@ -1,5 +1,8 @@
-"""The notebook of a crawl: which pages are known, which wait, what was found. It lies in the work's
-folder, holds no page's body, and survives the worker: whoever opens it again goes on there."""
+"""The state of a crawl: which pages are known, which are pending, what was found.
+
+It is a file in the work's folder, holds no page's body, and survives the worker: the next attempt
+opens it again and goes on there.
+"""
 
 import json
 import sqlite3
@@ -29,7 +32,7 @@ _KNOWN = tuple(Page.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class PendingPage:
     """A page to be requested."""
 
     number: int
@@ -39,21 +42,63 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a page holds, its chunks apart."""
+class Kept:
+    """A page that the bot will know, under the address `url`."""
 
+    url: str
     body_digest: str
     text_sha256: str
     shape: str
     etag: str | None
     modified: str | None
-    links: bytes
+    packed_links: bytes
+    """Where it leads, for the next crawl."""
     characters: int
     is_unchanged: bool
+    links: Sequence[str]
+    """The pages to follow now."""
+    chunks: Sequence[NewChunk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class Skipped:
+    """A page that is not wanted."""
+
+    reason: Skip
+    links: Sequence[str] = ()
+    shape: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A page that cannot be read."""
+
+    error: CeleriacError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """A page that is tried again behind all others, unless it was tried too often."""
+
+    error: CeleriacError
+
+
+Outcome = Kept | Skipped | Failed | Postponed
+"""What becomes of a page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How a page compares with those before it."""
+
+    is_duplicate: bool
+    """Whether another page has its address or its text."""
+    alike: int
+    """Pages whose text differs only in its numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlTotals:
     """How far the crawl is."""
 
     requested: int
@@ -66,7 +111,7 @@ class Sums:
     tokens: int
 
 
-class Notebook:
+class CrawlStore:
     """Used by one thread. Close it, or use it as a context manager."""
 
     def __init__(self, path: Path, *, page_limit: int, depth_limit: int) -> None:
@@ -118,7 +163,7 @@ class Notebook:
             for url in urls:
                 self._add(url, depth)
 
-    def next(self) -> Waiting | None:
+    def next(self) -> PendingPage | None:
         """The page to request now: those near the first one come first. None when all is done, or
         as much as may be."""
         row = self._database.execute(
@@ -127,7 +172,7 @@ class Notebook:
             "ORDER BY tries, depth, number LIMIT 1",
             (MAX_TRIES, self._requested < self._page_limit),
         ).fetchone()
-        return None if row is None else Waiting(**dict(row))
+        return None if row is None else PendingPage(**dict(row))
 
     @property
     def requested_ratio(self) -> float:
@@ -138,7 +183,7 @@ class Notebook:
     def requested(self) -> int:
         return self._requested
 
-    def request(self, page: Waiting) -> None:
+    def request(self, page: PendingPage) -> None:
         """Note that it is asked for."""
         first = self._database.execute(
             "UPDATE page SET requested = 1 WHERE number = ? AND NOT requested", (page.number,)
@@ -146,14 +191,23 @@ class Notebook:
         self._requested += first.rowcount
         self._set(page.number, tries=page.tries + 1)
 
-    def postpone(self, page: Waiting, error: CeleriacError) -> None:
-        """Let it wait behind all others, if it has not been tried too often.
-
-        It counts as tried, too, when its site's robots.txt could not be had.
-        """
-        tries = page.tries + 1
-        state = "waiting" if tries < MAX_TRIES else "failed"
-        self._set(page.number, state=state, tries=tries, reason=error.type, message=str(error))
+    def record(self, page: PendingPage, outcome: Outcome) -> None:
+        """Record what became of a page; a page, its chunks and its links are one transaction."""
+        with self._transaction():
+            match outcome:
+                case Kept():
+                    self._keep(page, outcome)
+                    self._follow(page, outcome.links)
+                case Skipped(reason=reason, links=links, shape=shape):
+                    self._set(page.number, state="skipped", reason=reason.value, shape=shape)
+                    self._follow(page, links)
+                case Failed(error=error):
+                    self._set(page.number, state="failed", **_columns(error))
+                case Postponed(error=error):
+                    # It counts as tried, too, when its site's robots.txt could not be fetched.
+                    tries = page.tries + 1
+                    state = "waiting" if tries < MAX_TRIES else "failed"
+                    self._set(page.number, state=state, tries=tries, **_columns(error))
 
     def give_up(self) -> None:
         """Those that were tried, and wait still, have failed."""
@@ -163,7 +217,7 @@ class Notebook:
             "WHERE state = 'waiting' AND (requested OR tries > 0)"
         )
 
-    def is_taken(self, url: str, *, but: Waiting) -> bool:
+    def is_taken(self, url: str, *, but: PendingPage) -> bool:
         """Whether another page has been read under this address."""
         return bool(
             self._one(
@@ -172,50 +226,15 @@ class Notebook:
             )
         )
 
-    def is_said(self, text_sha256: str) -> bool:
-        """Whether a page has this text."""
-        return bool(
-            self._one(
-                "SELECT count(*) FROM page WHERE text_sha256 = ? AND state = 'kept'", (text_sha256,)
-            )
+    def likeness(self, page: PendingPage, *, url: str, text_sha256: str, shape: str) -> Likeness:
+        """Compare a page, which goes by `url`, with those that were kept."""
+        has_twin = self._one(
+            "SELECT count(*) FROM page WHERE text_sha256 = ? AND state = 'kept'", (text_sha256,)
         )
-
-    def count_alike(self, shape: str) -> int:
-        """How many pages differ from it in numbers at most."""
-        return int(self._one("SELECT count(*) FROM page WHERE shape = ?", (shape,)))
-
-    def keep(
-        self, page: Waiting, found: Found, chunks: Sequence[NewChunk], *, url: str, leads: list[str]
-    ) -> None:
-        """Note what a page holds, under the address that it should have, and where it leads."""
-        with self._transaction():
-            number = page.number
-            if url != page.url:
-                self._set(page.number, state="skipped", reason=Skip.DUPLICATE.value)
-                number = self._number_of(url, page.depth)
-            self._set(
-                number,
-                state="kept",
-                reason=None,
-                chunks=len(chunks),
-                tokens=sum(chunk.tokens for chunk in chunks),
-                **asdict(found),
-            )
-            self._database.executemany(
-                "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)",
-                ((number, at, json.dumps(asdict(chunk))) for at, chunk in enumerate(chunks)),
-            )
-            self._follow(page, leads)
-
-    def skip(
-        self, page: Waiting, reason: Skip, *, shape: str | None = None, leads: Sequence[str] = ()
-    ) -> None:
-        with self._transaction():
-            self._set(page.number, state="skipped", reason=reason.value, shape=shape)
-            self._follow(page, leads)
-
-    def fail(self, page: Waiting, error: CeleriacError) -> None:
-        self._set(page.number, state="failed", reason=error.type, message=str(error))
+        alike = self._one("SELECT count(*) FROM page WHERE shape = ?", (shape,))
+        return Likeness(
+            is_duplicate=bool(has_twin) or self.is_taken(url, but=page), alike=int(alike)
+        )
 
     def note_failure(self, url: str, error: CeleriacError) -> None:
         """Of something that is no page: a sitemap."""
@@ -225,7 +244,7 @@ class Notebook:
             (url, error.type, str(error)),
         )
 
-    def sums(self) -> Sums:
+    def totals(self) -> CrawlTotals:
         row = self._database.execute(
             "SELECT coalesce(sum(requested), 0) requested, "
             "count(*) FILTER (WHERE state = 'kept') kept, "
@@ -235,7 +254,7 @@ class Notebook:
             "coalesce(sum(chunks), 0) chunks, coalesce(sum(characters), 0) characters, "
             "coalesce(sum(tokens), 0) tokens FROM page"
         ).fetchone()
-        return Sums(**dict(row))
+        return CrawlTotals(**dict(row))
 
     def skipped(self) -> dict[Skip, int]:
         rows = self._database.execute(
@@ -268,6 +287,31 @@ class Notebook:
             yield Page(first_ordinal=first, **dict(row))
             first += int(row["chunks"])
 
+    def _keep(self, page: PendingPage, kept: Kept) -> None:
+        number = page.number
+        if kept.url != page.url:
+            self._set(page.number, state="skipped", reason=Skip.DUPLICATE.value)
+            number = self._number_of(kept.url, page.depth)
+        self._set(
+            number,
+            state="kept",
+            reason=None,
+            etag=kept.etag,
+            modified=kept.modified,
+            body_digest=kept.body_digest,
+            text_sha256=kept.text_sha256,
+            shape=kept.shape,
+            links=kept.packed_links,
+            characters=kept.characters,
+            is_unchanged=kept.is_unchanged,
+            chunks=len(kept.chunks),
+            tokens=sum(chunk.tokens for chunk in kept.chunks),
+        )
+        self._database.executemany(
+            "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)",
+            ((number, at, json.dumps(asdict(chunk))) for at, chunk in enumerate(kept.chunks)),
+        )
+
     def _add(self, url: str, depth: int) -> None:
         if self._noted >= self._page_limit * ADDRESSES_PER_PAGE or page_urls.leads_nowhere(url):
             return
@@ -281,9 +325,9 @@ class Notebook:
             (url, family, depth),
         ).rowcount
 
-    def _follow(self, page: Waiting, leads: Sequence[str]) -> None:
+    def _follow(self, page: PendingPage, links: Sequence[str]) -> None:
         if page.depth < self._depth_limit:
-            for url in leads:
+            for url in links:
                 self._add(url, page.depth + 1)
 
     def _number_of(self, url: str, depth: int) -> int:
@@ -317,8 +361,12 @@ class _Transaction:
         self._database.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
+def _columns(error: CeleriacError) -> dict[str, str]:
+    return {"reason": error.type, "message": str(error)}
+
+
 def packed(links: Iterable[str]) -> bytes:
-    """Addresses in little space."""
+    """Addresses, compressed."""
     return zlib.compress("\n".join(links).encode())
 
 

@@ -1,5 +1,5 @@
--- The notebook of one crawl. What is written here survives the worker; a page and its chunks are
--- one transaction, so that a crawl that goes on has no page twice.
+-- The state of one crawl. It survives the worker; a page and its chunks are one transaction, so that
+-- a crawl that goes on has no page twice.
 CREATE TABLE page (
   number INTEGER PRIMARY KEY,
   url TEXT NOT NULL UNIQUE,

@@ -11,17 +11,23 @@ from app.jobs.model.work import Work
 from app.pipelines import knowledge
 from app.pipelines.website import page_urls, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
-from app.pipelines.website.crawl_store import ADDRESSES_PER_PAGE, Notebook, Sums, Waiting
+from app.pipelines.website.crawl_store import (
+    ADDRESSES_PER_PAGE,
+    CrawlStore,
+    CrawlTotals,
+    PendingPage,
+    Skipped,
+)
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
-from app.pipelines.website.site_client import Network
-from app.pipelines.website.visit import Passed, Unchanged, Visit, Visitor
+from app.pipelines.website.site_client import SiteClient
+from app.pipelines.website.visit import Unchanged, Visit, Visitor
 from app.storage.chunks import Chunk, NewChunk
 from app.storage.pages import Page
 
 EDITION = 1
 """Of the way pages are read. Another one makes every page a new one at the next crawl."""
 
-_NOTEBOOK, _BODY = "notebook.db", "page"
+_STORE, _BODY = "crawl.db", "page"
 
 _REFUSED: dict[Skip, tuple[type[PermanentError], str]] = {
     Skip.ROBOTS: (PermanentError, "the robots.txt of the site asks not to fetch it"),
@@ -59,72 +65,71 @@ class _Site:
 
     def crawled(self) -> Crawled:
         deadline_s = time.monotonic() + self._settings.time_limit_s
-        path = self._work.directory / _NOTEBOOK
+        path = self._work.directory / _STORE
         with (
-            Notebook(path, page_limit=self._page_limit, depth_limit=self._depth_limit) as notebook,
-            Network(self._work, self._settings) as network,
+            CrawlStore(path, page_limit=self._page_limit, depth_limit=self._depth_limit) as store,
+            SiteClient(self._work, self._settings) as client,
         ):
             self._work.progress(0, "asking for the first page")
-            visitor = self._visitor(notebook, network)
-            first = self._begun(notebook, visitor)
-            self._seed(notebook, network, visitor, until_s=deadline_s)
+            visitor = self._visitor(store, client)
+            first = self._begun(store, visitor)
+            self._seed(store, client, visitor, until_s=deadline_s)
             crawl = Crawl(
                 self._work,
-                notebook,
-                network,
+                store,
+                client,
                 visitor,
-                body=self._work.directory / _BODY,
-                site=page_urls.site_of(notebook.fact("url") or ""),
                 old_chunks=self._old_chunks,
                 deadline_s=deadline_s,
             )
-            crawl.run(first)
-            return self._stored(notebook, is_in_time=crawl.is_in_time)
+            site = page_urls.site_of(store.fact("url") or "")
+            crawl.run(first, site=site, body=self._work.directory / _BODY)
+            return self._stored(store, is_in_time=crawl.is_in_time)
 
-    def _visitor(self, notebook: Notebook, network: Network) -> Visitor:
+    def _visitor(self, store: CrawlStore, client: SiteClient) -> Visitor:
         documents = self._work.platform.settings.documents
         salt = f"{EDITION}:{documents.chunk_tokens}:{documents.chunk_overlap_tokens}"
 
         def find_known(url: str) -> Page | None:
-            page = notebook.known(url)
+            page = store.known(url)
             if page is None or not page.body_digest.startswith(f"{salt}:"):
                 return None
             return page if self._old_chunks(page) else None
 
         return Visitor(
-            network,
+            client,
             body=self._work.directory / _BODY,
             limit_bytes=self._settings.page_limit_bytes,
             find_known=find_known,
             salt=salt,
         )
 
-    def _begun(self, notebook: Notebook, visitor: Visitor) -> tuple[Waiting, Visit] | None:
+    def _begun(self, store: CrawlStore, visitor: Visitor) -> tuple[PendingPage, Visit] | None:
         """Visit the first page, which says whose site it is; None when that was done before."""
-        if notebook.fact("url") is not None:
+        if store.fact("url") is not None:
             return None
         start = page_urls.normalized(str(self._params.url))
         if start is None:
             raise InvalidInput("the address of the first page is too long")
-        notebook.learn(self._work.platform.pages.of_source(self._source_id))
-        notebook.add([start], depth=0)
-        page = notebook.next()
+        store.learn(self._work.platform.pages.of_source(self._source_id))
+        store.add([start], depth=0)
+        page = store.next()
         if page is None:
             raise InvalidInput(f"{failures.shown(start)} looks like one of endlessly many pages")
-        seen = visitor.visit(page.url, site=None)
-        if isinstance(seen, Passed):
-            kind, words = _REFUSED[seen.reason]
+        visit = visitor.visit(page.url, site=None)
+        if isinstance(visit, Skipped):
+            kind, words = _REFUSED[visit.reason]
             raise kind(f"{failures.shown(start)}: {words}")
-        notebook.request(page)
-        notebook.note("url", seen.page.url if isinstance(seen, Unchanged) else seen.url)
-        return page, seen
+        store.request(page)
+        store.note("url", visit.page.url if isinstance(visit, Unchanged) else visit.url)
+        return page, visit
 
     def _seed(
-        self, notebook: Notebook, network: Network, visitor: Visitor, *, until_s: float
+        self, store: CrawlStore, client: SiteClient, visitor: Visitor, *, until_s: float
     ) -> None:
         """Let the pages of the sitemaps wait."""
-        url = notebook.fact("url") or ""
-        if notebook.fact("seeded") is not None:
+        url = store.fact("url") or ""
+        if store.fact("seeded") is not None:
             return
         if self._depth_limit and not self._params.ignore_sitemap:
             named = list(visitor.robots_of(url).sitemaps)
@@ -132,64 +137,64 @@ class _Site:
 
             def failed(address: str, error: CeleriacError) -> None:
                 if not (address in guessed and isinstance(error, NotFound)):
-                    notebook.note_failure(address, error)
+                    store.note_failure(address, error)
 
             pages = sitemap.pages(
                 named or guessed,
-                network,
+                client,
                 site=page_urls.site_of(url),
                 limit=self._page_limit * ADDRESSES_PER_PAGE,
                 on_failure=failed,
                 until_s=until_s,
             )
-            notebook.add((page for page in pages if not page_urls.is_file(page)), depth=1)
-        notebook.note("seeded", "yes")
+            store.add((page for page in pages if not page_urls.is_file(page)), depth=1)
+        store.note("seeded", "yes")
 
-    def _old_chunks(self, page: Page) -> list[NewChunk]:
+    def _old_chunks(self, page: Page) -> tuple[NewChunk, ...]:
         """The chunks that the page has by now; none when others stand in their place."""
         found = self._work.platform.chunks.part_of_source(
             self._source_id, first=page.first_ordinal, count=page.chunks
         )
         is_whole = len(found) == page.chunks and all(_is_of(chunk, page) for chunk in found)
         if not is_whole:
-            return []
-        return [
+            return ()
+        return tuple(
             NewChunk(text=chunk.text, tokens=chunk.tokens, metadata=chunk.metadata)
             for chunk in found
-        ]
+        )
 
-    def _stored(self, notebook: Notebook, *, is_in_time: bool) -> Crawled:
-        sums = notebook.sums()
-        if not sums.kept:
-            raise _nothing_found(notebook)
+    def _stored(self, store: CrawlStore, *, is_in_time: bool) -> Crawled:
+        totals = store.totals()
+        if not totals.kept:
+            raise _nothing_found(store)
         platform = self._work.platform
-        self._work.progress(READ_PERCENT, f"storing {sums.chunks} chunks")
-        chunks = self._checked(notebook.chunks())
+        self._work.progress(READ_PERCENT, f"storing {totals.chunks} chunks")
+        chunks = self._checked(store.chunks())
         platform.chunks.replace(self._source_id, chunks, chatbot_id=self._params.chatbot_id)
-        platform.pages.replace(self._source_id, notebook.pages())
-        content_sha256 = _digest(notebook)
+        platform.pages.replace(self._source_id, store.pages())
+        content_sha256 = _digest(store)
         platform.sources.mark_ready(self._source_id, content_sha256=content_sha256)
-        self._work.progress(100, f"{sums.kept} pages, {sums.chunks} chunks")
-        is_complete = is_in_time and not sums.waiting
-        return self._answer(notebook, sums, content_sha256, is_complete=is_complete)
+        self._work.progress(100, f"{totals.kept} pages, {totals.chunks} chunks")
+        is_complete = is_in_time and not totals.waiting
+        return self._answer(store, totals, content_sha256, is_complete=is_complete)
 
     def _answer(
-        self, notebook: Notebook, sums: Sums, content_sha256: str, *, is_complete: bool
+        self, store: CrawlStore, totals: CrawlTotals, content_sha256: str, *, is_complete: bool
     ) -> Crawled:
         return Crawled(
             source_id=self._source_id,
             chatbot_id=self._params.chatbot_id,
-            url=failures.shown(notebook.fact("url") or ""),
-            requested=sums.requested,
-            pages=sums.kept,
-            unchanged=sums.unchanged,
-            skipped=notebook.skipped(),
-            failed=sums.failed,
-            failures=notebook.failures(),
+            url=failures.shown(store.fact("url") or ""),
+            requested=totals.requested,
+            pages=totals.kept,
+            unchanged=totals.unchanged,
+            skipped=store.skipped(),
+            failed=totals.failed,
+            failures=store.failures(),
             is_complete=is_complete,
-            chunks=sums.chunks,
-            characters=sums.characters,
-            tokens=sums.tokens,
+            chunks=totals.chunks,
+            characters=totals.characters,
+            tokens=totals.tokens,
             content_sha256=content_sha256,
         )
 
@@ -199,10 +204,10 @@ class _Site:
             yield chunk
 
 
-def _digest(notebook: Notebook) -> str:
+def _digest(store: CrawlStore) -> str:
     """Of all that the pages say."""
     digest = hashlib.sha256()
-    for page in notebook.pages():
+    for page in store.pages():
         digest.update(f"{page.url} {page.text_sha256}\n".encode())
     return digest.hexdigest()
 
@@ -211,9 +216,9 @@ def _is_of(chunk: Chunk, page: Page) -> bool:
     return bool(chunk.metadata.get("url") == page.url)
 
 
-def _nothing_found(notebook: Notebook) -> CeleriacError:
+def _nothing_found(store: CrawlStore) -> CeleriacError:
     """What a crawl fails with that found no page."""
-    failed = notebook.failures()
+    failed = store.failures()
     if not failed:
         return InvalidInput("there is no text on the pages of the site")
     kind: type[CeleriacError] = getattr(errors, failed[0].type, InvalidInput)

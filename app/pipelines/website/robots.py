@@ -6,7 +6,7 @@ from protego import Protego
 
 from app.errors import NotFound, PermanentError
 from app.pipelines.website import page_urls
-from app.pipelines.website.site_client import Network
+from app.pipelines.website.site_client import SiteClient
 
 AGENT = "celeriac"
 
@@ -44,14 +44,14 @@ class Robots:
         return tuple(self._rules.sitemaps)
 
 
-def read(url: str, network: Network) -> Robots:
+def read(url: str, client: SiteClient) -> Robots:
     """The rules of the host that the page is of. Without a robots.txt there are none.
 
     Raises RetryableError when it cannot be had just now: then nothing may be fetched.
     """
     own = page_urls.root_of(url) + "robots.txt"
     try:
-        with network.opened(own) as answer:
+        with client.opened(own) as answer:
             return Robots(_head(answer.iter_bytes()).decode("utf-8-sig", "replace"))
     except (NotFound, PermanentError):
         return Robots(NOBODY_ASKS)

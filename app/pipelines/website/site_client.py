@@ -22,7 +22,7 @@ SLICE_S = 0.25
 MANY_HOSTS = 1_000
 
 
-class Turns:
+class HostPacing:
     """Whose turn it is at each host, for all crawls of this process; safe to use from threads."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Turns:
             return own_s
 
 
-class Network:
+class SiteClient:
     """Requests of one crawl. Close it, or use it as a context manager."""
 
     def __init__(self, work: Work, settings: WebsiteSettings) -> None:
@@ -47,7 +47,7 @@ class Network:
         """Between two requests to one host."""
         self._work = work
         self._page_s = settings.page_time_s
-        self._turns = work.platform.once(Turns, Turns)
+        self._pacing = work.platform.once(HostPacing, HostPacing)
         self._deadline_s: float | None = None
         self._fetcher = Fetcher(work.platform.settings.fetch, on_wait=self._look)
 
@@ -70,7 +70,7 @@ class Network:
 
         Raises LimitExceeded when answer and body take longer than a page may.
         """
-        self.wait_turn(page_urls.host_of(url))
+        self._wait(page_urls.host_of(url))
         with self._timed():
             answer = self._fetcher.send(url, headers=headers, follow_redirects=False)
             try:
@@ -82,12 +82,12 @@ class Network:
     @contextmanager
     def opened(self, url: str) -> Iterator[httpx2.Response]:
         """The answer to a GET, redirects followed. A status from 400 raises."""
-        self.wait_turn(page_urls.host_of(url))
+        self._wait(page_urls.host_of(url))
         with self._timed(), self._fetcher.open(url) as answer:
             yield answer
 
-    def wait_turn(self, host: str) -> None:
-        due_s = self._turns.take(host, delay_s=self.delay_s, now_s=time.monotonic())
+    def _wait(self, host: str) -> None:
+        due_s = self._pacing.take(host, delay_s=self.delay_s, now_s=time.monotonic())
         self.pause(due_s - time.monotonic())
 
     def pause(self, pause_s: float) -> None:

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from app.errors import CeleriacError, InvalidInput, LimitExceeded, WorkStopped
 from app.pipelines.website import page_urls
-from app.pipelines.website.site_client import Network
+from app.pipelines.website.site_client import SiteClient
 
 MAX_FILES = 50
 LIMIT_BYTES = 50 * 1024 * 1024
@@ -27,7 +27,7 @@ Failed = Callable[[str, CeleriacError], None]
 
 def pages(
     first: list[str],
-    network: Network,
+    client: SiteClient,
     *,
     site: str,
     limit: int,
@@ -42,11 +42,11 @@ def pages(
     waiting, seen = list(first), set(first)
     count = 0
     for _ in range(MAX_FILES):
-        is_over = time.monotonic() + network.delay_s > until_s
+        is_over = time.monotonic() + client.delay_s > until_s
         if not waiting or count >= limit or is_over:
             return
         url = waiting.pop(0)
-        for kind, address in _told(url, network, on_failure):
+        for kind, address in _told(url, client, on_failure):
             own = page_urls.normalized(address, base=url)
             if own is None or page_urls.site_of(own) != site:
                 continue
@@ -58,9 +58,9 @@ def pages(
                 yield own
 
 
-def _told(url: str, network: Network, on_failure: Failed) -> Iterator[tuple[str, str]]:
+def _told(url: str, client: SiteClient, on_failure: Failed) -> Iterator[tuple[str, str]]:
     try:
-        with network.opened(url) as answer:
+        with client.opened(url) as answer:
             yield from read(answer.iter_bytes(), url=url)
     except WorkStopped:
         raise

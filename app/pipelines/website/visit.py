@@ -9,11 +9,13 @@ from pathlib import Path
 import httpx2
 
 from app.errors import InvalidInput, LimitExceeded, PermanentError
-from app.fetch import client, failures
+from app.fetch import failures
+from app.fetch.client import capped
 from app.pipelines.website import page_urls, robots
+from app.pipelines.website.crawl_store import Skipped
 from app.pipelines.website.robots import Robots
 from app.pipelines.website.schema import Skip
-from app.pipelines.website.site_client import Network
+from app.pipelines.website.site_client import SiteClient
 from app.storage.pages import Page
 
 MAX_REDIRECTS = 10
@@ -44,14 +46,7 @@ class Unchanged:
     page: Page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A page that is not wanted."""
-
-    reason: Skip
-
-
-Visit = Fetched | Unchanged | Passed
+Visit = Fetched | Unchanged | Skipped
 
 
 class Visitor:
@@ -60,20 +55,20 @@ class Visitor:
 
     def __init__(
         self,
-        network: Network,
+        client: SiteClient,
         *,
         body: Path,
         limit_bytes: int,
         find_known: Callable[[str], Page | None],
         salt: str,
     ) -> None:
-        self._network = network
+        self._client = client
         self._body = body
         self._limit_bytes = limit_bytes
         self._find_known = find_known
         self._salt = salt
         self._robots: dict[str, Robots] = {}
-        self._own_delay_s = network.delay_s
+        self._own_delay_s = client.delay_s
 
     def robots_of(self, url: str) -> Robots:
         """The rules of the page's host, whose wish for pauses is followed from now on.
@@ -82,13 +77,13 @@ class Visitor:
         """
         host = page_urls.host_of(url)
         if host not in self._robots:
-            self._robots[host] = robots.read(url, self._network)
-            self._network.delay_s = max(
+            self._robots[host] = robots.read(url, self._client)
+            self._client.delay_s = max(
                 self._own_delay_s, *(found.delay_s for found in self._robots.values())
             )
         return self._robots[host]
 
-    def is_welcome(self, url: str) -> bool:
+    def is_allowed(self, url: str) -> bool:
         """Whether robots.txt lets us fetch the page. Raises RetryableError."""
         return self.robots_of(url).allows(url)
 
@@ -105,11 +100,11 @@ class Visitor:
                 raise PermanentError(f"{failures.shown(url)}: it redirects in a circle")
             seen.add(url)
             if site is not None and page_urls.site_of(url) != site:
-                return Passed(reason=Skip.OFF_SITE)
-            if not self.is_welcome(url):
-                return Passed(reason=Skip.ROBOTS)
+                return Skipped(reason=Skip.OFF_SITE)
+            if not self.is_allowed(url):
+                return Skipped(reason=Skip.ROBOTS)
             known = self._find_known(url)
-            with self._network.answered(url, headers=_headers(known)) as answer:
+            with self._client.answered(url, headers=_headers(known)) as answer:
                 if not answer.has_redirect_location:
                     return self._taken(answer, url, known)
                 target = page_urls.normalized(answer.headers["Location"], base=url)
@@ -128,10 +123,10 @@ class Visitor:
         media_type = answer.headers.get("Content-Type", "")
         kind = media_type.partition(";")[0].strip().lower()
         if kind and kind not in HTML:
-            return Passed(reason=Skip.NOT_HTML)
+            return Skipped(reason=Skip.NOT_HTML)
         digest = self._written(answer, url)
         if not kind and not self._looks_like_html():
-            return Passed(reason=Skip.NOT_HTML)
+            return Skipped(reason=Skip.NOT_HTML)
         if known is not None and known.body_digest == digest:
             return Unchanged(page=known)
         return Fetched(
@@ -150,7 +145,7 @@ class Visitor:
                 f"{failures.shown(url)} has {said} bytes: {self._limit_bytes} are read at most"
             )
         digest = hashlib.sha256()
-        blocks = client.capped(answer.iter_bytes(), limit_bytes=self._limit_bytes, url=url)
+        blocks = capped(answer.iter_bytes(), limit_bytes=self._limit_bytes, url=url)
         with self._body.open("wb") as file:
             for block in blocks:
                 digest.update(block)

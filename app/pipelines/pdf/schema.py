@@ -59,8 +59,8 @@ class FoundImage(BaseModel):
     media_type: str
 
 
-class Read(BaseModel):
-    """What the reader told. The pages with their text are a file beside the pictures."""
+class ReadPages(BaseModel):
+    """What the reader found. The pages with their text are a file beside the pictures."""
 
     model_config = ConfigDict(frozen=True)
 

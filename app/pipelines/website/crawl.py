@@ -29,15 +29,8 @@ from app.errors import (
 from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
 from app.pipelines.website import crawl_store, page_content
-from app.pipelines.website.crawl_store import (
-    CrawlStore,
-    Failed,
-    Kept,
-    Outcome,
-    PendingPage,
-    Postponed,
-    Skipped,
-)
+from app.pipelines.website.crawl_store import CrawlStore, PendingPage
+from app.pipelines.website.outcomes import Failed, Kept, Outcome, Postponed, Skipped
 from app.pipelines.website.page_content import PageCollector, PageContent
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.site_client import SiteClient

@@ -13,7 +13,7 @@ from app.errors import CeleriacError
 from app.fetch import failures
 from app.pipelines.chunking import Chunker
 from app.pipelines.website import crawl_store, page_urls
-from app.pipelines.website.crawl_store import Failed, Kept, Likeness, Outcome, Skipped
+from app.pipelines.website.outcomes import Failed, Kept, Likeness, Outcome, Skipped
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.visit import Fetched
 from app.storage.chunks import NewChunk

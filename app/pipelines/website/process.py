@@ -16,8 +16,8 @@ from app.pipelines.website.crawl_store import (
     CrawlStore,
     CrawlTotals,
     PendingPage,
-    Skipped,
 )
+from app.pipelines.website.outcomes import Skipped
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.pipelines.website.site_client import SiteClient
 from app.pipelines.website.visit import Unchanged, Visit, Visitor

@@ -12,7 +12,7 @@ from app.errors import InvalidInput, LimitExceeded, PermanentError
 from app.fetch import failures
 from app.fetch.client import capped
 from app.pipelines.website import page_urls, robots
-from app.pipelines.website.crawl_store import Skipped
+from app.pipelines.website.outcomes import Skipped
 from app.pipelines.website.robots import Robots
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.site_client import SiteClient

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from app.errors import RetryableError
-from app.pipelines.website.crawl_store import MAX_TRIES, CrawlStore, Postponed
+from app.pipelines.website.crawl_store import MAX_TRIES, CrawlStore
+from app.pipelines.website.outcomes import Postponed
 
 ERROR = RetryableError("robots.txt cannot be had")
 

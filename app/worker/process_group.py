@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.errors import ProcessFailed, ProcessTimedOut
-
-LEASH = Path(__file__).with_name("leash.py")
+from app.worker import die_with_parent
 
 TERM_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
@@ -114,7 +113,14 @@ class ProcessGroup:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._lock:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *self._command],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    die_with_parent.__file__,
+                    str(os.getpid()),
+                    *self._command,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
 """Child processes: Celery processes forked by a zygote, servers, their output and their end.
 
-A module here that is run as a program (`zygote`, `die_with_parent`) imports nothing of ours.
+A module here that is run as a program (`zygote`) imports nothing of ours.
 """

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.local.processes import die_with_parent
+from app.worker import die_with_parent
 
 _POLL_S = 0.05
 
@@ -61,7 +61,7 @@ class LeashedProcess:
         return code
 
     def signal(self, number: signal.Signals) -> None:
-        """To the whole session: the command, its children, and the leash, which leaves
+        """To the whole session: the command, its children, and `die_with_parent`, which leaves
         SIGTERM and SIGINT to them."""
         # Not reaped yet, so the number is still our child's.
         if self._popen.poll() is None:

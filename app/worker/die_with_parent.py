@@ -1,6 +1,6 @@
 """Runs one command and dies with the process that started it, taking everything along.
 
-A program of its own, run as `python -I -S leash.py PARENT_PID COMMAND...`, so that the calling
+A program of its own, run as `python -I -S die_with_parent.py PARENT_PID COMMAND...`, so that the calling
 process, which may have threads, needs no code between its fork and its exec. It is started as the
 leader of a new session. It ends as the command ends: with its exit code, or by the same signal.
 

@@ -1,8 +1,8 @@
 """Runs one command and dies with the process that started it, taking everything along.
 
-A program of its own, run as `python -I -S die_with_parent.py PARENT_PID COMMAND...`, so that the calling
-process, which may have threads, needs no code between its fork and its exec. It is started as the
-leader of a new session. It ends as the command ends: with its exit code, or by the same signal.
+A program, run as `python -I -S die_with_parent.py PARENT_PID COMMAND...`: the calling process may
+have threads, and so runs no code between its fork and its exec. It is started as the leader of a
+new session. It ends as the command ends: with its exit code, or by the same signal.
 
 When the parent dies, by kill -9 too, the kernel sends us `PARENT_DIED` (prctl(2),
 PR_SET_PDEATHSIG); we then kill our whole process group, grandchildren included.

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from app.errors import InvalidInput, NotFound, PermanentError
 from app.jobs import follow_ups
-from app.jobs.model import placeholders
+from app.jobs.model import placeholders, stage
 from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JsonObject
 from app.jobs.model.work import Work
 from app.jobs.service import Jobs
 from app.jobs.store import callbacks, public, rows
 from app.jobs.store.callbacks import Target
-from app.pipelines import arguments, webhook
+from app.pipelines import webhook
 from app.pipelines.callback.schema import CallbackParams, CalledBack
 
 _TASK_IDS = uuid.UUID("5c0b3b6e-90a4-4c9b-9b5e-0d1a6c1f0a77")
@@ -74,7 +74,7 @@ def _submit(follow_up: FollowUp, job: Job, view: JsonObject, work: Work) -> JobI
     pipeline = work.platform.registry.public.get(follow_up.kind or "")
     if pipeline is None:
         raise NotFound(f"no pipeline of kind {follow_up.kind!r}")
-    params = arguments.parsed(pipeline.params, placeholders.filled(follow_up.params, view))
+    params = stage.parsed(pipeline.params, placeholders.filled(follow_up.params, view))
     request = JobRequest(
         pipeline=pipeline.kind,
         params=params.model_dump(mode="json"),

@@ -1,18 +1,25 @@
-"""The callback pipeline as a Celery task."""
+"""The stage that does what a job asked for at its end."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
 from app.jobs.model.job import JsonObject
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
 from app.jobs.store import callbacks
-from app.pipelines import arguments
 from app.pipelines.callback.schema import CallbackParams
 
 
-@shared_task(name=callbacks.TASK, base=JobTask, bind=True)
-def deliver_callback(self: JobTask, **named: object) -> JsonObject:
-    """Fulfil what a job wished for its end; takes the fields of `CallbackParams`."""
+@stage(callbacks.TASK, queue="notifications", workspace=False)
+def deliver_callback(params: CallbackParams, work: Work) -> JsonObject:
     from app.pipelines.callback import call  # the HTTP client, which the API does not need
 
-    params = arguments.parsed(CallbackParams, named)
-    return call.call(params, self.work).model_dump(mode="json", exclude_none=True)
+    return call.call(params, work).model_dump(mode="json", exclude_none=True)
+
+
+PIPELINE = Pipeline(
+    kind=callbacks.KIND,
+    summary="Tell of a job that has ended, or submit what follows it",
+    params=CallbackParams,
+    stages=(deliver_callback,),
+    max_attempts=callbacks.ATTEMPTS,
+    is_internal=True,
+)

@@ -1,37 +1,45 @@
-"""The channel pipeline as Celery tasks.
+"""The stages of the channel pipeline. As plain Celery the jobs have no parent."""
 
-As plain Celery `scrape_youtube` submits a job for each video and returns their ids.
-"""
-
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
 from app.pipelines.channel import search
 from app.pipelines.channel.schema import ChannelParams
-from app.pipelines.playlist.schema import FannedOut
+from app.pipelines.playlist.schema import FannedOut, Gathered
 
 
-@shared_task(name="scrape_youtube", base=JobTask, bind=True)
-def scrape_youtube(
-    self: JobTask, query: str | None = None, limit: object = None, **more: object
-) -> JsonObject:
-    """Submit a job for each video of a channel or search; takes the fields of `ChannelParams`."""
+@stage(
+    "scrape_youtube",
+    queue="youtube",
+    progress=(0.0, 5.0),
+    workspace=False,
+    positional=("query", "limit", "extract_frames", "prefer_captions", "languages"),
+)
+def scrape_youtube(params: ChannelParams, work: Work) -> FannedOut:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    given = {"query": query, "limit": limit, **more}
-    params = arguments.parsed(ChannelParams, arguments.without_none(given))
     address = search.address_of(
-        params.query, limit=params.limit, search=self.work.platform.settings.sites.search_url
+        params.query, limit=params.limit, search=work.platform.settings.sites.search_url
     )
-    return fan_out.fan_out(address, params, self.work, limit=params.limit).model_dump(mode="json")
+    return fan_out.fan_out(address, params, work, limit=params.limit)
 
 
-@shared_task(name="gather_channel", base=JobTask, bind=True)
-def gather_channel(self: JobTask, fanned_out: JsonObject) -> JsonObject:
-    """Count what became of the jobs that `scrape_youtube` has submitted."""
+@stage(
+    "gather_channel",
+    queue="youtube",
+    progress=(99.0, 100.0),
+    after_children=True,
+    workspace=False,
+)
+def gather_channel(fanned_out: FannedOut, work: Work) -> Gathered:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    found = arguments.parsed(FannedOut, fanned_out)
-    return fan_out.gather(found, self.work).model_dump(mode="json")
+    return fan_out.gather(fanned_out, work)
+
+
+PIPELINE = Pipeline(
+    kind="channel",
+    summary="Each video of a channel or a search as a job of its own",
+    params=ChannelParams,
+    stages=(scrape_youtube, gather_channel),
+)

@@ -1,21 +1,21 @@
-"""The chart-image pipeline as a Celery task."""
+"""The stage of the chart-image pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
-from app.pipelines.chart_image.schema import ChartImageParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.pipelines.chart_image.schema import ChartAnalysis, ChartImageParams
 
 
-@shared_task(name="analyze_chart_image", base=JobTask, bind=True)
-def analyze_chart_image(
-    self: JobTask, image_path: str | None = None, model: str | None = None, **others: object
-) -> JsonObject:
-    """What the picture of a chart shows; takes the fields of `ChartImageParams`."""
+@stage("analyze_chart_image", queue="llm", positional=("image_path", "model"))
+def analyze_chart_image(params: ChartImageParams, work: Work) -> ChartAnalysis:
     from app.pipelines.chart_image import analyze  # the models' library takes 2 s to import
 
-    named = {"image_path": image_path, "model": model}
-    params = arguments.parsed(ChartImageParams, named | others)
-    with workroom.removed_at_the_end(self.work):
-        return analyze.analyze(params, self.work).model_dump(mode="json")
+    return analyze.analyze(params, work)
+
+
+PIPELINE = Pipeline(
+    kind="chart-image",
+    summary="What a picture of a price chart shows: instrument, trend, levels, patterns",
+    params=ChartImageParams,
+    stages=(analyze_chart_image,),
+)

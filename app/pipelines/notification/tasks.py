@@ -1,34 +1,28 @@
-"""The notification pipeline as a Celery task."""
+"""The stage of the notification pipeline."""
 
-import uuid
-
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments
-from app.pipelines.notification.schema import NotificationParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.jobs.store import callbacks
+from app.pipelines.notification.schema import NotificationParams, Sent
 
 
-@shared_task(name="send_notification", base=JobTask, bind=True)
-def send_notification(
-    self: JobTask,
-    user_id: str | None = None,
-    title: str | None = None,
-    message: str | None = None,
-    notification_type: str = "info",
-    **others: object,
-) -> JsonObject:
-    """Tell a user something; takes the fields of `NotificationParams`."""
+@stage(
+    "send_notification",
+    queue="notifications",
+    workspace=False,
+    positional=("user_id", "title", "message", "notification_type"),
+)
+def send_notification(params: NotificationParams, work: Work) -> Sent:
     from app.pipelines.notification import send  # HTTP and mail, which the API does not need
 
-    named = {
-        "user_id": user_id,
-        "title": title,
-        "message": message,
-        "notification_type": notification_type,
-    }
-    params = arguments.parsed(NotificationParams, named | others)
-    # Attempts of a job share its id, those of a plain task their task id; a direct call is one.
-    key = self.work.job_id or self.request.id or str(uuid.uuid4())
-    return send.send(params, self.work, key=key).model_dump(mode="json")
+    return send.send(params, work, key=work.key)
+
+
+PIPELINE = Pipeline(
+    kind="notification",
+    summary="Tell a user something: in a list, by webhook and by e-mail",
+    params=NotificationParams,
+    stages=(send_notification,),
+    max_attempts=callbacks.ATTEMPTS,  # other people's servers, as for callbacks
+)

@@ -1,42 +1,40 @@
-"""The playlist pipeline as Celery tasks.
+"""The stages of the playlist pipeline. As plain Celery the jobs have no parent."""
 
-As plain Celery `process_youtube_playlist` submits a job for each entry and returns their ids.
-"""
-
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments
-from app.pipelines.playlist.schema import FannedOut, PlaylistParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.pipelines.playlist.schema import FannedOut, Gathered, PlaylistParams
 
 
-@shared_task(name="process_youtube_playlist", base=JobTask, bind=True)
-def process_youtube_playlist(
-    self: JobTask,
-    url: str | None = None,
-    extract_frames: object = None,
-    prefer_captions: object = None,
-    **more: object,
-) -> JsonObject:
-    """Submit a job for each video of a playlist; takes the fields of `PlaylistParams`."""
+@stage(
+    "process_youtube_playlist",
+    queue="youtube",
+    progress=(0.0, 5.0),
+    workspace=False,
+    positional=("url", "extract_frames", "prefer_captions", "languages"),
+)
+def process_youtube_playlist(params: PlaylistParams, work: Work) -> FannedOut:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    given = {
-        "url": url,
-        "extract_frames": extract_frames,
-        "prefer_captions": prefer_captions,
-        **more,
-    }
-    params = arguments.parsed(PlaylistParams, arguments.without_none(given))
-    found = fan_out.fan_out(str(params.url), params, self.work, limit=params.limit)
-    return found.model_dump(mode="json")
+    return fan_out.fan_out(str(params.url), params, work, limit=params.limit)
 
 
-@shared_task(name="gather_playlist", base=JobTask, bind=True)
-def gather_playlist(self: JobTask, fanned_out: JsonObject) -> JsonObject:
-    """Count what became of the jobs that `process_youtube_playlist` has submitted."""
+@stage(
+    "gather_playlist",
+    queue="youtube",
+    progress=(99.0, 100.0),
+    after_children=True,
+    workspace=False,
+)
+def gather_playlist(fanned_out: FannedOut, work: Work) -> Gathered:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    found = arguments.parsed(FannedOut, fanned_out)
-    return fan_out.gather(found, self.work).model_dump(mode="json")
+    return fan_out.gather(fanned_out, work)
+
+
+PIPELINE = Pipeline(
+    kind="playlist",
+    summary="Each video of a playlist, channel or feed as a job of its own",
+    params=PlaylistParams,
+    stages=(process_youtube_playlist, gather_playlist),
+)

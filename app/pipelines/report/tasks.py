@@ -1,26 +1,22 @@
-"""The report pipeline as Celery tasks."""
+"""The stage of the report pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
-from app.pipelines.report.schema import ReportParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import discarding, stage
+from app.jobs.model.work import Work
+from app.pipelines.report.schema import Report, ReportParams
 
 
-@shared_task(name="generate_analytics_report", base=JobTask, bind=True)
-def generate_analytics_report(
-    self: JobTask, chatbot_id: str | None = None, period: str | None = None, **others: object
-) -> JsonObject:
-    """Make a report; takes the fields of `ReportParams`."""
+@stage("generate_analytics_report", queue="default", positional=("chatbot_id", "period"))
+def generate_analytics_report(params: ReportParams, work: Work) -> Report:
     from app.pipelines.report import generate  # the queries, which the API does not need
 
-    params = arguments.parsed(ReportParams, {"chatbot_id": chatbot_id, "period": period} | others)
-    with workroom.removed_at_the_end(self.work):
-        return generate.generate(params, self.work).model_dump(mode="json")
+    return generate.generate(params, work)
 
 
-@shared_task(name="discard_report_files", base=JobTask, bind=True)
-def discard_report_files(self: JobTask, job_id: str) -> None:
-    """Remove the folder of a job that failed or was cancelled; `job_id` is that job."""
-    workroom.remove(self.work)
+PIPELINE = Pipeline(
+    kind="report",
+    summary="Figures of a period from the platform's own tables: JSON, CSV and a chart",
+    params=ReportParams,
+    stages=(generate_analytics_report,),
+    finalizer=discarding("discard_report_files", queue="default"),
+)

@@ -1,33 +1,52 @@
-"""The clean-ups as Celery tasks."""
+"""The stages of the clean-ups."""
 
-from celery import shared_task
+from app.jobs.model.pipeline import Pipeline, Schedule, Stage
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.pipelines.retention.schema import CacheParams, CacheRemoved, OldDataParams, OldDataRemoved
 
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments
-from app.pipelines.retention import caches, old_data
-from app.pipelines.retention.schema import CacheParams, OldDataParams
-
-
-@shared_task(name="cleanup_old_data", base=JobTask, bind=True)
-def cleanup_old_data(self: JobTask, days: float = 90, **others: object) -> JsonObject:
-    """Remove old jobs and what nobody owns; takes the fields of `OldDataParams`."""
-    params = arguments.parsed(OldDataParams, {"days": days} | others)
-    return old_data.clean(params, self.work).model_dump(mode="json")
+_CLEANUP = "cleanup"
 
 
-@shared_task(name="cleanup_youtube_cache", base=JobTask, bind=True)
-def cleanup_youtube_cache(self: JobTask, **given: object) -> JsonObject:
-    """Clean the cache of videos; takes the fields of `CacheParams`."""
-    return _cleaned("youtube", given, self)
+@stage("cleanup_old_data", queue=_CLEANUP, workspace=False)
+def cleanup_old_data(params: OldDataParams, work: Work) -> OldDataRemoved:
+    from app.pipelines.retention import old_data
+
+    return old_data.clean(params, work)
 
 
-@shared_task(name="cleanup_pdf_cache", base=JobTask, bind=True)
-def cleanup_pdf_cache(self: JobTask, **given: object) -> JsonObject:
-    """Clean the cache of PDF files; takes the fields of `CacheParams`."""
-    return _cleaned("pdf", given, self)
+@stage("cleanup_youtube_cache", queue=_CLEANUP, workspace=False)
+def cleanup_youtube_cache(params: CacheParams, work: Work) -> CacheRemoved:
+    from app.pipelines.retention import caches
+
+    return caches.clean("youtube", params, work)
 
 
-def _cleaned(name: str, given: dict[str, object], task: JobTask) -> JsonObject:
-    params = arguments.parsed(CacheParams, given)
-    return caches.clean(name, params, task.work).model_dump(mode="json")
+@stage("cleanup_pdf_cache", queue=_CLEANUP, workspace=False)
+def cleanup_pdf_cache(params: CacheParams, work: Work) -> CacheRemoved:
+    from app.pipelines.retention import caches
+
+    return caches.clean("pdf", params, work)
+
+
+def _cache(name: str, stage: Stage, *, cron: str) -> Pipeline:
+    return Pipeline(
+        kind=f"cleanup-{name}-cache",
+        summary=f"Remove from the {name} cache what is old, or more than it may hold",
+        params=CacheParams,
+        stages=(stage,),
+        schedules=(Schedule(name=f"cleanup-{name}-cache", cron=cron),),
+    )
+
+
+PIPELINES = (
+    Pipeline(
+        kind="cleanup-old-data",
+        summary="Remove old jobs with all that is theirs, and files that nobody owns",
+        params=OldDataParams,
+        stages=(cleanup_old_data,),
+        schedules=(Schedule(name="cleanup-old-data", cron="0 2 * * *"),),
+    ),
+    _cache("youtube", cleanup_youtube_cache, cron="20 2 * * *"),
+    _cache("pdf", cleanup_pdf_cache, cron="40 2 * * *"),
+)

@@ -1,25 +1,25 @@
-"""The strategy pipeline as a Celery task."""
+"""The stage of the strategy pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
-from app.pipelines.strategy.schema import StrategyParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.pipelines.strategy.schema import Strategy, StrategyParams
 
 
-@shared_task(name="extract_trading_strategy", base=JobTask, bind=True)
-def extract_trading_strategy(
-    self: JobTask,
-    content: str | None = None,
-    content_type: str = "text",
-    model: str | None = None,
-    upload_id: str | None = None,
-) -> JsonObject:
-    """The trading strategy that the content describes; takes the fields of `StrategyParams`."""
-    from app.pipelines.strategy import extract  # the library of the models takes 2 s to import
+@stage(
+    "extract_trading_strategy",
+    queue="llm",
+    positional=("content", "content_type", "model", "upload_id"),
+)
+def extract_trading_strategy(params: StrategyParams, work: Work) -> Strategy:
+    from app.pipelines.strategy import extract  # the models' library takes 2 s to import
 
-    given = {"content": content, "content_type": content_type, "model": model}
-    params = arguments.parsed(StrategyParams, {**given, "upload_id": upload_id})
-    with workroom.removed_at_the_end(self.work):
-        return extract.extract(params, self.work).model_dump(mode="json")
+    return extract.extract(params, work)
+
+
+PIPELINE = Pipeline(
+    kind="strategy",
+    summary="The rules of a trading strategy from a text, each with quotes that prove it",
+    params=StrategyParams,
+    stages=(extract_trading_strategy,),
+)

@@ -1,27 +1,26 @@
-"""The video pipeline as a Celery task."""
+"""The stage of the video pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
-from app.pipelines.video.schema import VideoParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import stage
+from app.jobs.model.work import Work
+from app.pipelines.video.schema import Made, VideoParams
 
 
-@shared_task(name="generate_video_task", base=JobTask, bind=True)
-def generate_video_task(
-    self: JobTask,
-    job_id: str | None = None,
-    video_id: str | int | None = None,
-    pubmed_id: str | int | None = None,
-) -> JsonObject:
-    """Make the video of a PubMed article; takes the fields of `VideoParams`.
-
-    `job_id` is what older callers send first: a number of their own, of no effect here.
-    """
+@stage(
+    "generate_video_task",
+    queue="videos",
+    positional=("job_id", "video_id", "pubmed_id"),
+    ignored=("job_id",),  # a number of older callers' own
+)
+def generate_video_task(params: VideoParams, work: Work) -> Made:
     from app.pipelines.video import generate  # Pillow and HTTP, which other workers do not need
 
-    given = {"video_id": video_id, "pubmed_id": pubmed_id}
-    params = arguments.parsed(VideoParams, given)
-    with workroom.removed_at_the_end(self.work):
-        return generate.generate(params, self.work).model_dump(mode="json")
+    return generate.generate(params, work)
+
+
+PIPELINE = Pipeline(
+    kind="video",
+    summary="A narrated video of a PubMed article's abstract",
+    params=VideoParams,
+    stages=(generate_video_task,),
+)

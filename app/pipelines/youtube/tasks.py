@@ -1,36 +1,26 @@
-"""The video pipeline as Celery tasks."""
+"""The stage of the youtube pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
-from app.pipelines.youtube.schema import YoutubeParams
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import discarding, stage
+from app.jobs.model.work import Work
+from app.pipelines.youtube.schema import YoutubeParams, YoutubeResult
 
 
-@shared_task(name="process_youtube_video", base=JobTask, bind=True)
-def process_youtube_video(
-    self: JobTask,
-    url: str | None = None,
-    extract_frames: object = None,
-    prefer_captions: object = None,
-    languages: object = None,
-) -> JsonObject:
-    """Metadata, transcript and frames of a video; takes the fields of `YoutubeParams`."""
+@stage(
+    "process_youtube_video",
+    queue="youtube",
+    positional=("url", "extract_frames", "prefer_captions", "languages"),
+)
+def process_youtube_video(params: YoutubeParams, work: Work) -> YoutubeResult:
     from app.pipelines.youtube import process  # yt-dlp takes a second to import
 
-    given = {
-        "url": url,
-        "extract_frames": extract_frames,
-        "prefer_captions": prefer_captions,
-        "languages": languages,
-    }
-    params = arguments.parsed(YoutubeParams, arguments.without_none(given))
-    with workroom.removed_at_the_end(self.work):
-        return process.process(params, self.work).model_dump(mode="json")
+    return process.process(params, work)
 
 
-@shared_task(name="discard_video_files", base=JobTask, bind=True)
-def discard_video_files(self: JobTask, job_id: str) -> None:
-    """Remove the folder of a job that failed or was cancelled."""
-    workroom.remove(self.work)
+PIPELINE = Pipeline(
+    kind="youtube",
+    summary="Metadata, transcript and frames of a video",
+    params=YoutubeParams,
+    stages=(process_youtube_video,),
+    finalizer=discarding("discard_video_files", queue="cleanup"),
+)

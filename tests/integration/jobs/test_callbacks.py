@@ -21,9 +21,10 @@ from app.jobs.publish import delivery
 from app.jobs.service import Jobs
 from app.jobs.store import callbacks, public
 from app.jobs.store.job_store import JobFilter
-from app.pipelines import callback, notification
 from app.pipelines.callback import call
 from app.pipelines.callback.schema import CallbackParams
+from app.pipelines.callback.tasks import PIPELINE as CALLBACK
+from app.pipelines.notification.tasks import PIPELINE as NOTIFICATION
 from app.settings import Settings
 from tests import probe
 from tests.integration.conftest import settings_of
@@ -51,7 +52,7 @@ def platform(
         "NOTIFY_WEBHOOK_SECRETS": receivers.SECRET,
         "CELERIAC_CALLBACK_TASKS": "shop.*",
     }
-    registry = Registry([probe.PIPELINE, callback.PIPELINE, notification.PIPELINE])
+    registry = Registry([probe.PIPELINE, CALLBACK, NOTIFICATION])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with opened(Settings(), registry) as found:
@@ -270,7 +271,7 @@ def sqlite_platform(
 ) -> Iterator[Platform]:
     monkeypatch.setenv("CELERY_BROKER_URL", redis_url)
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    registry = Registry([probe.PIPELINE, callback.PIPELINE, notification.PIPELINE])
+    registry = Registry([probe.PIPELINE, CALLBACK, NOTIFICATION])
     opened = of(celery_app.create(Settings(), registry))
     yield opened
     opened.close()

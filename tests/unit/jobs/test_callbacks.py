@@ -8,7 +8,7 @@ import pytest
 from app.jobs.model.job import FollowUp, Job, JobState
 from app.jobs.store import callbacks
 from app.jobs.store.callbacks import Target
-from app.pipelines import callback
+from app.pipelines.callback import tasks
 from tests.unit.jobs import build
 
 WISH = FollowUp(task="shop.done")
@@ -54,5 +54,5 @@ def test_an_end_names_its_callbacks_always_the_same() -> None:
 
 
 def test_the_pipeline_is_the_one_that_rows_are_recorded_for() -> None:
-    [stage] = callback.PIPELINE.stages
-    assert (callback.PIPELINE.kind, stage.task) == (callbacks.KIND, callbacks.TASK)
+    [stage] = tasks.PIPELINE.stages
+    assert (tasks.PIPELINE.kind, stage.task) == (callbacks.KIND, callbacks.TASK)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app import errors
 from app import settings as all_settings
 from app.jobs.model.pipeline import Pipeline
-from app.pipelines import chart_image, strategy, video
+from app.pipelines import registry
 from app.pipelines.chart_image.schema import ChartAnalysis
 from app.pipelines.strategy.schema import Strategy
 from app.pipelines.video import command
@@ -17,7 +17,7 @@ from app.pipelines.video.schema import Made
 
 PAGES = Path(__file__).parents[3] / "docs" / "pipelines"
 
-PIPELINES = [strategy.PIPELINE, chart_image.PIPELINE, video.PIPELINE]
+PIPELINES = [registry.discover()[kind] for kind in ("strategy", "chart-image", "video")]
 
 RESULTS: list[tuple[str, type[BaseModel]]] = [
     ("strategy", Strategy),

@@ -1,29 +1,23 @@
 """A form with one file, received onto the disk as it comes, never held in memory.
 
-The parser is python-multipart's; what is added is the cap, and that nothing stays on
-the disk when the sender goes away half-way.
+Starlette's parser reads the form. Ours adds the folder, limits that hold while the body comes, and
+that a refused or interrupted form leaves nothing on the disk.
 """
 
-import asyncio
 import contextlib
-import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import InvalidInput, LimitExceeded, StorageUnavailable, UnsupportedFormat
-
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
-WRITE_BYTES = 1024 * 1024
-"""Written at once, in a thread: large enough to make the change of thread cheap."""
 
 FIELD_LIMIT_BYTES = 64 * 1024
 FIELD_LIMIT = 50
@@ -34,7 +28,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedFile:
-    """A whole file on the disk. The caller moves it away; what is left there gets removed."""
+    """A whole file on the disk. The caller moves it away; what is left there is removed."""
 
     path: Path
     filename: str
@@ -52,29 +46,44 @@ class Form:
 
 @contextlib.asynccontextmanager
 async def received(
-    chunks: AsyncIterator[bytes], *, content_type: str, directory: Path, limit_bytes: int
+    chunks: AsyncGenerator[bytes, None], *, content_type: str, directory: Path, limit_bytes: int
 ) -> AsyncIterator[Form]:
-    """Receive a `multipart/form-data` body whose file stands in a field named `file`.
+    """Receive a `multipart/form-data` body whose file is in a field named `file`.
 
     Raises UnsupportedFormat (not a form), InvalidInput (no file, two files, broken form),
     LimitExceeded (over `limit_bytes`), StorageUnavailable (the disk is full).
     """
-    boundary = _boundary(content_type)
+    headers = _headers(content_type)
     with _partial_file(directory) as (path, sink):
-        receiver = _Receiver(path=path, sink=sink, limit_bytes=limit_bytes)
-        yield await _receive(receiver, chunks, boundary)
+        parser = _Parser(headers, chunks, sink=sink, limit_bytes=limit_bytes)
+        yield await _parsed(parser, path)
+
+
+def _headers(content_type: str) -> Headers:
+    """What the parser reads: without a charset, which could be any codec of Python. Forms are UTF-8
+    (RFC 7578, section 5.1.2)."""
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise UnsupportedFormat("send the file as multipart/form-data, in a field named 'file'")
+    boundary = options.get(b"boundary", b"")
+    if not boundary:
+        raise InvalidInput("the Content-Type of the form names no boundary")
+    quoted = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return Headers(raw=[(b"content-type", b'multipart/form-data; boundary="' + quoted + b'"')])
 
 
 @contextlib.contextmanager
 def _partial_file(directory: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     with _translated_errors():
         directory.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=directory, prefix="upload-", suffix=".part")
-    path, sink = Path(name), os.fdopen(descriptor, "wb")
+        sink = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below, whatever the disk says
+            dir=directory, prefix="upload-", suffix=".part", delete=False
+        )
+    path = Path(sink.name)
     try:
         yield path, sink
     finally:
-        with contextlib.suppress(OSError):  # what a full disk has kept it from writing
+        with contextlib.suppress(OSError):  # a full disk refuses what is still buffered
             sink.close()
         path.unlink(missing_ok=True)
 
@@ -87,141 +96,79 @@ def _translated_errors() -> Iterator[None]:
         raise StorageUnavailable(f"the upload can not be written: {error.strerror}") from error
 
 
-def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data":
-        raise UnsupportedFormat("send the file as multipart/form-data, in a field named 'file'")
-    boundary = options.get(b"boundary", b"")
-    if not boundary:
-        raise InvalidInput("the Content-Type of the form names no boundary")
-    return boundary
+class _Parser(MultiPartParser):
+    """Starlette's parser, which by itself buffers a file of any size in the system's folder."""
 
+    def __init__(
+        self,
+        headers: Headers,
+        stream: AsyncGenerator[bytes, None],
+        *,
+        sink: IO[bytes],
+        limit_bytes: int,
+    ) -> None:
+        super().__init__(headers, stream, max_files=1, max_fields=FIELD_LIMIT)
+        self.is_ended = False
+        self._sink = sink
+        self._limit_bytes = limit_bytes
+        self._part_bytes = 0
 
-async def _receive(receiver: "_Receiver", chunks: AsyncIterator[bytes], boundary: bytes) -> Form:
-    try:
-        parser = MultipartParser(boundary, receiver.callbacks())
-        async for chunk in chunks:
-            parser.write(chunk)
-            if len(receiver.pending) >= WRITE_BYTES:
-                await asyncio.to_thread(receiver.write_pending)
-        parser.finalize()
-    except FormParserError as error:
-        raise InvalidInput(f"the form is broken: {error}") from error
-    if not receiver.is_ended:
-        raise InvalidInput("the form ends before its last boundary")
-    await asyncio.to_thread(receiver.finish)
-    return receiver.form()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Receiver:
-    """Collects what the parser calls out. Not thread-safe: one step follows the other."""
-
-    path: Path
-    sink: IO[bytes]
-    limit_bytes: int
-    pending: bytearray = field(default_factory=bytearray)
-    is_ended: bool = False
-    _size_bytes: int = 0
-    _fields: dict[str, str] = field(default_factory=dict)
-    _file: tuple[str, str] | None = None
-    _header: bytearray = field(default_factory=bytearray)
-    _value: bytearray = field(default_factory=bytearray)
-    _headers: dict[bytes, bytes] = field(default_factory=dict)
-    _field_name: str | None = None
-    _field_data: bytearray = field(default_factory=bytearray)
-
-    def callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self._headers.clear,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
-
-    def write_pending(self) -> None:
-        with _translated_errors():
-            self.sink.write(self.pending)
-        self.pending.clear()
-
-    def finish(self) -> None:
-        self.write_pending()
-        with _translated_errors():
-            self.sink.flush()
-
-    def form(self) -> Form:
-        if self._file is None:
-            raise InvalidInput("the form has no file: send one in a field named 'file'")
-        filename, media_type = self._file
-        if not filename and self._size_bytes == 0:  # as browsers send a field without a choice
-            raise InvalidInput("no file was chosen: send one in a field named 'file'")
-        file = ReceivedFile(
-            path=self.path,
-            filename=filename,
-            media_type=media_type,
-            size_bytes=self._size_bytes,
-        )
-        return Form(fields=dict(self._fields), file=file)
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._headers[bytes(self._header).lower()] = bytes(self._value)
-        self._header.clear()
-        self._value.clear()
-
-    def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        name = _text(options.get(b"name", b""))
-        if b"filename" not in options:
-            self._begin_field(name)
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        self._part_bytes = 0
+        part = self._current_part
+        if part.file is None:
             return
-        if name != "file" or self._file is not None:
+        if part.field_name != "file":
             raise InvalidInput("send one file, in a field named 'file'")
-        kind, _ = parse_options_header(self._headers.get(b"content-type"))
-        self._field_name = None
-        self._file = (_text(options[b"filename"]), _media_type(kind))
+        part.file.file.close()
+        part.file.file = self._sink  # type: ignore[assignment]  # any binary file will do
 
-    def _begin_field(self, name: str) -> None:
-        if len(self._fields) >= FIELD_LIMIT:
-            raise InvalidInput(f"a form has {FIELD_LIMIT} fields at most")
-        self._field_name = name
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._part_bytes += end - start
+        if self._current_part.file is None and self._part_bytes > FIELD_LIMIT_BYTES:
+            raise LimitExceeded(f"a field is larger than {FIELD_LIMIT_BYTES} bytes")
+        if self._part_bytes > self._limit_bytes:
+            raise LimitExceeded(f"the file is larger than {self._limit_bytes} bytes")
+        super().on_part_data(data, start, end)
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._field_name is not None:
-            self._field_data += data[start:end]
-            if len(self._field_data) > FIELD_LIMIT_BYTES:
-                raise LimitExceeded(f"a field is larger than {FIELD_LIMIT_BYTES} bytes")
-            return
-        self._size_bytes += end - start
-        if self._size_bytes > self.limit_bytes:
-            raise LimitExceeded(f"the file is larger than {self.limit_bytes} bytes")
-        self.pending += data[start:end]
-
-    def _on_part_end(self) -> None:
-        if self._field_name is not None:
-            self._fields[self._field_name] = _text(bytes(self._field_data))
-            self._field_data.clear()
-            self._field_name = None
-
-    def _on_end(self) -> None:
+    def on_end(self) -> None:
         self.is_ended = True
 
 
-def _media_type(raw: bytes) -> str:
-    """The type as it is, when it can stand in a header again."""
-    told = raw.decode("latin-1")
-    return told if _MEDIA_TYPE.fullmatch(told) else "application/octet-stream"
+async def _parsed(parser: _Parser, path: Path) -> Form:
+    try:
+        with _translated_errors():
+            found = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidInput(f"the form is broken: {error.__cause__ or error.message}") from error
+    if not parser.is_ended:
+        raise InvalidInput("the form ends before its last boundary")
+    file = found.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidInput("the form has no file: send one in a field named 'file'")
+    if not file.filename and not file.size:  # as browsers send a field without a choice
+        raise InvalidInput("no file was chosen: send one in a field named 'file'")
+    with _translated_errors():
+        await run_in_threadpool(file.file.flush)
+    return Form(
+        fields={
+            _text(name): _text(value) for name, value in found.items() if isinstance(value, str)
+        },
+        file=ReceivedFile(
+            path=path,
+            filename=_text(file.filename or ""),
+            media_type=_media_type(file.content_type or ""),
+            size_bytes=file.size or 0,
+        ),
+    )
 
 
-def _text(raw: bytes) -> str:
-    """Names and values as text that can be kept: what is not UTF-8 becomes a replacement mark."""
-    return raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
+def _media_type(header: str) -> str:
+    """The type without its parameters, when it can stand in a header again."""
+    kind = header.partition(";")[0].strip().lower()
+    return kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
+
+
+def _text(given: str) -> str:
+    return given.replace("\x00", "\ufffd")

@@ -4,9 +4,6 @@ They leave through the guarded client. A redirect is not followed: it would take
 to an address that nobody named.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
+from standardwebhooks import Webhook
 
 from app import settings
 from app.errors import InvalidInput, PermanentError, RateLimited, RetryableError
@@ -92,20 +90,16 @@ def signed_headers(
     own_id: str, body: bytes, *, secrets: Sequence[SecretStr], now: datetime
 ) -> Mapping[str, str]:
     """The headers of one attempt, signed with every secret so that receivers may know any."""
-    timestamp = str(int(now.timestamp()))
-    signed = f"{own_id}.{timestamp}.".encode() + body
-    signatures = [_signature(settings.webhook_key(secret), signed) for secret in secrets]
+    text = body.decode()
+    signatures = [
+        Webhook(settings.webhook_key(secret)).sign(own_id, now, text) for secret in secrets
+    ]
     return {
         "Content-Type": "application/json",
         "webhook-id": own_id,
-        "webhook-timestamp": timestamp,
+        "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    digest = hmac.new(key, signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def _judge(status: int, *, url: str, retry_after: str | None) -> None:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def file(content: bytes, *, name: str = "file", filename: str = "a.txt") -> byte
 END = f"--{BOUNDARY}--\r\n".encode()
 
 
-async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+async def stream(chunks: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
     for chunk in chunks:
         yield chunk
 
@@ -130,7 +130,7 @@ def test_a_sender_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
     class Gone(Exception):
         pass
 
-    async def breaking() -> AsyncIterator[bytes]:
+    async def breaking() -> AsyncGenerator[bytes, None]:
         yield file(b"x" * 3_000_000)[:2_500_000]
         assert partial_files(tmp_path) == [".part"]
         raise Gone
@@ -149,6 +149,22 @@ def test_a_sender_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
 def test_odd_bytes_in_names_become_text_that_can_be_kept(tmp_path: Path) -> None:
     form, _ = receive(tmp_path, file(b"1", filename="caf\u00e9\x00.txt") + END)
     assert form.file.filename == "café\ufffd.txt"
+
+
+@pytest.mark.parametrize("charset", ["idna", "unicode_escape", "utf-16", "zlib", "nowhere"])
+def test_a_form_is_utf_8_whatever_it_says(tmp_path: Path, charset: str) -> None:
+    body = [field("a", "\\ud800 ü"), file(b"1", filename="xn--\\ud800.txt"), END]
+    form, _ = receive(tmp_path, *body, content_type=f"{FORM}; charset={charset}")
+    assert form.fields == {"a": "\\ud800 ü"}
+    assert form.file.filename == "xn--\\ud800.txt"
+
+
+def test_a_boundary_may_hold_any_character(tmp_path: Path) -> None:
+    boundary = 'a"b\\c'
+    body = (file(b"1") + END).replace(BOUNDARY.encode(), boundary.encode())
+    quoted = boundary.replace("\\", "\\\\").replace('"', '\\"')
+    _, stored = receive(tmp_path, body, content_type=f'multipart/form-data; boundary="{quoted}"')
+    assert stored == b"1"
 
 
 @pytest.mark.parametrize("length", [257, 5_000])

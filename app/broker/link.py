@@ -2,19 +2,69 @@
 revocations."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 
-from app.broker.broker_queues import BrokerQueues
 from app.broker.connections.address import Address, Sentinels
 from app.broker.connections.connection import Connection
 from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
-from app.broker.workers.content_negotiation import Dialects
+from app.broker.model import BrokerReading, Elsewhere
+from app.broker.queues.declared_names import NameReader
+from app.broker.queues.depth import DepthReader
+from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.heartbeats import Heartbeats
 from app.broker.workers.remote_control import RemoteControl
 from app.broker.workers.revocations import Revocations
 from app.broker.workers.survey import Survey
 from app.broker.workers.task_events import TaskEvent
+from app.queues import QueueName
+
+DUE_SOON_S = 30.0
+"""ETA tasks due within this are work to come: a worker is there in less."""
+
+
+class BrokerQueues:
+    """Reads depth from the broker and joins what was heard of its workers."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        layout: Keys,
+        heartbeats: Heartbeats,
+        *,
+        clock: Callable[[], float],
+        negotiation: ContentNegotiation | None = None,
+        survey: Survey | None = None,
+    ) -> None:
+        self._depth = DepthReader(connection, layout)
+        self._names = NameReader(connection, layout)
+        self._heartbeats = heartbeats
+        self._clock = clock
+        self._negotiation = negotiation if negotiation is not None else ContentNegotiation()
+        self._survey = survey
+
+    async def read(self, queues: Collection[QueueName]) -> BrokerReading:
+        """Read these queues and all known heartbeats in one round trip.
+
+        Raises:
+            BrokerUnreachable: nothing is known; never an empty or partial reading instead.
+        """
+        now_s = self._clock()
+        depths = await self._depth.read(tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S)
+        self._negotiation.note_queued(self._depth.content_types)
+        heartbeats = self._heartbeats.current()
+        return BrokerReading(
+            read_at_s=now_s,
+            queues=depths,
+            misnamed=await self._names.misnamed(
+                tuple(queues), is_heard=bool(heartbeats), now_s=now_s
+            ),
+            heartbeats=heartbeats,
+            listening_since_s=self._heartbeats.listening_since_s,
+            troubles=self._negotiation.troubles(),
+            unreadable_events=self._heartbeats.unreadable,
+            elsewhere=self._survey.found if self._survey is not None else Elsewhere(),
+        )
 
 
 class Link:
@@ -39,9 +89,9 @@ class Link:
         )
         self.address = address
         self.connection = Connection(address)
-        dialects = Dialects()
+        negotiation = ContentNegotiation()
         self._heartbeats = Heartbeats(
-            self.connection, layout, clock=clock, dialects=dialects, on_task=on_task
+            self.connection, layout, clock=clock, negotiation=negotiation, on_task=on_task
         )
         self._survey = Survey(self.connection, layout)
         self.queues = BrokerQueues(
@@ -49,10 +99,10 @@ class Link:
             layout,
             self._heartbeats,
             clock=clock,
-            dialects=dialects,
+            negotiation=negotiation,
             survey=self._survey,
         )
-        self.workers = RemoteControl(self.connection, layout, clock=clock, dialects=dialects)
+        self.workers = RemoteControl(self.connection, layout, clock=clock, negotiation=negotiation)
         self.revocations = Revocations(
             self.connection,
             layout,

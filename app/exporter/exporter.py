@@ -8,7 +8,6 @@ from contextlib import suppress
 from prometheus_client.core import Metric
 
 from app.broker.connections.address import Address
-from app.broker.interruption import Interruption
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
@@ -19,6 +18,7 @@ from app.exporter.known_queues import KnownQueues
 from app.exporter.label_values import label_value
 from app.exporter.tally import TaskTally
 from app.exporter.workers import Host
+from app.telemetry.logs import OutageLog
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Exporter:
         self._hosts: Mapping[str, Host] = {}
         self._answers: dict[NodeName, NodeConsumers] = {}
         self._asking: asyncio.Task[None] | None = None
-        self._outage = Interruption(
+        self._outage = OutageLog(
             logger=logger, began="broker not read, no depths", ended="broker is read again"
         )
 

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO
@@ -22,7 +23,7 @@ class LogFormat(StrEnum):
 def configure(
     level: str, *, log_format: LogFormat | None = None, stream: IO[str] | None = None
 ) -> None:
-    """Send every logger to one stream (stderr): text on a terminal, JSON elsewhere, if not told."""
+    """Send every logger to one stream (default: stderr). Default: text on a terminal, else JSON."""
     output = stream if stream is not None else sys.stderr
     if log_format is None:
         log_format = LogFormat.TEXT if output.isatty() else LogFormat.JSON
@@ -41,6 +42,32 @@ def hush_requests() -> None:
     requests = logging.getLogger("httpx2")
     if requests.level == logging.NOTSET:
         requests.setLevel(logging.WARNING)
+
+
+@dataclass(kw_only=True)
+class OutageLog:
+    """Logs one line when something begins to fail, and one when it works again."""
+
+    logger: logging.Logger
+    began: str
+    """The line at the beginning, a warning."""
+    ended: str
+    """The line at the end."""
+    tolerated_failures: int = 0
+    """Failures in a row that are not logged."""
+    _failures: int = 0
+
+    def failed(self, reason: str) -> None:
+        """It has failed, perhaps once more."""
+        self._failures += 1
+        if self._failures == self.tolerated_failures + 1:
+            self.logger.warning(self.began, extra={"reason": reason})
+
+    def worked(self) -> None:
+        """It works."""
+        if self._failures > self.tolerated_failures:
+            self.logger.info(self.ended)
+        self._failures = 0
 
 
 class JsonFormatter(logging.Formatter):

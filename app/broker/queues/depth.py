@@ -17,9 +17,8 @@ from app.broker import keys
 from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
 from app.broker.model import QueueReading
-from app.broker.queues import bindings, content_types, ready_lists
-from app.broker.queues.bindings import BindingTable
-from app.broker.queues.unacked import HeldCount, UnackedCache
+from app.broker.queues import samples, unacked
+from app.broker.queues.unacked import BindingTable, HeldCount, UnackedCache
 from app.queues import QueueName
 
 T = TypeVar("T")
@@ -64,7 +63,7 @@ class DepthReader:
             self._observations += 1
             ready = await self._observe(client, _rotated(queues, by=self._observations))
             values = await self._read_new(client)
-            self.content_types = content_types.of_messages((*_next_in_line(ready), *values[:1]))
+            self.content_types = samples.content_types((*_next_in_line(ready), *values[:1]))
             await self._bind(client, self._unacked.exchanges() - self._tables.keys())
             held = self._unacked.counts(self._tables, now_s=now_s, horizon_s=horizon_s)
             # A queue of which nothing was read may hold some: not known, rather than none.
@@ -138,7 +137,7 @@ class DepthReader:
 
     def _note_bindings(self, exchanges: Sequence[str], answers: Sequence[Any]) -> None:
         for exchange, (_, members) in zip(exchanges, answers, strict=True):
-            self._tables[exchange] = bindings.build_table(members)
+            self._tables[exchange] = unacked.build_table(members)
         in_use = self._unacked.exchanges()
         self._tables = {name: table for name, table in self._tables.items() if name in in_use}
 
@@ -169,9 +168,9 @@ def _reading(
     now_s: float,
     horizon_s: float,
 ) -> QueueReading:
-    length, lists = ready_lists.parse_lists(answer)
-    ahead = ready_lists.ahead(lists, now_s=now_s)
-    later = ready_lists.ahead(lists, now_s=now_s + horizon_s)
+    length, lists = samples.parse_lists(answer)
+    ahead = samples.ahead(lists, now_s=now_s)
+    later = samples.ahead(lists, now_s=now_s + horizon_s)
     return QueueReading(
         name=name,
         ready=length,
@@ -180,5 +179,5 @@ def _reading(
         unacked=round(held.unacked) if held is not None else None,
         scheduled=round(held.scheduled) if held is not None else None,
         due_soon=round(held.due_soon) if held is not None else None,
-        oldest_age_s=ready_lists.oldest_age_s(lists, now_s=now_s),
+        oldest_age_s=samples.oldest_age_s(lists, now_s=now_s),
     )

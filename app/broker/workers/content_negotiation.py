@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from app.broker.messages import bodies
 from app.broker.model import ControlTrouble, NodeName
 
-SILENCES_BORNE = 3
+UNANSWERED_LIMIT = 3
 """Unanswered questions after which a worker counts as silent. A worker that is busy in a solo pool
 answers when its task has ended, so silence alone does not mean that it was not understood."""
 SHORT_PAUSE_S = 30.0
@@ -24,14 +24,14 @@ NODE_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialogue:
+class ReplyHistory:
     """How talking to one worker went."""
 
     answered_in: str | None = None
     """The content type of the last question that it has answered."""
     replied_in: str | None = None
     """The content type of that answer, which may be another one."""
-    silences: int = 0
+    unanswered: int = 0
     """Questions without an answer since the last one that had one."""
     next_at_s: float = 0.0
     """No question before this."""
@@ -40,7 +40,7 @@ class Dialogue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownTypes:
     """What is known of the applications on one broker."""
 
     in_queues: tuple[str, ...] = ()
@@ -51,61 +51,63 @@ class Known:
     """Content types of events: written by a worker, not necessarily accepted by it."""
 
 
-def candidates(dialogue: Dialogue, known: Known) -> tuple[str, ...]:
+def candidates(history: ReplyHistory, known: KnownTypes) -> tuple[str, ...]:
     """The content types to try with this worker, in order; the first ones are known to be used."""
-    certain = _unique((dialogue.answered_in, *known.in_queues, *known.answered))
-    is_known = dialogue.answered_in is not None or bool(known.in_queues)
-    if is_known or (certain and dialogue.silences < SILENCES_BORNE):
+    certain = _unique((history.answered_in, *known.in_queues, *known.answered))
+    is_known = history.answered_in is not None or bool(known.in_queues)
+    if is_known or (certain and history.unanswered < UNANSWERED_LIMIT):
         return certain
     others = (each for each in known.in_events if each != bodies.JSON)
-    return _unique((*certain, *others, *bodies.SPOKEN))
+    return _unique((*certain, *others, *bodies.WRITABLE))
 
 
-def next_type(dialogue: Dialogue, known: Known) -> str:
+def next_type(history: ReplyHistory, known: KnownTypes) -> str:
     """The content type of the next question to this worker."""
-    found = candidates(dialogue, known)
-    if dialogue.answered_in is not None and dialogue.silences < SILENCES_BORNE:
-        return dialogue.answered_in
-    return found[dialogue.silences % len(found)]
+    found = candidates(history, known)
+    if history.answered_in is not None and history.unanswered < UNANSWERED_LIMIT:
+        return history.answered_in
+    return found[history.unanswered % len(found)]
 
 
-def after_silence(dialogue: Dialogue, known: Known, *, now_s: float) -> Dialogue:
+def after_unanswered(history: ReplyHistory, known: KnownTypes, *, now_s: float) -> ReplyHistory:
     """What is known after a question without any answer."""
-    silences = dialogue.silences + 1
-    is_certain = len(candidates(dialogue, known)) == 1
-    if is_certain and silences < SILENCES_BORNE:
+    unanswered = history.unanswered + 1
+    is_certain = len(candidates(history, known)) == 1
+    if is_certain and unanswered < UNANSWERED_LIMIT:
         pause_s = 0.0
     else:
         longest_s = SHORT_PAUSE_S if is_certain else LONG_PAUSE_S
-        pause_s = min(2.0 ** min(silences, 20), longest_s)
-    return replace(dialogue, silences=silences, next_at_s=now_s + pause_s)
+        pause_s = min(2.0 ** min(unanswered, 20), longest_s)
+    return replace(history, unanswered=unanswered, next_at_s=now_s + pause_s)
 
 
 def after_unreadable(
-    dialogue: Dialogue, content_type: str, *, reason: str, now_s: float
-) -> Dialogue:
+    history: ReplyHistory, content_type: str, *, reason: str, now_s: float
+) -> ReplyHistory:
     """What is known after an answer that cannot be read: the question was understood."""
-    silences = dialogue.silences + 1
-    pause_s = 0.0 if silences < SILENCES_BORNE else min(2.0 ** min(silences, 20), LONG_PAUSE_S)
-    return Dialogue(
+    unanswered = history.unanswered + 1
+    pause_s = (
+        0.0 if unanswered < UNANSWERED_LIMIT else min(2.0 ** min(unanswered, 20), LONG_PAUSE_S)
+    )
+    return ReplyHistory(
         answered_in=content_type,
-        silences=silences,
+        unanswered=unanswered,
         next_at_s=now_s + pause_s,
         unreadable=reason,
     )
 
 
 def _unique(content_types: Iterable[str | None]) -> tuple[str, ...]:
-    spoken = (each for each in content_types if each is not None and bodies.is_spoken(each))
-    return tuple(dict.fromkeys(spoken))
+    writable = (each for each in content_types if each is not None and bodies.is_writable(each))
+    return tuple(dict.fromkeys(writable))
 
 
-class Dialects:
-    """What is known of the workers of one broker. The most recently spoken to are remembered."""
+class ContentNegotiation:
+    """What is known of the workers of one broker. Those asked last are remembered."""
 
     def __init__(self, *, node_limit: int = NODE_LIMIT) -> None:
-        self._known = Known()
-        self._dialogues: dict[NodeName, Dialogue] = {}
+        self._known = KnownTypes()
+        self._histories: dict[NodeName, ReplyHistory] = {}
         self._node_limit = node_limit
 
     @property
@@ -126,7 +128,7 @@ class Dialects:
 
     def note_answer(self, node: NodeName, content_type: str, *, replied_in: str) -> None:
         """This node has answered to a question of this type, and in which type."""
-        self._keep(node, Dialogue(answered_in=content_type, replied_in=replied_in))
+        self._keep(node, ReplyHistory(answered_in=content_type, replied_in=replied_in))
         answered = _unique((content_type, *self._known.answered))
         self._known = replace(self._known, answered=answered)
 
@@ -138,10 +140,10 @@ class Dialects:
             found = after_unreadable(self._of(node), content_type, reason=reason, now_s=now_s)
             self._keep(node, found)
 
-    def note_silence(self, nodes: Collection[NodeName], *, now_s: float) -> None:
+    def note_unanswered(self, nodes: Collection[NodeName], *, now_s: float) -> None:
         """These nodes have not answered."""
         for node in nodes:
-            self._keep(node, after_silence(self._of(node), self._known, now_s=now_s))
+            self._keep(node, after_unanswered(self._of(node), self._known, now_s=now_s))
 
     def sorted(
         self, nodes: Collection[NodeName], *, now_s: float
@@ -149,9 +151,9 @@ class Dialects:
         """The nodes that may be asked now, by the content type to ask them in."""
         found: dict[str, list[NodeName]] = defaultdict(list)
         for node in nodes:
-            dialogue = self._of(node)
-            if dialogue.next_at_s <= now_s:
-                found[next_type(dialogue, self._known)].append(node)
+            history = self._of(node)
+            if history.next_at_s <= now_s:
+                found[next_type(history, self._known)].append(node)
         return found
 
     def replied_in(self, node: NodeName) -> str | None:
@@ -161,17 +163,17 @@ class Dialects:
     def troubles(self) -> Mapping[NodeName, ControlTrouble]:
         """The workers that have given no answer that can be read, several times in a row."""
         return {
-            node: ControlTrouble(unreadable=dialogue.unreadable)
-            for node, dialogue in self._dialogues.items()
-            if dialogue.silences >= SILENCES_BORNE
+            node: ControlTrouble(unreadable=history.unreadable)
+            for node, history in self._histories.items()
+            if history.unanswered >= UNANSWERED_LIMIT
         }
 
-    def _of(self, node: NodeName) -> Dialogue:
-        return self._dialogues.get(node, Dialogue())
+    def _of(self, node: NodeName) -> ReplyHistory:
+        return self._histories.get(node, ReplyHistory())
 
-    def _keep(self, node: NodeName, dialogue: Dialogue) -> None:
+    def _keep(self, node: NodeName, history: ReplyHistory) -> None:
         # Taken out first: the dictionary stays in the order of the last question.
-        self._dialogues.pop(node, None)
-        self._dialogues[node] = dialogue
-        while len(self._dialogues) > self._node_limit:
-            del self._dialogues[next(iter(self._dialogues))]
+        self._histories.pop(node, None)
+        self._histories[node] = history
+        while len(self._histories) > self._node_limit:
+            del self._histories[next(iter(self._histories))]

@@ -14,15 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 from app.broker.connections.connection import Connection
-from app.broker.interruption import Interruption
 from app.broker.keys import Keys
 from app.broker.messages import envelope
 from app.broker.messages.envelope import Envelope
 from app.broker.model import Heartbeat, NodeName
 from app.broker.workers import task_events
-from app.broker.workers.content_negotiation import Dialects
+from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.task_events import TaskEvent
 from app.errors import BrokerUnreachable, InvalidInput
+from app.telemetry.logs import OutageLog
 
 NODE_LIMIT = 10_000
 """Workers that are remembered; the one that was silent for the longest is forgotten first."""
@@ -41,13 +41,13 @@ class Heartbeats:
         layout: Keys,
         *,
         clock: Callable[[], float],
-        dialects: Dialects | None = None,
+        negotiation: ContentNegotiation | None = None,
         on_task: Callable[[TaskEvent], None] | None = None,
         node_limit: int = NODE_LIMIT,
     ) -> None:
         """`on_task` is called with each event of a task; without it none is subscribed to."""
         self._connection = connection
-        self._dialects = dialects if dialects is not None else Dialects()
+        self._negotiation = negotiation if negotiation is not None else ContentNegotiation()
         self._on_task = on_task
         self._node_limit = node_limit
         keys = [f"worker.{kind}" for kind in WORKER_KINDS]
@@ -55,11 +55,11 @@ class Heartbeats:
         # The exchange itself too: without `fanout_patterns` events come without a routing key.
         self._channels = tuple(name for key in (*keys, "") for name in layout.event_channels(key))
         self._clock = clock
-        self._interruption = Interruption(
+        self._outage_log = OutageLog(
             logger=logger,
             began="no heartbeats from a broker that answers",
             ended="heartbeats are received again",
-            failures_borne=1,  # it may have come back just now
+            tolerated_failures=1,  # it may have come back just now
         )
         self._last: dict[NodeName, Heartbeat] = {}
         self.listening_since_s: float | None = None
@@ -84,7 +84,7 @@ class Heartbeats:
                 logger.debug("heartbeats interrupted", extra={"reason": str(exc)})
                 self.listening_since_s = None
                 if await self._connection.answers():
-                    self._interruption.failed(str(exc))
+                    self._outage_log.failed(str(exc))
             except Exception:
                 logger.exception("heartbeats failed")
             finally:
@@ -96,7 +96,7 @@ class Heartbeats:
             async for message in published:
                 if message.data is None:
                     self.listening_since_s = self._clock()
-                    self._interruption.worked()
+                    self._outage_log.worked()
                 else:
                     self._take(message.data, channel=message.channel)
 
@@ -126,7 +126,7 @@ class Heartbeats:
         except InvalidInput:
             logger.debug("not a worker event", extra={"kind": kind})
             return
-        self._dialects.note_event(found.content_type)
+        self._negotiation.note_event(found.content_type)
         # Taken out first: the dictionary stays in the order of the last heartbeat.
         before = self._last.pop(heartbeat.node, None)
         if kind != "offline":

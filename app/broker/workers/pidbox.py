@@ -19,7 +19,7 @@ from app.broker.connections.connection import ANSWER_TIMEOUT_S, Connection
 from app.broker.keys import Keys
 from app.broker.messages import bodies, envelope
 from app.broker.model import NodeName
-from app.broker.workers.content_negotiation import Dialects
+from app.broker.workers.content_negotiation import ContentNegotiation
 from app.errors import BrokerUnreachable, InvalidInput
 
 ANSWER_LIMIT_S = 2.0
@@ -72,14 +72,14 @@ class Pidbox:
         self,
         connection: Connection,
         layout: Keys,
-        dialects: Dialects,
+        negotiation: ContentNegotiation,
         *,
         clock: Callable[[], float],
         answer_limit_s: float = ANSWER_LIMIT_S,
     ) -> None:
         self._connection = connection
         self._keys = layout
-        self._dialects = dialects
+        self._negotiation = negotiation
         self._clock = clock
         self._answer_limit_s = answer_limit_s
 
@@ -88,14 +88,14 @@ class Pidbox:
     ) -> Mapping[NodeName, Mapping[str, Reply]]:
         """The replies by node and ticket, as far as they came in time.
 
-        A node that was silent before is not asked each time (`dialects`).
+        A node that was silent before is not asked each time (`negotiation`).
 
         Raises:
             BrokerUnreachable: no node could be asked.
         """
         if not requests:
             return {}
-        asked = self._dialects.sorted(nodes, now_s=self._clock())
+        asked = self._negotiation.sorted(nodes, now_s=self._clock())
         found = await asyncio.gather(
             *(self._ask(requests, those, content_type=each) for each, those in asked.items())
         )
@@ -103,7 +103,7 @@ class Pidbox:
 
     def replied_in(self, node: NodeName) -> str | None:
         """The content type of this node's last answer."""
-        return self._dialects.replied_in(node)
+        return self._negotiation.replied_in(node)
 
     async def cast(self, request: Request, nodes: Collection[NodeName]) -> None:
         """Send a command that is not answered.
@@ -111,7 +111,7 @@ class Pidbox:
         Raises:
             BrokerUnreachable: it is not known who has heard it.
         """
-        for content_type, those in self._dialects.sorted(nodes, now_s=self._clock()).items():
+        for content_type, those in self._negotiation.sorted(nodes, now_s=self._clock()).items():
             message = self._message(request, those, content_type=content_type)
             async with self._connection.asking() as client:
                 for channel in self._keys.pidbox_channels:
@@ -136,11 +136,13 @@ class Pidbox:
         others = [node for node in nodes if node not in found.replies]
         for node in nodes:
             if node in found.replies:
-                self._dialects.note_answer(node, content_type, replied_in=found.content_types[node])
+                self._negotiation.note_answer(
+                    node, content_type, replied_in=found.content_types[node]
+                )
         if reason is not None:
-            self._dialects.note_unreadable(others, content_type, reason=reason, now_s=now_s)
+            self._negotiation.note_unreadable(others, content_type, reason=reason, now_s=now_s)
         else:
-            self._dialects.note_silence(others, now_s=now_s)
+            self._negotiation.note_unanswered(others, now_s=now_s)
 
     async def _publish(
         self,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -11,10 +11,10 @@ from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
 from app.broker.messages import bodies
 from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
-from app.broker.workers import active_queues
-from app.broker.workers.content_negotiation import Dialects
-from app.broker.workers.pidbox import ANSWER_LIMIT_S, Pidbox, Reply, Request
-from app.broker.workers.private_queues import PrivateQueues
+from app.broker.queues.depth import DepthReader
+from app.broker.workers import reply
+from app.broker.workers.content_negotiation import ContentNegotiation
+from app.broker.workers.pidbox import ANSWER_LIMIT_S, Pidbox, Request
 from app.queues import QueueName
 
 _LOOK_AGAIN_S = 0.05
@@ -34,16 +34,16 @@ class RemoteControl:
         layout: Keys,
         *,
         clock: Callable[[], float],
-        dialects: Dialects | None = None,
+        negotiation: ContentNegotiation | None = None,
         answer_limit_s: float = ANSWER_LIMIT_S,
     ) -> None:
         self._clock = clock
         self._answer_limit_s = answer_limit_s
-        self._private_queues = PrivateQueues(connection, layout, clock=clock)
+        self._private_depth = DepthReader(connection, layout)
         self._pidbox = Pidbox(
             connection,
             layout,
-            dialects if dialects is not None else Dialects(),
+            negotiation if negotiation is not None else ContentNegotiation(),
             clock=clock,
             answer_limit_s=answer_limit_s,
         )
@@ -65,9 +65,9 @@ class RemoteControl:
             node: NodeConsumers(
                 node=node,
                 seen_at_s=now_s,
-                queues=active_queues.parse_queues(node, found),
-                began_at_s=_began_at_s(told.get(node, {}).get(stats.ticket), now_s=now_s),
-                slots=_slots(told.get(node, {}).get(stats.ticket)),
+                queues=reply.parse_queues(node, found),
+                began_at_s=reply.began_at_s(told.get(node, {}).get(stats.ticket), now_s=now_s),
+                slots=reply.slots(told.get(node, {}).get(stats.ticket)),
             )
             for node, given in replies.items()
             if isinstance(found := given.get(queues.ticket), list)
@@ -94,7 +94,7 @@ class RemoteControl:
         }
         told = await self._tell(commands)
         return await self._seen(
-            told, lambda node, consumed: _names(consumed).isdisjoint(queues[node])
+            told, lambda node, consumed: reply.names(consumed).isdisjoint(queues[node])
         )
 
     async def resume_consuming(
@@ -110,14 +110,17 @@ class RemoteControl:
         """
         commands = {
             node: [
-                Request(method="add_consumer", arguments=_declaration(queue)) for queue in wanted
+                Request(method="add_consumer", arguments=reply.declaration(queue))
+                for queue in wanted
             ]
             for node, wanted in queues.items()
         }
         told = await self._tell(commands)
         return await self._seen(
             told,
-            lambda node, consumed: _names(consumed).issuperset(each.name for each in queues[node]),
+            lambda node, consumed: reply.names(consumed).issuperset(
+                each.name for each in queues[node]
+            ),
         )
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
@@ -133,7 +136,7 @@ class RemoteControl:
         # In this order: a task that begins meanwhile is in one of the two.
         later = await self._pidbox.call([reserved, running_after], idle)
         answers = {
-            node: _answer(
+            node: reply.answer(
                 node,
                 active=later.get(node, {}).get(running_after.ticket)
                 if node in idle
@@ -145,7 +148,7 @@ class RemoteControl:
             for node, given in replies.items()
         }
         complete = [answer for answer in answers.values() if answer is not None]
-        return {answer.node: answer for answer in await self._private_queues.count(complete)}
+        return {one.node: one for one in await self._with_private_messages(complete)}
 
     async def revoke(
         self, nodes: Collection[NodeName], task_ids: Sequence[str]
@@ -166,6 +169,20 @@ class RemoteControl:
         """
         await self._pidbox.cast(Request(method="shutdown"), nodes)
 
+    async def _with_private_messages(self, answers: Sequence[NodeAnswer]) -> Sequence[NodeAnswer]:
+        """The answers with what waits for each worker alone. Broadcasts wait in no queue."""
+        names = sorted({name for one in answers for name in one.private_queues})
+        if not names:
+            return answers
+        depths = await self._private_depth.read(names, now_s=self._clock(), horizon_s=0.0)
+        return [
+            replace(
+                one,
+                private_messages=sum(reply.held(depths[name]) for name in one.private_queues),
+            )
+            for one in answers
+        ]
+
     async def _seen(
         self,
         nodes: frozenset[NodeName],
@@ -185,7 +202,7 @@ class RemoteControl:
                 node
                 for node, given in replies.items()
                 if isinstance(found := given.get(request.ticket), list)
-                and accept(node, active_queues.parse_queues(node, found))
+                and accept(node, reply.parse_queues(node, found))
             }
         return seen
 
@@ -207,51 +224,3 @@ class RemoteControl:
                 if all("ok" in (given.get(request.ticket) or {}) for request in requests)
             }
         return frozenset(confirmed)
-
-
-def _answer(
-    node: NodeName, *, active: Reply, reserved: Reply, consumed: Reply, now_s: float
-) -> NodeAnswer | None:
-    """`None` when a reply is missing: a worker that half answers is not known to be idle."""
-    if not all(isinstance(found, list) for found in (active, reserved, consumed)):
-        return None
-    queues = active_queues.parse_queues(node, consumed)
-    return NodeAnswer(
-        node=node,
-        answered_at_s=now_s,
-        active=len(active),
-        reserved=len(reserved),
-        queues=_names(queue for queue in queues if not queue.is_private),
-        private_queues=_names(queue for queue in queues if queue.is_private),
-    )
-
-
-def _names(queues: Iterable[ConsumedQueue]) -> frozenset[QueueName]:
-    return frozenset(queue.name for queue in queues)
-
-
-def _declaration(queue: ConsumedQueue) -> dict[str, str]:
-    """The arguments of `add_consumer`. A worker that knows the queue goes by the name alone."""
-    declared = {
-        "queue": queue.name,
-        "exchange": queue.exchange,
-        "exchange_type": queue.exchange_type,
-        "routing_key": queue.routing_key,
-    }
-    return {name: value for name, value in declared.items() if value is not None}
-
-
-def _began_at_s(stats: Reply, *, now_s: float) -> float | None:
-    try:
-        return now_s - float(stats["uptime"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _slots(stats: Reply) -> int | None:
-    """An autoscaler takes away the processes of an idle worker, and brings them back."""
-    try:
-        concurrency = int(stats["pool"]["max-concurrency"])
-        return max(concurrency, int(stats.get("autoscaler", {}).get("max", 0)))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        return None

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 from app.broker.connections.connection import Connection, Published
-from app.broker.interruption import Interruption
 from app.broker.keys import Keys
 from app.broker.messages import envelope
 from app.broker.model import NodeName
@@ -21,6 +20,7 @@ from app.broker.workers.heartbeats import Heartbeats
 from app.broker.workers.remote_control import RemoteControl
 from app.broker.workers.revoked import Newcomers, RevokedIds
 from app.errors import BrokerRefused, BrokerUnreachable, InvalidInput
+from app.telemetry.logs import OutageLog
 
 RETRY_S = 1.0
 REFUSED_RETRY_S = 60.0
@@ -53,7 +53,7 @@ class Revocations:
         self._clock = clock
         self._name = NodeName(f"celeriac-{uuid4()}@revocations")
         self._online_channels = layout.event_channels("worker.online")
-        self._interruption = Interruption(
+        self._outage_log = OutageLog(
             logger=logger,
             began="revoked tasks are not followed",
             ended="revoked tasks are followed again",
@@ -93,7 +93,7 @@ class Revocations:
                 logger.debug("revocations interrupted", extra={"reason": str(exc)})
                 if isinstance(exc, BrokerRefused) and await self._connection.answers():
                     # An ACL without these channels: nothing else depends on them.
-                    self._interruption.failed(str(exc))
+                    self._outage_log.failed(str(exc))
                     pause_s = REFUSED_RETRY_S
             except Exception:
                 logger.exception("revocations failed")
@@ -104,7 +104,7 @@ class Revocations:
         async with aclosing(self._connection.subscribe(channels)) as published:
             async for message in published:
                 if message.data is None:
-                    self._interruption.worked()
+                    self._outage_log.worked()
                 else:
                     await self._take(message, message.data)
 

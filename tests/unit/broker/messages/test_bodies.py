@@ -26,7 +26,7 @@ REPLY = {
 }
 
 
-@pytest.mark.parametrize("content_type", bodies.SPOKEN)
+@pytest.mark.parametrize("content_type", bodies.WRITABLE)
 def test_what_is_written_is_read_again(content_type: str) -> None:
     body, _ = bodies.write_body(REPLY, content_type=content_type)
 
@@ -44,7 +44,7 @@ PLAIN = st.recursive(
 )
 
 
-@pytest.mark.parametrize("content_type", bodies.SPOKEN)
+@pytest.mark.parametrize("content_type", bodies.WRITABLE)
 @settings(max_examples=30)
 @given(value=PLAIN)
 def test_any_plain_value_survives_any_content_type(content_type: str, value: object) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.broker.queues import bindings, unacked
+from app.broker.queues import unacked
 from app.broker.queues.unacked import HeldCount, UnackedCache
 
 ETA = "2026-01-01T00:00:00+00:00"
@@ -129,4 +129,4 @@ def test_what_is_remembered_is_bounded() -> None:
     ],
 )
 def test_bindings_lead_to_queues_and_odd_ones_nowhere(member: bytes, want: set[str]) -> None:
-    assert bindings.destinations("k", bindings.build_table([member])) == want
+    assert unacked.destinations("k", unacked.build_table([member])) == want

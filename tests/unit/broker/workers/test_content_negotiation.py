@@ -6,62 +6,64 @@ from app.broker.messages import bodies
 from app.broker.messages.bodies import JSON, MESSAGE_PACK, PICKLE, YAML
 from app.broker.model import ControlTrouble, NodeName
 from app.broker.workers import content_negotiation
-from app.broker.workers.content_negotiation import Dialects, Dialogue, Known
+from app.broker.workers.content_negotiation import ContentNegotiation, KnownTypes, ReplyHistory
 
 A, B = NodeName("a@shop"), NodeName("b@shop")
-NEW = Dialogue()
+NEW = ReplyHistory()
 
 
 @pytest.mark.parametrize(
-    ("dialogue", "known", "want"),
+    ("history", "known", "want"),
     [
-        pytest.param(NEW, Known(), (JSON, PICKLE, MESSAGE_PACK, YAML), id="nothing is known"),
-        pytest.param(NEW, Known(in_queues=(PICKLE,)), (PICKLE,), id="what it runs, it accepts"),
+        pytest.param(NEW, KnownTypes(), (JSON, PICKLE, MESSAGE_PACK, YAML), id="nothing is known"),
+        pytest.param(
+            NEW, KnownTypes(in_queues=(PICKLE,)), (PICKLE,), id="what it runs, it accepts"
+        ),
         pytest.param(
             NEW,
-            Known(in_queues=(PICKLE,), answered=(JSON,)),
+            KnownTypes(in_queues=(PICKLE,), answered=(JSON,)),
             (PICKLE, JSON),
             id="two applications on one broker",
         ),
-        pytest.param(NEW, Known(answered=(YAML,)), (YAML,), id="others have answered in it"),
+        pytest.param(NEW, KnownTypes(answered=(YAML,)), (YAML,), id="others have answered in it"),
         pytest.param(
-            Dialogue(silences=content_negotiation.SILENCES_BORNE),
-            Known(answered=(YAML,)),
+            ReplyHistory(unanswered=content_negotiation.UNANSWERED_LIMIT),
+            KnownTypes(answered=(YAML,)),
             (YAML, JSON, PICKLE, MESSAGE_PACK),
             id="others have answered in it, and this one did not",
         ),
         pytest.param(
             NEW,
-            Known(in_events=(JSON, MESSAGE_PACK)),
+            KnownTypes(in_events=(JSON, MESSAGE_PACK)),
             (MESSAGE_PACK, JSON, PICKLE, YAML),
             id="events in something else than the default are a hint",
         ),
         pytest.param(
-            Dialogue(answered_in=PICKLE, silences=9),
-            Known(in_events=(JSON,)),
+            ReplyHistory(answered_in=PICKLE, unanswered=9),
+            KnownTypes(in_events=(JSON,)),
             (PICKLE,),
             id="a worker that has answered is never guessed at",
         ),
     ],
 )
 def test_candidates_are_what_is_known_before_what_is_guessed(
-    dialogue: Dialogue, known: Known, want: tuple[str, ...]
+    history: ReplyHistory, known: KnownTypes, want: tuple[str, ...]
 ) -> None:
-    assert content_negotiation.candidates(dialogue, known) == want
+    assert content_negotiation.candidates(history, known) == want
 
 
-def _asked(talks: Dialects, *, within_s: int) -> list[tuple[int, str]]:
+def _asked(talks: ContentNegotiation, *, within_s: int) -> list[tuple[int, str]]:
     """When a silent worker that is to be asked every second is asked, and in what."""
     asked = []
     for now_s in range(within_s):
         for content_type in talks.sorted([A], now_s=float(now_s)):
             asked.append((now_s, content_type))
-            talks.note_silence([A], now_s=float(now_s))
+            talks.note_unanswered([A], now_s=float(now_s))
     return asked
 
 
 def test_guesses_come_ever_more_seldom() -> None:
-    asked = _asked(Dialects(), within_s=24 * 3600)
+    asked = _asked(ContentNegotiation(), within_s=24 * 3600)
 
     assert asked[:6] == [
         (0, JSON),
@@ -75,7 +77,7 @@ def test_guesses_come_ever_more_seldom() -> None:
 
 
 def test_a_silent_worker_that_surely_understands_is_asked_every_half_minute() -> None:
-    talks = Dialects()
+    talks = ContentNegotiation()
     talks.note_queued(["application/x-of-our-own", JSON])
 
     asked = _asked(talks, within_s=600)
@@ -86,7 +88,7 @@ def test_a_silent_worker_that_surely_understands_is_asked_every_half_minute() ->
 
 
 def test_an_answer_ends_all_pauses() -> None:
-    talks = Dialects()
+    talks = ContentNegotiation()
     _asked(talks, within_s=10)
     assert talks.troubles() == {A: ControlTrouble()}
     assert talks.sorted([A], now_s=11.0) == {}
@@ -99,8 +101,8 @@ def test_an_answer_ends_all_pauses() -> None:
 
 
 def test_unreadable_answers_are_a_trouble_with_its_reason() -> None:
-    talks = Dialects()
-    for now_s in range(content_negotiation.SILENCES_BORNE):
+    talks = ContentNegotiation()
+    for now_s in range(content_negotiation.UNANSWERED_LIMIT):
         talks.note_unreadable([A], JSON, reason="a body of the type 'x'", now_s=float(now_s))
 
     assert talks.troubles() == {A: ControlTrouble(unreadable="a body of the type 'x'")}
@@ -109,7 +111,7 @@ def test_unreadable_answers_are_a_trouble_with_its_reason() -> None:
 
 
 def test_no_more_workers_are_remembered_than_there_may_be() -> None:
-    talks = Dialects(node_limit=1)
+    talks = ContentNegotiation(node_limit=1)
     talks.note_answer(A, bodies.YAML, replied_in=YAML)
     talks.note_answer(B, JSON, replied_in=JSON)
 

@@ -10,8 +10,8 @@ import pytest
 from celery import Celery
 
 from app.broker.messages import bodies
-from app.broker.queues import message_times
-from app.broker.queues.message_times import HeldMessage, MessageTimes
+from app.broker.queues import samples
+from app.broker.queues.samples import HeldMessage, MessageTimes
 
 ETA = "2026-01-01T00:00:00+00:00"
 ETA_S = 1767225600.0
@@ -46,10 +46,10 @@ def protocol_1(body: object, **parts: Any) -> bytes:  # Any: JSON
     ],
 )
 def test_the_eta_of_a_message_is_read(raw: bytes) -> None:
-    assert message_times.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
+    assert samples.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
 
 
-@pytest.mark.parametrize("content_type", bodies.SPOKEN)
+@pytest.mark.parametrize("content_type", bodies.WRITABLE)
 @pytest.mark.parametrize("is_compressed", [False, True])
 def test_the_eta_of_protocol_1_is_read_in_every_serializer(
     content_type: str, *, is_compressed: bool
@@ -66,7 +66,7 @@ def test_the_eta_of_protocol_1_is_read_in_every_serializer(
         **{"content-type": content_type},
     )
 
-    assert message_times.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
+    assert samples.parse_ready(raw) == MessageTimes(eta_s=ETA_S)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_the_eta_of_protocol_1_is_read_in_every_serializer(
     ],
 )
 def test_what_is_elsewhere_means_nothing(raw: bytes) -> None:
-    assert message_times.parse_ready(raw) == MessageTimes()
+    assert samples.parse_ready(raw) == MessageTimes()
 
 
 def test_our_own_stamp_comes_before_the_property() -> None:
     raw = message(headers={"celeriac_published_at": 7.5}, properties={"timestamp": 3})
 
-    assert message_times.parse_ready(raw) == MessageTimes(published_at_s=7.5)
+    assert samples.parse_ready(raw) == MessageTimes(published_at_s=7.5)
 
 
 def test_a_message_waits_from_its_eta_on() -> None:
@@ -130,4 +130,4 @@ def test_a_message_waits_from_its_eta_on() -> None:
     ],
 )
 def test_held_values_are_read(value: object, want: HeldMessage | None) -> None:
-    assert message_times.parse_held(json.dumps(value).encode()) == want
+    assert samples.parse_held(json.dumps(value).encode()) == want

@@ -1,12 +1,13 @@
-"""When a message was published and when it is due, as kombu and Celery write it.
+"""What sampled messages tell: when each was published and is due, and in which content type.
 
-The whole message is parsed: an `"eta"` or `"timestamp"` among the headers' values or the arguments
-of a task means nothing.
+The whole message is parsed for its times: an `"eta"` or `"timestamp"` among the headers' values
+or the arguments of a task means nothing.
 """
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -123,3 +124,64 @@ def _seconds(value: object) -> float | None:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyList:
+    """The messages of one queue and priority step."""
+
+    count: int
+    sample: tuple[MessageTimes, ...]
+    """Of the messages that were read; none where they may be too large."""
+
+    def ahead(self, *, now_s: float) -> int | None:
+        """How many have an ETA after `now_s`. Rounded down: what is due must not be missed."""
+        if not self.sample:
+            return None
+        ahead = sum(one.is_ahead(now_s=now_s) for one in self.sample)
+        return self.count * ahead // len(self.sample)
+
+    def oldest_age_s(self, *, now_s: float) -> float | None:
+        """How long the oldest one that was read has waited. Before its ETA a message waits for
+        its time and not for a worker."""
+        due = (one.waiting_since_s() for one in self.sample if not one.is_ahead(now_s=now_s))
+        since_s = min((moment for moment in due if moment is not None), default=None)
+        return max(0.0, now_s - since_s) if since_s is not None else None
+
+
+def parse_lists(answer: Sequence[int | Sequence[bytes]]) -> tuple[int, tuple[ReadyList, ...]]:
+    """What `ready.lua` returns of one queue: its length, and its lists that are not empty."""
+    length, *rest = answer
+    lists = tuple(
+        ReadyList(count=count, sample=tuple(map(parse_ready, messages)))
+        for count, messages in zip(rest[::2], rest[1::2], strict=True)
+        if isinstance(count, int) and not isinstance(messages, int)
+    )
+    return (length if isinstance(length, int) else 0), lists
+
+
+def ahead(lists: Iterable[ReadyList], *, now_s: float) -> int | None:
+    """How many messages have an ETA after `now_s`, as far as is known; `None` if nothing is."""
+    parts = [one.ahead(now_s=now_s) for one in lists]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known or not parts else None
+
+
+def oldest_age_s(lists: Iterable[ReadyList], *, now_s: float) -> float | None:
+    """How long the oldest message has waited that says when it was published."""
+    ages = (one.oldest_age_s(now_s=now_s) for one in lists)
+    return max((age for age in ages if age is not None), default=None)
+
+
+_CONTENT_TYPE = re.compile(rb'"content-type": *"([^"\\]*)"')
+_TAIL_BYTES = 64 * 1024
+"""Kombu writes the body of a message first and its content type after that."""
+
+
+def content_types(messages: Iterable[bytes | None]) -> frozenset[str]:
+    """The content types of messages as the broker has them, waiting or fetched.
+
+    Quotes inside of JSON strings are escaped, so that no argument of a task passes for one.
+    """
+    found = (_CONTENT_TYPE.search(one[-_TAIL_BYTES:]) for one in messages if one is not None)
+    return frozenset(one[1].decode(errors="replace") for one in found if one is not None)

@@ -1,17 +1,17 @@
 """What several routes show: a page of a listing, and a job with its runs, artifacts and errors."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import json_values
 from app.api.json_values import ShownJson, ShownLine, ShownObject, ShownText
 from app.api.links import Links
-from app.jobs.model.job import Artifact, Job, JobError, JobState, JobSummary, Run, RunOutcome, Seen
-from app.jobs.store import children
-from app.jobs.store.children import Counts
+from app.jobs.model import job_document
+from app.jobs.model.job import Artifact, Job, JobState, JobSummary, Run, RunOutcome, Seen
+from app.jobs.model.job_document import ChildCounts
 
 Item = TypeVar("Item")
 
@@ -39,16 +39,6 @@ class ErrorView(View):
     retryable: bool = Field(description="Whether it can heal by itself.")
     attempt: int
 
-    @classmethod
-    def of(cls, error: JobError | None) -> "ErrorView | None":
-        return None if error is None else cls.model_validate(error)
-
-    @classmethod
-    def in_one_line(cls, error: JobError | None) -> "ErrorView | None":
-        if error is None:
-            return None
-        return cls.of(replace(error, message=json_values.one_line(error.message)))
-
 
 class ArtifactView(View):
     """A file that a job made."""
@@ -61,13 +51,7 @@ class ArtifactView(View):
 
     @classmethod
     def of(cls, artifact: Artifact, job: Job, links: Links) -> "ArtifactView":
-        return cls(
-            name=artifact.name,
-            media_type=artifact.media_type,
-            size_bytes=artifact.size_bytes,
-            sha256=artifact.sha256,
-            url=links.artifact(job.id, artifact.name),
-        )
+        return cls(**asdict(artifact), url=links.artifact(job.id, artifact.name))
 
 
 class FollowUpView(View):
@@ -88,11 +72,6 @@ class ChildrenView(View):
     succeeded: int
     failed: int
     cancelled: int
-
-    @classmethod
-    def of(cls, counts: Counts | None) -> "ChildrenView | None":
-        told = children.shown(counts)
-        return None if told is None else cls(**told)
 
 
 class JobSummaryView(View):
@@ -126,11 +105,13 @@ class JobSummaryView(View):
 
     @classmethod
     def of(
-        cls, job: Job | JobSummary, *, seen: Seen | None = None, counts: Counts | None = None
+        cls, job: Job | JobSummary, *, seen: Seen | None = None, counts: ChildCounts | None = None
     ) -> "JobSummaryView":
-        """The job, with the news of a running one where there are any, and its children."""
-        error = ErrorView.in_one_line(job.error)
-        return cls(**_stored(cls, job), **_found_out(job, seen, counts), error=error)
+        document = job_document.job_document(job, seen=seen, counts=counts)
+        error = job.error
+        if error is not None:
+            document["error"] = replace(error, message=json_values.one_line(error.message))
+        return cls.model_validate(document)
 
 
 class JobView(JobSummaryView):
@@ -146,46 +127,11 @@ class JobView(JobSummaryView):
 
     @classmethod
     def whole(
-        cls, job: Job, *, links: Links, seen: Seen | None = None, counts: Counts | None = None
+        cls, job: Job, *, links: Links, seen: Seen | None = None, counts: ChildCounts | None = None
     ) -> "JobView":
-        """The row, with the news of a running job where there are any, and its children."""
-        return cls(
-            **_stored(cls, job),
-            **_found_out(job, seen, counts),
-            artifacts=tuple(ArtifactView.of(found, job, links) for found in job.artifacts),
-            error=ErrorView.of(job.error),
-        )
-
-
-_OWN_FIELDS = frozenset(
-    ("done", "children", "artifacts", "error", "progress", "message", "speed", "eta_seconds")
-)
-
-
-def _stored(view: type[View], job: Job | JobSummary) -> dict[str, Any]:  # fields of several types
-    return {name: getattr(job, name) for name in view.model_fields if name not in _OWN_FIELDS}
-
-
-def _found_out(
-    job: Job | JobSummary, seen: Seen | None, counts: Counts | None
-) -> dict[str, Any]:  # fields of several types
-    return {
-        "done": job.state.is_final,
-        "children": ChildrenView.of(counts),
-        **_progress(job, seen),
-    }
-
-
-def _progress(
-    job: Job | JobSummary, seen: Seen | None
-) -> dict[str, Any]:  # fields of several types
-    source = job if seen is None or seen.progress < job.progress else seen
-    return {
-        "progress": source.progress,
-        "message": source.message,
-        "speed": source.speed,
-        "eta_seconds": source.eta_seconds,
-    }
+        document = job_document.job_document(job, seen=seen, counts=counts)
+        document["artifacts"] = [ArtifactView.of(found, job, links) for found in job.artifacts]
+        return cls.model_validate(document)
 
 
 class RunView(View):
@@ -202,13 +148,4 @@ class RunView(View):
 
     @classmethod
     def of(cls, run: Run) -> "RunView":
-        return cls(
-            stage=run.stage,
-            attempt=run.attempt,
-            worker=run.worker,
-            pid=run.pid,
-            started_at=run.started_at,
-            ended_at=run.ended_at,
-            outcome=run.outcome,
-            error=ErrorView.of(run.error),
-        )
+        return cls.model_validate(run)

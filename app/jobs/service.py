@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from app.errors import Conflict, NotFound
 from app.jobs import follow_ups
 from app.jobs.model.job import Job, JobId, JobRequest, JobState, Run
+from app.jobs.model.job_document import ChildCounts
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.platform import Platform
 from app.jobs.publish import delivery
 from app.jobs.store.acceptance import NewJob
-from app.jobs.store.children import Counts
 from app.jobs.store.claims import Hold
 from app.jobs.store.job_store import JobFilter, Page
 
@@ -83,7 +83,7 @@ class Jobs:
         """How many jobs are in each state; children of one job by `JobFilter(parent_id=...)`."""
         return self._platform.jobs.counts_by_state(wanted)
 
-    def counts_of_children(self, parent_ids: Sequence[JobId]) -> dict[JobId, Counts]:
+    def counts_of_children(self, parent_ids: Sequence[JobId]) -> dict[JobId, ChildCounts]:
         """How many children are in each state, of each job that has any."""
         return self._platform.children.counts(parent_ids)
 

@@ -18,9 +18,9 @@ from app.api.requests import JobQuery
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunView
 from app.jobs.model.job import Job, JobId, JobSummary, Seen
+from app.jobs.model.job_document import ChildCounts
 from app.jobs.publish import job_events
 from app.jobs.publish.job_events import Event, EventKind
-from app.jobs.store.children import Counts
 
 WAIT_LIMIT_S = 60.0
 """Proxies cut requests that are silent for longer."""
@@ -103,7 +103,7 @@ def view(services: Services, links: Links, job: Job) -> JobView:
 
 def _news(
     services: Services, jobs: Sequence[Job | JobSummary]
-) -> tuple[dict[JobId, Seen], dict[JobId, Counts]]:
+) -> tuple[dict[JobId, Seen], dict[JobId, ChildCounts]]:
     """The latest news of those that run, and how far the children of each are."""
     running = [job.id for job in jobs if not job.state.is_final]
     counts = services.jobs.counts_of_children([job.id for job in jobs])

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ import redis
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
+from app.jobs.model import job_document
 from app.jobs.model.job import Job, JobId, JsonObject, Seen
 
 logger = logging.getLogger(__name__)
@@ -59,19 +60,18 @@ class Event:
     """state, stage, attempt, progress, message; speed, eta_seconds, error where there are any."""
 
 
+_STATE_FIELDS = ("state", "stage", "attempt", "progress", "message")
+
+
 def stream_key(job_id: JobId) -> str:
     return f"celeriac:events:{job_id}"
 
 
 def state_data(job: Job) -> JsonObject:
     """What a `state` or `end` event tells of the job."""
-    error = job.error
+    document, error = job_document.job_json(job), job.error
     return {
-        "state": job.state.value,
-        "stage": job.stage,
-        "attempt": job.attempt,
-        "progress": job.progress,
-        "message": job.message,
+        **{name: document[name] for name in _STATE_FIELDS},
         "error": None if error is None else {"type": error.type, "message": error.message},
     }
 
@@ -103,15 +103,8 @@ class EventWriter:
 
     def progress(self, job: Job, seen: Seen) -> None:
         """Tell how far the job is."""
-        data = {
-            "state": job.state.value,
-            "stage": job.stage,
-            "attempt": job.attempt,
-            "progress": seen.progress,
-            "message": seen.message,
-            "speed": seen.speed,
-            "eta_seconds": seen.eta_seconds,
-        }
+        stage = {"state": job.state.value, "stage": job.stage, "attempt": job.attempt}
+        data = {**stage, **asdict(seen)}
         self._write([(job.id, EventKind.PROGRESS, data)])
 
     def latest(self, job_ids: Sequence[JobId]) -> dict[JobId, Seen]:

@@ -1,6 +1,7 @@
 """`Work` of a task that was called as plain Celery: no row, no lease, nothing to cancel."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from app.jobs.model.job import Artifact, Job, JobId, JobRequest, JsonObject, Seen
@@ -24,7 +25,7 @@ class PlainWork(Running):
         tell: Callable[[JsonObject], None],
     ) -> None:
         super().__init__(platform, key=key, attempt=attempt, stop=Stop())
-        self._meter = Meter(lambda seen: tell(_meta(seen)), floor=0.0)
+        self._meter = Meter(lambda seen: tell(asdict(seen)), floor=0.0)
 
     @property
     def job_id(self) -> JobId | None:
@@ -50,12 +51,3 @@ class PlainWork(Running):
         return self._stored(
             path, folder=folder, name=workspace.checked_name(name), media_type=media_type
         )
-
-
-def _meta(seen: Seen) -> JsonObject:
-    return {
-        "progress": seen.progress,
-        "message": seen.message,
-        "speed": seen.speed,
-        "eta_seconds": seen.eta_seconds,
-    }

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select, text, update
 
 from app.jobs.model.job import FINAL_STATES, Job, JobError, JobId, JobState, JsonObject, Seen
+from app.jobs.model.job_document import ChildCounts
 from app.jobs.store import callbacks, changes, rows
 from app.storage import schema
 from app.storage.engine import Database
@@ -17,9 +18,6 @@ _jobs = schema.jobs
 # As in the partial indexes, word for word: SQLite uses one only for the same condition.
 _WAITING = text("waits_for_children")
 _TO_CANCEL = text("cancel_requested")
-
-Counts = dict[JobState, int]
-"""How many children are in each state; every state has its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +37,14 @@ class ChildStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, Counts]:
+    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, ChildCounts]:
         """The children of each job that has any."""
         query = (
             select(_jobs.c.parent_id, _jobs.c.state, func.count())
             .where(_jobs.c.parent_id.in_(parent_ids))
             .group_by(_jobs.c.parent_id, _jobs.c.state)
         )
-        found: dict[JobId, Counts] = defaultdict(lambda: dict.fromkeys(JobState, 0))
+        found: dict[JobId, dict[JobState, int]] = defaultdict(lambda: dict.fromkeys(JobState, 0))
         with self._database.read() as connection:
             for parent_id, state, count in connection.execute(query):
                 found[parent_id][JobState(state)] = count
@@ -141,7 +139,7 @@ def _to_cancel(parent_id: JobId | None) -> ColumnElement[bool]:
     return flagged if parent_id is None else and_(flagged, _jobs.c.parent_id == parent_id)
 
 
-def seen_of(counts: Counts, *, share: tuple[float, float]) -> Seen:
+def seen_of(counts: ChildCounts, *, share: tuple[float, float]) -> Seen:
     """How far a parent is by its children. `share` is their part of the parent's progress.
 
     >>> seen_of({JobState.SUCCEEDED: 2, JobState.FAILED: 1, JobState.QUEUED: 1}, share=(10, 90))
@@ -156,15 +154,3 @@ def seen_of(counts: Counts, *, share: tuple[float, float]) -> Seen:
         progress=start + (end - start) * (done / total if total else 1.0),
         message=", ".join([f"{done} of {total} done", *others]),
     )
-
-
-def shown(counts: Counts | None) -> dict[str, int] | None:
-    """The counts as clients see them; None when there are no children.
-
-    >>> shown({JobState.SUCCEEDED: 2, JobState.FAILED: 1})
-    {'total': 3, 'queued': 0, 'running': 0, 'succeeded': 2, 'failed': 1, 'cancelled': 0}
-    """
-    if counts is None:
-        return None
-    states = {state.value: counts.get(state, 0) for state in JobState}
-    return {"total": sum(counts.values()), **states}

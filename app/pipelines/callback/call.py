@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from app.errors import InvalidInput, NotFound, PermanentError
 from app.jobs import follow_ups
-from app.jobs.model import placeholders, stage
+from app.jobs.model import job_document, placeholders, stage
 from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JsonObject
 from app.jobs.model.work import Work
 from app.jobs.service import Jobs
-from app.jobs.store import callbacks, public, rows
+from app.jobs.store import callbacks, rows
 from app.jobs.store.callbacks import Target
 from app.pipelines import webhook
 from app.pipelines.callback.schema import CallbackParams, CalledBack
@@ -55,7 +55,7 @@ def as_it_ended(job: Job, params: CallbackParams) -> Job:
 
 def _view(job: Job, work: Work) -> JsonObject:
     counts = work.platform.children.counts([job.id])
-    return public.job_view(job, counts=counts.get(job.id))
+    return job_document.job_json(job, counts=counts.get(job.id))
 
 
 def _tell(job: Job, work: Work) -> int:

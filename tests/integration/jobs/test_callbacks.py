@@ -13,13 +13,13 @@ import pytest
 from app import celery_app
 from app.errors import InvalidInput, NotFound
 from app.jobs.maintenance.reconciler import Reconciler
-from app.jobs.model import retry
+from app.jobs.model import job_document, retry
 from app.jobs.model.job import FollowUp, Job, JobError, JobId, JobRequest, JobState
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
 from app.jobs.publish import delivery
 from app.jobs.service import Jobs
-from app.jobs.store import callbacks, public
+from app.jobs.store import callbacks
 from app.jobs.store.job_store import JobFilter
 from app.pipelines.callback import call
 from app.pipelines.callback.schema import CallbackParams
@@ -216,7 +216,7 @@ def test_a_task_gets_the_job_that_it_follows(platform: Platform, jobs: Jobs) -> 
     assert {message["headers"]["id"] for message in messages} == {first.task_id}
     assert messages[0]["headers"]["task"] == "shop.mark_done"
     assert named == {"pages": 3}
-    assert job == json.loads(json.dumps(public.job_view(jobs.get(JobId(params.job_id)))))
+    assert job == json.loads(json.dumps(job_document.job_json(jobs.get(JobId(params.job_id)))))
 
 
 def test_a_job_that_follows_is_submitted_once(platform: Platform, jobs: Jobs) -> None:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from app.errors import InvalidInput, PermanentError, WorkStopped
 from app.jobs.model.job import Job
 from app.jobs.model.work import Work
-from app.pipelines import disk, workroom
+from app.jobs.run import workspace
+from app.pipelines import disk
 from app.storage.sources import SourceStatus
 
 
@@ -32,7 +33,7 @@ def begun(
     except WorkStopped:
         raise
     except Exception as error:
-        if isinstance(error, PermanentError) or workroom.is_last_attempt(work, error):
+        if isinstance(error, PermanentError) or workspace.is_last_attempt(work, error):
             work.platform.sources.mark_failed(own_id, error=str(error))
         raise
 

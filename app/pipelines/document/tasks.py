@@ -1,32 +1,34 @@
-"""The document pipeline as Celery tasks."""
+"""The stage of the document pipeline."""
 
-from celery import shared_task
+from app.jobs.model.job import Job
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import finalizer, stage
+from app.jobs.model.work import Work
+from app.pipelines import knowledge
+from app.pipelines.document.schema import DocumentParams, Processed
 
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JobId, JsonObject
-from app.pipelines import arguments, knowledge, workroom
-from app.pipelines.document.schema import DocumentParams
 
-
-@shared_task(name="process_document", base=JobTask, bind=True)
-def process_document(
-    self: JobTask,
-    source_id: str | None = None,
-    file_path: str | None = None,
-    chatbot_id: str | None = None,
-    **others: object,
-) -> JsonObject:
-    """Make a bot know a document; takes the fields of `DocumentParams`."""
+@stage(
+    "process_document",
+    queue="documents",
+    positional=("source_id", "file_path", "chatbot_id"),
+)
+def process_document(params: DocumentParams, work: Work) -> Processed:
     from app.pipelines.document import process  # the splitter, which other workers do not need
 
-    named = {"source_id": source_id, "file_path": file_path, "chatbot_id": chatbot_id}
-    params = arguments.parsed(DocumentParams, named | others)
-    with workroom.removed_at_the_end(self.work):
-        return process.process(params, self.work).model_dump(mode="json")
+    return process.process(params, work)
 
 
-@shared_task(name="abandon_document", base=JobTask, bind=True)
-def abandon_document(self: JobTask, job_id: str) -> None:
-    """Mark the source of a job that failed or was cancelled, and remove the job's folder."""
-    knowledge.abandon(self.platform.jobs.get(JobId(job_id)), self.work)
-    workroom.remove(self.work)
+@finalizer("abandon_document", queue="documents")
+def abandon_document(job: Job, work: Work) -> None:
+    """Mark the source of a job that failed or was cancelled."""
+    knowledge.abandon(job, work)
+
+
+PIPELINE = Pipeline(
+    kind="document",
+    summary="A PDF, DOCX, XLSX, CSV or text file as chunks for retrieval",
+    params=DocumentParams,
+    stages=(process_document,),
+    finalizer=abandon_document,
+)

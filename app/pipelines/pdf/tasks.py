@@ -1,29 +1,21 @@
-"""The PDF pipeline as Celery tasks."""
+"""The stage of the pdf pipeline."""
 
-from celery import shared_task
-
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JsonObject
-from app.pipelines import arguments, workroom
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import discarding, stage
+from app.jobs.model.work import Work
 from app.pipelines.pdf import process
-from app.pipelines.pdf.schema import PdfParams
+from app.pipelines.pdf.schema import PdfParams, ReadPdf
 
 
-@shared_task(name="process_pdf_document", base=JobTask, bind=True)
-def process_pdf_document(
-    self: JobTask,
-    pdf_path: str | None = None,
-    extract_images: bool = True,  # noqa: FBT001, FBT002  # callers of old give it by position
-    **others: object,
-) -> JsonObject:
-    """Read the pages of a PDF; takes the fields of `PdfParams`."""
-    named = {"pdf_path": pdf_path, "extract_images": extract_images}
-    params = arguments.parsed(PdfParams, named | others)
-    with workroom.removed_at_the_end(self.work):
-        return process.process(params, self.work).model_dump(mode="json")
+@stage("process_pdf_document", queue="pdf", positional=("pdf_path", "extract_images"))
+def process_pdf_document(params: PdfParams, work: Work) -> ReadPdf:
+    return process.process(params, work)
 
 
-@shared_task(name="abandon_pdf_document", base=JobTask, bind=True)
-def abandon_pdf_document(self: JobTask, job_id: str) -> None:
-    """Remove the folder of a job that failed or was cancelled."""
-    workroom.remove(self.work)
+PIPELINE = Pipeline(
+    kind="pdf",
+    summary="The text of each page of a PDF, by OCR where there is none, and its pictures",
+    params=PdfParams,
+    stages=(process_pdf_document,),
+    finalizer=discarding("abandon_pdf_document", queue="pdf"),
+)

@@ -1,32 +1,30 @@
-"""The website pipeline as Celery tasks."""
+"""The stage of the website pipeline."""
 
-from celery import shared_task
+from app.jobs.model.job import Job
+from app.jobs.model.pipeline import Pipeline
+from app.jobs.model.stage import finalizer, stage
+from app.jobs.model.work import Work
+from app.pipelines import knowledge
+from app.pipelines.website.schema import Crawled, WebsiteParams
 
-from app.jobs.celery.task import JobTask
-from app.jobs.model.job import JobId, JsonObject
-from app.pipelines import arguments, knowledge, workroom
-from app.pipelines.website.schema import WebsiteParams
 
-
-@shared_task(name="scrape_website", base=JobTask, bind=True)
-def scrape_website(
-    self: JobTask,
-    source_id: str | None = None,
-    url: str | None = None,
-    chatbot_id: str | None = None,
-    **others: object,
-) -> JsonObject:
-    """Make a bot know a web site; takes the fields of `WebsiteParams`."""
+@stage("scrape_website", queue="websites", positional=("source_id", "url", "chatbot_id"))
+def scrape_website(params: WebsiteParams, work: Work) -> Crawled:
     from app.pipelines.website import process  # the splitter, which other workers do not need
 
-    named = {"source_id": source_id, "url": url, "chatbot_id": chatbot_id}
-    params = arguments.parsed(WebsiteParams, named | others)
-    with workroom.removed_at_the_end(self.work):
-        return process.process(params, self.work).model_dump(mode="json")
+    return process.process(params, work)
 
 
-@shared_task(name="abandon_website", base=JobTask, bind=True)
-def abandon_website(self: JobTask, job_id: str) -> None:
-    """Mark the source of a job that failed or was cancelled, and remove the job's folder."""
-    knowledge.abandon(self.platform.jobs.get(JobId(job_id)), self.work)
-    workroom.remove(self.work)
+@finalizer("abandon_website", queue="websites")
+def abandon_website(job: Job, work: Work) -> None:
+    """Mark the source of a job that failed or was cancelled."""
+    knowledge.abandon(job, work)
+
+
+PIPELINE = Pipeline(
+    kind="website",
+    summary="The pages of a web site as chunks for retrieval",
+    params=WebsiteParams,
+    stages=(scrape_website,),
+    finalizer=abandon_website,
+)

@@ -4,7 +4,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidInput
-from app.pipelines import arguments, registry
+from app.jobs.model import stage
+from app.pipelines import registry
 from app.pipelines.document.schema import DocumentParams
 from app.pipelines.media.schema import Downloaded, MediaParams
 from app.pipelines.pdf.schema import PdfParams
@@ -12,19 +13,19 @@ from app.pipelines.pdf.schema import PdfParams
 
 def test_arguments_that_do_not_fit_are_named() -> None:
     with pytest.raises(InvalidInput) as raised:
-        arguments.parsed(MediaParams, {"url": "ftp://host/x", "bitrate": 1, "more": 2})
+        stage.parsed(MediaParams, {"url": "ftp://host/x", "bitrate": 1, "more": 2})
     assert [name for name in ("url", "bitrate", "more") if name not in str(raised.value)] == []
 
 
 def test_arguments_are_not_repeated_in_the_message() -> None:
     with pytest.raises(InvalidInput) as raised:
-        arguments.parsed(MediaParams, {"url": "ftp://user:secret@host/x"})
+        stage.parsed(MediaParams, {"url": "ftp://user:secret@host/x"})
     assert "secret" not in str(raised.value)
 
 
 def test_a_stage_that_gets_something_else_says_so() -> None:
     with pytest.raises(InvalidInput, match="arguments"):
-        arguments.parsed(Downloaded, "a string")
+        stage.parsed(Downloaded, "a string")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_parameters_that_do_not_fit_are_refused(
 @pytest.mark.parametrize("kind", ["media", "document", "pdf"])
 def test_the_tasks_of_a_pipeline_are_those_that_it_names(kind: str) -> None:
     pipeline = registry.discover()[kind]
-    named = [stage.task for stage in pipeline.stages]
+    named = [each.task for each in pipeline.stages]
     assert pipeline.finalizer is not None
     assert (named, pipeline.finalizer.task) == {
         "media": (["download_audio", "convert_to_mp3", "cleanup_temp_files"], "discard_temp_files"),

@@ -14,6 +14,8 @@ CeleriacError
 |  |- NotFound             what it names does not exist
 |  |- UnsupportedFormat    a kind of file or page that nobody here reads
 |  |- LimitExceeded        too large, too many, too long
+|  |- NotAuthenticated     no key, or one that is not valid
+|  |- NotAuthorized        the key may not do this
 |  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
 |  |- AddressRefused       an address that jobs may not reach
 |  |- NotConfigured        a setting is missing that this work needs
@@ -104,6 +106,14 @@ class UnsupportedFormat(PermanentError):
 
 class LimitExceeded(PermanentError):
     """Too large, too many or too long for the configured limits."""
+
+
+class NotAuthenticated(PermanentError):
+    """The request has no key, or one that is unknown, expired or revoked."""
+
+
+class NotAuthorized(PermanentError):
+    """The key of the request may not do this."""
 
 
 class AccessDenied(PermanentError):

@@ -8,10 +8,14 @@ from importlib import metadata
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from app.access.authenticator import Authenticator
+from app.access.keys import KeyStore
 from app.api import openapi, problem
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics, JobCounts
-from app.api.middleware.access import CrossSiteGuard, LocalOnly
+from app.api.middleware import authorization
+from app.api.middleware.access import CrossSiteGuard, KnownHosts
+from app.api.middleware.authorization import Authorization
 from app.api.middleware.lifecycle import (
     BodyLimit,
     BodyRule,
@@ -25,6 +29,7 @@ from app.api.problem import Problem
 from app.api.routes import (
     files,
     jobs,
+    keys,
     listings,
     monitoring,
     notifications,
@@ -85,7 +90,13 @@ def create_app(platform: Platform) -> FastAPI:
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
     app.add_middleware(CrossSiteGuard)
     api = platform.settings.api
-    app.add_middleware(LocalOnly, is_open=api.is_insecure, hosts=api.hosts)
+    app.add_middleware(
+        Authorization,
+        rules=authorization.build_rules(platform.registry.public),
+        is_open=api.is_insecure,
+        requires_key=api.requires_key,
+    )
+    app.add_middleware(KnownHosts, is_open=api.is_insecure, hosts=api.hosts)
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)
@@ -98,6 +109,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(videos.router)
     app.include_router(monitoring.router)
     app.include_router(openapi.router)
+    authorization.check_routes(app, platform.registry.public)
     openapi.describe_problems(app)
     return app
 
@@ -105,7 +117,7 @@ def create_app(platform: Platform) -> FastAPI:
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """Side by side: a router in a router is searched once more for each level."""
     return (
-        *(part.router for part in (jobs, files, listings, notifications)),
+        *(part.router for part in (jobs, files, listings, notifications, keys)),
         listings.pipelines(platform.registry.public),
         submit.routes(),  # last: it answers for unknown kinds
     )
@@ -118,6 +130,8 @@ def _operation_id(route: APIRoute) -> str:
 @contextlib.asynccontextmanager
 async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
     place = address.address_of(platform.settings.broker)
+    keys = KeyStore(platform.database)
+    admin_key = platform.settings.api.admin_key
     reader, broker = redis_clients.open_reader(place), Connection(place)
     try:
         yield Services(
@@ -128,6 +142,10 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             events=reader,
             broker=broker,
             depth=DepthReader(broker, Keys(db=place.db)),
+            keys=keys,
+            authenticator=Authenticator(
+                keys, admin_key=None if admin_key is None else admin_key.get_secret_value()
+            ),
         )
     finally:
         await reader.aclose()

@@ -113,6 +113,12 @@ BY_ERROR: dict[type[CeleriacError], ProblemType] = {
     errors.AddressRefused: _kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "address-refused", "Jobs may not reach this address"
     ),
+    errors.NotAuthenticated: _kind(
+        HTTPStatus.UNAUTHORIZED, "not-authenticated", "A valid API key is needed"
+    ),
+    errors.NotAuthorized: _kind(
+        HTTPStatus.FORBIDDEN, "not-authorized", "The API key may not do this"
+    ),
     errors.AccessDenied: _kind(
         HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refuses us"
     ),

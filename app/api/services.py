@@ -6,6 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from redis import asyncio as redis
 
+from app.access.authenticator import Authenticator
+from app.access.keys import KeyStore
+from app.access.principal import ANONYMOUS, Principal
 from app.api.links import Links
 from app.api.metrics import ApiMetrics, JobCounts
 from app.broker.connections.connection import Connection
@@ -28,6 +31,8 @@ class Services:
     """Reads the queues of that broker."""
     metrics: ApiMetrics
     job_counts: JobCounts
+    keys: KeyStore
+    authenticator: Authenticator
 
 
 async def of(request: Request) -> Services:
@@ -39,5 +44,11 @@ async def links(request: Request) -> Links:
     return Links(request.scope.get("root_path", ""))
 
 
+async def principal(request: Request) -> Principal:
+    found: Principal = request.scope["state"].get("principal") or ANONYMOUS
+    return found
+
+
 ServicesParam = Annotated[Services, Depends(of)]
 LinksParam = Annotated[Links, Depends(links)]
+PrincipalParam = Annotated[Principal, Depends(principal)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, jobs, listings, output, pools, roles, up
+from app.cli import db, jobs, keys, listings, output, pools, roles, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -55,6 +55,7 @@ application.add_typer(listings.queues, name="queues")
 application.add_typer(pools.application, name="pools")
 application.add_typer(listings.chunks, name="chunks")
 application.add_typer(listings.schedules, name="schedules")
+application.add_typer(keys.application, name="keys")
 application.add_typer(db.application, name="db")
 
 

@@ -1,6 +1,7 @@
 """The HTTP API as the commands see it: JSON in and out, and failures that a person can read."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ Json = Any  # a JSON value: the type system has no better word for it
 TIMEOUT_S = 30.0
 
 PREFIX = "/api/v1"
+
+API_KEY = "CELERIAC_API_KEY"
+"""The environment variable with the key that the commands send."""
 
 
 class ApiAway(CeleriacError):
@@ -134,6 +138,11 @@ def check(answer: "httpx2.Response") -> None:
     raise ApiRefused({"status": answer.status_code, **problem})
 
 
+def _authorization() -> dict[str, str]:
+    key = os.environ.get(API_KEY, "").strip()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 @contextlib.contextmanager
 def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator[ApiClient]:
     """The API that `--api-url` or CELERIAC_URL names, else that of the `celeriac up` that runs in
@@ -145,7 +154,9 @@ def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator
     is_plain = base.startswith("http://")
     try:
         # Reading the machine's certificates takes a tenth of a second: not for plain HTTP.
-        http = httpx2.Client(base_url=base, timeout=TIMEOUT_S, verify=not is_plain)
+        http = httpx2.Client(
+            base_url=base, timeout=TIMEOUT_S, verify=not is_plain, headers=_authorization()
+        )
     except httpx2.InvalidURL:
         raise NotAUrl(url) from None
     with http:

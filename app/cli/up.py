@@ -91,7 +91,6 @@ def up(
     log_level: roles.LogLevelOption = "info",
 ) -> None:
     """Start everything: broker, database, API, scheduler, and pools that size themselves."""
-    roles.refuse_exposure(host, insecure=insecure)
     if insecure:
         os.environ[roles.INSECURE] = "true"  # for the API, which is a process of its own
     from app.local import platform  # brings the whole platform with it

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from app.settings.group import Group, Names
 
@@ -24,14 +24,25 @@ class ApiSettings(Group):
     is_insecure: bool = Field(
         default=False,
         validation_alias="CELERIAC_INSECURE",
-        description="Answer others than this machine although no key guards the API, because "
-        "something else does.",
+        description="Demand no API key of other machines, because something else guards the API.",
     )
     hosts: Names = Field(
         (),
         validation_alias="CELERIAC_API_HOSTS",
         description="Names, separated by commas, that the API is asked by besides those of the "
         "loopback: behind a proxy on this machine, say.",
+    )
+    requires_key: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_REQUIRE_KEY",
+        description="Demand an API key of requests from this machine too.",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        validation_alias="CELERIAC_ADMIN_KEY",
+        min_length=32,
+        description="An API key of scope `admin`, with which the first keys are created. At least "
+        "32 random characters.",
     )
     leaving_file: Path | None = Field(
         None,

@@ -260,3 +260,18 @@ video_archive = Table(
     Column("job_id", CleanText),
     Column("created_at", Moment, nullable=False),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("name", CleanText, nullable=False),
+    Column("owner", CleanText, nullable=False),
+    Column("scope", CleanText, nullable=False),
+    Column("digest", CleanText, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("last_used_at", Moment),
+)
+"""`digest` is SHA-256 of the secret, which is not stored."""

@@ -1,4 +1,4 @@
-"""Who may ask an API that no key guards: this machine, and no page of another site."""
+"""Which requests without a key are refused: those that a page of another site led here."""
 
 import ipaddress
 from collections.abc import Collection
@@ -11,51 +11,46 @@ from app.api import problem
 LOOPBACK_NAME = "localhost"
 
 
-class LocalOnly:
-    """Refuses what comes from beyond this machine, and what a browser was led here with.
+class KnownHosts:
+    """Refuses a request without a key that a browser was led here with.
 
-    However the server was started, a request that has reached another address of this machine than
-    its loopback came from outside, or could have. And a page of another site may have its own name
-    point at 127.0.0.1 once the browser has loaded it (DNS rebinding): browsers then take us for a
-    part of that site. They send its name as `Host`, which pages can not forge.
+    A page of another site may have its own name point at 127.0.0.1 once the browser has loaded it
+    (DNS rebinding): browsers then take us for a part of that site. They send its name as `Host`,
+    which pages cannot forge.
     """
 
     def __init__(self, app: ASGIApp, *, is_open: bool, hosts: Collection[str]) -> None:
         """`hosts` are names besides those of the loopback by which this API is asked. With
         `is_open` every address will do, and every name unless some are given: probes of Kubernetes
-        ask by address, which nobody can have point elsewhere."""
+        ask by address, which DNS cannot point elsewhere."""
         self._app = app
         self._is_open = is_open
         self._hosts = frozenset(name.lower() for name in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
+        name = self._unknown_host(scope) if scope["type"] == "http" else None
+        if name is None:
             await self._app(scope, receive, send)
             return
+        detail = f"{name!r} is none of this API's names (CELERIAC_API_HOSTS)"
+        refusal = problem.of_status(421, detail)
         answer = problem.response(refusal, request_id=problem.request_id(scope))
         await answer(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> problem.Problem | None:
-        if not self._is_open and not _is_asked_locally(scope):
-            return problem.of_status(403, NO_KEY)
-        if self._is_open and not self._hosts:
+    def _unknown_host(self, scope: Scope) -> str | None:
+        """The name that is not ours; None where it is, or where the name decides nothing: a page
+        gains nothing by leading a browser to a server that demands a key."""
+        headers = Headers(scope=scope)
+        is_keyless = is_asked_locally(scope) and "authorization" not in headers
+        if not (self._hosts if self._is_open else is_keyless):
             return None
-        name = host_name(Headers(scope=scope).get("host", ""))
-        if not name or is_loopback(name) or name in self._hosts:  # browsers name us always
+        name = host_name(headers.get("host", ""))
+        if not name or is_loopback(name) or name in self._hosts:  # browsers always name us
             return None
-        if self._is_open and find_address(name) is not None:
-            return None
-        return problem.of_status(421, f"{name!r} is none of this API's names (CELERIAC_API_HOSTS)")
+        return None if self._is_open and find_address(name) is not None else name
 
 
-NO_KEY = (
-    "no key guards this API, so it answers only this machine; start it with --insecure or "
-    "CELERIAC_INSECURE=true if something else guards it"
-)
-
-
-def _is_asked_locally(scope: Scope) -> bool:
+def is_asked_locally(scope: Scope) -> bool:
     """By the address that the connection has reached. Sockets of Unix have no port."""
     host, port = scope.get("server") or ("", None)
     return port is None or is_loopback(host)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,12 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.convertors import UUIDConvertor
 from starlette.exceptions import HTTPException
 
+from app.access.principal import Principal
 from app.api.links import PREFIX, Links
 from app.api.openapi import Responses
 from app.api.requests import BatchBody, IdempotencyKey, Submission
-from app.api.services import LinksParam, Services, ServicesParam
+from app.api.services import LinksParam, PrincipalParam, Services, ServicesParam
 from app.api.views import JobSummaryView, JobView, Listing
-from app.errors import NotFound
+from app.errors import NotAuthorized, NotFound
 from app.jobs.model.job import Job, JobRequest, JsonObject
 from app.jobs.model.pipeline import Pipeline, Registry
 
@@ -84,9 +85,11 @@ def _endpoint(pipeline: Pipeline) -> Callable[..., Coroutine[Any, Any, Response]
         body: Submission[BaseModel],
         services: ServicesParam,
         links: LinksParam,
+        principal: PrincipalParam,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response:
         request = body.request(pipeline.kind, body.params, idempotency_key=idempotency_key)
+        check_scope(principal, [request], services.platform.registry)
         return await run_in_threadpool(_submit, services, request, links)
 
     submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # known at run time
@@ -104,6 +107,16 @@ def accept(services: Services, request: JobRequest) -> Job:
     job = services.jobs.submit(request)
     services.metrics.count_accepted(job)
     return job
+
+
+def check_scope(principal: Principal, requests: Iterable[JobRequest], registry: Registry) -> None:
+    """Raises NotAuthorized for a job, or one that is to follow it, of a kind that needs more."""
+    kinds = {kind for request in requests for kind in request.kinds if kind in registry}
+    for kind in sorted(kinds):
+        if not principal.may(registry[kind].scope):
+            raise NotAuthorized(
+                f"jobs of kind {kind!r} need a key of scope {registry[kind].scope.value!r}"
+            )
 
 
 def _accepted(job: Job, links: Links) -> Response:
@@ -150,9 +163,12 @@ def unknown_kind(kind: str, registry: Registry) -> NotFound:
     return NotFound(f"no pipeline of kind {kind!r}; there are: {', '.join(sorted(registry))}")
 
 
-def submit_batch(body: BatchBody, services: ServicesParam) -> Listing[JobSummaryView]:
+def submit_batch(
+    body: BatchBody, services: ServicesParam, principal: PrincipalParam
+) -> Listing[JobSummaryView]:
     """Submit many jobs: all are accepted, or none is. The answer lists them in their order."""
     requests = parse_batch(body, services.platform.registry.public)
+    check_scope(principal, requests, services.platform.registry)
     jobs = services.jobs.submit_many(requests)
     services.metrics.count_accepted(*jobs)
     return Listing(items=tuple(JobSummaryView.of(job) for job in jobs))

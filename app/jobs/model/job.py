@@ -100,6 +100,13 @@ class JobRequest:
     on_success: FollowUp | None = None
     on_failure: FollowUp | None = None
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kind of the job, and of those that may follow it."""
+        following = (self.on_success, self.on_failure)
+        kinds = (one.kind for one in following if one is not None and one.kind is not None)
+        return frozenset({self.pipeline, *kinds})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from app.access.principal import AccessScope
 from app.errors import CeleriacError, NotFound
 from app.jobs.model.work import Work
 from app.queues import QUEUES, Queue, QueueName
@@ -112,6 +113,8 @@ class Pipeline:
     a workspace has one by default, which removes it."""
     max_attempts: int | None = None
     """Runs of each stage when the client names no number; None is the server's default."""
+    scope: AccessScope = AccessScope.SUBMIT
+    """What an API key must allow to submit such jobs."""
     is_internal: bool = False
     """Whether only the platform itself submits such jobs."""
 

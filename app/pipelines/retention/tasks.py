@@ -1,5 +1,6 @@
 """The stages of the clean-ups."""
 
+from app.access.principal import AccessScope
 from app.jobs.model.pipeline import Pipeline, Schedule, Stage
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
@@ -34,6 +35,7 @@ def _cache(name: str, stage: Stage, *, cron: str) -> Pipeline:
         kind=f"cleanup-{name}-cache",
         summary=f"Remove from the {name} cache what is old, or more than it may hold",
         params=CacheParams,
+        scope=AccessScope.MAINTAIN,
         stages=(stage,),
         schedules=(Schedule(name=f"cleanup-{name}-cache", cron=cron),),
     )
@@ -44,6 +46,7 @@ PIPELINES = (
         kind="cleanup-old-data",
         summary="Remove old jobs with all that is theirs, and files that nobody owns",
         params=OldDataParams,
+        scope=AccessScope.MAINTAIN,
         stages=(cleanup_old_data,),
         schedules=(Schedule(name="cleanup-old-data", cron="0 2 * * *"),),
     ),

@@ -86,8 +86,6 @@ def test_an_api_that_is_away_is_one_line() -> None:
     [
         pytest.param(["jobs", "get"], 2, id="an argument is missing"),
         pytest.param(["jobs", "submit", "unknown"], 2, id="no such kind"),
-        pytest.param(["api", "--host", "0.0.0.0"], 1, id="exposed"),
-        pytest.param(["up", "--host", "0.0.0.0"], 1, id="exposed as a whole"),
         pytest.param(["worker", "--queue", "nowhere"], 1, id="no such queue"),
         pytest.param(["--api-url", "http://[", "jobs", "list"], 1, id="no URL"),
     ],

@@ -4,20 +4,8 @@ import pytest
 
 from app import queues
 from app.cli import roles
-from app.errors import CeleriacError, InvalidInput
+from app.errors import InvalidInput
 from app.queues import PoolKind
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_this_machine_may_listen_to_itself(host: str) -> None:
-    roles.refuse_exposure(host, insecure=False)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "8.8.8.8", "api", ""])
-def test_others_are_kept_out_without_a_key(host: str) -> None:
-    with pytest.raises(CeleriacError, match="--insecure"):
-        roles.refuse_exposure(host, insecure=False)
-    roles.refuse_exposure(host, insecure=True)
 
 
 def worker_options(*names: str, **given: object) -> dict[str, str]:

@@ -1,13 +1,18 @@
 """Whom an API without a key answers."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.middleware.access import LocalOnly
+from app.api.middleware import authorization
+from app.api.middleware.access import KnownHosts
+from app.api.middleware.authorization import Authorization
+from app.jobs.model.pipeline import Registry
 
 HERE = "127.0.0.1"
 
@@ -18,10 +23,16 @@ def status(
     host: str = "127.0.0.1:8000",
     is_open: bool = False,
     hosts: str = "",
+    requires_key: bool = False,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """What a request is answered that has reached this address with this `Host`. None: the
     server listens on a socket of Unix."""
-    api = LocalOnly(PlainTextResponse("hello"), is_open=is_open, hosts=hosts.split())
+    rules = authorization.build_rules(Registry([]))
+    guarded = Authorization(
+        PlainTextResponse("hello"), rules=rules, is_open=is_open, requires_key=requires_key
+    )
+    api = KnownHosts(guarded, is_open=is_open, hosts=hosts.split())
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         server = ("/run/api.sock", None) if reached is None else (reached, 8000)
@@ -30,7 +41,7 @@ def status(
     async def ask() -> int:
         transport = httpx2.ASGITransport(app=served)
         async with httpx2.AsyncClient(transport=transport, base_url="http://any") as client:
-            return (await client.get("/", headers={"Host": host})).status_code
+            return (await client.get("/metrics", headers={"Host": host, **headers})).status_code
 
     return asyncio.run(ask())
 
@@ -70,11 +81,25 @@ def test_names_that_were_given_are_ours_too() -> None:
 
 @pytest.mark.parametrize("reached", ["10.0.0.7", "fe80::1", "::ffff:10.0.0.7", "api", ""])
 def test_who_comes_from_outside_is_refused_however_the_server_was_started(reached: str) -> None:
-    assert status(reached=reached) == 403
-    assert status(reached=reached, host="localhost") == 403
+    assert status(reached=reached) == 401
+    assert status(reached=reached, host="localhost") == 401
     assert status(reached=reached, host="any.example", is_open=True) == 200
 
 
 @pytest.mark.parametrize("reached", [HERE, "127.9.9.9", "::1", "::ffff:127.0.0.1", None])
 def test_what_only_this_machine_reaches_is_local(reached: str | None) -> None:
     assert status(reached=reached) == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
+def test_what_a_proxy_on_this_machine_forwards_needs_a_key(header: str) -> None:
+    assert status(headers={header: "for=10.0.0.9"}) == 401
+
+
+def test_this_machine_needs_a_key_too_where_that_is_wanted() -> None:
+    assert status(requires_key=True) == 401
+
+
+def test_credentials_of_another_guard_are_not_taken_for_a_key() -> None:
+    assert status(is_open=True, headers={"Authorization": "Bearer of.somebody.else"}) == 200
+    assert status(is_open=True, headers={"Authorization": "Basic dTpw"}) == 200

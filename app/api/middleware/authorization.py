@@ -1,0 +1,223 @@
+"""Who may use which route: the one table of scopes, and the middleware that applies it.
+
+A request from this machine needs no key, so that `celeriac up` stays as simple as it is; any other
+one needs a key, unless the server was started with `--insecure` because something else guards it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path  # as the router reads the path
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access import tokens
+from app.access.authenticator import Authenticator
+from app.access.principal import ANONYMOUS, AccessScope, Principal
+from app.api import problem
+from app.api.links import PREFIX
+from app.api.middleware import access
+from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
+from app.jobs.model.pipeline import Registry
+
+READ, SUBMIT, ADMIN = AccessScope.READ, AccessScope.SUBMIT, AccessScope.ADMIN
+
+PUBLIC = None
+"""For everyone who reaches the server: probes, and pages that say nothing of any job."""
+
+SCOPES: Mapping[str, AccessScope | None] = {
+    "GET /": PUBLIC,
+    "GET /docs": PUBLIC,
+    "GET /docs/{name}": PUBLIC,
+    "GET /openapi.json": PUBLIC,
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /metrics": READ,
+    f"GET {PREFIX}/jobs": READ,
+    f"GET {PREFIX}/jobs/{{job_id:uuid}}": READ,
+    f"GET {PREFIX}/jobs/{{job_id:uuid}}/runs": READ,
+    f"GET {PREFIX}/jobs/{{job_id:uuid}}/events": READ,
+    f"GET {PREFIX}/jobs/{{job_id:uuid}}/artifacts": READ,
+    f"GET {PREFIX}/jobs/{{job_id:uuid}}/artifacts/{{name:path}}": READ,
+    f"POST {PREFIX}/jobs/{{job_id:uuid}}:cancel": SUBMIT,
+    f"POST {PREFIX}/jobs/{{job_id:uuid}}:retry": SUBMIT,
+    f"POST {PREFIX}/jobs:batch": SUBMIT,
+    f"* {PREFIX}/jobs/{{name}}": READ,
+    f"POST {PREFIX}/uploads": SUBMIT,
+    f"GET {PREFIX}/chunks": READ,
+    f"GET {PREFIX}/queues": READ,
+    f"GET {PREFIX}/pools": READ,
+    f"GET {PREFIX}/pipelines": READ,
+    f"GET {PREFIX}/schedules": READ,
+    f"GET {PREFIX}/notifications": READ,
+    f"GET {PREFIX}/notifications/{{notification_id:uuid}}": READ,
+    f"POST {PREFIX}/notifications:read-all": SUBMIT,
+    f"POST {PREFIX}/notifications/{{notification_id:uuid}}:read": SUBMIT,
+    f"POST {PREFIX}/notifications/{{notification_id:uuid}}:unread": SUBMIT,
+    f"GET {PREFIX}/webhooks/disabled": READ,
+    f"POST {PREFIX}/webhooks:enable": SUBMIT,
+    f"GET {PREFIX}/access": READ,
+    f"GET {PREFIX}/keys": ADMIN,
+    f"POST {PREFIX}/keys": ADMIN,
+    f"POST {PREFIX}/keys/{{key_id}}:revoke": ADMIN,
+    "POST /upload-document": SUBMIT,
+    "POST /process-videos": SUBMIT,
+    "POST /scrape-youtube": SUBMIT,
+    "GET /task-status/{task_id}": READ,
+    "GET /task/{task_id}": READ,
+    "POST /api/videos/generate": SUBMIT,
+    "GET /api/videos/{job_id:uuid}": READ,
+}
+"""The scope that each route needs. HEAD is as GET; `*` stands for every method. The routes that
+submit a job of one kind need the scope of their pipeline."""
+
+KEY_NEEDED = (
+    "send an API key as 'Authorization: Bearer KEY'; 'celeriac keys create' makes one on the "
+    "server's machine. A server that something else guards is started with --insecure"
+)
+
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for")
+
+
+class RouteWithoutScope(CeleriacError):
+    """A route that `SCOPES` does not name: the API does not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """The scope of every route of an application."""
+
+    exact: Mapping[tuple[str, str], AccessScope | None]
+    """By method and path."""
+    patterns: tuple[tuple[str, re.Pattern[str], AccessScope | None], ...]
+    """By method and the pattern of the path, in the order of the table."""
+
+    def find(self, method: str, path: str) -> AccessScope | None:
+        """The scope that this request needs; None for a public route.
+
+        A path of no route needs `read`, so that strangers do not learn which there are.
+        """
+        asked = "GET" if method == "HEAD" else method
+        if (asked, path) in self.exact:
+            return self.exact[asked, path]
+        for known, pattern, scope in self.patterns:
+            if known in (asked, "*") and pattern.match(path):
+                return scope
+        return READ
+
+
+def build_rules(registry: Registry) -> AccessRules:
+    """The rules of the table, and of a route for each of these kinds of jobs."""
+    kinds = {f"POST {PREFIX}/jobs/{one.kind}": one.scope for one in registry.values()}
+    entries = []
+    for name, scope in {**SCOPES, **kinds}.items():
+        method, path = name.split(" ", 1)
+        entries.append((method, path, scope))
+    return AccessRules(
+        exact={(method, path): scope for method, path, scope in entries if "{" not in path},
+        patterns=tuple(
+            (method, compile_path(path)[0], scope) for method, path, scope in entries if "{" in path
+        ),
+    )
+
+
+def check_routes(app: FastAPI, registry: Registry) -> None:
+    """Raises RouteWithoutScope unless every route of the application has a scope."""
+    kinds = {f"POST {PREFIX}/jobs/{kind}" for kind in registry}
+    missing = [name for name in _route_names(app) if name not in SCOPES and name not in kinds]
+    if missing:
+        raise RouteWithoutScope(
+            f"no scope for {', '.join(missing)} (app.api.middleware.authorization.SCOPES)"
+        )
+
+
+def _route_names(app: FastAPI) -> Iterable[str]:
+    for context in iter_route_contexts(app.routes):
+        methods = set(context.methods or ()) - {"HEAD", "OPTIONS"}
+        if f"* {context.path}" in SCOPES:
+            yield f"* {context.path}"
+        else:
+            yield from (f"{method} {context.path}" for method in sorted(methods))
+
+
+class Authorization:
+    """Finds the principal of each request, and refuses what it may not do."""
+
+    def __init__(self, app: ASGIApp, *, rules: AccessRules, is_open: bool, requires_key: bool):
+        """With `is_open` nobody needs a key; with `requires_key` this machine needs one too."""
+        self._app = app
+        self._rules = rules
+        self._is_open = is_open
+        self._requires_key = requires_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        needed = self._rules.find(scope["method"], get_route_path(scope))
+        try:
+            principal = await self._principal(scope)
+            _check(principal, needed)
+        except CeleriacError as error:
+            if needed is not PUBLIC:
+                await _refuse(error, scope, receive, send)
+                return
+            principal = None
+        scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+    async def _principal(self, scope: Scope) -> Principal | None:
+        text = bearer(Headers(scope=scope).get("authorization", ""))
+        if text is None or (self._is_open and tokens.parse(text) is None):
+            return ANONYMOUS if self._needs_no_key(scope) else None
+        authenticator: Authenticator = scope["app"].state.services.authenticator
+        known = authenticator.cached(text)
+        if known is not None:
+            return known
+        return await run_in_threadpool(authenticator.authenticate, text)
+
+    def _needs_no_key(self, scope: Scope) -> bool:
+        if self._is_open:
+            return True
+        headers = Headers(scope=scope)
+        is_proxied = any(name in headers for name in _PROXY_HEADERS)
+        return not self._requires_key and not is_proxied and access.is_asked_locally(scope)
+
+
+def _check(principal: Principal | None, needed: AccessScope | None) -> None:
+    if needed is PUBLIC:
+        return
+    if principal is None:
+        raise NotAuthenticated(KEY_NEEDED)
+    if not principal.may(needed):
+        raise NotAuthorized(
+            f"this needs a key of scope {needed.value!r}; yours has {principal.scope.value!r}"
+        )
+
+
+async def _refuse(error: CeleriacError, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="celeriac"'
+    wait_s = problem.retry_after_s(error)
+    if wait_s is not None:
+        headers["Retry-After"] = str(wait_s)
+    answer = problem.response(
+        problem.of_error(error), request_id=problem.request_id(scope), headers=headers
+    )
+    await answer(scope, receive, send)
+
+
+def bearer(header: str) -> str | None:
+    """The token of an `Authorization` header; None for another scheme.
+
+    >>> bearer("Bearer abc"), bearer("bearer  abc "), bearer("Basic abc"), bearer("")
+    ('abc', 'abc', None, None)
+    """
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

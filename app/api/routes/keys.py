@@ -1,0 +1,116 @@
+"""API keys, and what the key of a request is good for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.access.keys import ApiKey
+from app.access.principal import AccessScope
+from app.api.services import PrincipalParam, ServicesParam
+from app.api.views import Listing
+
+router = APIRouter(tags=["access"])
+
+DAY_S = 86_400
+
+
+class NewKey(BaseModel):
+    """An API key to be created."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200, description="What the key is for.")
+    owner: str = Field(
+        "",
+        max_length=200,
+        description="The owner of what the key's holder creates. By default the key's name.",
+    )
+    scope: AccessScope = Field(
+        AccessScope.SUBMIT,
+        description="`read`, `submit`, `maintain` or `admin`; each includes those before it.",
+    )
+    expires_in_s: int | None = Field(
+        None, ge=1, le=10 * 365 * DAY_S, description="Seconds until it expires; never by default."
+    )
+
+
+class KeyView(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    owner: str
+    scope: AccessScope
+    state: str = Field(description="`active`, `expired` or `revoked`.")
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="Exact to a minute.")
+
+    @classmethod
+    def of(cls, key: ApiKey, *, now: datetime) -> Self:
+        valid = "active" if key.is_valid(now=now) else "expired"
+        return cls(
+            id=key.id,
+            name=key.name,
+            owner=key.owner,
+            scope=key.scope,
+            state="revoked" if key.revoked_at is not None else valid,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+        )
+
+
+class CreatedKey(KeyView):
+    """A new API key with its secret, which is not shown again."""
+
+    key: str = ""
+
+
+class AccessView(BaseModel):
+    """What the request may do."""
+
+    owner: str
+    scope: AccessScope
+    key_id: str | None = Field(description="None for a request that needs no key.")
+
+
+@router.get("/access")
+async def show_access(principal: PrincipalParam) -> AccessView:
+    """The owner and the scope that this request acts with."""
+    return AccessView(owner=principal.owner, scope=principal.scope, key_id=principal.key_id)
+
+
+@router.get("/keys")
+def list_keys(services: ServicesParam) -> Listing[KeyView]:
+    """All API keys, newest first."""
+    now = datetime.now(UTC)
+    return Listing(items=tuple(KeyView.of(key, now=now) for key in services.keys.list()))
+
+
+@router.post("/keys", status_code=201)
+def create_key(body: NewKey, services: ServicesParam) -> CreatedKey:
+    """Create an API key. The answer holds the key itself, which is not shown again."""
+    now = datetime.now(UTC)
+    lifetime_s = body.expires_in_s
+    key, token = services.keys.create(
+        name=body.name,
+        owner=body.owner or body.name,
+        scope=body.scope,
+        expires_at=None if lifetime_s is None else now + timedelta(seconds=lifetime_s),
+        now=now,
+    )
+    return CreatedKey.of(key, now=now).model_copy(update={"key": str(token)})
+
+
+@router.post("/keys/{key_id}:revoke")
+def revoke_key(key_id: str, services: ServicesParam) -> KeyView:
+    """End a key at once; other processes of the API follow within two seconds."""
+    now = datetime.now(UTC)
+    revoked = services.keys.revoke(key_id, now=now)
+    services.authenticator.forget(key_id)
+    return KeyView.of(revoked, now=now)

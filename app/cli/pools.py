@@ -111,21 +111,21 @@ async def _read_all(
     namespace: str | None, *, context: str | None, is_everywhere: bool
 ) -> list[Manifest]:
     from app.control.pool import spec
-    from app.operator.resources import workload_kinds as kinds
+    from app.operator.kubernetes.apiserver import object_path
 
     async with _server(context) as server:
         where = None if is_everywhere else namespace or server.namespace or "default"
-        path = kinds.path(spec.API_VERSION, spec.PLURAL, namespace=where)
+        path = object_path(spec.API_VERSION, spec.PLURAL, namespace=where)
         return [pool async for page in server.pages(path) for pool in page.get("items") or ()]
 
 
 async def _read_one(name: str, namespace: str | None, *, context: str | None) -> Manifest:
     from app.control.pool import spec
-    from app.operator.resources import workload_kinds as kinds
+    from app.operator.kubernetes.apiserver import object_path
 
     async with _server(context) as server:
         where = namespace or server.namespace or "default"
-        path = kinds.path(spec.API_VERSION, spec.PLURAL, namespace=where, name=name)
+        path = object_path(spec.API_VERSION, spec.PLURAL, namespace=where, name=name)
         return await server.get(path)
 
 
@@ -133,17 +133,17 @@ def _has_cluster(namespace: str | None, *, context: str | None) -> bool:
     """Whether one is named, or there is one that we could log in to."""
     if namespace is not None or context is not None:
         return True
-    from app.operator.kubernetes import login
+    from app.operator.kubernetes import credentials
 
-    found = login.find_login(os.environ, home=Path.home())
+    found = credentials.find_login(os.environ, home=Path.home())
     return found.service_account is not None or bool(found.kubeconfigs)
 
 
 def _server(context: str | None) -> "ApiServer":
-    from app.operator.kubernetes import login
+    from app.operator.kubernetes import credentials
     from app.operator.kubernetes.apiserver import ApiServer
 
-    return ApiServer(login.find_login(os.environ, home=Path.home(), context=context))
+    return ApiServer(credentials.find_login(os.environ, home=Path.home(), context=context))
 
 
 def _row(pool: Manifest) -> tuple[object, ...]:

@@ -194,12 +194,12 @@ def operator(
     from pydantic import SecretStr
 
     from app.broker.connections import address
-    from app.operator import lifecycle as process  # kopf takes a second to import
-    from app.operator.kubernetes import login
+    from app.operator import lifecycle  # kopf takes a second to import
+    from app.operator.kubernetes import credentials
     from app.operator.settings import OperatorSettings
     from app.settings import BrokerSettings
 
-    found = login.find_login(os.environ, home=Path.home())
+    found = credentials.find_login(os.environ, home=Path.home())
     if not (namespace or all_namespaces):
         raise InvalidInput("say which namespaces to serve: --namespace, or --all-namespaces")
     if namespace and all_namespaces:
@@ -222,12 +222,12 @@ def operator(
         instance=socket.gethostname(),
     )
     if release:
-        from app.operator import release as releasing
+        from app.operator import release as operator_release
 
-        released = asyncio.run(releasing.run(settings, found))
-        _tell(released.woken, released.left)
+        released = asyncio.run(operator_release.run(settings, found))
+        _tell(released.resumed, released.left)
         return
-    asyncio.run(process.run(settings, found, show=typer.echo))
+    asyncio.run(lifecycle.run(settings, found, show=typer.echo))
 
 
 def _tell(woken: Collection[str], left: Collection[str]) -> None:

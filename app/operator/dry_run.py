@@ -1,7 +1,7 @@
-"""What an operator is made of that only recommends: it prints, and writes to nobody.
+"""The parts of an operator that only recommends: it prints, and writes nothing.
 
-Each part takes the place of one that writes. The client of the API server refuses writes as well,
-so that a path that was overlooked fails and does not write.
+Each part replaces one that writes. The client of the API server rejects writes too, so that an
+overlooked write fails instead of changing anything.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from app.control.ports import Broker, Brokers, DrainMark, InstanceName, Workers
 from app.errors import AccessDenied
 from app.operator.kubernetes.apiserver import ApiServer, Document, Patch
 from app.operator.metrics import OperatorMetrics
-from app.operator.resources.pool_cache import Roster
+from app.operator.resources.pool_cache import PoolCache
 from app.operator.resources.replicas import PodReplicas
 from app.operator.status.writer import KubernetesReports
 from app.queues import QueueName
@@ -40,7 +40,7 @@ class ReadOnlyApiServer(ApiServer):
 
 
 class ReadOnlyReplicas(PodReplicas):
-    """Targets and pods that are read, and left as they are."""
+    """Targets and pods that are read and never changed."""
 
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
@@ -48,11 +48,11 @@ class ReadOnlyReplicas(PodReplicas):
         return was
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
-        """Leave the marks to whoever wrote them: the real operator may be draining."""
+        """Leave all marks as they are: the real operator may be draining."""
 
 
 class ReadOnlyWorkers:
-    """Workers that are asked, and neither stopped nor woken."""
+    """Workers that are asked, and neither stopped nor resumed."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -86,12 +86,12 @@ class ReadOnlyBrokers:
 
 
 class PrintedReports(KubernetesReports):
-    """Shows a line for each pool, and again when what it recommends or what is wrong changes."""
+    """Shows a line for each pool, and a new one when the recommendation or the problem changes."""
 
     def __init__(
-        self, server: ApiServer, roster: Roster, *, metrics: OperatorMetrics, show: Show
+        self, server: ApiServer, pools: PoolCache, *, metrics: OperatorMetrics, show: Show
     ) -> None:
-        super().__init__(server, roster, instance="", metrics=metrics)
+        super().__init__(server, pools, instance="", metrics=metrics)
         self._show = show
         self._shown: dict[PoolKey, str] = {}
 
@@ -102,11 +102,11 @@ class PrintedReports(KubernetesReports):
             self._show(f"{pool.key}  {text}{why}")
 
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
-        """Events are of a pool that is worked on; the lines say all of this one."""
+        """Write nothing: the lines replace Events."""
 
 
 def recommendation(status: PoolStatus) -> tuple[str, str]:
-    """What would be done about a pool, and why."""
+    """The recommendation for a pool, and its reasons."""
     ready = next(one for one in status.conditions if one.type is ConditionType.READY)
     if ready.status is not ConditionStatus.TRUE:
         return f"{ready.reason}: {ready.message}", ""

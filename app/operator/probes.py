@@ -1,4 +1,4 @@
-"""Liveness and readiness of the operator: what each means, and the small server that answers."""
+"""Liveness and readiness of the operator, and the HTTP server of both probes."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,16 +15,16 @@ from app.errors import InvalidInput
 logger = logging.getLogger(__name__)
 
 TICK_LIMIT_S = 60.0
-"""A loop that has not turned for this long is not alive."""
+"""A loop without a tick for this long is not alive."""
 START_LIMIT_S = 600.0
-"""The same before its first turn: an API server that is away is not mended by our restart."""
+"""The same before its first tick: a restart does not help against an unavailable API server."""
 SILENCE_LIMIT_S = 60.0
-"""For so long an outage of the API server is one that ends by itself."""
+"""A shorter outage of the API server does not make the operator unready."""
 READY_PATH = "/readyz"
 
 
 class LastTick(Protocol):
-    """What is known of the loop's turns."""
+    """The last tick of the loop, and how long ticks took."""
 
     @property
     def last_tick(self) -> Tick | None: ...
@@ -34,56 +34,56 @@ class LastTick(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorNeeds:
-    """What the operator needs for its work, at one moment."""
+    """What the operator needs to work, and whether it has it."""
 
     is_listed: bool
-    """Every list that it needs was complete once."""
+    """Every cache that it needs was complete once."""
     denied: tuple[str, ...] = ()
-    """What a Role keeps from it, a sentence each."""
+    """Missing rights, one sentence each."""
     silent_for_s: float = 0.0
-    """For how long the API server has not answered a watch."""
+    """For how long a cache has been out of date."""
 
 
-def hindrances(work: OperatorNeeds) -> tuple[str, ...]:
-    """Why the operator cannot do its work; empty when it can."""
-    found = list(work.denied)
-    if not work.is_listed and not found:
+def problems_of(needs: OperatorNeeds) -> tuple[str, ...]:
+    """Why the operator cannot work; empty when it can."""
+    found = list(needs.denied)
+    if not needs.is_listed and not found:
         found.append("pools, workloads and pods are not listed yet")
-    if work.silent_for_s > SILENCE_LIMIT_S:
+    if needs.silent_for_s > SILENCE_LIMIT_S:
         found.append("the API server has not answered for more than a minute")
     return tuple(dict.fromkeys(found))
 
 
 class Readiness:
-    """Whether the operator can do its work, told in the log when that changes."""
+    """Whether the operator can work. Changes are logged."""
 
     def __init__(
-        self, look: Callable[[], OperatorNeeds], *, on_change: Callable[[float], None]
+        self, needs: Callable[[], OperatorNeeds], *, on_change: Callable[[float], None]
     ) -> None:
-        self._look = look
+        self._needs = needs
         self._on_change = on_change
-        self._told: str | None = None
-        """Why it was not ready; empty when it was, `None` before the first look."""
+        self._logged: str | None = None
+        """Why it was not ready; empty when it was, `None` before the first check."""
 
     def check(self) -> tuple[str, ...]:
         """Why it is not ready; empty when it is."""
-        work = self._look()
-        found = hindrances(work)
+        needs = self._needs()
+        found = problems_of(needs)
         why = "; ".join(found)
-        if why == self._told:
+        if why == self._logged:
             return found
         if not found:
             logger.info("operator is ready")
-        elif work.denied or self._told is not None:
+        elif needs.denied or self._logged is not None:
             logger.error("operator is not ready", extra={"why": why})
-        if self._told is None or not (why and self._told):
+        if self._logged is None or not (why and self._logged):
             self._on_change(not found)
-        self._told = why
+        self._logged = why
         return found
 
 
 class Liveness:
-    """Whether the loop turns, where it should."""
+    """Whether the loop of a leader still ticks."""
 
     def __init__(
         self, ticks: LastTick, *, is_leading: Callable[[], bool], clock: Callable[[], float]
@@ -92,7 +92,7 @@ class Liveness:
         self._is_leading = is_leading
         self._clock = clock
         self._since_s = clock()
-        """When it last stood by: a loop that has just begun has no turn to show."""
+        """When it last stood by: a loop that has just started has no tick yet."""
 
     def check(self) -> str:
         """Why it is not alive; empty when it is."""
@@ -103,10 +103,10 @@ class Liveness:
         last = self._ticks.last_tick
         limit_s = TICK_LIMIT_S if last is not None else START_LIMIT_S
         age_s = now_s - max(self._since_s, last.ended_at_s if last is not None else 0.0)
-        return f"the loop has not turned for {age_s:.0f} s" if age_s > limit_s else ""
+        return f"the loop has not ticked for {age_s:.0f} s" if age_s > limit_s else ""
 
     def figures(self) -> dict[str, object]:
-        """How the loop does."""
+        """Figures of the loop for the response."""
         last = self._ticks.last_tick
         if last is None:
             return {"isLeading": self._is_leading()}
@@ -122,7 +122,7 @@ class Liveness:
 
 @asynccontextmanager
 async def serving(url: str | None, liveness: Liveness, readiness: Readiness) -> AsyncIterator[None]:
-    """Answer probes at `url` and, beside it, `/readyz`. No request is logged.
+    """Serve liveness at `url` and readiness at `/readyz` of the same port, without a request log.
 
     Raises InvalidInput.
     """

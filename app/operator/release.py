@@ -1,34 +1,32 @@
-"""Wakes every replica that drains, for good: the last thing before an operator is uninstalled.
+"""`celeriac operator --release`: undoes every drain, as the last step before an uninstall.
 
-Workers that were told to stop consuming stay so for ever where no operator goes on. This takes the
-Lease, so that an operator that still runs stops acting, wakes what is marked, and leaves the Lease
-held for half a minute: whoever uninstalls the operator does so meanwhile.
+Without an operator, workers that were told to stop consuming would never resume. The release takes
+the Lease, so that a running operator stops acting, resumes the marked replicas, and keeps the Lease
+for half a minute, in which the operator is uninstalled.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
 from app.control.decide.pool_memory import FRESH
 from app.control.observe import broker_view as views
-from app.control.pool import spec as specs
 from app.control.pool.status import PoolEvent, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Brokers, Replicas, Tick
 from app.control.reconcile import Turns
 from app.errors import ApiServerUnreachable, CeleriacError
-from app.operator import lifecycle as process
+from app.operator.assembly import lease_namespaces
 from app.operator.kubernetes.apiserver import ApiServer
-from app.operator.kubernetes.login import Login
+from app.operator.kubernetes.credentials import Login
 from app.operator.leadership import lease
 from app.operator.leadership.election import Leadership
-from app.operator.resources import pool_cache as roster
-from app.operator.resources import workload_kinds as kinds
 from app.operator.resources.broker_links import KubernetesBrokers
-from app.operator.resources.replicas import PodReplicas, Watched
+from app.operator.resources.cluster_caches import Caches, build_caches
+from app.operator.resources.replicas import PodReplicas
 from app.operator.resources.secrets import Secrets
 from app.operator.settings import OperatorSettings
 
@@ -36,20 +34,20 @@ logger = logging.getLogger(__name__)
 
 ROUND_S = 1.0
 LIMIT_S = 60.0
-"""Workers that are not woken by then are not heard, or their broker is away."""
+"""Workers that have not resumed by then send no heartbeats, or their broker is unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What has become of the replicas that were draining."""
+    """The outcome for the replicas that were draining."""
 
-    woken: tuple[str, ...]
+    resumed: tuple[str, ...]
     left: tuple[str, ...]
-    """Pods that are still marked, and why that may be."""
+    """Pods that are still marked."""
 
 
-class _Untold:
-    """Reports of pools that are about to lose their operator: nobody reads them."""
+class _NoReports:
+    """Discards reports: the operator is about to be removed."""
 
     async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
         return
@@ -62,32 +60,32 @@ class _Untold:
 
 
 async def run(settings: OperatorSettings, login: Login, *, within_s: float = LIMIT_S) -> Released:
-    """Wake what drains in these namespaces.
+    """Undo the drains in these namespaces.
 
-    Raises as the API server's client does, and ApiServerUnreachable when no Lease could be taken.
+    Raises as `ApiServer` does, and ApiServerUnreachable when no Lease could be taken.
     """
     clock = time.time
     async with ApiServer(login) as server:
-        watched = process.build_watched(settings, server, clock=clock)
+        caches = build_caches(server, settings.scopes, clock=clock)
         leadership = Leadership(
             server,
-            process.lease_namespaces(settings, server),
+            lease_namespaces(settings, server),
             me=f"release-{settings.instance}_{uuid4().hex[:8]}",
             takes_over=True,
         )
         supporting = [
-            asyncio.create_task(each.run(), name=f"watch {each.collection.path}")
-            for each in watched.watches
+            asyncio.create_task(each.run(), name=f"informer {each.collection.path}")
+            for each in caches.informers
         ]
         supporting.append(asyncio.create_task(leadership.run(), name="leadership"))
         brokers = KubernetesBrokers(
             Secrets(server, clock=clock), own_url=settings.broker_url, clock=clock
         )
-        replicas = PodReplicas(server, watched, clock=clock)
+        replicas = PodReplicas(server, caches, clock=clock)
         try:
-            await _take_over(watched, leadership, within_s=within_s)
-            pools = await _listed(server, settings.scopes)
-            return await release(pools, brokers, replicas, clock=clock, within_s=within_s)
+            await _take_over(caches, leadership, within_s=within_s)
+            pools = _readable(caches.pools.current())
+            return await undo_drains(pools, brokers, replicas, clock=clock, within_s=within_s)
         finally:
             for task in supporting:
                 task.cancel()
@@ -95,22 +93,22 @@ async def run(settings: OperatorSettings, login: Login, *, within_s: float = LIM
             await brokers.close()
 
 
-async def _take_over(watched: Watched, leadership: Leadership, *, within_s: float) -> None:
+async def _take_over(caches: Caches, leadership: Leadership, *, within_s: float) -> None:
     try:
         async with asyncio.timeout(within_s):
-            await asyncio.gather(*(watch.listed() for watch in watched.watches))
+            await caches.listed()
             await leadership.gained()
-            # Until then whoever led may not have noticed.
+            # The previous leader may act until its renewal deadline.
             await asyncio.sleep(lease.RENEW_DEADLINE_S)
     except TimeoutError as error:
         hint = "does the API server answer, and do the namespaces exist?"
         raise ApiServerUnreachable(
-            f"no replica was woken: the operator's Lease could not be taken within {within_s:g} s "
+            f"no drain was undone: the operator's Lease could not be taken within {within_s:g} s "
             f"({leadership.problem or hint})"
         ) from error
 
 
-async def release(
+async def undo_drains(
     pools: Collection[WorkerPool],
     brokers: Brokers,
     replicas: Replicas,
@@ -119,8 +117,8 @@ async def release(
     within_s: float,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Released:
-    """Wake what drains for these pools, round by round: workers are heard one after the other."""
-    turns = Turns(replicas=replicas, reports=_Untold(), clock=clock)
+    """Undo the drains of these pools, in rounds: heartbeats of workers arrive one after another."""
+    turns = Turns(replicas=replicas, reports=_NoReports(), clock=clock)
     ends_at_s = clock() + within_s
     draining = await _draining(pools, replicas)
     found = {name for names in draining.values() for name in names}
@@ -133,17 +131,17 @@ async def release(
                     await turns.let_go(pool, view, FRESH)
                 except CeleriacError as error:
                     fields = {"pool": str(pool.key), "error": str(error)}
-                    logger.warning("replicas not woken yet", extra=fields)
+                    logger.warning("drain not undone yet", extra=fields)
         await wait(ROUND_S)
         draining = await _draining(pools, replicas)
     left = {name for names in draining.values() for name in names}
-    return Released(woken=tuple(sorted(found - left)), left=tuple(sorted(left)))
+    return Released(resumed=tuple(sorted(found - left)), left=tuple(sorted(left)))
 
 
 async def _draining(
     pools: Collection[WorkerPool], replicas: Replicas
 ) -> Mapping[PoolKey, tuple[str, ...]]:
-    """The replicas that are marked, of pools that have any."""
+    """The marked replicas of each pool that has any."""
     found: dict[PoolKey, tuple[str, ...]] = {}
     for pool in pools:
         try:
@@ -157,15 +155,8 @@ async def _draining(
     return found
 
 
-async def _listed(server: ApiServer, scopes: Sequence[str | None]) -> list[WorkerPool]:
-    pools: list[WorkerPool] = []
-    for namespace in scopes:
-        path = kinds.path(specs.API_VERSION, specs.PLURAL, namespace=namespace)
-        async for page in server.pages(path):
-            for item in page.get("items") or ():
-                pool = roster.parse_pool(item)
-                if isinstance(pool, WorkerPool):
-                    pools.append(pool)
-                else:
-                    logger.warning("pool skipped", extra={"pool": str(pool.key)})
-    return pools
+def _readable(pools: Collection[WorkerPool | UnreadablePool]) -> list[WorkerPool]:
+    for pool in pools:
+        if isinstance(pool, UnreadablePool):
+            logger.warning("pool skipped", extra={"pool": str(pool.key)})
+    return [pool for pool in pools if isinstance(pool, WorkerPool)]

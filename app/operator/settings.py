@@ -9,7 +9,7 @@ from app.broker.connections.address import NO_SENTINEL, SentinelEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings:
-    """The whole of an operator's configuration; all else stands in the WorkerPools."""
+    """The whole configuration of an operator; everything else is in the WorkerPools."""
 
     namespaces: tuple[str, ...]
     """Namespaces that are served. None: the whole cluster."""

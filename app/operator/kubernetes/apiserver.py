@@ -1,6 +1,6 @@
 """Requests to the Kubernetes API: one session, fresh credentials, our own errors.
 
-Nothing is retried here but a refused login, once: the loop comes by again at its next tick.
+Only a refused login is retried here, once: the loop tries everything again at its next tick.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from typing import Any, Self
 import aiohttp
 
 from app.errors import ApiServerUnreachable, CeleriacError
-from app.operator.kubernetes import responses as answers
-from app.operator.kubernetes.login import REREAD_AFTER_S, Login
+from app.operator.kubernetes import responses
+from app.operator.kubernetes.credentials import REREAD_AFTER_S, Login
 from app.operator.kubernetes.responses import OnWrite, WriteOutcome
 
 logger = logging.getLogger(__name__)
@@ -25,17 +25,28 @@ Document = dict[str, Any]  # JSON as the API server sends it
 
 REQUEST_TIMEOUT_S = 10.0
 CONNECTIONS = 64
-"""At most so many requests at a time; the API server shares its own limits fairly from there."""
+"""Requests at a time, at most; beyond that the API server applies its own fair limits."""
 PAGE_ITEMS = 500
 
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=60.0)
-"""Longer silence than a watch was asked to last is a dead connection."""
+"""A watch that is silent for longer than it was asked to last is a dead connection."""
 
 METADATA_ONLY = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 )
 JSON = "application/json"
+
+
+def object_path(api_version: str, plural: str, *, namespace: str | None, name: str = "") -> str:
+    """The path of a list, or of one object; without a namespace, of the whole cluster.
+
+    >>> object_path("apps/v1", "deployments", namespace="shop", name="worker")
+    '/apis/apps/v1/namespaces/shop/deployments/worker'
+    """
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    where = f"/namespaces/{namespace}" if namespace is not None else ""
+    return f"{root}{where}/{plural}" + (f"/{name}" if name else "")
 
 
 class Patch(StrEnum):
@@ -49,8 +60,8 @@ class Patch(StrEnum):
 class ApiServer:
     """A client of one API server.
 
-    Every method raises `NotFound`, `AccessDenied`, `Conflict`, `InvalidInput` (the object is
-    refused), `RateLimited` or `ApiServerUnreachable`.
+    Every method raises `NotFound`, `AccessDenied`, `Conflict`, `InvalidInput` (the API server
+    rejects the object), `RateLimited` or `ApiServerUnreachable`.
     """
 
     def __init__(
@@ -67,7 +78,7 @@ class ApiServer:
         self._retired: list[aiohttp.ClientSession] = []
         self._opened_at_s = 0.0
         self._opening = asyncio.Lock()
-        self._away_since_s: float | None = None
+        self._unreachable_since_s: float | None = None
         self.namespace: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -92,7 +103,7 @@ class ApiServer:
     async def pages(
         self, path: str, *, params: Mapping[str, str] | None = None, accept: str = JSON
     ) -> AsyncIterator[Document]:
-        """A list, page by page: each is a list document of its own."""
+        """A list, page by page; each page is a list document."""
         query = {"limit": str(PAGE_ITEMS), **(params or {})}
         while True:
             page = await self.get(path, params=query, accept=accept)
@@ -103,7 +114,7 @@ class ApiServer:
             query["continue"] = token
 
     async def events(self, path: str, *, params: Mapping[str, str]) -> AsyncGenerator[Document]:
-        """The events of a watch until the server ends it, or is silent for too long."""
+        """The events of a watch, until the server ends it or is silent for too long."""
         session = await self._open()
         what = f"WATCH {path}"
         try:
@@ -113,7 +124,7 @@ class ApiServer:
                 if response.status == 401:
                     await self._renew(session)
                 if response.status >= 400:
-                    await _read(response, what=what)
+                    await _document(response, what=what)
                 async for line in _lines(response.content):
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as error:
@@ -143,11 +154,11 @@ class ApiServer:
         body: Document | list[Document],
         params: Mapping[str, str] | None = None,
     ) -> Document:
-        resource = answers.written_resource(path)
+        resource = responses.written_resource(path)
         try:
             answer = await self._request(method, path, headers=headers, body=body, params=params)
         except CeleriacError as error:
-            self._on_write(resource, answers.outcome_of(error))
+            self._on_write(resource, responses.outcome_of(error))
             raise
         self._on_write(resource, WriteOutcome.ACCEPTED)
         return answer
@@ -164,20 +175,20 @@ class ApiServer:
         try:
             answer = await self._send(method, path, headers=headers, body=body, params=params)
         except CeleriacError as error:
-            self._tell_outage(error if isinstance(error, ApiServerUnreachable) else None)
+            self._log_outage(error if isinstance(error, ApiServerUnreachable) else None)
             raise
-        self._tell_outage(None)
+        self._log_outage(None)
         return answer
 
-    def _tell_outage(self, error: ApiServerUnreachable | None) -> None:
-        """Log where an outage begins and where it ends, however many requests meet it."""
+    def _log_outage(self, error: ApiServerUnreachable | None) -> None:
+        """Log the start and the end of an outage once, however many requests fail."""
         now_s = time.monotonic()
-        if error is not None and self._away_since_s is None:
-            self._away_since_s = now_s
+        if error is not None and self._unreachable_since_s is None:
+            self._unreachable_since_s = now_s
             logger.warning("API server does not answer", extra={"error": str(error)})
-        if error is None and self._away_since_s is not None:
-            lasted_s = round(now_s - self._away_since_s, 1)
-            self._away_since_s = None
+        if error is None and self._unreachable_since_s is not None:
+            lasted_s = round(now_s - self._unreachable_since_s, 1)
+            self._unreachable_since_s = None
             logger.info("API server answers again", extra={"lasted_s": lasted_s})
 
     async def _send(
@@ -205,7 +216,7 @@ class ApiServer:
                     if response.status == 401 and attempt == 1:
                         await self._renew(session)
                         continue
-                    return await _read(response, what=what)
+                    return await _document(response, what=what)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 raise ApiServerUnreachable(f"{what}: {type(error).__name__} {error}") from error
         raise ApiServerUnreachable(f"{what}: the credentials are refused")
@@ -217,7 +228,7 @@ class ApiServer:
         return await self._renew(session)
 
     async def _renew(self, spent: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
-        """Log in again, unless another request has done so since `spent` was handed out."""
+        """Log in again, unless another request has already replaced `spent`."""
         async with self._opening:
             if self._session is not None and self._session is not spent:
                 return self._session
@@ -246,7 +257,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
                 yield line
 
 
-async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
+async def _document(response: aiohttp.ClientResponse, *, what: str) -> Document:
     text = await response.text()
     try:
         document = json.loads(text) if text else {}
@@ -254,4 +265,4 @@ async def _read(response: aiohttp.ClientResponse, *, what: str) -> Document:
         document = {"message": text[:300]}
     if response.status < 400:
         return document if isinstance(document, dict) else {}
-    raise answers.error_of(response, document, what=what)
+    raise responses.error_of(response, document, what=what)

@@ -1,7 +1,8 @@
-"""A live copy of a list of objects: listed, then followed, listed again when the trail is lost.
+"""An informer: a live copy of a list of objects, listed once and followed by a watch.
 
-Protocol: Kubernetes API concepts, "Efficient detection of changes". Unlike an index of kopf's, a
-copy forgets what was deleted while nobody watched.
+It is the only way in which the operator watches Kubernetes. It lists again when the API server has
+dropped the version to go on from, and then removes what was deleted in between.
+Protocol: Kubernetes API concepts, "Efficient detection of changes".
 """
 
 import asyncio
@@ -17,41 +18,54 @@ from app.operator.kubernetes.apiserver import ApiServer, Document
 logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-"""Between attempts while the API server is away: it costs one refused connection."""
+"""Between attempts while the API server is unavailable: each costs one refused connection."""
 DENIED_RETRY_S = 2.0
-"""Between attempts while we are refused: an API server that has just started refuses everybody for
-some seconds, until it has read the Roles."""
+"""Between attempts while access is denied: an API server that has just started denies everything
+for some seconds, until it has read the Roles."""
 PAUSE_S = 0.2
-"""Between two watches, should a proxy end each of them at once."""
+"""Between two watches, in case a proxy ends each of them at once."""
 SERVER_LIMIT_S = 50
-"""The server ends a watch after this, and it goes on with a new request: where nothing happens the
-server may be silent for long (bookmarks are a courtesy), and a dead connection shows only so."""
+"""The API server ends a watch after this time, and a new request continues it. A quiet list may
+send nothing for long (bookmarks are optional), so this is how a dead connection is found."""
 
 Uid = str
 
 
+def is_older(version: str, than: str) -> bool:
+    """Whether a resourceVersion comes before another one; `False` where either is not a number.
+
+    Versions are opaque until Kubernetes 1.35, and numbers in every known server (KEP-5504).
+
+    >>> is_older("9", "10")
+    True
+    >>> is_older("", "10")
+    False
+    """
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
 class Store(Protocol):
-    """Keeps what watches hear; several may share one (a watch for each namespace)."""
+    """Keeps the objects of one or several informers (one informer for each namespace)."""
 
     def put(self, uid: Uid, document: Document) -> None:
-        """This object is new or has changed."""
+        """Keep a new or changed object."""
 
     def remove(self, uid: Uid) -> None:
-        """This object is gone."""
+        """Remove a deleted object, if it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What is watched: a list's path, and what it is called in messages."""
+    """What is watched: the path of a list, and its name in messages."""
 
     name: str
     path: str
     is_optional: bool = False
-    """Without the right to watch it the operator lacks a comfort, not a sense."""
+    """The operator works without the right to watch it."""
 
 
-class Watch:
-    """Follows one collection until it is cancelled."""
+class Informer:
+    """Keeps the copy of one collection until it is cancelled."""
 
     def __init__(
         self, server: ApiServer, collection: Collection, store: Store, *, clock: Callable[[], float]
@@ -64,7 +78,7 @@ class Watch:
         self._known: set[Uid] = set()
         self._lost_at_s: float | None = None
         self.denial = ""
-        """What a Role keeps from us, where that is needed; empty otherwise."""
+        """The missing right, where the collection is needed; empty otherwise."""
 
     @property
     def is_listed(self) -> bool:
@@ -72,18 +86,18 @@ class Watch:
         return self._listed.is_set()
 
     async def listed(self) -> None:
-        """Return when the copy was complete for the first time (or never will be: optional)."""
+        """Return when the copy is complete for the first time, or is optional and denied."""
         await self._listed.wait()
 
     @property
     def lost_for_s(self) -> float | None:
-        """For how long the copy was not kept; `None` when it is, or need not be."""
+        """For how long the copy has been out of date; `None` when it is current or optional."""
         if self._lost_at_s is None or self.collection.is_optional:
             return None
         return self._clock() - self._lost_at_s
 
     async def run(self) -> None:
-        """List and follow, for ever."""
+        """List and watch until cancelled."""
         while True:
             try:
                 version: str | None = await self._list()
@@ -93,7 +107,7 @@ class Watch:
             except (AccessDenied, NotFound) as error:
                 await self._denied(error)
             except CeleriacError as error:
-                # The client tells of the outage, once for all watches.
+                # The client logs the outage, once for all informers.
                 await self._lost(error, level=logging.DEBUG, retry_s=RETRY_S)
 
     async def _list(self) -> str:
@@ -107,15 +121,15 @@ class Watch:
         for uid in self._known - listed:
             self._store.remove(uid)
         self._known = listed
-        self._found()
+        self._recovered()
         self._listed.set()
         return version
 
     async def _follow(self, version: str) -> str | None:
-        """Follow one watch to its end; the version to go on from, or `None` to list again."""
+        """Follow one watch to its end; the version to continue from, or `None` to list again."""
         async with contextlib.aclosing(self._events(version)) as events:
             async for event in events:
-                self._found()
+                self._recovered()
                 document = event["object"]
                 if event["type"] == "ERROR":
                     logger.info("watch expired", extra={"collection": self.collection.name})
@@ -142,16 +156,16 @@ class Watch:
             self._known.discard(uid)
             self._store.remove(uid)
 
-    def _found(self) -> None:
+    def _recovered(self) -> None:
         if self._lost_at_s is not None and self.denial:
             lost_s = round(self._clock() - self._lost_at_s, 1)
             fields = {"collection": self.collection.name, "lost_s": lost_s}
-            logger.info("watch goes on", extra=fields)
+            logger.info("watch resumed", extra=fields)
         self._lost_at_s = None
         self.denial = ""
 
     async def _lost(self, error: CeleriacError, *, level: int, retry_s: float) -> None:
-        """Tell once of each loss, and wait for the next attempt."""
+        """Log each loss once, and wait for the next attempt."""
         is_denied = isinstance(error, AccessDenied | NotFound) and not self.collection.is_optional
         is_news = self._lost_at_s is None or is_denied is not bool(self.denial)
         self.denial = f"the operator may not read {self.collection.name}: {error}" * is_denied
@@ -159,7 +173,7 @@ class Watch:
             self._lost_at_s = self._clock()
         if is_news:
             fields = {"collection": self.collection.name, "error": str(error)}
-            logger.log(level, "watch is lost, the last known state is used", extra=fields)
+            logger.log(level, "watch lost, the last known state is used", extra=fields)
         await asyncio.sleep(retry_s)
 
     async def _denied(self, error: CeleriacError) -> None:

@@ -1,4 +1,4 @@
-"""What the API server's refusals mean: our errors, and what became of a write."""
+"""Error responses of the API server as our errors, and the outcomes of writes."""
 
 import re
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from app.errors import (
 
 
 class WriteOutcome(StrEnum):
-    """What became of a write."""
+    """The outcome of a write, a label of `celeriac_operator_writes_total`."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """By validation, an admission policy or a quota."""
+    """Rejected by validation, an admission policy or a quota."""
     DENIED = "denied"
     """A Role lacks a rule."""
     CONFLICT = "conflict"
@@ -44,7 +44,7 @@ OnWrite = Callable[[str, WriteOutcome], None]
 
 
 def written_resource(path: str) -> str:
-    """What a write changes, in one word.
+    """The resource that a write changes, in one word.
 
     >>> written_resource("/apis/apps/v1/namespaces/shop/deployments/worker/scale")
     'scale'
@@ -58,13 +58,13 @@ def written_resource(path: str) -> str:
 
 
 def outcome_of(error: CeleriacError) -> WriteOutcome:
-    """What became of a write that has failed."""
+    """The outcome of a write that failed."""
     found = (outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))
     return next(found, WriteOutcome.UNREACHABLE)
 
 
-def words(error: CeleriacError) -> str:
-    """What the server said, without the request that it answered."""
+def server_message(error: CeleriacError) -> str:
+    """The message of the API server, without the request in front of it."""
     return str(error).partition(": ")[2]
 
 
@@ -78,24 +78,24 @@ _ERRORS: dict[int, type[CeleriacError]] = {
     415: InvalidInput,
     422: InvalidInput,
 }
-"""All others can heal by themselves: 401 by a new token, 410 by a new list, 5xx by waiting."""
+"""All other codes are temporary: 401 until a new token, 410 until a new list, 5xx."""
 
 _LACKS_A_RULE = re.compile(r'User "[^"]*" cannot ')
-"""What every authorizer of Kubernetes says; a quota or an admission policy that answers 403 too
-says something else."""
+"""The text of every authorizer of Kubernetes. Quotas and admission policies answer 403 too, with
+other texts."""
 
 
 def error_of(response: aiohttp.ClientResponse, document: Any, *, what: str) -> CeleriacError:
-    """What an answer of 400 and above means to us."""
+    """The error for a response with a status of 400 or above."""
     status = document if isinstance(document, dict) else {}
-    said = str(status.get("message") or response.reason)
-    message = f"{what}: {said}"
+    text = str(status.get("message") or response.reason)
+    message = f"{what}: {text}"
     match response.status:
         case 403:
-            is_denied = "kind" not in status or _LACKS_A_RULE.search(said) is not None
+            is_denied = "kind" not in status or _LACKS_A_RULE.search(text) is not None
             return AccessDenied(message) if is_denied else InvalidInput(message)
         case 422 if status.get("details") == {}:
-            # A failed "test" of a JSON patch. Whatever validates or admits names what it refuses.
+            # A failed "test" of a JSON patch: validation and admission name what they reject.
             return Conflict(message)
         case 429:
             retry_after = response.headers.get("Retry-After", "")

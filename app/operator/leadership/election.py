@@ -1,7 +1,7 @@
-"""One operator acts on a namespace at a time; others stand by, with their watches warm.
+"""One operator acts on a namespace at a time; others stand by, with their caches complete.
 
-A Lease for each namespace that is served, held in alphabetical order: two operators that serve the
-same two namespaces cannot each wait for the other. The loop runs while all of them are held.
+There is a Lease for each served namespace. They are taken in alphabetical order, so that two
+operators of the same two namespaces cannot wait for each other. The loop runs while all are held.
 """
 
 import asyncio
@@ -9,12 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
+from app.control.loop import Loop
 from app.errors import AccessDenied, CeleriacError, Conflict, NotFound
-from app.operator.kubernetes.apiserver import ApiServer
+from app.operator.kubernetes.apiserver import ApiServer, object_path
 from app.operator.leadership import lease
 from app.operator.leadership.lease import LeaseStep, ObservedLease
-from app.operator.resources import workload_kinds as kinds
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +45,23 @@ class HeldLease:
         self._seen: ObservedLease | None = None
         self._renewed_at_s: float | None = None
         self.terms = 0
-        """How often it came from another holder, or from none, to us."""
+        """How often this process has acquired it."""
 
     @property
     def left_s(self) -> float:
-        """For how long we may still act on it."""
+        """For how long this process may still act on it."""
         if self._renewed_at_s is None:
             return 0.0
         return max(0.0, self._renewed_at_s + lease.RENEW_DEADLINE_S - self._clock())
 
     @property
     def other_holder(self) -> str:
-        """Who else holds it; empty where nobody does."""
+        """Another process that holds it; empty if there is none."""
         found = self._seen
         return found.holder if found is not None and found.holder != self._me else ""
 
     async def attempt(self) -> None:
-        """Renew it, or take it where nobody holds it. Raises as the API server's client does."""
+        """Renew it, or take it if it is free. Raises as `ApiServer` does."""
         if self._seen is None or self.left_s == 0:
             await self._read()
         began_at_s = self._clock()
@@ -73,7 +74,7 @@ class HeldLease:
             await self._read()
 
     async def release(self) -> None:
-        """Give it back."""
+        """Release it for a successor."""
         if self._seen is not None and self.left_s > 0:
             self._renewed_at_s = None
             body = lease.release(self._seen, now=datetime.now(UTC))
@@ -93,7 +94,7 @@ class HeldLease:
                 return
         if step is not LeaseStep.RENEW:
             self.terms += 1
-        self._seen = lease.seen(self._seen, answer, now_s=self._clock())
+        self._seen = lease.observed(self._seen, answer, now_s=self._clock())
         self._renewed_at_s = began_at_s
 
     async def _read(self) -> None:
@@ -102,16 +103,16 @@ class HeldLease:
         except NotFound:
             self._seen = None
         else:
-            self._seen = lease.seen(self._seen, document, now_s=self._clock())
+            self._seen = lease.observed(self._seen, document, now_s=self._clock())
         if self._seen is None or self._seen.holder != self._me:
             self._renewed_at_s = None
 
     def _path(self, name: str = "") -> str:
-        return kinds.path(API_VERSION, "leases", namespace=self.namespace, name=name)
+        return object_path(API_VERSION, "leases", namespace=self.namespace, name=name)
 
 
 class Leadership:
-    """Holds the leases of this process, or waits for them."""
+    """Holds the Leases of this process, or waits for them."""
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class Leadership:
         on_change: Callable[[float], None] = lambda is_leading: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`takes_over` takes the leases from whoever holds them, and keeps them for a while."""
+        """`takes_over` takes the Leases from their holders, and holds them a little longer."""
         self._on_change = on_change
         self._leases = [
             HeldLease(server, name, me=me, clock=clock, takes_over=takes_over)
@@ -131,9 +132,9 @@ class Leadership:
         ]
         self._changed = asyncio.Condition()
         self._is_leading = False
-        self._told = ""
+        self._logged = ""
         self.problem = ""
-        """Why it can be neither held nor waited for; empty when it can."""
+        """The missing right, if the Role does not allow Leases; empty otherwise."""
 
     @property
     def is_leading(self) -> bool:
@@ -147,7 +148,7 @@ class Leadership:
 
     @property
     def holders(self) -> dict[str, str]:
-        """Who else holds which namespace."""
+        """The other processes that hold a Lease, by namespace."""
         return {each.namespace: each.other_holder for each in self._leases if each.other_holder}
 
     async def gained(self) -> None:
@@ -156,12 +157,12 @@ class Leadership:
             await self._changed.wait_for(lambda: self._is_leading)
 
     async def lost(self) -> None:
-        """Return when this process does not lead any more."""
+        """Return when this process no longer leads."""
         async with self._changed:
             await self._changed.wait_for(lambda: not self._is_leading)
 
     async def run(self) -> None:
-        """Hold or wait, for ever."""
+        """Hold the Leases or wait for them, until cancelled."""
         while True:
             left_s = min(each.left_s for each in self._leases)
             try:
@@ -177,7 +178,7 @@ class Leadership:
             await self._publish()
 
     async def release(self) -> None:
-        """Give all of them back: a successor that stands by goes on at once."""
+        """Release all Leases: a successor that stands by takes over at once."""
         self._is_leading = False
         self._on_change(False)  # noqa: FBT003  # a gauge of one value
         for each in self._leases:
@@ -200,24 +201,83 @@ class Leadership:
     async def _publish(self) -> None:
         is_leading = self.is_leading
         if is_leading:
-            self._tell("operator leads", namespaces=sorted(each.namespace for each in self._leases))
+            self._log_once(
+                "operator leads", namespaces=sorted(each.namespace for each in self._leases)
+            )
         elif self.holders:
-            self._tell("operator stands by", holders=self.holders)
+            self._log_once("operator stands by", holders=self.holders)
         async with self._changed:
             if is_leading is not self._is_leading:
                 self._is_leading = is_leading
                 if not is_leading and not self.holders:
-                    self._tell("operator does not act: its lease could not be renewed")
+                    self._log_once("operator does not act: its lease could not be renewed")
                 self._on_change(is_leading)
                 self._changed.notify_all()
 
-    def _tell(self, event: str, **fields: object) -> None:
-        """Log what is so, once."""
+    def _log_once(self, event: str, **fields: object) -> None:
+        """Log an event, unless it was the last one logged."""
         key = f"{event} {fields.get('holders', '')}"
-        if key != self._told:
-            self._told = key
+        if key != self._logged:
+            self._logged = key
             logger.info(event, extra=fields)
 
 
 def _fields(held: HeldLease, error: Exception) -> dict[str, object]:
     return {"namespace": held.namespace, "error": str(error) or type(error).__name__}
+
+
+class Unopposed:
+    """The leadership of a process that writes nothing (a dry run): it always leads."""
+
+    terms = 0
+    is_leading = True
+    problem = ""
+
+    async def gained(self) -> None:
+        return
+
+    async def lost(self) -> None:
+        await asyncio.Event().wait()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def release(self) -> None:
+        return
+
+
+class LeadershipTerms(Protocol):
+    """When this process may act."""
+
+    @property
+    def terms(self) -> int: ...
+
+    async def gained(self) -> None: ...
+
+    async def lost(self) -> None: ...
+
+
+async def lead(leadership: LeadershipTerms, loop: Loop, *, on_lost: Callable[[], None]) -> None:
+    """Run the loop whenever this process leads, until cancelled.
+
+    The loop keeps its memory, unless another operator may have acted in between.
+    """
+    term: int | None = None
+    while True:
+        await leadership.gained()
+        if term == leadership.terms:
+            loop.rewrite()
+        elif term is not None:
+            loop.forget()
+        term = leadership.terms
+        running = asyncio.create_task(loop.run(), name="loop")
+        lost = asyncio.create_task(leadership.lost(), name="lost leadership")
+        try:
+            await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (running, lost):
+                task.cancel()
+            await asyncio.gather(running, lost, return_exceptions=True)
+        if not running.cancelled():
+            running.result()
+        on_lost()

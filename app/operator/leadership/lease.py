@@ -1,7 +1,7 @@
-"""Who may act on the pools of a namespace: what a Lease says, and what to do about it. Pure.
+"""The Lease that allows an operator to act on a namespace: the next step, and its patches. Pure.
 
-The algorithm is that of Kubernetes' own components. Moments in a Lease are never compared with the
-clock of this machine: what counts is for how long *we* have seen it unchanged.
+The algorithm is that of Kubernetes' own components. Times in a Lease are never compared with the
+clock of this machine: a Lease expires when *we* have seen it unchanged for its duration.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,15 @@ from typing import Any
 Document = dict[str, Any]  # JSON as the API server sends it
 
 NAME = "celeriac-operator"
-"""The same for every installation, so that any two operators of a namespace see each other."""
+"""The same for every installation, so that all operators of a namespace share it."""
 DURATION_S = 15
 RENEW_DEADLINE_S = 10.0
-"""A holder that could not renew for this long stops: before anyone else may start."""
+"""A holder that could not renew it for this long stops, before another one may start."""
 LAST_DURATION_S = 30
-"""After its workers were woken for good, a namespace is left alone for this long: meanwhile the
-operator is uninstalled."""
+"""The duration after `--release`: no operator acts while the last one is uninstalled."""
 RETRY_S = 2.0
 STANDBY_RETRY_S = 1.0
-"""A lease that was released is taken within this."""
+"""A released Lease is taken within this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +31,15 @@ class ObservedLease:
     version: str
     """The object's resourceVersion."""
     renewed: str
-    """As its holder wrote it; only compared with itself."""
+    """The time that its holder wrote, only compared with itself."""
     duration_s: float
     transitions: int
     since_s: float
-    """Since when we have seen exactly this, by our own monotonic clock."""
+    """When this state was first seen, by our own monotonic clock."""
 
 
 class LeaseStep(StrEnum):
-    """What to do about a lease now."""
+    """The next step for a Lease."""
 
     CREATE = "create"
     RENEW = "renew"
@@ -48,8 +47,8 @@ class LeaseStep(StrEnum):
     WAIT = "wait"
 
 
-def seen(before: ObservedLease | None, document: Document, *, now_s: float) -> ObservedLease:
-    """Read a Lease; one that has not been renewed since keeps its moment."""
+def observed(before: ObservedLease | None, document: Document, *, now_s: float) -> ObservedLease:
+    """Read a Lease; one that has not been renewed keeps the time at which it was first seen."""
     spec, meta = document.get("spec") or {}, document["metadata"]
     holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
     is_same = before is not None and (before.holder, before.renewed) == (holder, renewed)
@@ -66,7 +65,7 @@ def seen(before: ObservedLease | None, document: Document, *, now_s: float) -> O
 def step(
     found: ObservedLease | None, *, me: str, now_s: float, takes_over: bool = False
 ) -> LeaseStep:
-    """What to do: `found` is `None` where there is no Lease. `takes_over` waits for no holder."""
+    """The next step. `found` is `None` if there is no Lease; `takes_over` ignores the holder."""
     if found is None:
         return LeaseStep.CREATE
     if found.holder == me:
@@ -77,13 +76,13 @@ def step(
 
 
 def created(*, me: str, now: datetime, duration_s: int = DURATION_S) -> Document:
-    """A new Lease of ours."""
+    """A new Lease of this process."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": NAME},
         "spec": _spec(me, now, transitions=0, duration_s=duration_s)
-        | {"acquireTime": _moment(now)},
+        | {"acquireTime": _rfc3339(now)},
     }
 
 
@@ -95,12 +94,12 @@ def renewal(
     transitions = found.transitions if is_ours else found.transitions + 1
     spec = _spec(me, now, transitions=transitions, duration_s=duration_s)
     if not is_ours:
-        spec["acquireTime"] = _moment(now)
+        spec["acquireTime"] = _rfc3339(now)
     return {"metadata": {"resourceVersion": found.version}, "spec": spec}
 
 
 def release(found: ObservedLease, *, now: datetime) -> Document:
-    """A merge patch that gives a Lease back, for a successor to take at once."""
+    """A merge patch that releases a Lease, so that a successor can take it at once."""
     spec = _spec("", now, transitions=found.transitions, duration_s=1)
     return {"metadata": {"resourceVersion": found.version}, "spec": spec}
 
@@ -109,10 +108,10 @@ def _spec(holder: str, now: datetime, *, transitions: int, duration_s: int) -> D
     return {
         "holderIdentity": holder,
         "leaseDurationSeconds": duration_s,
-        "renewTime": _moment(now),
+        "renewTime": _rfc3339(now),
         "leaseTransitions": transitions,
     }
 
 
-def _moment(now: datetime) -> str:
+def _rfc3339(now: datetime) -> str:
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

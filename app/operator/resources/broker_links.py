@@ -1,4 +1,4 @@
-"""Finds the broker of a pool, and keeps one connection for all pools that share it."""
+"""The broker of each pool: one connection for all pools that share it."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -21,12 +21,12 @@ from app.operator.resources.secrets import SecretKey, Secrets
 from app.queues import QueueName
 
 UNUSED_S = 300.0
-"""A connection that no pool has asked for is closed after this (its URL was rotated away)."""
+"""A connection that no pool uses is closed after this time (its URL was replaced)."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What makes two pools share a connection."""
+class _BrokerTarget:
+    """Two pools with equal values share a connection."""
 
     address: Address
     key_prefix: str
@@ -34,13 +34,15 @@ class _Place:
 
 
 @lru_cache(maxsize=1024)
-def _place(url: str, sentinel: SentinelEntry, key_prefix: str, exchanges: Exchanges) -> _Place:
-    """Asked for each pool at each tick: the same object, so that it is found by identity."""
-    return _Place(addresses.parse_address(url, sentinel=sentinel), key_prefix, exchanges)
+def _target(
+    url: str, sentinel: SentinelEntry, key_prefix: str, exchanges: Exchanges
+) -> _BrokerTarget:
+    """Called for each pool at each tick; equal arguments give the same object."""
+    return _BrokerTarget(addresses.parse_address(url, sentinel=sentinel), key_prefix, exchanges)
 
 
-class _Connected:
-    """One open link. It remembers whether its last reading failed."""
+class _OpenLink:
+    """An open link, and whether its last reading failed."""
 
     def __init__(self, link: Link, key: BrokerKey) -> None:
         self._link = link
@@ -74,32 +76,32 @@ class KubernetesBrokers:
         clock: Callable[[], float],
         has_revocations: bool = True,
     ) -> None:
-        """Without `has_revocations` workers that start are told nothing: a dry run is silent."""
+        """Without `has_revocations` no revoked ids are sent to workers that start (a dry run)."""
         self._has_revocations = has_revocations
         self._secrets = secrets
         self._own_url = own_url
         self._url_for_all = url_for_all
         self._own_sentinel = own_sentinel
         self._clock = clock
-        self._connected: dict[_Place, _Connected] = {}
-        self._last: dict[SecretKey, _Place] = {}
+        self._connected: dict[_BrokerTarget, _OpenLink] = {}
+        self._last: dict[SecretKey, _BrokerTarget] = {}
 
     async def find(self, pool: WorkerPool) -> Broker:
         """The broker of a pool. Raises `PoolProblem` (`BROKER_UNKNOWN`)."""
-        place = await self._find_place(pool)
-        if place not in self._connected:
+        target = await self._find_target(pool)
+        if target not in self._connected:
             await self._close_unused()
-        connected = self._connected.get(place)  # now: another pool may have come first meanwhile
+        connected = self._connected.get(target)  # now: another pool may have come first meanwhile
         if connected is None:
             link = Link(
-                place.address,
-                key_prefix=place.key_prefix,
-                exchanges=place.exchanges,
+                target.address,
+                key_prefix=target.key_prefix,
+                exchanges=target.exchanges,
                 clock=self._clock,
                 has_revocations=self._has_revocations,
             )
-            connected = _Connected(link, self._new_key(place))
-            self._connected[place] = connected
+            connected = _OpenLink(link, self._new_key(target))
+            self._connected[target] = connected
             link.open()
         connected.used_at_s = self._clock()
         return connected.broker
@@ -109,7 +111,7 @@ class KubernetesBrokers:
         await asyncio.gather(*(each.close() for each in self._connected.values()))
         self._connected.clear()
 
-    async def _find_place(self, pool: WorkerPool) -> _Place:
+    async def _find_target(self, pool: WorkerPool) -> _BrokerTarget:
         if self._url_for_all is not None:
             url = self._url_for_all.get_secret_value()
             return self._parsed(url, self._own_sentinel, pool, source="the URL of --broker-url")
@@ -122,11 +124,11 @@ class KubernetesBrokers:
         is_suspect = last is not None and last.is_failing
         url = await self._secrets.value(key, is_suspect=is_suspect)
         sentinel = await self._sentinel(pool.spec.broker.sentinel, key, is_suspect=is_suspect)
-        place = self._parsed(url, sentinel, pool, source=str(key))
-        if is_suspect and self._last[key] != place:
+        target = self._parsed(url, sentinel, pool, source=str(key))
+        if is_suspect and self._last[key] != target:
             await self._retire(self._last[key])
-        self._last[key] = place
-        return place
+        self._last[key] = target
+        return target
 
     async def _sentinel(
         self, spec: SentinelSpec | None, url_key: SecretKey, *, is_suspect: bool
@@ -149,35 +151,35 @@ class KubernetesBrokers:
 
     def _parsed(
         self, url: str, sentinel: SentinelEntry, pool: WorkerPool, *, source: str
-    ) -> _Place:
+    ) -> _BrokerTarget:
         broker = pool.spec.broker
         master_name = broker.master_name or sentinel.master_name
         try:
-            return _place(
+            return _target(
                 url,
                 replace(sentinel, master_name=master_name),
                 broker.key_prefix,
                 broker.exchanges,
             )
         except InvalidInput as error:
-            message = f"{source} is no broker URL: {error}"
+            message = f"{source} is not a broker URL: {error}"
             raise PoolProblem(ProblemReason.BROKER_UNKNOWN, message) from error
 
-    def _new_key(self, place: _Place) -> BrokerKey:
-        """Unlike for unlike places, also where only a password tells them apart."""
-        user = f"{place.address.username}@" if place.address.username else ""
-        prefix = f" {place.key_prefix}" if place.key_prefix else ""
-        named = place.exchanges != CELERY_EXCHANGES
-        exchanges = f" {place.exchanges.events} {place.exchanges.control}" if named else ""
-        text = f"{user}{place.address}/{place.address.db}{prefix}{exchanges}"
+    def _new_key(self, target: _BrokerTarget) -> BrokerKey:
+        """A different key for each target, even where only the password differs."""
+        user = f"{target.address.username}@" if target.address.username else ""
+        prefix = f" {target.key_prefix}" if target.key_prefix else ""
+        named = target.exchanges != CELERY_EXCHANGES
+        exchanges = f" {target.exchanges.events} {target.exchanges.control}" if named else ""
+        text = f"{user}{target.address}/{target.address.db}{prefix}{exchanges}"
         taken = {each.broker.key for each in self._connected.values()}
         names = [text, *(f"{text} ({number})" for number in range(2, len(taken) + 2))]
         return BrokerKey(next(name for name in names if name not in taken))
 
-    async def _retire(self, place: _Place) -> None:
-        """Close a connection that failed and that its Secret names no more: it would go on trying
-        to log in. A pool that still needs it opens it again."""
-        connected = self._connected.pop(place, None)
+    async def _retire(self, target: _BrokerTarget) -> None:
+        """Close a failing connection that its Secret no longer names: it would keep trying to log
+        in. A pool that still needs it opens it again."""
+        connected = self._connected.pop(target, None)
         if connected is not None:
             await connected.close()
 

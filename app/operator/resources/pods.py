@@ -1,4 +1,4 @@
-"""Pods as replicas: what the loop wants to know of each, found by the selector of a target."""
+"""Pods as replicas: parsed, indexed by label, and found by the selector of a target."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from app.broker.model import NodeName
 from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
 from app.operator.kubernetes.apiserver import Document
 from app.operator.kubernetes.informer import Uid
-from app.operator.resources import annotations as names
+from app.operator.resources import well_known
 from app.operator.resources.selectors import Selector
 
 HOSTNAME_LIMIT = 63
@@ -33,7 +33,7 @@ class Pod:
     owner_uid: str
     instance: Instance
     is_first_to_go: bool = False
-    """It has our price: a ReplicaSet that shrinks takes it before its ready peers."""
+    """It has our deletion cost: a ReplicaSet that shrinks removes it before its ready peers."""
 
 
 def parse_pod(document: Document) -> Pod | None:
@@ -52,7 +52,7 @@ def parse_pod(document: Document) -> Pod | None:
         labels={sys.intern(key): sys.intern(value) for key, value in labels.items()},
         owner_kind=owner.get("kind", ""),
         owner_uid=owner.get("uid", ""),
-        is_first_to_go=annotations.get(names.DELETION_COST) == names.FIRST_TO_GO,
+        is_first_to_go=annotations.get(well_known.DELETION_COST) == well_known.FIRST_TO_GO,
         instance=Instance(
             name=InstanceName(meta["name"]),
             is_ready=_is_ready(status),
@@ -82,15 +82,14 @@ def _is_ready(status: Mapping[str, object]) -> bool:
 
 
 def _host(name: str, spec: Mapping[str, object]) -> str:
-    """What `gethostname()` says inside the pod."""
+    """The result of `gethostname()` inside the pod."""
     if spec.get("hostNetwork"):
         return str(spec.get("nodeName") or "")
     return str(spec.get("hostname") or name[:HOSTNAME_LIMIT].rstrip("-."))
 
 
 def _started_at_s(status: Document) -> float | None:
-    """Of the container that was started last: a pod may wait for its image, and a container may
-    have been started again."""
+    """The start of the newest container: a pod may wait for its image, and containers restart."""
     running = ((each.get("state") or {}).get("running") for each in _containers(status))
     starts = [_moment(each.get("startedAt")) for each in running if each]
     known = [at_s for at_s in starts if at_s is not None]
@@ -102,7 +101,7 @@ def _containers(status: Document) -> Sequence[Document]:
 
 
 def _template(labels: Mapping[str, str]) -> str:
-    """Of a Deployment or a StatefulSet: which of its revisions the pod was made from."""
+    """The revision of its Deployment or StatefulSet that the pod was created from."""
     return labels.get("pod-template-hash") or labels.get("controller-revision-hash") or ""
 
 
@@ -112,7 +111,7 @@ def _ordinal(name: str, *, owner_kind: str) -> int | None:
 
 
 def _mark(annotations: Mapping[str, str]) -> DrainMark | None:
-    since_s = _moment(annotations.get(names.DRAINING_SINCE))
+    since_s = _moment(annotations.get(well_known.DRAINING_SINCE))
     if since_s is None:
         return None
     return DrainMark(since_s=since_s, cancelled=_cancelled(annotations))
@@ -122,15 +121,15 @@ _CANCELLED = TypeAdapter(dict[NodeName, Cancelled])
 
 
 def _cancelled(annotations: Mapping[str, str]) -> Mapping[NodeName, Cancelled]:
-    """What cannot be read says nothing: no worker is given a queue that it may not know."""
+    """An unreadable record is ignored: no worker is given a queue that it may not know."""
     try:
-        return _CANCELLED.validate_json(annotations.get(names.CANCELLED_CONSUMERS, "{}"))
+        return _CANCELLED.validate_json(annotations.get(well_known.CANCELLED_CONSUMERS, "{}"))
     except ValidationError:
         return {}
 
 
 def _cancelled_text(cancelled: Mapping[NodeName, Cancelled]) -> str | None:
-    """The value of the annotation, the same for the same record."""
+    """The value of the annotation; equal records give equal texts."""
     if not cancelled:
         return None
     record = {
@@ -140,21 +139,21 @@ def _cancelled_text(cancelled: Mapping[NodeName, Cancelled]) -> str | None:
 
 
 def mark_patch(mark: DrainMark | None, *, pool: str) -> Document:
-    """A merge patch of a pod (RFC 7386) that sets our mark, or takes it off.
+    """A merge patch of a pod (RFC 7386) that sets or removes our mark.
 
-    What was cancelled stays written when the mark is taken off.
+    The cancelled consumers stay recorded when the mark is removed.
     """
     annotations: dict[str, str | None]
     if mark is None:
-        annotations = {names.DRAINING_SINCE: None, names.DELETION_COST: None}
+        annotations = {well_known.DRAINING_SINCE: None, well_known.DELETION_COST: None}
     else:
         since = datetime.fromtimestamp(mark.since_s, tz=UTC)
         annotations = {
-            names.DRAINING_SINCE: since.isoformat(timespec="milliseconds"),
-            names.CANCELLED_CONSUMERS: _cancelled_text(mark.cancelled),
+            well_known.DRAINING_SINCE: since.isoformat(timespec="milliseconds"),
+            well_known.CANCELLED_CONSUMERS: _cancelled_text(mark.cancelled),
         }
     label = pool[:63].rstrip("-.") if mark is not None else None
-    return {"metadata": {"labels": {names.DRAINING: label}, "annotations": annotations}}
+    return {"metadata": {"labels": {well_known.DRAINING: label}, "annotations": annotations}}
 
 
 def _moment(text: object) -> float | None:
@@ -165,9 +164,9 @@ def _moment(text: object) -> float | None:
 
 
 def removal_of(pods: Iterable[Pod], *, kind: str) -> Removal:
-    """Which of its pods a target gives up first, by who owns them (by its kind where it has none).
+    """Which pods a target removes first, by their owner (by the target's kind without pods).
 
-    In the middle of a rollout a Deployment shrinks two ReplicaSets in proportion: nobody can tell.
+    During a rollout a Deployment shrinks two ReplicaSets in proportion, so the order is unknown.
     """
     owners = {(pod.owner_kind, pod.owner_uid) for pod in pods if not pod.instance.is_ending}
     kinds = {owner_kind for owner_kind, _ in owners} or {_OWNER_OF_KIND.get(kind, kind)}
@@ -184,13 +183,13 @@ _Pair = tuple[str, str, str]  # namespace, label, value
 
 
 class PodStore:
-    """All pods within the operator's reach, found by label in constant time."""
+    """All pods of the served namespaces, found by label in constant time."""
 
     def __init__(self) -> None:
         self._pods: dict[Uid, Pod] = {}
         self._by_pair: dict[_Pair, dict[Uid, Pod]] = {}
         self._by_namespace: defaultdict[str, dict[Uid, Pod]] = defaultdict(dict)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def put(self, uid: Uid, document: Document) -> None:
         self.remove(uid)
@@ -198,7 +197,7 @@ class PodStore:
         if pod is None:
             return
         self._pods[uid] = pod
-        self._news.set()
+        self._changed.set()
         self._by_namespace[pod.namespace][uid] = pod
         for pair in self._known_pairs(pod):
             self._by_pair[pair][uid] = pod
@@ -207,30 +206,30 @@ class PodStore:
         pod = self._pods.pop(uid, None)
         if pod is None:
             return
-        self._news.set()
+        self._changed.set()
         del self._by_namespace[pod.namespace][uid]
         for pair in self._known_pairs(pod):
             del self._by_pair[pair][uid]
 
     def matching(self, namespace: str, selector: Selector) -> tuple[Pod, ...]:
-        """The pods that a selector selects, in the order of their names."""
+        """The pods that match a selector, sorted by name."""
         candidates = [self._with_pair((namespace, *pair)) for pair in selector.pairs]
         smallest = min(candidates, key=len, default=self._by_namespace.get(namespace, {}))
         found = (pod for pod in smallest.values() if selector.matches(pod.labels))
         return tuple(sorted(found, key=lambda pod: pod.instance.name))
 
-    async def priced(self, uid: Uid, *, is_first_to_go: bool) -> None:
-        """Return when the pod is known to have our price (or not to have it), or is gone."""
+    async def cost_seen(self, uid: Uid, *, is_first_to_go: bool) -> None:
+        """Return when the cache shows the pod with our deletion cost (or without it), or no pod."""
         while (pod := self._pods.get(uid)) and pod.is_first_to_go != is_first_to_go:
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     def _known_pairs(self, pod: Pod) -> list[_Pair]:
         pairs = ((pod.namespace, key, value) for key, value in pod.labels.items())
         return [pair for pair in pairs if pair in self._by_pair]
 
     def _with_pair(self, pair: _Pair) -> Mapping[Uid, Pod]:
-        """The pods with a label; from its second use on that is one look-up."""
+        """The pods with a label; indexed from its first use on."""
         if pair not in self._by_pair:
             namespace, key, value = pair
             self._by_pair[pair] = {

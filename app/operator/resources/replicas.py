@@ -1,66 +1,49 @@
 """Pods as the replicas of a pool: the `Replicas` of the loop.
 
-Reads come from watches; writes are one patch of `/scale` and the marks on pods.
+Reads come from caches. Writes are a patch of `/scale`, and drain marks on pods.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
-from app.operator.kubernetes import responses as answers
-from app.operator.kubernetes.apiserver import ApiServer, Document, Patch
-from app.operator.kubernetes.informer import Watch
-from app.operator.resources import annotations as names
-from app.operator.resources import pods, scale
-from app.operator.resources import workload_kinds as kinds
-from app.operator.resources.autoscalers import AutoscalerStore
-from app.operator.resources.pods import Pod, PodStore
-from app.operator.resources.scale import Scale, ScaleStore, TargetKey
+from app.operator.kubernetes import responses
+from app.operator.kubernetes.apiserver import ApiServer, Document, Patch, object_path
+from app.operator.resources import pods, scale, well_known
+from app.operator.resources.cluster_caches import Caches
+from app.operator.resources.pods import Pod
+from app.operator.resources.scale import Scale, TargetKey
 from app.operator.resources.selectors import Selector
-from app.operator.resources.workload_kinds import Kinds
+from app.operator.resources.workload_kinds import ScalableKinds
 
 ECHO_S = 2.0
-"""How long the watch may take to tell of our own patch of a pod."""
+"""How long the cache may take to show our own patch of a pod."""
 STALE_S = 60.0
-"""After so long without word from the API server the last known state is not acted upon."""
+"""A state that has been out of date for longer is not acted upon."""
 
 Names = Collection[InstanceName]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What watches keep for the operator."""
-
-    pods: PodStore
-    scales: Sequence[ScaleStore]
-    autoscalers: AutoscalerStore
-    watches: Sequence[Watch]
-
-    def silent_for_s(self) -> float:
-        """For how long the watch that was lost first has been lost."""
-        return max((watch.lost_for_s or 0.0 for watch in self.watches), default=0.0)
 
 
 class PodReplicas:
     """Targets in Kubernetes and their pods."""
 
-    def __init__(self, server: ApiServer, watched: Watched, *, clock: Callable[[], float]) -> None:
+    def __init__(self, server: ApiServer, caches: Caches, *, clock: Callable[[], float]) -> None:
         self._server = server
-        self._watched = watched
-        self._kinds = Kinds(server, clock=clock)
+        self._caches = caches
+        self._kinds = ScalableKinds(server, clock=clock)
 
     async def read(self, pool: WorkerPool) -> Target:
         """The target of a pool and its pods. Raises `PoolProblem` (`TARGET_…`)."""
         key = _key(pool)
-        self._raise_if_blind()
+        self._raise_if_out_of_date()
         self._raise_if_shared(pool, key)
         found = await self._scale(pool, key)
-        replicas = self._watched.pods.matching(key.namespace, found.selector)
+        replicas = self._caches.pods.matching(key.namespace, found.selector)
         instances = tuple(_counted(pod.instance, found.first_ordinal) for pod in replicas)
         return Target(
             replicas=found.replicas,
@@ -74,13 +57,13 @@ class PodReplicas:
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
     ) -> int:
-        """Write the scale, the costs of the victims before it. Raises `PoolProblem`."""
+        """Write the deletion costs of the victims, then the scale. Raises `PoolProblem`."""
         key = _key(pool)
         found = await self._scale(pool, key)
-        own = self._watched.pods.matching(key.namespace, found.selector)
+        own = self._caches.pods.matching(key.namespace, found.selector)
         if replicas < was and pods.removal_of(own, kind=key.kind) is Removal.CHOSEN:
             _raise_if_others_go_first(own, victims)
-            await self._price(key, found.selector, victims)
+            await self._write_costs(key, found.selector, victims)
         path = await self._path(pool, subresource="scale")
         patch = scale.scale_patch(was=was, replicas=replicas)
         try:
@@ -92,7 +75,7 @@ class PodReplicas:
         return written.replicas
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
-        """Label the pods that drain; take label, moment and price off those that do not."""
+        """Mark the pods that drain, and remove mark and deletion cost from those that do not."""
         await asyncio.gather(
             *(
                 self._patch_pod(pool.key.namespace, name, pods.mark_patch(mark, pool=pool.key.name))
@@ -100,16 +83,16 @@ class PodReplicas:
             )
         )
 
-    def _raise_if_blind(self) -> None:
-        silent_for_s = self._watched.silent_for_s()
-        if silent_for_s > STALE_S:
+    def _raise_if_out_of_date(self) -> None:
+        lost_for_s = self._caches.lost_for_s()
+        if lost_for_s > STALE_S:
             raise PoolProblem(
                 ProblemReason.TARGET_UNREACHABLE,
-                f"the API server has not answered for {silent_for_s:.0f} s: nothing is changed",
+                f"the API server has not answered for {lost_for_s:.0f} s: nothing is changed",
             )
 
     def _raise_if_shared(self, pool: WorkerPool, key: TargetKey) -> None:
-        other = self._watched.autoscalers.find(key)
+        other = self._caches.autoscalers.find(key)
         if other is not None and pool.spec.mode is Mode.AUTO:
             raise PoolProblem(
                 ProblemReason.TARGET_SHARED,
@@ -118,12 +101,12 @@ class PodReplicas:
             )
 
     async def _scale(self, pool: WorkerPool, key: TargetKey) -> Scale:
-        for store in self._watched.scales:
+        for store in self._caches.scales:
             if (store.group, store.kind) == (key.group, key.kind):
                 found = store.find(key)
                 break
         else:
-            found = await self._ask_scale(pool, key)
+            found = await self._fetch_scale(pool, key)
         if found is None:
             raise PoolProblem(
                 ProblemReason.TARGET_NOT_FOUND,
@@ -131,7 +114,7 @@ class PodReplicas:
             )
         return found
 
-    async def _ask_scale(self, pool: WorkerPool, key: TargetKey) -> Scale | None:
+    async def _fetch_scale(self, pool: WorkerPool, key: TargetKey) -> Scale | None:
         try:
             return scale.of_scale(
                 await self._server.get(await self._path(pool, subresource="scale"))
@@ -144,37 +127,38 @@ class PodReplicas:
     async def _path(self, pool: WorkerPool, *, subresource: str) -> str:
         reference = pool.spec.scale_target_ref
         plural = await self._kinds.plural(reference)
-        object_path = kinds.path(
+        target_path = object_path(
             reference.api_version, plural, namespace=pool.key.namespace, name=reference.name
         )
-        return f"{object_path}/{subresource}"
+        return f"{target_path}/{subresource}"
 
-    async def _price(self, key: TargetKey, selector: Selector, victims: Names) -> None:
-        """Let exactly the victims go first, and be sure that the controllers have heard of it.
+    async def _write_costs(self, key: TargetKey, selector: Selector, victims: Names) -> None:
+        """Give exactly the victims the lowest deletion cost, and wait until the cache shows it.
 
-        Pods that still drain are marked but not priced: a ReplicaSet would choose among equals. The
-        controllers learn of a price as we do, by a watch, so its echo is waited for.
+        Pods that still drain have a mark and no cost: a ReplicaSet would choose among equals. The
+        controllers see a cost as we do, by a watch, so what our cache shows they can see too.
         """
-        own = self._watched.pods.matching(key.namespace, selector)
+        own = self._caches.pods.matching(key.namespace, selector)
         wrong = [pod for pod in own if pod.is_first_to_go != (pod.instance.name in victims)]
-        await asyncio.gather(*(self._patch_price(pod, victims) for pod in wrong))
+        await asyncio.gather(*(self._patch_cost(pod, victims) for pod in wrong))
         try:
             async with asyncio.timeout(ECHO_S):
                 for pod in wrong:
                     is_victim = pod.instance.name in victims
-                    await self._watched.pods.priced(pod.uid, is_first_to_go=is_victim)
+                    await self._caches.pods.cost_seen(pod.uid, is_first_to_go=is_victim)
         except TimeoutError:
             raise PoolProblem(
-                ProblemReason.SCALE_CONFLICT, f"the pods of {key} are not seen to be priced yet"
+                ProblemReason.SCALE_CONFLICT,
+                f"the deletion costs of {key}'s pods are not in effect yet",
             ) from None
 
-    async def _patch_price(self, pod: Pod, victims: Names) -> None:
-        cost = names.FIRST_TO_GO if pod.instance.name in victims else None
-        patch: Document = {"metadata": {"annotations": {names.DELETION_COST: cost}}}
+    async def _patch_cost(self, pod: Pod, victims: Names) -> None:
+        cost = well_known.FIRST_TO_GO if pod.instance.name in victims else None
+        patch: Document = {"metadata": {"annotations": {well_known.DELETION_COST: cost}}}
         await self._patch_pod(pod.namespace, pod.instance.name, patch)
 
     async def _patch_pod(self, namespace: str, name: InstanceName, patch: Document) -> None:
-        path = kinds.path("v1", "pods", namespace=namespace, name=name)
+        path = object_path("v1", "pods", namespace=namespace, name=name)
         try:
             await self._server.patch(path, patch)
         except NotFound:
@@ -183,20 +167,20 @@ class PodReplicas:
             raise _pod_problem(error, namespace, name) from error
 
     def _remember(self, key: TargetKey, answer: Scale) -> None:
-        for store in self._watched.scales:
+        for store in self._caches.scales:
             if (store.group, store.kind) == (key.group, key.kind):
                 store.written(key, answer)
 
 
 def _counted(instance: Instance, first_ordinal: int) -> Instance:
-    """With an ordinal that counts from 0, as the size of a StatefulSet does."""
+    """With an ordinal that counts from 0, as the replicas of a StatefulSet do."""
     if instance.ordinal is None or first_ordinal == 0:
         return instance
     return replace(instance, ordinal=instance.ordinal - first_ordinal)
 
 
 def _raise_if_others_go_first(own: Iterable[Pod], victims: Sequence[InstanceName]) -> None:
-    """A ReplicaSet that shrinks takes pods that are not ready first, whatever they cost."""
+    """A ReplicaSet that shrinks removes pods that are not ready first, whatever their cost."""
     for pod in own:
         each = pod.instance
         is_at_risk = each.is_started and not each.is_ready and not each.is_ending
@@ -233,10 +217,9 @@ def _problem(error: Exception, key: TargetKey, *, what: str) -> PoolProblem:
                 f"another client changed the replicas of {key} before they were {what}",
             )
         case InvalidInput():
-            return PoolProblem(
-                ProblemReason.SCALE_REFUSED,
-                f"the API server does not allow {key} to be {what}: {answers.words(error)}",
-            )
+            reason = responses.server_message(error)
+            message = f"the API server does not allow {key} to be {what}: {reason}"
+            return PoolProblem(ProblemReason.SCALE_REFUSED, message)
         case _:
             return PoolProblem(ProblemReason.TARGET_UNREACHABLE, f"{key} cannot be {what}: {error}")
 
@@ -257,7 +240,7 @@ def _pod_problem(error: CeleriacError, namespace: str, name: InstanceName) -> Po
             message = "its Role needs patch on pods, to mark those that drain"
             return PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"{error}: {message}")
         case InvalidInput():
-            words = answers.words(error)
+            words = responses.server_message(error)
             message = f"pod {namespace}/{name} cannot be marked, so it is not drained: {words}"
             return PoolProblem(ProblemReason.POD_PATCH_REFUSED, message)
         case Conflict():

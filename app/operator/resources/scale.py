@@ -1,8 +1,9 @@
-"""The `/scale` of a target: what is read of it, and the one write that changes it."""
+"""The `/scale` of a target, the patch that changes it, and the autoscalers that share it."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from app.operator.kubernetes import resource_version
+from app.operator.kubernetes import informer
 from app.operator.kubernetes.apiserver import Document
 from app.operator.kubernetes.informer import Uid
 from app.operator.resources import selectors
@@ -11,7 +12,7 @@ from app.operator.resources.selectors import Selector
 
 @dataclass(frozen=True, slots=True, order=True)
 class TargetKey:
-    """Names a target in the whole cluster. The version of its API does not make another one."""
+    """Names a target in the whole cluster, whatever version of its API a pool refers to."""
 
     group: str
     kind: str
@@ -23,13 +24,13 @@ class TargetKey:
 
 
 def group_of(api_version: str) -> str:
-    """`apps/v1` is of group `apps`, `v1` of none."""
+    """The API group: `apps` of `apps/v1`, empty of `v1`."""
     return api_version.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """What a target is set to, and whose pods are its own."""
+    """The replicas of a target, and the selector of its pods."""
 
     replicas: int
     selector: Selector
@@ -37,13 +38,13 @@ class Scale:
     """The object's resourceVersion."""
     is_ending: bool = False
     first_ordinal: int = 0
-    """Of a StatefulSet: where its pods are counted from (`spec.ordinals.start`)."""
+    """Of a StatefulSet: the ordinal of its first pod (`spec.ordinals.start`)."""
     failure: str = ""
-    """Why pods of it are not created, in the words of its controller."""
+    """Why pods of it are not created: the message of its controller."""
 
 
 def of_workload(document: Document) -> Scale:
-    """The scale of a Deployment, StatefulSet or ReplicaSet: its own fields say all of it."""
+    """The scale of a Deployment, StatefulSet or ReplicaSet, from its own fields."""
     spec = document["spec"]
     return Scale(
         replicas=spec.get("replicas", 1),
@@ -56,7 +57,7 @@ def of_workload(document: Document) -> Scale:
 
 
 def _failure(status: Document) -> str:
-    """The `ReplicaFailure` of a Deployment or ReplicaSet; a StatefulSet tells of none."""
+    """The `ReplicaFailure` of a Deployment or ReplicaSet; a StatefulSet has no such condition."""
     conditions = status.get("conditions") or ()
     return next(
         (
@@ -69,7 +70,7 @@ def _failure(status: Document) -> str:
 
 
 def of_scale(document: Document) -> Scale:
-    """An `autoscaling/v1` Scale. Its JSON leaves out a zero.
+    """An `autoscaling/v1` Scale. Its JSON omits a zero.
 
     Raises `ValueError` where its selector cannot be read.
     """
@@ -81,7 +82,7 @@ def of_scale(document: Document) -> Scale:
 
 
 def scale_patch(*, was: int, replicas: int) -> list[Document]:
-    """A JSON patch (RFC 6902) that fails where the replicas are not `was` any more.
+    """A JSON patch (RFC 6902) that fails if the replicas are no longer `was`.
 
     A Scale with zero replicas has no such field in its JSON, only an empty `spec`.
     """
@@ -94,7 +95,7 @@ def scale_patch(*, was: int, replicas: int) -> list[Document]:
 
 
 class ScaleStore:
-    """The scales of one kind of workload, as a watch hears of them, ahead of it by our writes."""
+    """The scales of one kind of workload, from an informer and from our own writes."""
 
     def __init__(self, *, group: str, kind: str) -> None:
         self.group = group
@@ -118,7 +119,7 @@ class ScaleStore:
         return self._scales.get(key)
 
     def written(self, key: TargetKey, scale: Scale) -> None:
-        """Remember a write's answer: the watch may be some milliseconds behind it."""
+        """Keep the response to our own write: the watch may be some milliseconds behind it."""
         known = self._scales.get(key)
         if known is not None:
             own = replace(scale, first_ordinal=known.first_ordinal, failure=known.failure)
@@ -126,5 +127,36 @@ class ScaleStore:
 
     def _keep(self, key: TargetKey, scale: Scale) -> None:
         known = self._scales.get(key)
-        if known is None or not resource_version.is_older(scale.version, known.version):
+        if known is None or not informer.is_older(scale.version, known.version):
             self._scales[key] = scale
+
+
+class AutoscalerStore:
+    """The HorizontalPodAutoscalers of each target, KEDA's included."""
+
+    def __init__(self) -> None:
+        self._targets: dict[Uid, TargetKey] = {}
+        self._names: defaultdict[TargetKey, dict[Uid, str]] = defaultdict(dict)
+
+    def put(self, uid: Uid, document: Document) -> None:
+        self.remove(uid)
+        meta, reference = document["metadata"], document["spec"]["scaleTargetRef"]
+        key = TargetKey(
+            group_of(reference.get("apiVersion", "")),
+            reference["kind"],
+            meta["namespace"],
+            reference["name"],
+        )
+        self._targets[uid] = key
+        self._names[key][uid] = meta["name"]
+
+    def remove(self, uid: Uid) -> None:
+        key = self._targets.pop(uid, None)
+        if key is not None:
+            del self._names[key][uid]
+            if not self._names[key]:
+                del self._names[key]
+
+    def find(self, key: TargetKey) -> str | None:
+        """The name of a HorizontalPodAutoscaler that scales this target."""
+        return min(self._names[key].values()) if key in self._names else None

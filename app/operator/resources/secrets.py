@@ -1,6 +1,6 @@
-"""Broker URLs out of Secrets: read one by one, kept for a while, read again when they seem stale.
+"""Broker URLs from Secrets, cached for a short time and read again when they may be outdated.
 
-A `get` on the named Secrets is all that this needs; the operator lists and watches none.
+The operator only needs `get` on the named Secrets: it lists and watches none.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from app.errors import AccessDenied, CeleriacError, NotFound
 from app.operator.kubernetes.apiserver import ApiServer, Document
 
 KEPT_S = 30.0
-"""A rotated Secret is noticed after this at the latest."""
+"""A rotated Secret is noticed within this time."""
 SUSPECT_KEPT_S = 5.0
-"""The same for a Secret whose broker does not answer, or that was not usable."""
+"""The same for a Secret whose broker is unreachable, or that was not usable."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +33,7 @@ class SecretKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _CachedValue:
     value: str | None
     problem: str
     read_at_s: float
@@ -45,28 +45,28 @@ class Secrets:
     def __init__(self, server: ApiServer, *, clock: Callable[[], float]) -> None:
         self._server = server
         self._clock = clock
-        self._found: dict[SecretKey, _Found] = {}
+        self._found: dict[SecretKey, _CachedValue] = {}
         self._reading: defaultdict[SecretKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def value(self, key: SecretKey, *, is_suspect: bool = False) -> str:
-        """The text that the Secret holds under this key.
+        """The text under this key of the Secret.
 
-        Raises `PoolProblem` (`BROKER_UNKNOWN`), saying what to do about it.
+        Raises `PoolProblem` (`BROKER_UNKNOWN`) with the way to correct it.
         """
         async with self._reading[key]:
             found = self._found.get(key)
-            if found is None or self._is_spent(found, is_suspect=is_suspect):
+            if found is None or self._is_expired(found, is_suspect=is_suspect):
                 found = await self._read(key, earlier=found)
                 self._found[key] = found
         if found.value is None:
             raise PoolProblem(ProblemReason.BROKER_UNKNOWN, found.problem)
         return found.value
 
-    def _is_spent(self, found: _Found, *, is_suspect: bool) -> bool:
+    def _is_expired(self, found: _CachedValue, *, is_suspect: bool) -> bool:
         kept_s = SUSPECT_KEPT_S if is_suspect or found.value is None else KEPT_S
         return self._clock() - found.read_at_s >= kept_s
 
-    async def _read(self, key: SecretKey, *, earlier: _Found | None) -> _Found:
+    async def _read(self, key: SecretKey, *, earlier: _CachedValue | None) -> _CachedValue:
         value, problem = None, ""
         try:
             path = f"/api/v1/namespaces/{key.namespace}/secrets/{key.name}"
@@ -81,7 +81,7 @@ class Secrets:
         except CeleriacError as error:
             value = earlier.value if earlier is not None else None
             problem = f"{key} could not be read: {error}"
-        return _Found(value=value or None, problem=problem, read_at_s=self._clock())
+        return _CachedValue(value=value or None, problem=problem, read_at_s=self._clock())
 
 
 def _decoded(secret: Document, key: str) -> str | None:

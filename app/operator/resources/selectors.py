@@ -60,7 +60,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """All requirements have to be met. `str()` gives the serialized form."""
+    """A label selector: all requirements must match. `str()` gives the serialized form."""
 
     requirements: tuple[Requirement, ...]
 
@@ -69,7 +69,7 @@ class Selector:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The labels that every match has with exactly this value."""
+        """The labels that every match has, with their exact values."""
         return tuple(
             (each.key, each.values[0])
             for each in self.requirements
@@ -107,14 +107,14 @@ _TERM = re.compile(
 def parse_selector(text: str) -> Selector:
     """Read a serialized selector; an empty one selects everything.
 
-    Raises `ValueError` where the text is no selector.
+    Raises `ValueError` where the text is not a selector.
     """
     requirements: list[Requirement] = []
     at = 0
     while text[at:].strip():
         term = _TERM.match(text, at)
         if term is None:
-            raise ValueError(f"no label selector: {text!r}")
+            raise ValueError(f"not a label selector: {text!r}")
         requirements.append(_requirement(term))
         at = term.end()
     return Selector(tuple(requirements))

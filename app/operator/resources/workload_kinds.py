@@ -1,4 +1,4 @@
-"""Where the API server keeps objects of a kind, and whether they have a `/scale`."""
+"""The resource that a target's kind is served as, and whether it has a `/scale`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from app.control.pool.spec import ScaleTargetRef
 from app.errors import NotFound
 from app.operator.kubernetes.apiserver import ApiServer
 
-FORGET_ABSENT_S = 30.0
-"""A kind that was not there is looked for again after this: its CRD may have been installed."""
+ABSENT_KEPT_S = 30.0
+"""A missing kind is looked up again after this time: its CRD may have been installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """A kind that comes with Kubernetes: the operator watches it instead of asking each time."""
+class BuiltinWorkload:
+    """A kind that comes with Kubernetes: the operator watches it."""
 
     api_version: str
     kind: str
@@ -22,20 +22,13 @@ class Workload:
 
 
 WATCHED = (
-    Workload(api_version="apps/v1", kind="Deployment", plural="deployments"),
-    Workload(api_version="apps/v1", kind="StatefulSet", plural="statefulsets"),
+    BuiltinWorkload(api_version="apps/v1", kind="Deployment", plural="deployments"),
+    BuiltinWorkload(api_version="apps/v1", kind="StatefulSet", plural="statefulsets"),
 )
 
 
-def path(api_version: str, plural: str, *, namespace: str | None, name: str = "") -> str:
-    """The path of a list, or of one object; without a namespace that of the whole cluster."""
-    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    where = f"/namespaces/{namespace}" if namespace is not None else ""
-    return f"{root}{where}/{plural}" + (f"/{name}" if name else "")
-
-
-class Kinds:
-    """Looks up the plural of a kind once, and says what is wrong with one that cannot be scaled."""
+class ScalableKinds:
+    """Looks up the plural of each kind once, and explains why a kind cannot be scaled."""
 
     def __init__(self, server: ApiServer, *, clock: Callable[[], float]) -> None:
         self._server = server
@@ -44,7 +37,7 @@ class Kinds:
         self._problems: dict[tuple[str, str], tuple[float, str]] = {}
 
     async def plural(self, target: ScaleTargetRef) -> str:
-        """The resource that a target's kind is served as.
+        """The plural under which a target's kind is served.
 
         Raises `PoolProblem` (`TARGET_NOT_SCALABLE`) where there is none, or none with a `/scale`.
         """
@@ -54,7 +47,7 @@ class Kinds:
             try:
                 self._plurals[wanted] = await self._discover(target)
             except PoolProblem as problem:
-                self._problems[wanted] = (self._clock() + FORGET_ABSENT_S, str(problem))
+                self._problems[wanted] = (self._clock() + ABSENT_KEPT_S, str(problem))
                 raise
         return self._plurals[wanted]
 

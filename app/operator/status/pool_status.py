@@ -3,7 +3,7 @@
 Moments are RFC 3339 in UTC, durations seconds. What is not known is absent, never zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from app.control.pool.status import Condition, ConditionStatus, PoolState, PoolStatus, QueueStatus
-from app.operator.status import columns
 
+QUEUES_WIDTH = 20
+"""Characters for the names of queues in their column; the queues beyond are counted."""
 MESSAGE_LIMIT = 1024
 """Characters of a condition's message or an explanation; the API's own convention is 32768."""
 
@@ -96,10 +97,10 @@ class ColumnTexts(_Part):
     @classmethod
     def of(cls, status: PoolStatus) -> Self:
         return cls(
-            state=columns.state(status),
-            queues=columns.queues(status.pool_queues) or None,
-            backlog=columns.backlog(status),
-            wait=columns.wait(status.queue_wait_s),
+            state=state_column(status),
+            queues=queues_column(status.pool_queues) or None,
+            backlog=backlog_column(status),
+            wait=wait_column(status.queue_wait_s),
         )
 
 
@@ -211,3 +212,45 @@ def _continued(new: ConditionState, old: ConditionState | None) -> ConditionStat
 
 def _rounded(value: float | None, *, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def state_column(status: PoolStatus) -> str:
+    """`Following`, or `Draining 2`."""
+    if status.state is PoolState.DRAINING:
+        return f"{status.state} {status.draining_replicas}"
+    return status.state
+
+
+def queues_column(names: Sequence[str]) -> str:
+    """
+    >>> queues_column(["orders", "invoices"])
+    'orders,invoices'
+    >>> queues_column(["documents-large", "documents-small", "mail"])
+    'documents-large,+2'
+    """
+    shown = ",".join(names[:1])
+    for count, name in enumerate(names[1:], start=1):
+        if len(f"{shown},{name}") > QUEUES_WIDTH:
+            return f"{shown},+{len(names) - count}"
+        shown = f"{shown},{name}"
+    return shown
+
+
+def backlog_column(status: PoolStatus) -> str | None:
+    """`12`, or `12+3` if workers hold three more that they do not run."""
+    if status.backlog is None:
+        return None
+    return f"{status.backlog}+{status.held}" if status.held else str(status.backlog)
+
+
+def wait_column(seconds: float | None) -> str | None:
+    """
+    >>> [wait_column(each) for each in (0.0, 4.26, 119.9, 121, 7300, 90000)]
+    ['0s', '4s', '119s', '2m', '2h', '25h']
+    """
+    if seconds is None:
+        return None
+    for limit, unit_s, unit in ((120, 1, "s"), (7200, 60, "m")):
+        if seconds < limit:
+            return f"{int(seconds // unit_s)}{unit}"
+    return f"{int(seconds // 3600)}h"

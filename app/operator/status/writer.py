@@ -1,17 +1,15 @@
-"""Tells Kubernetes what became of the pools: status and Events, written behind the loop's back.
+"""Writes the status and the Events of pools in the background.
 
-The loop hands over and goes on; a slow or absent API server delays no tick. Of each pool only the
-latest status waits to be written.
+The loop queues a report and continues, so a slow or unavailable API server delays no tick. Only the
+latest status of each pool waits to be written.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 from app.control.pool import spec as specs
@@ -25,14 +23,13 @@ from app.errors import (
     NotFound,
     RetryableError,
 )
-from app.operator.kubernetes import resource_version
-from app.operator.kubernetes.apiserver import ApiServer, Document
+from app.operator.kubernetes import informer
+from app.operator.kubernetes.apiserver import ApiServer, Document, object_path
 from app.operator.kubernetes.informer import Uid
 from app.operator.metrics import OperatorMetrics
-from app.operator.resources import annotations as names
-from app.operator.resources import workload_kinds as kinds
-from app.operator.resources.pool_cache import Roster
-from app.operator.status import pool_status as statuses
+from app.operator.resources import well_known
+from app.operator.resources.pool_cache import PoolCache, StoredStatus
+from app.operator.status import pool_status
 from app.operator.status.pool_status import WorkerPoolStatus
 
 logger = logging.getLogger(__name__)
@@ -40,25 +37,17 @@ logger = logging.getLogger(__name__)
 AnyPool = WorkerPool | UnreadablePool
 
 WRITERS = 8
-"""Writes at a time: a thousand changed pools are through in some seconds."""
+"""Writes at a time: a thousand changed pools take some seconds."""
 RETRY_S = 1.0
 DENIED_RETRY_S = 10.0
 RESTORE_S = 15.0
-"""A status that another client has written over ours is written again after this at the latest."""
+"""A status that another client has overwritten is written again within this time."""
 EVENTS_KEPT = 1000
-"""Events that wait for an API server that is away; the oldest are dropped first."""
+"""Events that wait for an unavailable API server; the oldest are dropped first."""
 TICKS_KEPT = 300
-"""Turns whose durations are remembered: some minutes."""
+"""Ticks whose durations are kept: some minutes."""
 NOTE_LIMIT = 1024
 """The API server's own limit on the text of an Event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Last:
-    """The loop's last turn."""
-
-    tick: Tick
-    statuses: Mapping[PoolKey, PoolStatus]
 
 
 class KubernetesReports:
@@ -67,90 +56,74 @@ class KubernetesReports:
     def __init__(
         self,
         server: ApiServer,
-        roster: Roster,
+        pools: PoolCache,
         *,
         instance: str,
         metrics: OperatorMetrics | None = None,
     ) -> None:
         self._server = server
         self._metrics = metrics
-        self._roster = roster
+        self._pools = pools
         self._instance = instance
         self._waiting: dict[Uid, tuple[AnyPool, WorkerPoolStatus]] = {}
         self._writing: set[Uid] = set()
         self._written: dict[Uid, WorkerPoolStatus] = {}
         self._versions: dict[Uid, str] = {}
-        self._overwritten: set[Uid] = set()
+        self._compared: dict[Uid, StoredStatus | None] = {}
         self._refused: set[str] = set()
         self.denial = ""
-        """What a Role keeps from us; empty when nothing does."""
+        """The missing right, if the Role does not allow to write status; empty otherwise."""
         self._events: deque[tuple[AnyPool, PoolEvent]] = deque(maxlen=EVENTS_KEPT)
-        self._work = asyncio.Condition()
+        self._queue_changed = asyncio.Condition()
         self._durations_s: deque[float] = deque(maxlen=TICKS_KEPT)
-        self.last: Last | None = None
+        self.last_tick: Tick | None = None
 
     async def write_status(self, pool: AnyPool, status: PoolStatus) -> None:
-        """Hand over; the write follows."""
-        async with self._work:
+        """Queue the write."""
+        async with self._queue_changed:
             self._waiting[pool.uid] = (pool, WorkerPoolStatus.of(status))
-            self._work.notify()
+            self._queue_changed.notify()
 
     async def write_event(self, pool: AnyPool, event: PoolEvent) -> None:
-        """Hand over; the write follows."""
-        async with self._work:
+        """Queue the write."""
+        async with self._queue_changed:
             self._events.append((pool, event))
-            self._work.notify()
+            self._queue_changed.notify()
 
     def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
-        """Remember the turn, for liveness and metrics."""
-        self.last = Last(tick=tick, statuses=statuses)
+        """Keep the tick, for liveness and metrics."""
+        self.last_tick = tick
         self._durations_s.append(tick.duration_s)
         if self._metrics is not None:
             self._metrics.observe(tick, statuses)
         if len(self._written) > 2 * tick.pools + WRITERS:
-            known = {pool.uid for pool in self._roster.current()}
+            known = {pool.uid for pool in self._pools.current()}
             self._written = {uid: each for uid, each in self._written.items() if uid in known}
+            self._compared = {uid: each for uid, each in self._compared.items() if uid in known}
 
     def tick_quantile_s(self, quantile: float) -> float:
-        """How long turns took lately, at a quantile between 0 and 1."""
+        """A quantile (between 0 and 1) of the durations of recent ticks."""
         ordered = sorted(self._durations_s)
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
 
-    @property
-    def last_tick(self) -> Tick | None:
-        return self.last.tick if self.last is not None else None
-
-    def heard(self, body: Mapping[str, Any]) -> None:
-        """A pool as a watch tells of it: notices a status that another client wrote over ours."""
-        meta = body["metadata"]
-        uid, version = meta["uid"], meta.get("resourceVersion", "")
-        own = self._written.get(uid)
-        if own is None or uid in self._writing or uid in self._waiting:
-            return
-        if resource_version.is_older(version, self._versions.get(uid, "")):
-            return
-        if statuses.parse_status(body.get("status") or {}) != own:
-            self._overwritten.add(uid)
-
     def stand_down(self) -> None:
-        """Another operator may write from now on: nothing of ours is repeated or goes out late."""
+        """Drop everything that waits: another operator may write from now on."""
         self._waiting.clear()
         self._events.clear()
         self._written.clear()
-        self._overwritten.clear()
 
     async def run(self) -> None:
-        """Write what is handed over, for ever."""
+        """Write what is queued, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._restore(), name="restored statuses")
             for number in range(WRITERS):
                 group.create_task(self._write(), name=f"report writer {number}")
 
     async def flushed(self, *, within_s: float) -> bool:
-        """Wait, while `run` goes on, until nothing waits to be written. Not within the time: no."""
+        """Wait until nothing is left to write; whether that happened within the time."""
         try:
-            async with asyncio.timeout(within_s), self._work:
-                await self._work.wait_for(
+            async with asyncio.timeout(within_s), self._queue_changed:
+                await self._queue_changed.wait_for(
                     lambda: not (self._waiting or self._events or self._writing)
                 )
         except TimeoutError:
@@ -158,37 +131,47 @@ class KubernetesReports:
         return True
 
     async def _restore(self) -> None:
-        """Write statuses again that another client has written over, with pauses: two writers that
-        do so at once would go on for ever."""
+        """Rewrite statuses that another client has overwritten. The pause keeps two writers that
+        both do so from flooding the API server."""
         while True:
             await asyncio.sleep(RESTORE_S)
-            overwritten, self._overwritten = self._overwritten, set()
-            for pool in self._roster.current():
-                own = self._written.get(pool.uid)
-                if pool.uid in overwritten and own is not None:
+            for pool in self._pools.current():
+                stored = self._pools.stored_status(pool.uid)
+                if stored is not None and self._is_overwritten(pool.uid, stored):
                     logger.warning("status was overwritten", extra={"pool": str(pool.key)})
-                    self._written[pool.uid] = self._roster.status_of(pool.uid)
-                    async with self._work:
+                    own, self._written[pool.uid] = self._written[pool.uid], _parsed(stored)
+                    async with self._queue_changed:
                         self._waiting.setdefault(pool.uid, (pool, own))
-                        self._work.notify()
+                        self._queue_changed.notify()
+
+    def _is_overwritten(self, uid: Uid, stored: StoredStatus) -> bool:
+        """Whether the cache shows another status than the one that was written last."""
+        own = self._written.get(uid)
+        if own is None or uid in self._writing or uid in self._waiting:
+            return False
+        is_behind = informer.is_older(stored.version, self._versions.get(uid, ""))
+        if is_behind or self._compared.get(uid) is stored:
+            return False
+        self._compared[uid] = stored
+        return _parsed(stored) != own
 
     async def _write(self) -> None:
         while True:
-            async with self._work:
-                await self._work.wait_for(self._has_work)
+            async with self._queue_changed:
+                await self._queue_changed.wait_for(self._has_work)
                 key, write = self._take()
             try:
                 await write()
             finally:
-                async with self._work:
+                async with self._queue_changed:
                     self._writing.discard(key)
-                    self._work.notify_all()
+                    self._queue_changed.notify_all()
 
     def _has_work(self) -> bool:
         return bool(self._events) or any(uid not in self._writing for uid in self._waiting)
 
     def _take(self) -> tuple[str, Callable[[], Awaitable[None]]]:
-        """The next write: an event, or the status of a pool that nobody writes at the moment."""
+        """The next write: an event, or the status of a pool that is not being written."""
         if self._events:
             key = f"event {uuid4()}"
             write = partial(self._post, *self._events.popleft())
@@ -201,22 +184,26 @@ class KubernetesReports:
     async def _patch(self, pool: AnyPool, status: WorkerPoolStatus) -> None:
         earlier = self._written.get(pool.uid)
         if earlier is None:
-            earlier = self._written[pool.uid] = self._roster.status_of(pool.uid)
+            earlier = self._written[pool.uid] = _parsed(self._pools.stored_status(pool.uid))
         status = status.continuing(earlier)
         if status == earlier:
             return
-        path = kinds.path(
+        path = object_path(
             specs.API_VERSION, specs.PLURAL, namespace=pool.key.namespace, name=pool.key.name
         )
+        before = self._pools.stored_status(pool.uid)
         try:
             answer = await self._server.patch(
-                f"{path}/status", status.merge_patch(), params={"fieldManager": names.FIELD_MANAGER}
+                f"{path}/status",
+                status.merge_patch(),
+                params={"fieldManager": well_known.FIELD_MANAGER},
             )
             self._written[pool.uid] = status
+            self._compared[pool.uid] = before  # only what the cache receives after it can differ
             self._versions[pool.uid] = answer.get("metadata", {}).get("resourceVersion", "")
             self._accepted("status")
         except NotFound:
-            self._roster.forget(pool.uid)
+            self._pools.remove(pool.uid)
             self._written.pop(pool.uid, None)
         except (RetryableError, AccessDenied) as error:
             self._failed("status", pool, error)
@@ -226,7 +213,7 @@ class KubernetesReports:
             self._failed(f"status of {pool.key}", pool, error)
 
     async def _post(self, pool: AnyPool, event: PoolEvent) -> None:
-        path = kinds.path("v1", "events", namespace=pool.key.namespace)
+        path = object_path("v1", "events", namespace=pool.key.namespace)
         try:
             await self._server.create(path, event_document(pool, event, instance=self._instance))
             self._accepted("event")
@@ -238,7 +225,7 @@ class KubernetesReports:
             self._failed(f"event in {pool.key.namespace}", pool, error)
 
     def _accepted(self, what: str) -> None:
-        """Tell once that a kind of write works again."""
+        """Log once that a kind of write works again."""
         if what == "status":
             self.denial = ""
         over = {each for each in self._refused if each.startswith(what)}
@@ -247,13 +234,17 @@ class KubernetesReports:
             logger.info("writes are accepted again", extra={"what": what})
 
     def _failed(self, what: str, pool: AnyPool, error: CeleriacError) -> None:
-        """Tell once that a kind of write fails; the counter of writes says how often."""
+        """Log once that a kind of write fails; the counter of writes has the number."""
         if what == "status" and isinstance(error, AccessDenied):
             self.denial = f"the operator may not write status: {error}"
         if what not in self._refused and not isinstance(error, ApiServerUnreachable):
             self._refused.add(what)
             fields = {"what": what, "pool": str(pool.key), "error": str(error)}
             logger.warning("write failed", extra=fields)
+
+
+def _parsed(stored: StoredStatus | None) -> WorkerPoolStatus:
+    return pool_status.parse_status(stored.document if stored is not None else {})
 
 
 def event_document(pool: AnyPool, event: PoolEvent, *, instance: str) -> Document:
@@ -274,8 +265,8 @@ def event_document(pool: AnyPool, event: PoolEvent, *, instance: str) -> Documen
         "firstTimestamp": second,
         "lastTimestamp": second,
         "count": 1,
-        "source": {"component": names.REPORTER},
-        "reportingComponent": names.REPORTER,
+        "source": {"component": well_known.REPORTER},
+        "reportingComponent": well_known.REPORTER,
         "reportingInstance": instance[:128],
         "action": "Scale",
         "reason": event.reason,

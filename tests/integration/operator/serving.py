@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from app.operator.kubernetes.apiserver import ApiServer
-from app.operator.kubernetes.login import Login
+from app.operator.kubernetes.credentials import Login
 from app.operator.kubernetes.responses import OnWrite
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,4 +1,4 @@
-"""Waking what drains, where that cannot be done."""
+"""A release that cannot take the Lease."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from app.errors import ApiServerUnreachable
-from app.operator import release as releasing
-from app.operator.kubernetes.login import Login
+from app.operator import release
+from app.operator.kubernetes.credentials import Login
 from app.operator.settings import OperatorSettings
 from tests.integration.operator.serving import serving
 
@@ -25,7 +25,7 @@ def test_a_lease_that_cannot_be_taken_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(_refuse, tmp_path):
             login = Login(service_account=None, kubeconfigs=(tmp_path / "config",))
-            await releasing.run(OperatorSettings(namespaces=("shpo",)), login, within_s=0.5)
+            await release.run(OperatorSettings(namespaces=("shpo",)), login, within_s=0.5)
 
     with pytest.raises(ApiServerUnreachable, match=r"Lease could not be taken within 0\.5 s"):
         asyncio.run(scenario())

@@ -58,7 +58,7 @@ def test_a_scrape_tells_of_the_loop_and_of_every_pool() -> None:
     metrics = OperatorMetrics()
     metrics.observe(TICK, {SHOP: STATUS})
     metrics.observe(TICK, {SHOP: STATUS})
-    metrics.wrote("scale", WriteOutcome.REFUSED)
+    metrics.count_write("scale", WriteOutcome.REFUSED)
     with metrics.serving(host="127.0.0.1", port=0) as port:
         found = scrape.samples(f"http://127.0.0.1:{port}/metrics")
     pool = {"namespace": "shop", "pool": "orders"}

@@ -16,12 +16,10 @@ from app.operator.dry_run import (
     ReadOnlyBrokers,
     ReadOnlyReplicas,
 )
-from app.operator.kubernetes.login import Login
+from app.operator.kubernetes.credentials import Login
 from app.operator.metrics import OperatorMetrics
-from app.operator.resources.autoscalers import AutoscalerStore
-from app.operator.resources.pods import PodStore
-from app.operator.resources.pool_cache import Roster
-from app.operator.resources.replicas import Watched
+from app.operator.resources.cluster_caches import build_caches
+from app.operator.resources.pool_cache import PoolCache
 from app.queues import QueueName
 from tests.pool_status import build_pool_status
 from tests.unit.control.builders import worker_pool
@@ -75,9 +73,7 @@ def test_what_would_be_done_is_said(status: PoolStatus, want: tuple[str, str]) -
 def test_a_recommendation_is_shown_when_it_changes() -> None:
     shown: list[str] = []
     server = ReadOnlyApiServer(Login(service_account=None, kubeconfigs=(Path("none"),)))
-    reports = PrintedReports(
-        server, Roster(server, namespaces=("shop",)), metrics=OperatorMetrics(), show=shown.append
-    )
+    reports = PrintedReports(server, PoolCache(), metrics=OperatorMetrics(), show=shown.append)
 
     async def scenario() -> None:
         for desired in (3, 3, 4):
@@ -95,8 +91,8 @@ def test_a_recommendation_is_shown_when_it_changes() -> None:
 
 def test_nothing_is_written_even_where_a_part_tries_to() -> None:
     server = ReadOnlyApiServer(Login(service_account=None, kubeconfigs=(Path("none"),)))
-    watched = Watched(pods=PodStore(), scales=(), autoscalers=AutoscalerStore(), watches=())
-    replicas = ReadOnlyReplicas(server, watched, clock=lambda: 0.0)
+    caches = build_caches(server, ("shop",), clock=lambda: 0.0)
+    replicas = ReadOnlyReplicas(server, caches, clock=lambda: 0.0)
 
     async def scenario() -> None:
         with pytest.raises(AccessDenied):

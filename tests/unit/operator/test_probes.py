@@ -34,7 +34,7 @@ WELL = OperatorNeeds(is_listed=True)
     ],
 )
 def test_what_keeps_the_operator_from_its_work(work: OperatorNeeds, want: tuple[str, ...]) -> None:
-    assert probes.hindrances(work) == want
+    assert probes.problems_of(work) == want
 
 
 def test_a_change_of_readiness_is_logged_once_with_its_reason(

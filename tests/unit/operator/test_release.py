@@ -1,10 +1,10 @@
-"""Before the operator goes for good, what drains is woken."""
+"""Before the operator is uninstalled, every drain is undone."""
 
 import asyncio
 
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import InstanceName
-from app.operator import release as releasing
+from app.operator import release as operator_release
 from app.operator.release import Released
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
@@ -35,7 +35,7 @@ def release(stage: Stage) -> Released:
     [pool] = stage.pools.listed
     assert isinstance(pool, WorkerPool)
     return asyncio.run(
-        releasing.release(
+        operator_release.undo_drains(
             [pool],
             stage.brokers,
             stage.replicas,
@@ -50,13 +50,13 @@ def test_all_that_drain_consume_again_and_lose_their_marks() -> None:
     stage = draining()
     want = tuple(sorted(f"apps/{name}" for name in marked(stage)))
 
-    assert release(stage) == Released(woken=want, left=())
+    assert release(stage) == Released(resumed=want, left=())
     assert marked(stage) == []
     assert all(pod.is_consuming for pod in stage.world.pods.values())
     assert (stage.world.replicas, stage.world.killed) == (3, [])
 
 
-def test_what_is_not_heard_is_named() -> None:
+def test_a_replica_without_heartbeats_is_named() -> None:
     stage = draining()
     mute = InstanceName(marked(stage)[0])
     stage.world.pods[mute].is_mute = True

@@ -1,4 +1,4 @@
-"""A watch keeps a true copy of a list, whatever happens to the connection and to the API server."""
+"""An informer keeps a true copy of a list, whatever happens to connection and API server."""
 
 import asyncio
 import json
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from app.operator.kubernetes import informer as watch
+from app.operator.kubernetes import informer
 from app.operator.kubernetes.apiserver import Document
-from app.operator.kubernetes.informer import Collection, Watch
+from app.operator.kubernetes.informer import Collection, Informer, Store
+from app.operator.resources.pool_cache import PoolCache
 from tests import waiting
 from tests.integration.operator.serving import serving
 
@@ -93,17 +94,19 @@ class Pods:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RETRY_S", "DENIED_RETRY_S", "PAUSE_S"):
-        monkeypatch.setattr(watch, name, 0.01)
+        monkeypatch.setattr(informer, name, 0.01)
 
 
 @asynccontextmanager
 async def following(
-    pods: Pods, account: Path, *, is_optional: bool = False
-) -> AsyncIterator[tuple[Watch, Names]]:
+    pods: Pods, account: Path, *, is_optional: bool = False, store: Store | None = None
+) -> AsyncIterator[tuple[Informer, Names]]:
     names = Names()
     collection = Collection(name="pods", path="/api/v1/pods", is_optional=is_optional)
     async with serving(pods.handle, account) as server:
-        followed = Watch(server, collection, names, clock=asyncio.get_running_loop().time)
+        followed = Informer(
+            server, collection, store or names, clock=asyncio.get_running_loop().time
+        )
         async with asyncio.TaskGroup() as group:
             running = group.create_task(followed.run())
             yield followed, names
@@ -147,6 +150,30 @@ def test_what_was_deleted_unseen_is_forgotten(account: Path) -> None:
             pods.names = {"b", "c"}
             pods.expire()
             await names.become({"b", "c"})
+
+    asyncio.run(scenario())
+
+
+class Pools(Pods):
+    """The same for WorkerPools."""
+
+    @staticmethod
+    def _object(name: str) -> Document:
+        meta = {"namespace": "shop", "creationTimestamp": "2026-03-01T12:00:00Z"}
+        spec = {"scaleTargetRef": {"name": "x"}, "queues": ["q"]}
+        return {"metadata": Pods._object(name)["metadata"] | meta, "spec": spec}
+
+
+def test_a_pool_that_was_deleted_unseen_is_no_longer_scaled(account: Path) -> None:
+    async def scenario() -> None:
+        served, cache = Pools("mail", "other"), PoolCache()
+        async with following(served, account, store=cache) as (followed, _):
+            await followed.listed()
+            await served.watched()
+            served.names = {"other"}
+            served.expire()
+            await waiting.eventually_async(lambda: len(cache.current()) == 1)
+            assert [pool.key.name for pool in cache.current()] == ["other"]
 
     asyncio.run(scenario())
 

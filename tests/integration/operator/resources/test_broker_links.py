@@ -157,7 +157,7 @@ def test_a_password_of_sentinels_is_a_key_of_the_same_secret(account: Path) -> N
         pytest.param(None, "there is no Secret shop/broker: create it", id="no secret"),
         pytest.param(secret(NOWHERE, key="uri"), "no text under key 'url'", id="no such key"),
         pytest.param(secret(""), "no text under key 'url'", id="an empty value"),
-        pytest.param(secret("amqp://x"), "is no broker URL", id="not a Redis"),
+        pytest.param(secret("amqp://x"), "is not a broker URL", id="not a Redis"),
         pytest.param({"data": {"url": "%"}}, "no text under key 'url'", id="not base64"),
     ],
 )

@@ -11,12 +11,12 @@ from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, InstanceName, Removal
-from app.operator.resources import annotations as names
-from app.operator.resources import replicas
-from app.operator.resources.autoscalers import AutoscalerStore
+from app.operator.resources import replicas, well_known
+from app.operator.resources.cluster_caches import Caches
 from app.operator.resources.pods import PodStore
-from app.operator.resources.replicas import PodReplicas, Watched
-from app.operator.resources.scale import ScaleStore
+from app.operator.resources.pool_cache import PoolCache
+from app.operator.resources.replicas import PodReplicas
+from app.operator.resources.scale import AutoscalerStore, ScaleStore
 from tests.integration.operator.objects import Objects
 from tests.integration.operator.serving import serving
 from tests.unit.operator.builders import pod
@@ -43,13 +43,14 @@ class Scene:
         self.sets = ScaleStore(group="apps", kind="StatefulSet")
         self.pods.put("1", pod("worker-a", uid="1"))
         self.pods.put("2", pod("worker-b", uid="2"))
-        watched = Watched(
+        caches = Caches(
+            pools=PoolCache(),
             pods=self.pods,
             scales=(self.scales, self.sets),
             autoscalers=self.autoscalers,
-            watches=(),
+            informers=(),
         )
-        self.replicas = PodReplicas(server, watched, clock=lambda: 0.0)
+        self.replicas = PodReplicas(server, caches, clock=lambda: 0.0)
 
     def echo(self) -> None:
         """Let the watch tell of patched pods."""
@@ -58,8 +59,8 @@ class Scene:
             name = path.rpartition("/")[2]
             if path.startswith(PODS):
                 uid = {"worker-a": "1", "worker-b": "2"}[name]
-                annotations = {k: v for k, v in patch["metadata"]["annotations"].items() if v}
-                self.pods.put(uid, pod(name, uid=uid, annotations=annotations))
+                kept = {k: v for k, v in patch["metadata"]["annotations"].items() if v}
+                self.pods.put(uid, pod(name, uid=uid, annotations=kept))
 
         self.objects.on_patch = tell
 
@@ -109,7 +110,7 @@ def test_a_target_is_read_without_a_request(account: Path) -> None:
 
 
 def price(cost: str | None) -> dict[str, Any]:
-    return {"metadata": {"annotations": {names.DELETION_COST: cost}}}
+    return {"metadata": {"annotations": {well_known.DELETION_COST: cost}}}
 
 
 SHRINK = [
@@ -125,7 +126,7 @@ def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> Non
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert scene.objects.written == [
-            (f"{PODS}/worker-b", price(names.FIRST_TO_GO)),
+            (f"{PODS}/worker-b", price(well_known.FIRST_TO_GO)),
             (SCALE, SHRINK),
         ]
         assert (await scene.replicas.read(pool())).replicas == 1
@@ -133,17 +134,17 @@ def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> Non
     play(account, act)
 
 
-def test_a_pod_that_still_drains_is_not_priced_with_the_victims(account: Path) -> None:
+def test_a_pod_that_still_drains_gets_no_cost_with_the_victims(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.documents[SCALE] = scale_document(1)
         scene.echo()
-        earlier = {names.DELETION_COST: names.FIRST_TO_GO}
+        earlier = {well_known.DELETION_COST: well_known.FIRST_TO_GO}
         scene.pods.put("1", pod("worker-a", uid="1", annotations=earlier))
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert dict(scene.objects.written) == {
             f"{PODS}/worker-a": price(None),
-            f"{PODS}/worker-b": price(names.FIRST_TO_GO),
+            f"{PODS}/worker-b": price(well_known.FIRST_TO_GO),
             SCALE: SHRINK,
         }
         assert scene.objects.written[-1][0] == SCALE
@@ -174,10 +175,10 @@ def test_a_mark_leaves_the_price_alone(account: Path) -> None:
                 f"{PODS}/worker-b",
                 {
                     "metadata": {
-                        "labels": {names.DRAINING: "mail"},
+                        "labels": {well_known.DRAINING: "mail"},
                         "annotations": {
-                            names.DRAINING_SINCE: "1970-01-01T00:00:05.000+00:00",
-                            names.CANCELLED_CONSUMERS: None,
+                            well_known.DRAINING_SINCE: "1970-01-01T00:00:05.000+00:00",
+                            well_known.CANCELLED_CONSUMERS: None,
                         },
                     }
                 },

@@ -1,4 +1,4 @@
-"""Statuses and Events reach the API server behind the loop's back, in order, and never block it."""
+"""Statuses and Events are written in the background and in order; the loop never waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.status import (
     Condition,
     ConditionStatus,
@@ -19,11 +18,10 @@ from app.control.pool.status import (
     PoolState,
     PoolStatus,
 )
-from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
-from app.operator.resources import annotations as names
-from app.operator.resources import pool_cache as roster
-from app.operator.resources.pool_cache import Roster
-from app.operator.status import writer as reports
+from app.control.pool.worker_pool import UnreadablePool, WorkerPool
+from app.operator.resources import well_known
+from app.operator.resources.pool_cache import PoolCache
+from app.operator.status import writer
 from app.operator.status.pool_status import WorkerPoolStatus
 from app.operator.status.writer import KubernetesReports
 from tests import waiting
@@ -83,22 +81,21 @@ def status(*, replicas: int = 1, at_s: float = 0) -> PoolStatus:
 
 
 class Scene:
-    """Reports over pools that are in the index."""
+    """Reports over pools that are in the cache."""
 
     def __init__(self, objects: Objects, server: Any, bodies: list[dict[str, Any]]) -> None:
         self.objects = objects
-        self.roster = Roster(server, namespaces=("shop",))
+        self.pools = PoolCache()
         for body in bodies:
-            self.roster.hear(body, is_gone=False)
-        self.reports = KubernetesReports(server, self.roster, instance="operator-1")
+            self.observe(body)
+        self.reports = KubernetesReports(server, self.pools, instance="operator-1")
 
-    def hear(self, body: dict[str, Any]) -> None:
-        """As a watch tells of it."""
-        self.roster.hear(body, is_gone=False)
-        self.reports.heard(body)
+    def observe(self, body: dict[str, Any]) -> None:
+        """Put a pool into the cache, as its informer does."""
+        self.pools.put(body["metadata"]["uid"], body)
 
     def pool(self, name: str = "mail") -> WorkerPool | UnreadablePool:
-        return next(pool for pool in self.roster.current() if pool.key.name == name)
+        return next(pool for pool in self.pools.current() if pool.key.name == name)
 
     @property
     def replicas(self) -> list[int]:
@@ -113,8 +110,7 @@ class Scene:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for pause in ("RETRY_S", "DENIED_RETRY_S", "RESTORE_S"):
-        monkeypatch.setattr(reports, pause, 0.01)
-    monkeypatch.setattr(roster, "ROLL_CALL_S", 0.01)
+        monkeypatch.setattr(writer, pause, 0.01)
 
 
 def play(account: Path, act: Callable[[Scene], Awaitable[None]], *bodies: dict[str, Any]) -> None:
@@ -163,10 +159,10 @@ def test_a_status_that_another_client_wrote_over_ours_is_written_again(account: 
         await scene.reports.write_status(scene.pool(), status(replicas=3))
         await scene.settled()
         own = scene.objects.written[0][1]["status"]
-        scene.hear(manifest(status=own))
-        scene.hear(manifest(status=own | {"replicas": 9}))
+        scene.observe(manifest(status=own))
+        scene.observe(manifest(status=own | {"replicas": 9}))
         await waiting.eventually_async(lambda: scene.replicas == [3, 3])
-        scene.hear(manifest(status=own))
+        scene.observe(manifest(status=own))
         await scene.reports.write_status(scene.pool(), status(replicas=3))
         await scene.settled()
         assert scene.replicas == [3, 3]
@@ -180,7 +176,7 @@ def test_a_status_of_another_leader_is_left_alone(account: Path) -> None:
         await scene.settled()
         own = scene.objects.written[0][1]["status"]
         scene.reports.stand_down()
-        scene.hear(manifest(status=own | {"replicas": 9}))
+        scene.observe(manifest(status=own | {"replicas": 9}))
         await scene.reports.write_status(scene.pool(), status(replicas=4))
         await scene.settled()
         assert scene.replicas == [3, 4]
@@ -246,7 +242,7 @@ def test_a_pool_whose_status_has_no_place_is_gone(account: Path) -> None:
         scene.objects.failing = {"PATCH": 404}
         await scene.reports.write_status(scene.pool(), status())
         await scene.settled()
-        assert [pool.key.name for pool in scene.roster.current()] == ["other"]
+        assert [pool.key.name for pool in scene.pools.current()] == ["other"]
 
     play(account, act, manifest(), manifest("other"))
 
@@ -267,8 +263,8 @@ def test_an_event_speaks_of_its_pool(account: Path) -> None:
             "firstTimestamp": "1970-01-01T00:00:01Z",
             "lastTimestamp": "1970-01-01T00:00:01Z",
             "count": 1,
-            "source": {"component": names.REPORTER},
-            "reportingComponent": names.REPORTER,
+            "source": {"component": well_known.REPORTER},
+            "reportingComponent": well_known.REPORTER,
             "reportingInstance": "operator-1",
             "action": "Scale",
             "reason": "Scaled",
@@ -299,41 +295,3 @@ def test_events_come_through_an_outage(account: Path) -> None:
         assert sorted(body["message"] for _, body in scene.objects.written) == ["0", "1", "2"]
 
     play(account, act)
-
-
-def test_a_roll_call_finds_what_the_index_should_have_lost(account: Path) -> None:
-    async def act(scene: Scene) -> None:
-        scene.objects.documents[PATH] = {
-            "metadata": {"resourceVersion": "1"},
-            "items": [{"metadata": {"uid": "uid-other"}}],
-        }
-        calls = asyncio.create_task(scene.roster.call_rolls())
-        await waiting.eventually_async(lambda: len(scene.roster.current()) == 1)
-        assert scene.roster.current() == [scene.pool("other")]
-        await scene.roster.complete()
-        calls.cancel()
-
-    play(account, act, manifest(), manifest("other"))
-
-
-def test_an_invalid_pool_is_kept_with_its_problem() -> None:
-    body = manifest() | {"spec": {"queues": []}}
-    want = UnreadablePool(
-        key=PoolKey("shop", "mail"),
-        problem=PoolProblem(ProblemReason.INVALID_SPEC, ""),
-        uid="uid-mail",
-        generation=2,
-    )
-    got = roster.parse_pool(body)
-    assert isinstance(got, UnreadablePool)
-    assert replace(got, problem=want.problem) == want
-    assert "spec.scaleTargetRef" in str(got.problem)
-
-
-@pytest.mark.parametrize(("mode", "want"), [("Auto", "DryRun"), ("Off", "Off")])
-def test_a_dry_run_of_the_operator_binds_every_pool(mode: str, want: str) -> None:
-    body = manifest()
-    body["spec"]["mode"] = mode
-    pool = roster.parse_pool(body, is_dry_run=True)
-    assert isinstance(pool, WorkerPool)
-    assert pool.spec.mode == want

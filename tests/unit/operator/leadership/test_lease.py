@@ -55,11 +55,11 @@ def test_what_to_do_about_a_lease(
     ],
 )
 def test_a_lease_ages_by_our_own_observation(after: dict[str, Any], want_s: float) -> None:
-    assert lease.seen(THEIRS, after, now_s=200.0).since_s == want_s
+    assert lease.observed(THEIRS, after, now_s=200.0).since_s == want_s
 
 
 def test_an_empty_lease_is_held_by_nobody() -> None:
-    found = lease.seen(None, {"metadata": {"resourceVersion": "1"}}, now_s=5.0)
+    found = lease.observed(None, {"metadata": {"resourceVersion": "1"}}, now_s=5.0)
 
     assert (found.holder, found.since_s, lease.step(found, me="me", now_s=5.0)) == (
         "",

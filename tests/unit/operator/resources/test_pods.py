@@ -6,8 +6,7 @@ import pytest
 
 from app.broker.model import NodeName
 from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
-from app.operator.resources import annotations as names
-from app.operator.resources import pods, selectors
+from app.operator.resources import pods, selectors, well_known
 from app.operator.resources.pods import PodStore
 from app.queues import QueueName
 from tests.unit.operator.builders import pod
@@ -48,7 +47,7 @@ def test_the_mark_of_a_drain_is_read_back_as_written() -> None:
     read = pods.parse_pod(pod(annotations=written["annotations"]))
     assert read is not None
     assert (read.instance.mark, read.is_first_to_go) == (mark, False)
-    assert written["labels"] == {names.DRAINING: "documents"}
+    assert written["labels"] == {well_known.DRAINING: "documents"}
 
 
 def test_what_was_cancelled_is_known_after_the_mark_is_taken_off() -> None:
@@ -68,8 +67,8 @@ def test_what_was_cancelled_is_known_after_the_mark_is_taken_off() -> None:
 def test_a_record_that_cannot_be_read_gives_no_queue_back(text: str) -> None:
     found = instance(
         annotations={
-            names.DRAINING_SINCE: "2026-03-01T12:00:00Z",
-            names.CANCELLED_CONSUMERS: text,
+            well_known.DRAINING_SINCE: "2026-03-01T12:00:00Z",
+            well_known.CANCELLED_CONSUMERS: text,
         }
     )
     assert found.mark == DrainMark(since_s=1772366400.0)
@@ -78,14 +77,14 @@ def test_a_record_that_cannot_be_read_gives_no_queue_back(text: str) -> None:
 def test_taking_a_mark_off_lets_the_pod_live() -> None:
     written = pods.mark_patch(None, pool="documents")["metadata"]
     assert written == {
-        "labels": {names.DRAINING: None},
-        "annotations": {names.DRAINING_SINCE: None, names.DELETION_COST: None},
+        "labels": {well_known.DRAINING: None},
+        "annotations": {well_known.DRAINING_SINCE: None, well_known.DELETION_COST: None},
     }
 
 
 def test_the_label_of_a_long_pool_name_is_a_valid_value() -> None:
     written = pods.mark_patch(DrainMark(since_s=0), pool=f"{'a' * 62}-b")["metadata"]
-    assert written["labels"] == {names.DRAINING: "a" * 62}
+    assert written["labels"] == {well_known.DRAINING: "a" * 62}
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,32 @@
-"""Reads kubeconfig files the way kubectl does: several files merge, the first value of a name wins.
+"""Credentials for the Kubernetes API: a pod's service account, or a kubeconfig as kubectl reads it.
 
+Several kubeconfig files merge, and the first value of a name wins. Exec plugins run at each login.
 Format: Kubernetes reference, "Organizing Cluster Access Using kubeconfig Files".
 """
 
+import asyncio
+import json
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import kopf
 import yaml
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, RetryableError
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+REREAD_AFTER_S = 300.0
+"""Credentials are read again after this time: kubelet replaces a token 12 minutes before its end.
+A new expiry also keeps kopf from rejecting credentials for good when an API server that is still
+starting refuses them once."""
+
+PLUGIN_TIMEOUT_S = 60.0
 
 Entry = Mapping[str, Any]  # a kubeconfig entry is free-form YAML
 
@@ -45,7 +60,56 @@ class Access:
     exec_plugin: ExecPlugin | None = None
 
 
-def paths(environment: Mapping[str, str], *, home: Path) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where credentials come from. Without a service account and files there are none."""
+
+    service_account: Path | None
+    kubeconfigs: tuple[Path, ...]
+    context: str | None = None
+
+    async def connection(self) -> kopf.ConnectionInfo:
+        """Read the credentials as they are now.
+
+        Raises `InvalidInput` where there are none, `RetryableError` where a plugin fails.
+        """
+        if self.service_account is not None:
+            access = await asyncio.to_thread(_service_account_access, self.service_account)
+        elif self.kubeconfigs:
+            access = await asyncio.to_thread(read_access, self.kubeconfigs, context=self.context)
+        else:
+            raise InvalidInput("no Kubernetes cluster: set KUBECONFIG, or run in a pod")
+        return await _connection(access)
+
+
+def find_login(
+    environment: Mapping[str, str],
+    *,
+    home: Path,
+    service_account: Path = SERVICE_ACCOUNT,
+    context: str | None = None,
+) -> Login:
+    """Prefer `KUBECONFIG` or a context, then the pod's service account, then `~/.kube/config`."""
+    files = kubeconfig_paths(environment, home=home)
+    is_named = bool(environment.get("KUBECONFIG")) or context is not None
+    if not is_named and (service_account / "token").exists():
+        return Login(service_account=service_account, kubeconfigs=())
+    return Login(service_account=None, kubeconfigs=files, context=context)
+
+
+def _service_account_access(folder: Path) -> Access:
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    bracketed = f"[{host}]" if ":" in host else host
+    return Access(
+        server=f"https://{bracketed}:{port}",
+        namespace=(folder / "namespace").read_text(encoding="ascii").strip(),
+        ca_path=str(folder / "ca.crt"),
+        token_path=str(folder / "token"),
+    )
+
+
+def kubeconfig_paths(environment: Mapping[str, str], *, home: Path) -> tuple[Path, ...]:
     """The files that kubectl would read: `KUBECONFIG`, else `~/.kube/config` if it is there."""
     named = [name for name in environment.get("KUBECONFIG", "").split(os.pathsep) if name]
     if named:
@@ -136,3 +200,52 @@ def _exec_plugin(entry: Entry) -> ExecPlugin:
         environment={item["name"]: item["value"] for item in entry.get("env") or ()},
         api_version=entry.get("apiVersion", "client.authentication.k8s.io/v1"),
     )
+
+
+async def _connection(access: Access) -> kopf.ConnectionInfo:
+    expires_at = datetime.now(UTC) + timedelta(seconds=REREAD_AFTER_S)
+    token, certificate_data, key_data = access.token, access.certificate_data, access.key_data
+    if access.exec_plugin is not None:
+        status = await _run_plugin(access.exec_plugin)
+        token = status.get("token")
+        certificate_data = status.get("clientCertificateData")
+        key_data = status.get("clientKeyData")
+    elif access.token_path is not None:
+        path = Path(access.token_path)
+        token = (await asyncio.to_thread(path.read_text, encoding="utf-8")).strip()
+    return kopf.ConnectionInfo(
+        server=access.server.rstrip("/"),
+        default_namespace=access.namespace,
+        ca_path=access.ca_path,
+        ca_data=access.ca_data,
+        insecure=access.is_insecure,
+        proxy_url=access.proxy_url,
+        token=token,
+        certificate_path=access.certificate_path,
+        certificate_data=certificate_data,
+        private_key_path=access.key_path,
+        private_key_data=key_data,
+        expiration=expires_at,
+    )
+
+
+async def _run_plugin(plugin: ExecPlugin) -> dict[str, Any]:
+    """Run the command and return its ExecCredential status (client.authentication.k8s.io)."""
+    request = {
+        "apiVersion": plugin.api_version,
+        "kind": "ExecCredential",
+        "spec": {"interactive": False},
+    }
+    environment = os.environ | plugin.environment | {"KUBERNETES_EXEC_INFO": json.dumps(request)}
+    try:
+        output = await asyncio.to_thread(
+            subprocess.check_output,
+            [plugin.command, *plugin.arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            timeout=PLUGIN_TIMEOUT_S,
+        )
+        status: dict[str, Any] = json.loads(output)["status"]
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        raise RetryableError(f"the login command {plugin.command} gave no credential") from error
+    return status

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput
-from app.operator.kubernetes import kubeconfig
-from app.operator.kubernetes.kubeconfig import Access, ExecPlugin
+from app.operator.kubernetes import credentials
+from app.operator.kubernetes.credentials import Access, ExecPlugin
 
 
 def document(*, server: str = "https://one:6443", **user: Any) -> dict[str, Any]:
@@ -23,26 +23,26 @@ def document(*, server: str = "https://one:6443", **user: Any) -> dict[str, Any]
 
 
 def test_the_current_context_is_followed() -> None:
-    got = kubeconfig.parse_access([(Path("/etc"), document(token="t"))])
+    got = credentials.parse_access([(Path("/etc"), document(token="t"))])
     assert got == Access(server="https://one:6443", namespace="shop", token="t")
 
 
 def test_the_first_file_wins_and_the_second_fills_in() -> None:
     first: dict[str, Any] = {"clusters": document(server="https://first")["clusters"]}
-    got = kubeconfig.parse_access([(Path("/a"), first), (Path("/b"), document(token="t"))])
+    got = credentials.parse_access([(Path("/a"), first), (Path("/b"), document(token="t"))])
     assert (got.server, got.token) == ("https://first", "t")
 
 
 def test_relative_files_start_from_their_own_kubeconfig() -> None:
     files = {"client-certificate": "me.crt", "client-key": "/abs/me.key", "tokenFile": "token"}
-    got = kubeconfig.parse_access([(Path("/etc/k"), document(**files))])
+    got = credentials.parse_access([(Path("/etc/k"), document(**files))])
     want = ("/etc/k/me.crt", "/abs/me.key", "/etc/k/token")
     assert (got.certificate_path, got.key_path, got.token_path) == want
 
 
 def test_data_beats_the_file_beside_it() -> None:
     user = {"client-certificate": "me.crt", "client-certificate-data": "QQ=="}
-    got = kubeconfig.parse_access([(Path("/etc"), document(**user))])
+    got = credentials.parse_access([(Path("/etc"), document(**user))])
     assert (got.certificate_path, got.certificate_data) == (None, "QQ==")
 
 
@@ -53,7 +53,7 @@ def test_an_exec_plugin_is_kept_with_its_environment() -> None:
         "args": ["token"],
         "env": [{"name": "REGION", "value": "north"}],
     }
-    got = kubeconfig.parse_access([(Path("/etc"), document(exec=plugin))])
+    got = credentials.parse_access([(Path("/etc"), document(exec=plugin))])
     assert got.exec_plugin == ExecPlugin(
         command="cloud",
         arguments=("token",),
@@ -72,28 +72,28 @@ def test_an_exec_plugin_is_kept_with_its_environment() -> None:
 )
 def test_a_broken_kubeconfig_says_what_is_wrong(broken: dict[str, Any], want: str) -> None:
     with pytest.raises(InvalidInput, match=want):
-        kubeconfig.parse_access([(Path("/etc"), document() | broken)])
+        credentials.parse_access([(Path("/etc"), document() | broken)])
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("{")
     with pytest.raises(InvalidInput, match=str(path)):
-        kubeconfig.read_access([path])
+        credentials.read_access([path])
 
 
 def test_paths_follow_the_environment_then_the_home(tmp_path: Path) -> None:
     (tmp_path / ".kube").mkdir()
     (tmp_path / ".kube" / "config").write_text("{}")
-    named = kubeconfig.paths({"KUBECONFIG": "/a:/b"}, home=tmp_path)
+    named = credentials.kubeconfig_paths({"KUBECONFIG": "/a:/b"}, home=tmp_path)
     assert named == (Path("/a"), Path("/b"))
-    assert kubeconfig.paths({}, home=tmp_path) == (tmp_path / ".kube" / "config",)
-    assert kubeconfig.paths({}, home=tmp_path / "nobody") == ()
+    assert credentials.kubeconfig_paths({}, home=tmp_path) == (tmp_path / ".kube" / "config",)
+    assert credentials.kubeconfig_paths({}, home=tmp_path / "nobody") == ()
 
 
 def test_a_kubeconfig_that_is_not_yaml_is_not_quoted(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("users: [{token: s3cr3t\napiVersion: v1\n")
     with pytest.raises(InvalidInput, match="is not YAML") as caught:
-        kubeconfig.read_access([path])
+        credentials.read_access([path])
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))

@@ -141,7 +141,7 @@ def _network(up: Up, town: Town, folder: Path) -> Iterator[Case]:
 def _models(up: Up, town: Town, folder: Path) -> Iterator[Case]:
     from pydantic_ai import BinaryContent
 
-    from app.pipelines.chart_image.schema import Seen
+    from app.pipelines.chart_image.schema import ChartReading
     from app.pipelines.strategy.question import Claims
     from benchmarks.rig import scripts
 
@@ -149,7 +149,7 @@ def _models(up: Up, town: Town, folder: Path) -> Iterator[Case]:
 
     def look() -> object:
         shown = BinaryContent(scripts.shown_chart(chart), media_type="image/png")
-        return scripts.asked(town.models_url, models.KEY, ["The picture:", shown], Seen)
+        return scripts.asked(town.models_url, models.KEY, ["The picture:", shown], ChartReading)
 
     def read() -> object:
         return scripts.asked(town.models_url, models.KEY, answers.CONTENT, Claims)

@@ -1,11 +1,50 @@
 """The stages of the channel pipeline. As plain Celery the jobs have no parent."""
 
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import Field, StringConstraints
+
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
-from app.pipelines.channel import search
-from app.pipelines.channel.schema import ChannelParams
-from app.pipelines.playlist.schema import FannedOut, Gathered
+from app.pipelines.playlist.schema import ENTRY_LIMIT, FannedOut, FanOutOptions, GatheredVideos
+
+Query = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$"),
+]
+
+
+class ChannelParams(FanOutOptions):
+    """Which videos to look for."""
+
+    query: Query = Field(
+        description="The address of a channel, playlist or feed, or words to search for."
+    )
+    limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] = Field(
+        10, description="Take so many videos at most."
+    )
+
+
+def address_of(query: str, *, limit: int, search: str) -> str:
+    """The query itself when it is an address; else what `search` makes of its words.
+
+    >>> address_of("https://example.org/@ann", limit=5, search="ytsearch{limit}:{query}")
+    'https://example.org/@ann'
+    >>> address_of("red cars", limit=5, search="ytsearch{limit}:{query}")
+    'ytsearch5:red cars'
+    >>> address_of("a&b", limit=5, search="https://example.org/feed?q={query}&n={limit}")
+    'https://example.org/feed?q=a%26b&n=5'
+    """
+    if is_address(query):
+        return query
+    words = quote(query, safe="") if is_address(search) else query
+    return search.replace("{limit}", str(limit)).replace("{query}", words)
+
+
+def is_address(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
 
 
 @stage(
@@ -18,7 +57,7 @@ from app.pipelines.playlist.schema import FannedOut, Gathered
 def scrape_youtube(params: ChannelParams, work: Work) -> FannedOut:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    address = search.address_of(
+    address = address_of(
         params.query, limit=params.limit, search=work.platform.settings.sites.search_url
     )
     return fan_out.fan_out(address, params, work, limit=params.limit)
@@ -31,7 +70,7 @@ def scrape_youtube(params: ChannelParams, work: Work) -> FannedOut:
     after_children=True,
     workspace=False,
 )
-def gather_channel(fanned_out: FannedOut, work: Work) -> Gathered:
+def gather_channel(fanned_out: FannedOut, work: Work) -> GatheredVideos:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
     return fan_out.gather(fanned_out, work)

@@ -1,12 +1,137 @@
 """Show a picture of a chart to a language model, and tell what it sees."""
 
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import errors
+from app.documents import items
+from app.documents.items import Fact, Refusal
+from app.errors import InvalidInput, LimitExceeded, NotFound, PermanentError, ProcessFailed
 from app.jobs.model.work import Work
 from app.llm import names
 from app.llm.asking import AskAgain, Asker, Picture, Question
 from app.pipelines import disk
-from app.pipelines.chart_image import picture
-from app.pipelines.chart_image.schema import ChartAnalysis, ChartImageParams, Seen
+from app.pipelines.chart_image.schema import (
+    ChartAnalysis,
+    ChartImageParams,
+    ChartPicture,
+    ChartReading,
+)
 from app.pipelines.strategy.schema import Usage
+from app.worker import limits as worker_limits
+
+PROGRAM = "app.documents.picture"
+
+EDGE = 1568
+"""Models look at no more pixels along an edge: larger pictures cost more and show no more."""
+
+MEMORY_BYTES = 1024 * 1024 * 1024
+TIME_S = 60
+
+AT_ONCE = 2
+"""Pictures that one process prepares: each may take as much memory as all the rest of it."""
+
+WAIT_S = 0.25
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+_FILE, _SHOWN = "picture", "shown.png"
+
+_REFUSALS: dict[str, type[PermanentError]] = {
+    error.__name__: error
+    for error in (errors.InvalidInput, errors.LimitExceeded, errors.UnsupportedFormat)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPicture:
+    """A PNG to show, and what it was made from."""
+
+    path: Path
+    about: ChartPicture
+
+
+def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
+    """Raises NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, and what stops the work."""
+    settings = work.platform.settings.llm
+    source = _fetched(params, work, limit_bytes=settings.image_bytes)
+    target = work.directory / _SHOWN
+    with _turn(work.check):
+        facts = _shrunk(source, target, pixels=settings.image_pixels, work=work)
+    (width, height), (sent_width, sent_height) = facts["size"], facts["sent_size"]
+    about = ChartPicture(
+        format=facts["format"],
+        width=width,
+        height=height,
+        sent_width=sent_width,
+        sent_height=sent_height,
+    )
+    return PreparedPicture(path=target, about=about)
+
+
+@contextmanager
+def _turn(on_wait: Callable[[], None]) -> Iterator[None]:
+    while not _turns.acquire(timeout=WAIT_S):
+        on_wait()
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+def _fetched(params: ChartImageParams, work: Work, *, limit_bytes: int) -> Path:
+    target = work.directory / _FILE
+    if params.upload_id is not None:
+        upload = work.platform.uploads.get(params.upload_id)
+        _check_size(upload.size_bytes, limit_bytes)
+        return work.platform.uploads.fetch(params.upload_id, target)
+    root = work.platform.settings.files.storage_dir.resolve()
+    path = disk.confined(root, params.image_path or "")
+    if path.is_file():
+        _check_size(path.stat().st_size, limit_bytes)
+    found = work.platform.artifacts.fetch(path.relative_to(root).as_posix(), target)
+    if not found.is_file():
+        raise NotFound("there is no such picture")
+    _check_size(found.stat().st_size, limit_bytes)
+    return found
+
+
+def _check_size(size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise LimitExceeded(f"the picture has {size_bytes} bytes, and {limit_bytes} are the most")
+    if size_bytes == 0:
+        raise InvalidInput("the picture is empty")
+
+
+def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str, Any]:  # JSON
+    facts: dict[str, Any] = {}  # JSON
+
+    def hear(line: dict[str, Any]) -> None:  # JSON
+        match items.from_json(line):
+            case Fact(name=name, value=value):
+                facts[name] = value
+            case Refusal(error=error, message=message):
+                raise _REFUSALS.get(error, InvalidInput)(message)
+
+    try:
+        worker_limits.run_limited(
+            PROGRAM,
+            [str(source), str(target), json.dumps({"pixels": pixels, "edge": EDGE})],
+            memory_bytes=MEMORY_BYTES,
+            cpu_s=TIME_S,
+            timeout_s=TIME_S,
+            on_line=hear,
+            run=work.run_process,
+        )
+    except (ProcessFailed, json.JSONDecodeError) as error:
+        raise InvalidInput("the picture is damaged: its reader broke down on it") from error
+    return facts
+
 
 INSTRUCTIONS = """\
 You look at one picture and report what it shows of a price chart.
@@ -38,14 +163,14 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
         ) as asker,
     ):
         work.progress(0, "preparing the picture")
-        ready = picture.prepare(params, work)
+        ready = prepare_picture(params, work)
         work.progress(PREPARED_PERCENT, "the model looks at the picture")
         shown = Picture(content=ready.path.read_bytes(), media_type="image/png")
         answer = asker.ask(
             Question(
                 instructions=INSTRUCTIONS,
                 parts=("The picture:", shown),
-                output=Seen,
+                output=ChartReading,
                 check=_check,
             )
         )
@@ -59,7 +184,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
     )
 
 
-def _check(answer: Seen, *, is_last: bool) -> Seen:
+def _check(answer: ChartReading, *, is_last: bool) -> ChartReading:
     """A picture without a chart shows nothing of one."""
     if answer.is_chart or not (answer.levels or answer.patterns):
         return answer

@@ -52,7 +52,7 @@ class LevelKind(StrEnum):
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Level(BaseModel):
+class PriceLevel(BaseModel):
     """A price that matters."""
 
     model_config = ConfigDict(frozen=True)
@@ -72,7 +72,7 @@ class Pattern(BaseModel):
     confidence: Share
 
 
-class Seen(BaseModel):
+class ChartReading(BaseModel):
     """What is seen in a picture of a price chart."""
 
     model_config = ConfigDict(frozen=True)
@@ -86,7 +86,7 @@ class Seen(BaseModel):
     )
     chart_type: str | None = Field(None, max_length=100, description="candlestick, line, bar")
     trend: Trend = Trend.UNCLEAR
-    levels: tuple[Level, ...] = Field((), max_length=50)
+    levels: tuple[PriceLevel, ...] = Field((), max_length=50)
     patterns: tuple[Pattern, ...] = Field((), max_length=50)
     indicators: tuple[str, ...] = Field(
         (), max_length=50, description="Drawn in the picture, with their settings if told."
@@ -95,7 +95,7 @@ class Seen(BaseModel):
     confidence: Share = Field(description="How sure the whole reading is.")
 
 
-class Picture(BaseModel):
+class ChartPicture(BaseModel):
     """The picture that was looked at."""
 
     model_config = ConfigDict(frozen=True)
@@ -108,10 +108,10 @@ class Picture(BaseModel):
     """What the model saw: smaller when the picture was larger than models look at."""
 
 
-class ChartAnalysis(Seen):
+class ChartAnalysis(ChartReading):
     """The job's result."""
 
-    picture: Picture
+    picture: ChartPicture
     model: str
     """The model that was asked, with its provider."""
     usage: Usage

@@ -12,7 +12,7 @@ from app.documents.child import ChildLimits
 from app.documents.items import Block, Caveat, Extent, Fact, Item, Position, Refusal
 from app.documents.reader_options import DocumentLimits
 from app.jobs.model.work import Work
-from app.pipelines import inputs, knowledge
+from app.pipelines import inputs, source_progress
 from app.pipelines.chunking import Chunker
 from app.pipelines.document.schema import DocumentParams, Processed
 from app.pipelines.reading_warnings import ReadingWarning
@@ -48,7 +48,7 @@ def process(params: DocumentParams, work: Work) -> Processed:
     InvalidInput, PasswordNeeded, UnsupportedFormat, LimitExceeded, StorageUnavailable, and what the
     work raises to stop. What will not heal, or is not tried again, marks the source failed.
     """
-    begun = knowledge.begun(
+    begun = source_progress.begun(
         params.source_id,
         work,
         chatbot_id=params.chatbot_id,

@@ -4,7 +4,7 @@ from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import finalizer, stage
 from app.jobs.model.work import Work
-from app.pipelines import knowledge
+from app.pipelines import source_progress
 from app.pipelines.document.schema import DocumentParams, Processed
 
 
@@ -22,7 +22,7 @@ def process_document(params: DocumentParams, work: Work) -> Processed:
 @finalizer("abandon_document", queue="documents")
 def abandon_document(job: Job, work: Work) -> None:
     """Mark the source of a job that failed or was cancelled."""
-    knowledge.abandon(job, work)
+    source_progress.abandon(job, work)
 
 
 PIPELINE = Pipeline(

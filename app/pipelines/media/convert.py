@@ -1,16 +1,92 @@
 """Convert what was downloaded to a tagged MP3 and keep it as the job's artifact."""
 
 import logging
-from collections.abc import Callable
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from mutagen import id3, mp3
 
 from app.errors import InvalidInput, ProcessFailed, UnsupportedFormat
 from app.jobs.model.job import Artifact
 from app.jobs.model.work import Work
 from app.pipelines import disk
-from app.pipelines.media import ffmpeg, tags
+from app.pipelines.media import ffmpeg
 from app.pipelines.media.schema import Converted, Downloaded
+
+MAX_TAG_LENGTH = 500
+
+
+def choose_tags(downloaded: Downloaded, own: Mapping[str, str]) -> dict[str, str]:
+    """The tags by name. What was asked for or stands on the page wins over the file's own tags;
+    the name at the source is for want of any other title."""
+    wanted = {
+        "title": downloaded.title or own.get("title") or downloaded.name,
+        "artist": downloaded.artist or own.get("artist") or own.get("album_artist"),
+        "album": downloaded.album or own.get("album"),
+        "date": downloaded.date or own.get("date"),
+        "comment": downloaded.source_url,
+    }
+    return {name: clean_tag(value) for name, value in wanted.items() if value and clean_tag(value)}
+
+
+def clean_tag(text: str) -> str:
+    """One line without control characters, no longer than a tag should be.
+
+    >>> clean_tag("  One\\n\\tline\\x00 ")
+    'One line'
+    """
+    printable = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join(printable.split())[:MAX_TAG_LENGTH]
+
+
+def mp3_name(title: str) -> str:
+    """A file name for a title, safe in paths, URLs and headers.
+
+    >>> mp3_name("Evening Train / Live: Übung #1")
+    'Evening-Train-Live-Ubung-1.mp3'
+    >>> mp3_name("夜の電車")
+    'audio.mp3'
+    """
+    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", ascii_only).strip("-")[:80].strip("-")
+    return f"{stem or 'audio'}.mp3"
+
+
+def write_tags(path: Path, tags: Mapping[str, str], *, cover: bytes | None) -> None:
+    """Write the tags, and the cover (a JPEG), into an MP3."""
+    frames = id3.ID3()
+    for name, frame in (("title", id3.TIT2), ("artist", id3.TPE1), ("album", id3.TALB)):
+        if name in tags:
+            frames.add(frame(encoding=id3.Encoding.UTF16, text=tags[name]))
+    if "date" in tags:
+        frames.add(id3.TDRC(encoding=id3.Encoding.UTF16, text=tags["date"]))
+    if "comment" in tags:
+        frames.add(id3.COMM(encoding=id3.Encoding.UTF16, lang="und", desc="", text=tags["comment"]))
+    if cover is not None:
+        frames.add(
+            id3.APIC(
+                encoding=id3.Encoding.LATIN1,
+                mime="image/jpeg",
+                type=id3.PictureType.COVER_FRONT,
+                desc="",
+                data=cover,
+            )
+        )
+    frames.update_to_v23()
+    frames.save(path, v2_version=3)
+
+
+def mp3_length_s(path: Path) -> float:
+    """Seconds of sound in an MP3 that we made. InvalidInput when it holds none."""
+    with path.open("rb") as file:
+        try:
+            return float(mp3.MPEGInfo(file).length)
+        except mp3.HeaderNotFoundError as error:
+            raise InvalidInput("there is no sound in the file") from error
+
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +123,12 @@ def convert(downloaded: Downloaded, work: Work) -> Converted:
         target = work.directory / _MP3
         _encode(source, target, sound, downloaded, work)
         cover = _cover(downloaded, work)
-        chosen = tags.chosen(downloaded, sound.own_tags)
-        tags.write(target, chosen, cover=cover)
+        chosen = choose_tags(downloaded, sound.own_tags)
+        write_tags(target, chosen, cover=cover)
         length_s = _checked_length_s(target, sound)
         work.progress(TAGGED_PERCENT, "storing the file")
         artifact = work.save_artifact(
-            target, name=tags.file_name(chosen["title"]), media_type="audio/mpeg"
+            target, name=mp3_name(chosen["title"]), media_type="audio/mpeg"
         )
     work.progress(100, "converted")
     return _converted(downloaded, chosen, artifact, length_s=length_s, has_cover=cover is not None)
@@ -130,7 +206,7 @@ def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
 
 
 def _checked_length_s(target: Path, sound: Sound) -> float:
-    length_s = tags.length_s(target)
+    length_s = mp3_length_s(target)
     missing_s = sound.length_s - length_s
     if missing_s > max(LENGTH_TOLERANCE_S, sound.length_s * LENGTH_TOLERANCE_RATIO):
         raise InvalidInput(

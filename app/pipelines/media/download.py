@@ -1,18 +1,129 @@
 """Download the best audio of a page or file, resuming what an earlier attempt left."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yt_dlp.networking.exceptions import RequestError
 
-from app.errors import CeleriacError, WorkStopped
+from app.errors import CeleriacError, LimitExceeded, WorkStopped
 from app.fetch import client, failures
 from app.jobs.model.work import Work
 from app.pipelines import disk
-from app.pipelines.media import page, transfer
-from app.pipelines.media.network import Downloader
+from app.pipelines.media import page
 from app.pipelines.media.schema import Downloaded, MediaParams
+from app.pipelines.media.ytdlp_network import Downloader
+
+FRAGMENT_LIMIT_BYTES = 256 * 1024 * 1024
+"""yt-dlp holds a fragment in memory to append it to the file. Real ones are a few MiB."""
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferReading:
+    """One report of the transfer. `None` is "not known": many servers tell no length."""
+
+    done_ratio: float | None
+    speed: str | None
+    eta_s: float | None
+    message: str
+
+
+class DownloadMeter:
+    """Reads the progress of one download and holds it to the size limit."""
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._fragment: int | None = None
+        self._fragment_start_bytes = 0
+
+    def read(self, told: dict[str, Any]) -> TransferReading:  # Any: yt-dlp's own dictionary
+        """What a progress hook was told. Raises LimitExceeded."""
+        done_bytes = told.get("downloaded_bytes") or 0
+        self._limit(done_bytes, told)
+        speed = told.get("speed")
+        return TransferReading(
+            done_ratio=_done_ratio(told, done_bytes),
+            speed=None if speed is None else f"{size_text(speed)}/s",
+            eta_s=told.get("eta"),
+            message=f"downloaded {size_text(done_bytes)}",
+        )
+
+    def _limit(self, done_bytes: int, told: dict[str, Any]) -> None:
+        if max(done_bytes, told.get("total_bytes") or 0) > self._limit_bytes:
+            raise LimitExceeded(f"the file is larger than {size_text(self._limit_bytes)}")
+        fragment = told.get("fragment_index")
+        if fragment is None:
+            return
+        if fragment != self._fragment:
+            self._fragment, self._fragment_start_bytes = fragment, done_bytes
+        if done_bytes - self._fragment_start_bytes > FRAGMENT_LIMIT_BYTES:
+            raise LimitExceeded(
+                f"a fragment of the stream is larger than {size_text(FRAGMENT_LIMIT_BYTES)}"
+            )
+
+
+def _done_ratio(told: dict[str, Any], done_bytes: int) -> float | None:
+    fragments: int | None = told.get("fragment_count")
+    if fragments:
+        return min(1.0, (told.get("fragment_index") or 0) / fragments)
+    total_bytes: int | None = told.get("total_bytes")
+    return min(1.0, done_bytes / total_bytes) if total_bytes else None
+
+
+def size_text(size_bytes: float) -> str:
+    """
+    >>> size_text(999), size_text(1_258_291), size_text(5 * 1024**4)
+    ('999 B', '1.2 MiB', '5.0 TiB')
+    """
+    size = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} {_UNITS[-1]}"
+
+
+def transfer_options(
+    work: Work, *, wanted: str, span: tuple[float, float] | None, name: str = "source"
+) -> dict[str, Any]:  # Any: yt-dlp's options
+    """Fetch what the format `wanted` selects. Its progress goes through the span of percents;
+    without one nothing is told."""
+    return {
+        **page.guarded_options(work),
+        "format": wanted,
+        "outtmpl": {"default": f"{name}-%(format_id)s.%(ext)s"},
+        "paths": {"home": str(work.directory)},
+        "restrictfilenames": True,
+        "trim_file_name": 80,
+        "progress_hooks": [_hook(work, span)],
+        "fragment_retries": page.RETRIES,
+        "skip_unavailable_fragments": False,
+        "hls_prefer_native": True,
+        "fixup": "never",
+        "updatetime": False,
+    }
+
+
+def _hook(work: Work, span: tuple[float, float] | None) -> Any:  # a function that yt-dlp calls
+    meter = DownloadMeter(limit_bytes=work.platform.settings.files.download_limit_bytes)
+    start, end = span or (0.0, 0.0)
+    percent = start
+
+    def report(told: dict[str, Any]) -> None:
+        nonlocal percent
+        reading = meter.read(told)
+        if span is None:
+            work.check()
+            return
+        if reading.done_ratio is not None:
+            percent = max(percent, start + reading.done_ratio * (end - start))
+        work.progress(percent, reading.message, speed=reading.speed, eta_seconds=reading.eta_s)
+
+    return report
+
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +146,7 @@ def download(params: MediaParams, work: Work) -> Downloaded:
     with (
         disk.watched(),
         page.opened(
-            url, work, transfer.options(work, wanted=FORMAT, span=(READ_PERCENT, MEDIA_PERCENT))
+            url, work, transfer_options(work, wanted=FORMAT, span=(READ_PERCENT, MEDIA_PERCENT))
         ) as downloader,
     ):
         info = downloader.extract_info(url)

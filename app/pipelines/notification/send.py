@@ -1,10 +1,11 @@
 """Store a notification, and deliver it on each of its channels once."""
 
-from app.errors import PermanentError, RetryableError
+from app.errors import InvalidInput, PermanentError, RetryableError
 from app.jobs.model.work import Work
 from app.pipelines import webhook
-from app.pipelines.notification import channels, letter, post
+from app.pipelines.notification import mail
 from app.pipelines.notification.schema import Carried, NotificationParams, Sent
+from app.settings import NotifySettings
 from app.storage.notifications import (
     Channel,
     Delivery,
@@ -12,6 +13,51 @@ from app.storage.notifications import (
     NewNotification,
     Notification,
 )
+
+EVERY_OTHER = "*"
+
+
+def choose_targets(params: NotificationParams, settings: NotifySettings) -> dict[Channel, str]:
+    """An address for each channel that is to carry the notification.
+
+    Raises InvalidInput when a channel is asked for by name that has none.
+    """
+    known = known_addresses(params, settings)
+    asked = params.channels
+    if asked is None:
+        of_type = settings.channels.get(
+            params.notification_type, settings.channels.get(EVERY_OTHER)
+        )
+        wanted = [Channel(name) for name in of_type] if of_type is not None else list(Channel)
+        return {channel: known[channel] for channel in wanted if channel in known}
+    missing = [channel for channel in asked if channel not in known]
+    if missing:
+        raise InvalidInput(_missing(missing[0], settings))
+    return {channel: known[channel] for channel in asked}
+
+
+def known_addresses(params: NotificationParams, settings: NotifySettings) -> dict[Channel, str]:
+    """Where each channel would lead; one that is not configured is left out."""
+    url = params.webhook_url if params.webhook_url is not None else settings.webhook_url
+    mailbox = params.email if params.email is not None else settings.email_to
+    found = {
+        Channel.WEBHOOK: str(url) if url is not None and settings.webhook_secrets else None,
+        Channel.EMAIL: mailbox if settings.smtp_host is not None else None,
+    }
+    return {channel: address for channel, address in found.items() if address is not None}
+
+
+def _missing(channel: Channel, settings: NotifySettings) -> str:
+    match channel:
+        case Channel.WEBHOOK if not settings.webhook_secrets:
+            return "no webhook is sent unsigned: set NOTIFY_WEBHOOK_SECRETS"
+        case Channel.WEBHOOK:
+            return "no webhook_url is given, and the server has no NOTIFY_WEBHOOK_URL"
+        case Channel.EMAIL if settings.smtp_host is None:
+            return "no mail server is configured: set SMTP_HOST"
+        case _:
+            return "no email is given, and the server has no NOTIFY_EMAIL_TO"
+
 
 EVENT_TYPE = "notification.created"
 
@@ -23,7 +69,7 @@ def send(params: NotificationParams, work: Work, *, key: str) -> Sent:
     stop; when every channel had its turn, the error of one that may heal, else of one that failed
     for good.
     """
-    targets = channels.targets(params, work.platform.settings.notify)
+    targets = choose_targets(params, work.platform.settings.notify)
     notification = work.platform.notifications.ensure(
         NewNotification(
             key=key,
@@ -70,13 +116,13 @@ def _deliver(notification: Notification, delivery: Delivery, work: Work) -> None
             webhook.deliver(delivery.target, event_of(notification), work)
         case Channel.EMAIL:
             settings = work.platform.settings.notify
-            written = letter.write(
+            written = mail.write_letter(
                 notification,
                 to=delivery.target,
                 sender=settings.smtp_from,
                 templates=settings.templates_dir,
             )
-            post.send(written, settings)
+            mail.send_letter(written, settings)
 
 
 def event_of(notification: Notification) -> webhook.Event:

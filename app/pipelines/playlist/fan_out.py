@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,19 +12,107 @@ from app.fetch import failures
 from app.jobs.model.job import JobError, JobId, JobRequest, JobState
 from app.jobs.model.work import Work
 from app.jobs.store.children import Child
-from app.pipelines.playlist import listing
-from app.pipelines.playlist.listing import Entry, Listing
+from app.pipelines.media import page
 from app.pipelines.playlist.schema import (
     EntryFailure,
     FannedOut,
     FanOutOptions,
-    Gathered,
+    GatheredVideos,
     Refused,
     Skipped,
 )
-from app.pipelines.youtube import archive
+from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import VideoOptions, YoutubeParams
 from app.storage.video_archive import Archived
+
+TABS = frozenset({"YoutubeTab", "YoutubePlaylist"})
+"""What yt-dlp calls entries that are listings themselves: a channel has tabs."""
+
+DEPTH = 2
+"""How far listings of listings are followed."""
+
+Info = dict[str, Any]  # what yt-dlp tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingEntry:
+    """A video of a listing."""
+
+    url: str | None
+    title: str | None
+    site: str
+    """As `metadata.site_of` calls it."""
+    own_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoListing:
+    """Videos in the order of their site."""
+
+    title: str | None
+    url: str
+    entries: tuple[ListingEntry, ...]
+
+
+def read(url: str, work: Work, *, limit: int) -> VideoListing:
+    """Read at most `limit` entries.
+
+    Raises UnsupportedFormat (no video and no listing), NotFound, AddressRefused, LimitExceeded,
+    RateLimited, RetryableError, and what the work raises to stop.
+    """
+    options = {
+        **page.guarded_options(work),
+        "noplaylist": False,
+        "match_filter": None,  # a live stream among the entries fails alone, in its own job
+        "extract_flat": "in_playlist",
+        "playlist_items": f"1:{limit}",
+        "ignore_no_formats_error": True,
+    }
+    limit_s = work.platform.settings.sites.page_time_s
+    with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
+        info = downloader.extract_info(url, download=False)
+        found = tuple(entries_of(downloader, info, url, limit=limit))
+    told = failures.shown(info.get("webpage_url") or url)
+    return VideoListing(title=page.short(info.get("title")), url=told, entries=found)
+
+
+def entries_of(
+    downloader: Any, info: Info, url: str, *, limit: int, depth: int = DEPTH
+) -> Iterator[ListingEntry]:  # Any: yt-dlp ships no types
+    """The videos of what yt-dlp read at the URL; of a page with one video, this one."""
+    if info.get("_type") != "playlist":
+        yield entry_of(info, url=url)
+        return
+    left = limit
+    for told in info.get("entries") or ():
+        if told is None:
+            continue
+        for entry in _expanded(downloader, told, limit=left, depth=depth):
+            yield entry
+            left -= 1
+            if left == 0:
+                return
+
+
+def _expanded(downloader: Any, told: Info, *, limit: int, depth: int) -> Iterator[ListingEntry]:
+    url = told.get("url")
+    if depth and url and told.get("ie_key") in TABS:
+        info = downloader.extract_info(url, download=False)
+        yield from entries_of(downloader, info, url, limit=limit, depth=depth - 1)
+    else:
+        yield entry_of(told, url=None)
+
+
+def entry_of(told: Info, *, url: str | None) -> ListingEntry:
+    """An entry as its listing tells of it."""
+    own_id = told.get("id")
+    return ListingEntry(
+        url=url or told.get("url") or told.get("webpage_url"),
+        title=page.short(told.get("title")),
+        site=metadata.site_of(told.get("ie_key") or told.get("extractor_key")),
+        own_id=own_id if isinstance(own_id, str) else None,
+    )
+
 
 CHILD_KIND = "youtube"
 
@@ -40,18 +129,18 @@ READ_PERCENT = 50.0
 class Wanted:
     """An entry as the parameters of its job."""
 
-    entry: Entry
+    entry: ListingEntry
     params: YoutubeParams
 
 
 def fan_out(url: str, options: FanOutOptions, work: Work, *, limit: int | None) -> FannedOut:
     """Read the listing at the URL and submit a job for each video. Safe to repeat.
 
-    Raises as `listing.read`, and UnsupportedFormat when the listing is empty.
+    Raises as `read`, and UnsupportedFormat when the listing is empty.
     """
     settings = work.platform.settings.sites
     work.progress(0, "reading the listing")
-    found = listing.read(url, work, limit=min(limit or settings.entry_limit, settings.entry_limit))
+    found = read(url, work, limit=min(limit or settings.entry_limit, settings.entry_limit))
     work.progress(READ_PERCENT, f"{len(found.entries)} entries")
     for_videos = VideoOptions(**options.model_dump(include=set(VideoOptions.model_fields)))
     wanted, refused = _wanted(found, for_videos)
@@ -74,7 +163,7 @@ def fan_out(url: str, options: FanOutOptions, work: Work, *, limit: int | None) 
     )
 
 
-def _wanted(found: Listing, options: VideoOptions) -> tuple[list[Wanted], list[Refused]]:
+def _wanted(found: VideoListing, options: VideoOptions) -> tuple[list[Wanted], list[Refused]]:
     wanted: list[Wanted] = []
     refused: list[Refused] = []
     for entry in found.entries:
@@ -108,10 +197,10 @@ def _archived(wanted: Sequence[Wanted], options: VideoOptions, work: Work) -> di
 
 
 def _keys(one: Wanted, options: VideoOptions) -> list[str]:
-    by_url = archive.key_of_url(str(one.params.url), options)
+    by_url = metadata.archive_key_of_url(str(one.params.url), options)
     if one.entry.site == "generic" or one.entry.own_id is None:
         return [by_url]
-    return [archive.key_of_id(one.entry.site, one.entry.own_id, options), by_url]
+    return [metadata.archive_key_of_id(one.entry.site, one.entry.own_id, options), by_url]
 
 
 def _submitted(wanted: Sequence[Wanted], work: Work) -> Iterator[str]:
@@ -137,7 +226,7 @@ def _key(params: YoutubeParams, work: Work) -> str:
     return f"{work.key}/{digest}"
 
 
-def gather(fanned_out: FannedOut, work: Work) -> Gathered:
+def gather(fanned_out: FannedOut, work: Work) -> GatheredVideos:
     """Count what became of the entries.
 
     Raises the error of the first one when there were some and not one of them could be had, and
@@ -148,7 +237,7 @@ def gather(fanned_out: FannedOut, work: Work) -> Gathered:
     failed = [child for child in children if child.state is JobState.FAILED]
     if failed and len(failed) == len(children) and not fanned_out.skipped:
         raise _whole_failure(fanned_out, failed[0])
-    return Gathered(
+    return GatheredVideos(
         **fanned_out.model_dump(),
         succeeded=counts[JobState.SUCCEEDED],
         failed=counts[JobState.FAILED],

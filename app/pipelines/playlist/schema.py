@@ -76,7 +76,7 @@ class EntryFailure(BaseModel):
     message: str
 
 
-class Gathered(FannedOut):
+class GatheredVideos(FannedOut):
     """What became of the entries: the job's result."""
 
     succeeded: int

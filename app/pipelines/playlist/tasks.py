@@ -3,7 +3,7 @@
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
-from app.pipelines.playlist.schema import FannedOut, Gathered, PlaylistParams
+from app.pipelines.playlist.schema import FannedOut, GatheredVideos, PlaylistParams
 
 
 @stage(
@@ -26,7 +26,7 @@ def process_youtube_playlist(params: PlaylistParams, work: Work) -> FannedOut:
     after_children=True,
     workspace=False,
 )
-def gather_playlist(fanned_out: FannedOut, work: Work) -> Gathered:
+def gather_playlist(fanned_out: FannedOut, work: Work) -> GatheredVideos:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
     return fan_out.gather(fanned_out, work)

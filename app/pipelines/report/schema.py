@@ -81,7 +81,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class Times(_Part):
+class RunTimes(_Part):
     """How long something took, in seconds; percentiles are times that were (nearest rank)."""
 
     count: int
@@ -91,15 +91,15 @@ class Times(_Part):
     max_s: float
 
 
-class Kind(_Part):
+class KindFigures(_Part):
     """The jobs of one kind."""
 
     kind: str
     total: int
     by_state: dict[str, int]
-    run_time: Times | None
+    run_time: RunTimes | None
     """Of those that succeeded, from the first claim to the end."""
-    waiting_time: Times | None
+    waiting_time: RunTimes | None
     """From the creation to the first claim."""
 
 
@@ -107,7 +107,7 @@ class StageTimes(_Part):
     """The runs of one stage that have ended."""
 
     stage: str
-    run_time: Times
+    run_time: RunTimes
 
 
 class Failure(_Part):
@@ -125,12 +125,12 @@ class Day(_Part):
     by_state: dict[str, int]
 
 
-class Jobs(_Part):
+class JobFigures(_Part):
     """The jobs that were created in the period."""
 
     total: int
     by_state: dict[str, int]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[KindFigures, ...]
     stages: tuple[StageTimes, ...]
     failures: tuple[Failure, ...]
     days: tuple[Day, ...]
@@ -169,7 +169,7 @@ class Report(_Part):
     chatbot_id: str | None
     since: datetime
     until: datetime
-    jobs: Jobs
+    jobs: JobFigures
     sources: Sources
     chunks: Chunks
     notifications: Notifications | None

@@ -8,9 +8,9 @@ from app.pipelines.report.schema import Report, ReportParams
 
 @stage("generate_analytics_report", queue="default", positional=("chatbot_id", "period"))
 def generate_analytics_report(params: ReportParams, work: Work) -> Report:
-    from app.pipelines.report import generate  # the queries, which the API does not need
+    from app.pipelines.report import render  # the queries, which the API does not need
 
-    return generate.generate(params, work)
+    return render.generate(params, work)
 
 
 PIPELINE = Pipeline(

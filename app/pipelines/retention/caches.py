@@ -1,10 +1,84 @@
 """Keep a cache to its age and size, without what a running job may use."""
 
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from app.jobs.model.work import Work
-from app.pipelines.retention import folders
 from app.pipelines.retention.schema import CacheParams, CacheRemoved, Removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderEntry:
+    """A file, or a folder with all that is in it."""
+
+    path: Path
+    size_bytes: int
+    used_at: datetime
+    """When anything in it was written last. Whoever uses an entry of a cache touches it."""
+
+
+def entries_of(folder: Path) -> list[FolderEntry]:
+    """What lies directly in the folder; nothing where there is none. Links are not followed."""
+    if not folder.is_dir():
+        return []
+    with_gone = (_entry(path) for path in sorted(folder.iterdir()))
+    return [entry for entry in with_gone if entry is not None]
+
+
+def _entry(path: Path) -> FolderEntry | None:
+    """None for what vanishes meanwhile."""
+    try:
+        found = list(_stats(path))
+    except FileNotFoundError:
+        return None
+    return FolderEntry(
+        path=path,
+        size_bytes=sum(size for size, _ in found),
+        used_at=datetime.fromtimestamp(max(moment for _, moment in found), tz=UTC),
+    )
+
+
+def _stats(path: Path) -> Iterator[tuple[int, float]]:
+    """Size and time of the path, and of every file below it."""
+    own = path.lstat()
+    is_folder = stat.S_ISDIR(own.st_mode)
+    yield 0 if is_folder else own.st_size, own.st_mtime
+    for folder, _, files in os.walk(path) if is_folder else ():
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                found = Path(folder, name).lstat()
+                yield found.st_size, found.st_mtime
+
+
+def outdated(
+    found: Sequence[FolderEntry], *, before: datetime, in_use_since: datetime, max_bytes: int
+) -> list[FolderEntry]:
+    """The entries to remove: those last used before that moment, then the longest unused until the
+    rest has no more than `max_bytes`. What was used since `in_use_since` stays in any case."""
+    left_bytes = sum(entry.size_bytes for entry in found)
+    chosen = []
+    for entry in sorted(found, key=lambda entry: entry.used_at):
+        if entry.used_at >= in_use_since:
+            break
+        if entry.used_at < before or left_bytes > max_bytes:
+            chosen.append(entry)
+            left_bytes -= entry.size_bytes
+    return chosen
+
+
+def remove_entry(entry: FolderEntry) -> None:
+    """Gone already is fine."""
+    if entry.path.is_dir() and not entry.path.is_symlink():
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        entry.path.unlink(missing_ok=True)
+
 
 SETTLING = timedelta(hours=1)
 """Whatever was used since then stays: longer than the hard limit of a plain task, of which no row
@@ -16,10 +90,10 @@ def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:
     that they use, so that what was last used before any running job began is used by none."""
     now = datetime.now(UTC)
     work.progress(0, "looking through the cache")
-    found = folders.entries(work.platform.settings.files.cache_dir / name)
+    found = entries_of(work.platform.settings.files.cache_dir / name)
     running_since = work.platform.retention.running_since()
     settled = now - SETTLING
-    chosen = folders.outdated(
+    chosen = outdated(
         found,
         before=now - timedelta(days=params.days),
         in_use_since=settled if running_since is None else min(settled, running_since),
@@ -27,7 +101,7 @@ def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:
     )
     for number, entry in enumerate(chosen, start=1):
         if not params.dry_run:
-            folders.remove(entry)
+            remove_entry(entry)
         work.progress(100 * number / len(chosen), f"removed {number} of {len(chosen)} entries")
     gone = sum(entry.size_bytes for entry in chosen)
     total = sum(entry.size_bytes for entry in found)

@@ -1,21 +1,103 @@
 """Remove old jobs with all that is theirs, then what nobody owns."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from app.jobs.model.job import JobId
 from app.jobs.model.work import Work
 from app.jobs.store.job_retention import OldJob
-from app.pipelines.retention import orphans
+from app.pipelines.retention import caches
+from app.pipelines.retention.caches import FolderEntry
 from app.pipelines.retention.schema import OldDataParams, OldDataRemoved, Removed
+from app.storage.objects import ListedObject
+
+RECEIVED = "uploads"
+"""The folder in TEMP_DIR where the API receives files."""
+
+
+def remove_objects(
+    work: Work,
+    *,
+    orphaned_before: datetime,
+    plain_before: datetime,
+    keep: Collection[str],
+    is_dry_run: bool,
+) -> Removed:
+    """Objects of jobs and uploads that no row knows, and artifacts of plain tasks, which have none.
+
+    What else lies in the store is its owner's business.
+    """
+    removed = Removed()
+    for prefix, before in (
+        ("jobs", orphaned_before),
+        ("uploads", orphaned_before),
+        ("plain", plain_before),
+    ):
+        for batch in work.platform.artifacts.listed(prefix):
+            is_due = [one.modified_at < before and _owner(one) not in keep for one in batch]
+            old = list(itertools.compress(batch, is_due))
+            gone = old if prefix == "plain" else _unknown(old, work)
+            if not is_dry_run:
+                work.platform.artifacts.delete_many([found.key for found in gone])
+            removed = removed.plus(sum(one.size_bytes for one in gone), count=len(gone))
+            work.check()
+    return removed
+
+
+def _owner(found: ListedObject) -> str:
+    """The id of the job, upload or task that has made it."""
+    return found.key.split("/")[1]
+
+
+def _unknown(found: Sequence[ListedObject], work: Work) -> list[ListedObject]:
+    """Those that belong to no row, and to no job that is not over."""
+    if not found:
+        return []
+    owners = {one.key: _owner(one) for one in found}
+    store = work.platform.retention
+    known = store.known_keys(list(owners), job_ids=set(owners.values()))
+    needed = store.needed(set(owners.values()))
+    return [one for one in found if one.key not in known and owners[one.key] not in needed]
+
+
+def remove_temp(work: Work, *, before: datetime, is_dry_run: bool) -> Removed:
+    """Folders of jobs that are over, of plain tasks, and half-received files, when nothing in them
+    was written since then."""
+    old = [entry for entry in _temp_entries(work) if entry.used_at < before]
+    needed = work.platform.retention.needed({entry.path.name for entry in old})
+    gone = [entry for entry in old if entry.path.name not in needed]
+    for entry in gone:
+        if not is_dry_run:
+            caches.remove_entry(entry)
+        work.check()
+    return Removed(count=len(gone), bytes=sum(entry.size_bytes for entry in gone))
+
+
+def _temp_entries(work: Work) -> Iterator[FolderEntry]:
+    files = work.platform.settings.files
+    temp_dir = files.temp_dir.resolve()
+    others = [files.cache_dir.resolve(), files.storage_dir.resolve()]
+    for entry in caches.entries_of(temp_dir):
+        if entry.path.name == RECEIVED:
+            yield from caches.entries_of(entry.path)
+        elif not _holds_one_of(entry.path, others):
+            yield entry
+
+
+def _holds_one_of(path: Path, others: Sequence[Path]) -> bool:
+    """Whether another folder of ours lies in it: somebody may have put them there."""
+    return any(other.is_relative_to(path) for other in others)
+
 
 BATCH = 200
 """Jobs of one transaction: others wait for the database no longer than it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RemovalPlan:
     """What a clean-up goes by."""
 
     now: datetime
@@ -40,7 +122,7 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
     work.progress(50, "removing uploads")
     uploads = _remove_uploads(plan, work)
     work.progress(70, "removing what nobody owns")
-    lost = orphans.remove_objects(
+    lost = remove_objects(
         work,
         orphaned_before=plan.orphaned_before,
         plain_before=plan.finished_before,
@@ -48,7 +130,7 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
         is_dry_run=plan.is_dry_run,
     )
     work.progress(90, "removing temporary files")
-    temp = orphans.remove_temp(work, before=plan.orphaned_before, is_dry_run=plan.is_dry_run)
+    temp = remove_temp(work, before=plan.orphaned_before, is_dry_run=plan.is_dry_run)
     return OldDataRemoved(
         dry_run=plan.is_dry_run,
         jobs=jobs,
@@ -61,13 +143,13 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
     )
 
 
-def _plan(params: OldDataParams, work: Work) -> Plan:
+def _plan(params: OldDataParams, work: Work) -> RemovalPlan:
     now = datetime.now(UTC)
     finished_before = now - timedelta(days=params.days)
     orphaned_before = now - timedelta(days=params.orphan_days)
     # By size the youngest job may go, else nothing does that is younger than both.
     made_before = now if params.max_bytes is not None else max(finished_before, orphaned_before)
-    return Plan(
+    return RemovalPlan(
         now=now,
         finished_before=finished_before,
         orphaned_before=orphaned_before,
@@ -77,7 +159,7 @@ def _plan(params: OldDataParams, work: Work) -> Plan:
     )
 
 
-def _remove_jobs(plan: Plan, work: Work) -> tuple[int, Removed]:
+def _remove_jobs(plan: RemovalPlan, work: Work) -> tuple[int, Removed]:
     jobs, artifacts = 0, Removed()
     for batch in _old_jobs(plan, work):
         work.progress(10, f"removing jobs: {jobs}")
@@ -88,14 +170,14 @@ def _remove_jobs(plan: Plan, work: Work) -> tuple[int, Removed]:
     return jobs, artifacts
 
 
-def _removed(job_ids: Sequence[JobId], plan: Plan, work: Work) -> tuple[JobId, ...]:
+def _removed(job_ids: Sequence[JobId], plan: RemovalPlan, work: Work) -> tuple[JobId, ...]:
     gone = work.platform.retention.remove_jobs(job_ids, seen_at=plan.now)
     work.platform.artifacts.delete_many(gone.keys)
     work.platform.events.forget(gone.job_ids)
     return gone.job_ids
 
 
-def _old_jobs(plan: Plan, work: Work) -> Iterator[list[OldJob]]:
+def _old_jobs(plan: RemovalPlan, work: Work) -> Iterator[list[OldJob]]:
     """The jobs to remove, the oldest first: those that are too old, then those with artifacts
     while all artifacts together are too large."""
     store = work.platform.retention
@@ -120,7 +202,7 @@ def _old_jobs(plan: Plan, work: Work) -> Iterator[list[OldJob]]:
         yield chosen
 
 
-def _remove_notifications(plan: Plan, work: Work) -> int:
+def _remove_notifications(plan: RemovalPlan, work: Work) -> int:
     store, before = work.platform.retention, plan.finished_before
     if plan.is_dry_run:
         return store.old_notifications(before=before)
@@ -131,7 +213,7 @@ def _remove_notifications(plan: Plan, work: Work) -> int:
     return removed
 
 
-def _remove_uploads(plan: Plan, work: Work) -> Removed:
+def _remove_uploads(plan: RemovalPlan, work: Work) -> Removed:
     """Those that no job names any more: neither one that is over, nor one to come."""
     removed = Removed()
     store = work.platform.retention

@@ -1,14 +1,106 @@
 """What the model is asked of one piece, and what is believed of its answer."""
 
 import hashlib
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
+from semantic_text_splitter import TextSplitter
 
+from app.errors import LimitExceeded
 from app.llm.asking import AskAgain, Question
-from app.pipelines.strategy.evidence import Text
-from app.pipelines.strategy.pieces import Piece
-from app.pipelines.strategy.schema import FIELDS, Direction, Finding, Findings, Quote
+from app.pipelines.chunking import VOCABULARY
+from app.pipelines.strategy.schema import (
+    FIELDS,
+    Direction,
+    Quote,
+    StrategyFinding,
+    StrategyFindings,
+)
+from app.settings import LlmSettings
+
+OVERLAP = 20
+"""One part in so many of a piece is repeated in the next one: a rule that a seam cuts in two stands
+in one of them whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of the content."""
+
+    start: int
+    """Characters of the content before it."""
+    text: str
+
+
+def cut_pieces(content: str, settings: LlmSettings) -> tuple[Piece, ...]:
+    """The pieces in order. Raises LimitExceeded."""
+    if len(content) > settings.content_characters:
+        raise LimitExceeded(
+            f"the content has {len(content)} characters, and {settings.content_characters} are "
+            "the most (CELERIAC_LLM_CONTENT_CHARACTERS)"
+        )
+    tokens = settings.piece_tokens
+    splitter = TextSplitter.from_tiktoken_model(VOCABULARY, tokens, tokens // OVERLAP)
+    return tuple(Piece(start=start, text=text) for start, text in splitter.chunk_indices(content))
+
+
+_SAME = str.maketrans(
+    {
+        "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"',
+        "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
+            }
+)  # fmt: skip
+
+_AROUND = " \"'\u2026"
+
+_WORD_BEGINS, _WORD_ENDS = r"(?<!\w)(?<!\d[.,])", r"(?!\w|[.,]\d)"
+"""A number is a word with its fraction: who risks 1.5 % does not risk 1."""
+
+
+class Text:
+    """A text in which quotes are looked for."""
+
+    def __init__(self, text: str) -> None:
+        folded: list[str] = []
+        self._places: list[int] = []
+        for place, character in enumerate(text):
+            plain = _folded(character)
+            if plain == " " and folded and folded[-1] == " ":
+                continue
+            folded.append(plain)
+            self._places.append(place)
+        self._folded = "".join(folded)
+
+    def find(self, quote: str) -> tuple[int, int] | None:
+        """Where the quote begins and ends, whole words only; None when it does not stand there.
+
+        >>> Text("We buy\\n  EUR/USD.").find('buy EUR/USD')
+        (3, 16)
+        >>> Text("a short squeeze").find("hort"), Text("abc").find('" "')
+        (None, None)
+        """
+        wanted = " ".join("".join(map(_folded, quote)).split()).strip(_AROUND)
+        wanted = wanted.removeprefix("...").removesuffix("...").strip()
+        if not re.search(r"\w", wanted):
+            return None
+        before = _WORD_BEGINS if wanted[0].isalnum() else ""
+        after = _WORD_ENDS if wanted[-1].isalnum() else ""
+        found = re.search(before + re.escape(wanted) + after, self._folded)
+        if found is None:
+            return None
+        return self._places[found.start()], self._places[found.end() - 1] + 1
+
+
+def _folded(character: str) -> str:
+    """One character for one, so that places stay."""
+    plain = character.translate(_SAME)
+    if plain.isspace():
+        return " "
+    lower = plain.lower()
+    return lower if len(lower) == 1 else plain
+
 
 INSTRUCTIONS = """\
 You read one text and report the trading strategy that its author describes, if there is one.
@@ -73,7 +165,7 @@ class Proven(BaseModel):
 
     name: str | None
     summary: str
-    findings: Findings
+    findings: StrategyFindings
     unproven: int
 
 
@@ -101,7 +193,7 @@ def build_question(piece: Piece, *, content_type: str, place: str) -> Question[C
 def proven(answer: Claims, piece: Piece) -> Proven:
     """The findings whose quotes stand in the piece, each quote as it stands there."""
     text = Text(piece.text)
-    found: dict[str, tuple[Finding, ...]] = {}
+    found: dict[str, tuple[StrategyFinding, ...]] = {}
     unproven = 0
     for field in FIELDS:
         findings = [_finding(claim, text, piece) for claim in getattr(answer, field)]
@@ -110,7 +202,7 @@ def proven(answer: Claims, piece: Piece) -> Proven:
     return Proven(
         name=answer.name or None,
         summary=answer.summary.strip(),
-        findings=Findings.model_validate(found),
+        findings=StrategyFindings.model_validate(found),
         unproven=unproven,
     )
 
@@ -121,10 +213,10 @@ def _missing(answer: Claims, text: Text) -> Iterator[str]:
             yield from (quote for quote in claim.quotes if text.find(quote) is None)
 
 
-def _finding(claim: Claim, text: Text, piece: Piece) -> Finding:
+def _finding(claim: Claim, text: Text, piece: Piece) -> StrategyFinding:
     places = {text.find(quote) for quote in claim.quotes}
     evidence = tuple(
         Quote(text=piece.text[start:end], start=piece.start + start, end=piece.start + end)
         for start, end in sorted(place for place in places if place is not None)
     )
-    return Finding(text=claim.text.strip(), direction=claim.direction, evidence=evidence)
+    return StrategyFinding(text=claim.text.strip(), direction=claim.direction, evidence=evidence)

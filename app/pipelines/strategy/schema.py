@@ -65,7 +65,7 @@ class Quote(BaseModel):
     end: int
 
 
-class Finding(BaseModel):
+class StrategyFinding(BaseModel):
     """Something that the content says, with the words that prove it."""
 
     model_config = ConfigDict(frozen=True)
@@ -75,19 +75,19 @@ class Finding(BaseModel):
     evidence: tuple[Quote, ...]
 
 
-class Findings(BaseModel):
+class StrategyFindings(BaseModel):
     """Everything of a strategy that has evidence."""
 
     model_config = ConfigDict(frozen=True)
 
-    instruments: tuple[Finding, ...] = ()
-    time_frames: tuple[Finding, ...] = ()
-    entry_rules: tuple[Finding, ...] = ()
-    exit_rules: tuple[Finding, ...] = ()
-    risk_rules: tuple[Finding, ...] = ()
+    instruments: tuple[StrategyFinding, ...] = ()
+    time_frames: tuple[StrategyFinding, ...] = ()
+    entry_rules: tuple[StrategyFinding, ...] = ()
+    exit_rules: tuple[StrategyFinding, ...] = ()
+    risk_rules: tuple[StrategyFinding, ...] = ()
 
 
-FIELDS = tuple(Findings.model_fields)
+FIELDS = tuple(StrategyFindings.model_fields)
 
 
 class Usage(BaseModel):
@@ -100,7 +100,7 @@ class Usage(BaseModel):
     output_tokens: int
 
 
-class Strategy(Findings):
+class Strategy(StrategyFindings):
     """The job's result."""
 
     has_strategy: bool

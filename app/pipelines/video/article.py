@@ -1,12 +1,25 @@
 """What PubMed tells of an article, out of its XML."""
 
+import logging
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import urlencode, urlsplit
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+import httpx2
+import redis
+
 from app.errors import InvalidInput, NotFound, UnsupportedFormat
+from app.fetch import client, failures
+from app.fetch.client import Fetcher
+from app.jobs.model.work import Work
+from app.settings import FetchSettings, VideoSettings
 
 DEPTH_LIMIT = 60
 """Elements inside each other: PubMed's have a dozen."""
@@ -157,3 +170,109 @@ def byline(article: Article) -> str:
     if len(article.authors) > SHOWN_AUTHORS:
         names += " and others"
     return ". ".join(part for part in (names, article.journal, article.year) if part)
+
+
+log = logging.getLogger(__name__)
+
+KEY = "celeriac:pace:{name}"
+
+SLICE_S = 0.25
+
+# The next free moment of the name, by Redis' own clock: taken, and the one after it noted.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local free = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+redis.call('SET', KEYS[1], free + tonumber(ARGV[1]), 'PX', free - now + tonumber(ARGV[1]) + 1000)
+return free - now
+"""
+
+_lock = threading.Lock()
+_free_at: dict[str, float] = {}
+
+
+def wait_for_pubmed(
+    client: "redis.Redis", name: str, *, per_second: float, on_wait: Callable[[], None]
+) -> None:
+    """Return when it is our turn. Without Redis only the threads of this process share the rate."""
+    interval_s = 1 / per_second
+    try:
+        key = KEY.format(name=name)
+        answer = client.eval(_TAKE, 1, key, str(round(interval_s * 1000)))
+        pause_s = cast(int, answer) / 1000  # sync or async, by type
+    except (redis.RedisError, OSError) as error:
+        log.warning("the rate is kept by this process alone", extra={"reason": str(error)})
+        pause_s = _own_pause_s(name, interval_s)
+    until = time.monotonic() + pause_s
+    while (left_s := until - time.monotonic()) > 0:
+        on_wait()
+        time.sleep(min(SLICE_S, left_s))
+
+
+def _own_pause_s(name: str, interval_s: float) -> float:
+    with _lock:
+        now = time.monotonic()
+        free = max(now, _free_at.get(name, 0.0))
+        _free_at[name] = free + interval_s
+        return free - now
+
+
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+"""An article takes some tens of kilobytes, one with thousands of authors a megabyte."""
+
+REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
+"""NCBI's own limits."""
+
+
+def fetch_article(pubmed_id: str, work: Work) -> Article:
+    """Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, RateLimited,
+    RetryableError, and what the work raises to stop."""
+    settings = work.platform.settings.video
+    has_key = settings.pubmed_api_key is not None
+    wait_for_pubmed(
+        work.platform.redis,
+        "pubmed",
+        per_second=REQUESTS_PER_S_WITH_KEY if has_key else REQUESTS_PER_S,
+        on_wait=work.check,
+    )
+    content = _answer(pubmed_id, settings, work)
+    return parse_article(content, pubmed_id=pubmed_id)
+
+
+def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
+    asked = {"db": "pubmed", "id": pubmed_id, "retmode": "xml", "tool": "celeriac"}
+    if settings.pubmed_email:
+        asked["email"] = settings.pubmed_email
+    url = f"{settings.pubmed_url.rstrip('/')}/efetch.fcgi?{urlencode(asked)}"
+    network = _network(work.platform.settings.fetch, url)
+    with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(url):
+        response = _sent(url, settings, fetcher)
+        try:
+            if response.status_code == 400:  # so it answers an id that cannot be
+                raise NotFound(f"PubMed has no article {pubmed_id}")
+            if response.status_code > 400:
+                raise failures.of_status(
+                    response.status_code,
+                    url=url,
+                    now=datetime.now(UTC),
+                    retry_after=response.headers.get("Retry-After"),
+                )
+            blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=url)
+            return b"".join(blocks)
+        finally:
+            response.close()
+
+
+def _sent(url: str, settings: VideoSettings, fetcher: Fetcher) -> httpx2.Response:
+    """The key goes into the body: addresses are written to logs, here and on the way."""
+    if settings.pubmed_api_key is None:
+        return fetcher.send(url)
+    form = urlencode({"api_key": settings.pubmed_api_key.get_secret_value()})
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return fetcher.send(url, method="POST", headers=headers, content=form.encode())
+
+
+def _network(settings: FetchSettings, url: str) -> FetchSettings:
+    """The operator names PubMed's address, so it may be one of the own network."""
+    host = urlsplit(url).hostname or ""
+    return settings.model_copy(update={"allowed_hosts": (*settings.allowed_hosts, host)})

@@ -1,15 +1,205 @@
 """Make the video of an article: fetch it, write the script, draw, speak, join."""
 
+import json
+import math
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from app.errors import (
+    CeleriacError,
+    InvalidInput,
+    LimitExceeded,
+    NotConfigured,
+    NotFound,
+    PermanentError,
+    ProcessFailed,
+    RetryableError,
+)
 from app.jobs.model.job import Artifact
 from app.jobs.model.work import Work
 from app.pipelines import disk
-from app.pipelines.video import command, film, narration, pubmed, script, slides
+from app.pipelines.video import article, film, script, slides
 from app.pipelines.video.film import Shot
 from app.pipelines.video.schema import Made, VideoParams
 from app.pipelines.video.slides import Slide
+
+DONE_PERCENT = 95.0
+
+LOG_CHARACTERS = 64 * 1024
+"""Of its standard output, the last so many are kept."""
+
+MESSAGE_LENGTH = 200
+
+EXITS: dict[int, tuple[type[CeleriacError], str]] = {
+    64: (PermanentError, "was called in a way that it does not know"),
+    65: (InvalidInput, "cannot use the article"),
+    66: (NotFound, "finds no such article"),
+    75: (RetryableError, "asks to try again later"),
+    77: (PermanentError, "was refused"),
+    78: (NotConfigured, "is not configured"),
+}
+"""Exit codes as in sysexits.h. Every other one, and a signal, is a crash: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest:
+    """What the program is to make."""
+
+    video_id: str
+    pubmed_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What it made."""
+
+    video: Path
+    log: str
+    title: str | None
+
+
+def run_command(written: str, request: VideoRequest, work: Work) -> Output:
+    """Run the command that the operator has written.
+
+    Raises NotConfigured, what its exit code says, RetryableError for a crash, PermanentError for
+    an output that is no MP4, LimitExceeded for one that is too large, and what stops the work.
+    """
+    target = work.directory / "video.mp4"
+    target.unlink(missing_ok=True)
+    listener = _Listener(work)
+    work.progress(0, "the video command is running")
+    try:
+        work.run_process(_command(written, request, target, work), on_line=listener.hear)
+    except ProcessFailed as error:
+        raise _failure(error, listener.log) from error
+    most = work.platform.settings.files.download_limit_bytes
+    _check(target, limit_bytes=most)
+    return Output(video=target, log=listener.log, title=listener.title)
+
+
+def _command(written: str, request: VideoRequest, target: Path, work: Work) -> list[str]:
+    try:
+        command = shlex.split(written)
+    except ValueError as error:
+        raise NotConfigured(f"VIDEO_PIPELINE_COMMAND cannot be read: {error}") from error
+    if not command or shutil.which(command[0]) is None:
+        raise NotConfigured(f"VIDEO_PIPELINE_COMMAND names no program: {written[:100]!r}")
+    job_id = work.job_id or work.key
+    variables = {
+        "CELERIAC_JOB_ID": job_id,
+        "CELERIAC_VIDEO_ID": request.video_id,
+        "CELERIAC_PUBMED_ID": request.pubmed_id,
+        "CELERIAC_OUTPUT": str(target),
+        "CELERIAC_ATTEMPT": str(work.attempt),
+        "TMPDIR": str(work.directory),
+    }
+    options = {
+        "--job-id": job_id,
+        "--video-id": request.video_id,
+        "--pubmed-id": request.pubmed_id,
+        "--output": str(target),
+    }
+    given = [part for pair in options.items() for part in pair]
+    return [*_with_variables(variables), *command, *given]
+
+
+_SET_AND_RUN = (
+    "import json, os, sys; os.environ.update(json.loads(sys.argv[1])); "
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
+def _with_variables(variables: dict[str, str]) -> Sequence[str]:
+    """Becomes the command that follows, with these variables added."""
+    return sys.executable, "-I", "-S", "-c", _SET_AND_RUN, json.dumps(variables)
+
+
+class _Listener:
+    """Hears the program's lines: JSON objects are news, all others are its log."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._lines: list[str] = []
+        self._length = 0
+        self._percent = 0.0
+        self.title: str | None = None
+
+    @property
+    def log(self) -> str:
+        return "\n".join(self._lines)
+
+    def hear(self, line: str) -> None:
+        news = _news(line)
+        if news is None:
+            self._keep(line[-LOG_CHARACTERS:])
+            self._work.check()
+            return
+        percent = _number(news.get("progress"))
+        if percent is not None:
+            reached = min(max(percent, 0.0), 100.0) * DONE_PERCENT / 100
+            self._percent = max(self._percent, reached)
+        if isinstance(news.get("title"), str):
+            self.title = news["title"][:500]
+        message = news.get("message")
+        self._work.progress(
+            self._percent,
+            message[:MESSAGE_LENGTH] if isinstance(message, str) else "",
+            eta_seconds=_number(news.get("eta_seconds")),
+        )
+
+    def _keep(self, line: str) -> None:
+        self._lines.append(line)
+        self._length += len(line) + 1
+        while self._length > LOG_CHARACTERS and len(self._lines) > 1:
+            self._length -= len(self._lines.pop(0)) + 1
+
+
+def _news(line: str) -> dict[str, Any] | None:  # JSON
+    if not line.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _number(given: object) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    try:
+        number = float(given)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _failure(error: ProcessFailed, log: str) -> CeleriacError:
+    told = (error.output_end.strip() or log.strip()).splitlines()
+    reason = f": {told[-1][:MESSAGE_LENGTH]}" if told else ""
+    known = EXITS.get(error.exit_code)
+    if known is not None:
+        kind, words = known
+        return kind(f"the video command {words}{reason}")
+    return RetryableError(f"the video command broke down ({error.exit_code}){reason}")
+
+
+def _check(target: Path, *, limit_bytes: int) -> None:
+    if not target.is_file() or target.is_symlink():
+        raise PermanentError("the video command ended well and left no video")
+    if target.stat().st_size > limit_bytes:
+        raise LimitExceeded(f"the video has more than {limit_bytes} bytes")
+    with target.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] != b"ftyp":
+        raise PermanentError("the video command left something that is no MP4")
+
 
 SCRIPT_PERCENT, DRAWN_PERCENT = 10.0, 35.0
 
@@ -31,20 +221,20 @@ def generate(params: VideoParams, work: Work) -> Made:
 
 def _here(params: VideoParams, work: Work) -> Made:
     work.progress(0, "asking PubMed for the article")
-    article = pubmed.fetch(params.pubmed_id, work)
+    found = article.fetch_article(params.pubmed_id, work)
     work.progress(SCRIPT_PERCENT, "drawing the slides")
-    told = script.build_script(article, words=work.platform.settings.video.words)
+    told = script.build_script(found, words=work.platform.settings.video.words)
     drawn = _drawn(told, work)
     work.progress(DRAWN_PERCENT, "narrating")
-    spoken = narration.speak(tuple(slide.said for slide in drawn), work)
+    spoken = film.speak(tuple(slide.said for slide in drawn), work)
     shots = film.shots(drawn, spoken.durations_s)
     target = work.directory / VIDEO
-    film.join(shots, sound=spoken.sound, title=article.title, target=target, work=work)
+    film.join(shots, sound=spoken.sound, title=found.title, target=target, work=work)
     video = work.save_artifact(target, name=VIDEO, media_type="video/mp4")
     _keep_captions(shots, work)
     return _made(params, work, video).model_copy(
         update={
-            "title": article.title,
+            "title": found.title,
             "captions": CAPTIONS,
             "duration_seconds": round(shots[-1].end_s, 3),
             "scenes": len(told.scenes),
@@ -55,8 +245,8 @@ def _here(params: VideoParams, work: Work) -> Made:
 
 
 def _by_command(written: str, params: VideoParams, work: Work) -> Made:
-    request = command.Request(video_id=_video_id(params, work), pubmed_id=params.pubmed_id)
-    output = command.run(written, request, work)
+    request = VideoRequest(video_id=_video_id(params, work), pubmed_id=params.pubmed_id)
+    output = run_command(written, request, work)
     video = work.save_artifact(output.video, name=VIDEO, media_type="video/mp4")
     if output.log:
         _keep_text(output.log, LOG, "text/plain", work)

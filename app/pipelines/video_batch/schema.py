@@ -25,7 +25,7 @@ class VideoBatchParams(BaseModel):
     )
 
 
-class VideoStatus(StrEnum):
+class BatchVideoStatus(StrEnum):
     """How it went with one video."""
 
     READY = "ready"
@@ -48,7 +48,7 @@ class Video(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     url: str
-    status: VideoStatus
+    status: BatchVideoStatus
     source_id: str | None = None
     """Under which the bot knows it; the same each time for the same bot and page."""
     video_id: str | None = None
@@ -63,7 +63,7 @@ class Video(BaseModel):
     error: VideoError | None = None
 
 
-class Batch(BaseModel):
+class VideoBatch(BaseModel):
     """The job's result: every video in the order asked for."""
 
     model_config = ConfigDict(frozen=True)

@@ -3,14 +3,14 @@
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import discarding, stage
 from app.jobs.model.work import Work
-from app.pipelines.video_batch.schema import Batch, VideoBatchParams
+from app.pipelines.video_batch.schema import VideoBatch, VideoBatchParams
 
 
 @stage("process_youtube_videos", queue="youtube")
-def process_youtube_videos(params: VideoBatchParams, work: Work) -> Batch:
-    from app.pipelines.video_batch import process  # yt-dlp takes a second to import
+def process_youtube_videos(params: VideoBatchParams, work: Work) -> VideoBatch:
+    from app.pipelines.video_batch import caption_chunks  # yt-dlp takes a second to import
 
-    return process.process(params, work)
+    return caption_chunks.process(params, work)
 
 
 PIPELINE = Pipeline(

@@ -8,7 +8,7 @@ from app import errors
 from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, UnsupportedFormat
 from app.fetch import failures
 from app.jobs.model.work import Work
-from app.pipelines import knowledge
+from app.pipelines import source_progress
 from app.pipelines.website import page_urls, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
 from app.pipelines.website.crawl_store import (
@@ -42,7 +42,7 @@ def process(params: WebsiteParams, work: Work) -> Crawled:
     AddressRefused, PermanentError, RetryableError of the first page; InvalidInput when no page has
     text; StorageUnavailable; and what the work raises to stop.
     """
-    begun = knowledge.begun(
+    begun = source_progress.begun(
         params.source_id,
         work,
         chatbot_id=params.chatbot_id,

@@ -4,7 +4,7 @@ from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import finalizer, stage
 from app.jobs.model.work import Work
-from app.pipelines import knowledge
+from app.pipelines import source_progress
 from app.pipelines.website.schema import Crawled, WebsiteParams
 
 
@@ -18,7 +18,7 @@ def scrape_website(params: WebsiteParams, work: Work) -> Crawled:
 @finalizer("abandon_website", queue="websites")
 def abandon_website(job: Job, work: Work) -> None:
     """Mark the source of a job that failed or was cancelled."""
-    knowledge.abandon(job, work)
+    source_progress.abandon(job, work)
 
 
 PIPELINE = Pipeline(

@@ -7,7 +7,29 @@ from urllib.parse import urldefrag
 
 from app.fetch import failures
 from app.pipelines.media import page
-from app.pipelines.youtube.schema import Chapter, Metadata
+from app.pipelines.youtube.schema import Chapter, Metadata, VideoOptions
+
+
+def archive_keys(told: Metadata, options: VideoOptions, *, asked_url: str) -> frozenset[str]:
+    """Every key under which a listing may ask for the video."""
+    by_address = (archive_key_of_url(url, options) for url in (told.url, asked_url))
+    if told.site == "generic":
+        return frozenset(by_address)
+    return frozenset([*by_address, archive_key_of_id(told.site, told.video_id, options)])
+
+
+def archive_key_of_id(site: str, video_id: str, options: VideoOptions) -> str:
+    return _key(f"{site} {video_id}", options)
+
+
+def archive_key_of_url(url: str, options: VideoOptions) -> str:
+    return _key(urldefrag(failures.shown(url)).url, options)
+
+
+def _key(identity: str, options: VideoOptions) -> str:
+    asked = [options.extract_frames, options.prefer_captions, *options.languages]
+    return hashlib.sha256("\n".join([identity, *map(str, asked)]).encode()).hexdigest()
+
 
 DESCRIPTION_LENGTH = 20_000
 

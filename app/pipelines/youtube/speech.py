@@ -15,7 +15,7 @@ from app.worker import limits
 LISTENER = "app.speech.listener"
 
 
-class Recognizer(Protocol):
+class SpeechRecognizer(Protocol):
     """An engine that turns sound into words."""
 
     @property
@@ -63,7 +63,7 @@ class PocketSphinx:
         return tuple(said)
 
 
-def find_recognizer(settings: FootageSettings) -> Recognizer | None:
+def find_recognizer(settings: FootageSettings) -> SpeechRecognizer | None:
     """The engine to use; None when it is switched off or not installed."""
     if settings.speech_engine == "off":
         return None
@@ -72,7 +72,7 @@ def find_recognizer(settings: FootageSettings) -> Recognizer | None:
 
 
 def recognized(
-    recognizer: Recognizer, file: Path, work: Work, *, tell: Callable[[float], None]
+    recognizer: SpeechRecognizer, file: Path, work: Work, *, tell: Callable[[float], None]
 ) -> tuple[Segment, ...]:
     """What is said in a media file."""
     sound = work.directory / "sound.raw"

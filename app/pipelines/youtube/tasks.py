@@ -12,9 +12,9 @@ from app.pipelines.youtube.schema import YoutubeParams, YoutubeResult
     positional=("url", "extract_frames", "prefer_captions", "languages"),
 )
 def process_youtube_video(params: YoutubeParams, work: Work) -> YoutubeResult:
-    from app.pipelines.youtube import process  # yt-dlp takes a second to import
+    from app.pipelines.youtube import video_contents  # yt-dlp takes a second to import
 
-    return process.process(params, work)
+    return video_contents.process(params, work)
 
 
 PIPELINE = Pipeline(

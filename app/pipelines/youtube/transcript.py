@@ -9,10 +9,10 @@ from app.errors import UnsupportedFormat
 from app.fetch import client
 from app.jobs.model.work import Work
 from app.pipelines.media import page
-from app.pipelines.youtube import captions, cues, footage, metadata, speech
+from app.pipelines.youtube import captions, frames, metadata, speech
 from app.pipelines.youtube.captions import Track
 from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
-from app.pipelines.youtube.speech import Recognizer
+from app.pipelines.youtube.speech import SpeechRecognizer
 
 CAPTIONS_LIMIT_BYTES = 16 * 1024 * 1024
 """A day of talking has a tenth of it."""
@@ -22,14 +22,14 @@ READ_PERCENT, FETCHED_PERCENT, HEARD_PERCENT = 10.0, 50.0, 80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TranscriptReading:
     """What the page tells of its video."""
 
     metadata: Metadata
     captions: Transcript | None
 
 
-def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> Reading:
+def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptReading:
     """Read the page and its captions, `languages` before those of the settings.
 
     Raises UnsupportedFormat (no video), NotFound, AddressRefused, LimitExceeded, RateLimited,
@@ -46,19 +46,19 @@ def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> Reading:
         content = None if track is None else _content(downloader, track)
     told = metadata.of_page(info, entry, url=url)
     if track is None or content is None:
-        return Reading(metadata=told, captions=None)
-    return Reading(metadata=told, captions=_of_track(track, content))
+        return TranscriptReading(metadata=told, captions=None)
+    return TranscriptReading(metadata=told, captions=_of_track(track, content))
 
 
 def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no types
     with downloader.urlopen(track.url) as answer:
         blocks = iter(lambda: answer.read(65536), b"")
         limited = client.capped(blocks, limit_bytes=CAPTIONS_LIMIT_BYTES, url=track.url)
-        return cues.decoded(b"".join(limited))
+        return captions.decoded(b"".join(limited))
 
 
 def _of_track(track: Track, content: str) -> Transcript | None:
-    said = cues.segments(content)
+    said = captions.segments(content)
     origin = Origin.AUTOMATIC_CAPTIONS if track.is_automatic else Origin.MANUAL_CAPTIONS
     return transcript_of(said, origin=origin, language=track.language)
 
@@ -73,12 +73,14 @@ def transcript_of(
         origin=origin,
         language=language,
         engine=engine,
-        text=cues.text_of(said),
+        text=captions.text_of(said),
         segments=tuple(said),
     )
 
 
-def find_listener(found: Reading, work: Work, *, prefer_captions: bool) -> Recognizer | None:
+def find_listener(
+    found: TranscriptReading, work: Work, *, prefer_captions: bool
+) -> SpeechRecognizer | None:
     """The engine that is to recognise speech; None when captions do, or there is no engine."""
     if prefer_captions and found.captions is not None:
         return None
@@ -86,7 +88,7 @@ def find_listener(found: Reading, work: Work, *, prefer_captions: bool) -> Recog
 
 
 def heard(
-    recognizer: Recognizer, file: Path, work: Work, *, tell: Callable[[float], None]
+    recognizer: SpeechRecognizer, file: Path, work: Work, *, tell: Callable[[float], None]
 ) -> Transcript | None:
     """What the engine hears in the file."""
     said = speech.recognized(recognizer, file, work, tell=tell)
@@ -95,7 +97,7 @@ def heard(
     )
 
 
-def chosen(found: Reading, spoken: Transcript | None, *, was_heard: bool) -> Transcript:
+def chosen(found: TranscriptReading, spoken: Transcript | None, *, was_heard: bool) -> Transcript:
     """The transcript: what was heard when that was wanted, else the captions.
 
     Raises UnsupportedFormat when there is neither.
@@ -116,6 +118,6 @@ def fetch(url: str, work: Work, *, languages: Sequence[str] = ()) -> tuple[Metad
     listener = find_listener(found, work, prefer_captions=True)
     spoken = None
     if listener is not None:
-        with footage.fetched(url, work, footage.SOUND) as files:
+        with frames.fetch_footage(url, work, frames.SOUND) as files:
             spoken = heard(listener, files.sound, work, tell=lambda _: work.check())
     return found.metadata, chosen(found, spoken, was_heard=listener is not None)

@@ -18,7 +18,7 @@ from app.errors import (
     NotFound,
     StorageUnavailable,
 )
-from app.pipelines import knowledge
+from app.pipelines import source_progress
 from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams, Processed
 from app.storage.sources import SourceStatus
@@ -200,7 +200,7 @@ def test_an_abandoned_job_marks_its_own_source(
 ) -> None:
     desk = open_desk()
     desk.platform.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
-    knowledge.abandon(build.job(id="own", params={"source_id": "s"}), desk)
+    source_progress.abandon(build.job(id="own", params={"source_id": "s"}), desk)
     assert desk.platform.sources.get("s").status is want
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.errors import AddressRefused, Cancelled, InvalidInput, RetryableError
 from app.pipelines import webhook
 from app.pipelines.notification import send
-from app.pipelines.notification.post import MailRefused
+from app.pipelines.notification.mail import MailRefused
 from app.pipelines.notification.schema import NotificationParams
 from app.pipelines.webhook import WebhookGone
 from app.storage.notifications import Channel, Delivery, DeliveryState, NotificationFilter

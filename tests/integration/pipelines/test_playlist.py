@@ -21,7 +21,7 @@ from app.jobs.publish import job_events
 from app.jobs.service import Jobs
 from app.pipelines.playlist import fan_out
 from app.pipelines.playlist.schema import PlaylistParams
-from app.pipelines.youtube import archive
+from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import VideoOptions
 from tests.integration import serving
 from tests.integration.conftest import standing_settings
@@ -227,7 +227,7 @@ def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str
         fan_out.fan_out(url, params, dying, limit=None)
     begun, *_ = acts.listed(platform)
     options = VideoOptions()
-    key = archive.key_of_url(begun.params["url"], options)
+    key = metadata.archive_key_of_url(begun.params["url"], options)
     platform.video_archive.add([key], video_id="begun", job_id=None)  # it was quick
 
     found = fan_out.fan_out(url, params, first, limit=None)

@@ -13,18 +13,18 @@ from sqlalchemy import insert
 from app.jobs.model.job import JobState
 from app.jobs.platform import Platform
 from app.jobs.store import rows
-from app.pipelines.report import generate
+from app.pipelines.report import render
 from app.pipelines.report.schema import (
     Chunks,
     Day,
     Failure,
-    Kind,
+    KindFigures,
     Notifications,
     Report,
     ReportParams,
+    RunTimes,
     Sources,
     StageTimes,
-    Times,
 )
 from app.storage import schema
 from app.storage.chunks import NewChunk
@@ -137,8 +137,8 @@ def _move(platform: Platform, table: Any, row_id: str, at: datetime) -> None:
         connection.execute(table.update().where(table.c.id == row_id).values(created_at=at))
 
 
-def times(count: int, mean: float, p50: float, p95: float, most: float) -> Times:
-    return Times(count=count, mean_s=mean, p50_s=p50, p95_s=p95, max_s=most)
+def times(count: int, mean: float, p50: float, p95: float, most: float) -> RunTimes:
+    return RunTimes(count=count, mean_s=mean, p50_s=p50, p95_s=p95, max_s=most)
 
 
 def test_a_report_counts_what_was_done_in_its_days(desk: Desk) -> None:
@@ -146,27 +146,27 @@ def test_a_report_counts_what_was_done_in_its_days(desk: Desk) -> None:
     fill_sources(desk.platform)
     fill_notifications(desk.platform)
 
-    report = generate.generate(MARCH, desk)
+    report = render.generate(MARCH, desk)
 
     assert (report.since, report.until) == (FIRST, FIRST + timedelta(days=3))
     assert report.jobs.total == 26
     assert report.jobs.by_state == {"queued": 1, "succeeded": 21, "failed": 3, "cancelled": 1}
     assert report.jobs.kinds == (
-        Kind(
+        KindFigures(
             kind="document",
             total=4,
             by_state={"failed": 3, "succeeded": 1},
             run_time=times(1, 0.25, 0.25, 0.25, 0.25),
             waiting_time=times(4, 1.5, 1, 3, 3),
         ),
-        Kind(
+        KindFigures(
             kind="media",
             total=21,
             by_state={"queued": 1, "succeeded": 20},
             run_time=times(20, 10.5, 10, 19, 20),
             waiting_time=times(20, 1, 1, 1, 1),
         ),
-        Kind(
+        KindFigures(
             kind="video-batch",
             total=1,
             by_state={"cancelled": 1},
@@ -202,7 +202,7 @@ def test_a_report_of_one_bot_leaves_the_others_out(desk: Desk) -> None:
     fill_sources(desk.platform)
     params = ReportParams.model_validate({"period": "2026-03-01/2026-03-03", "chatbot_id": "bot"})
 
-    report = generate.generate(params, desk)
+    report = render.generate(params, desk)
 
     assert {kind.kind: kind.total for kind in report.jobs.kinds} == {
         "document": 4,
@@ -221,7 +221,7 @@ def test_texts_that_a_database_cannot_read_are_no_obstacle(desk: Desk) -> None:
     job(desk.platform, "media", STATE.FAILED, FIRST, ran_s=1, params=bot, error=failure)
     params = ReportParams.model_validate({"period": "2026-03-01/2026-03-03", "chatbot_id": "bot"})
 
-    report = generate.generate(params, desk)
+    report = render.generate(params, desk)
 
     assert report.jobs.failures == (Failure(kind="media", error="NotFound", count=1),)
 
@@ -230,7 +230,7 @@ def test_the_artifacts_say_the_same(open_desk: OpenDesk) -> None:
     desk = open_desk()
     fill(desk.platform)
 
-    report = generate.generate(MARCH, desk)
+    report = render.generate(MARCH, desk)
 
     table = list(csv.reader(io.StringIO(desk.artifact("report.csv").decode())))
     assert Report.model_validate(json.loads(desk.artifact("report.json"))) == report
@@ -247,7 +247,7 @@ def test_the_artifacts_say_the_same(open_desk: OpenDesk) -> None:
 
 
 def test_a_period_without_anything_is_a_report_as_well(desk: Desk) -> None:
-    report = generate.generate(ReportParams.model_validate({"period": "7d"}), desk)
+    report = render.generate(ReportParams.model_validate({"period": "7d"}), desk)
 
     assert (report.jobs.total, report.jobs.kinds, report.jobs.failures) == (0, (), ())
     assert len(report.jobs.days) == 8  # seven days end in the midst of the eighth

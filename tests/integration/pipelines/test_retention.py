@@ -14,8 +14,8 @@ from app.jobs.model.job import JobId, JobRequest, JobState
 from app.jobs.store import rows
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.job_store import JobFilter
-from app.pipelines.retention import caches, folders, old_data
-from app.pipelines.retention.folders import Entry
+from app.pipelines.retention import caches, old_data
+from app.pipelines.retention.caches import FolderEntry
 from app.pipelines.retention.schema import (
     CacheParams,
     CacheRemoved,
@@ -251,8 +251,8 @@ def test_a_job_that_comes_meanwhile_keeps_what_it_names(past: Past) -> None:
     assert store.remove_jobs([old], seen_at=seen_at).job_ids == ()
 
 
-def entry(days: float, size_bytes: int = 10) -> Entry:
-    return Entry(path=Path(f"/c/{days}"), size_bytes=size_bytes, used_at=ago(days))
+def entry(days: float, size_bytes: int = 10) -> FolderEntry:
+    return FolderEntry(path=Path(f"/c/{days}"), size_bytes=size_bytes, used_at=ago(days))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def entry(days: float, size_bytes: int = 10) -> Entry:
 def test_entries_go_by_age_then_by_size(
     used_days_ago: list[float], max_bytes: int, want: list[float]
 ) -> None:
-    found = folders.outdated(
+    found = caches.outdated(
         [entry(days) for days in used_days_ago],
         before=ago(30),
         in_use_since=ago(0.5),

@@ -24,7 +24,7 @@ from app.errors import (
     UnusableAnswer,
 )
 from app.pipelines.strategy import extract
-from app.pipelines.strategy.schema import Finding, Quote, Strategy, StrategyParams, Usage
+from app.pipelines.strategy.schema import Quote, Strategy, StrategyFinding, StrategyParams, Usage
 from tests.integration import serving
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.integration.processes import StartBeat, StartWorker
@@ -167,7 +167,7 @@ def test_what_is_never_proven_is_left_out(desk: Desk, house: House) -> None:
     half = claim("Buy above the EMA.", "closes above the 20 EMA", "and it always works")
     house.default = models.tool({"entry_rules": [half, claim("Buy the dip.", "buy the dip")]})
     found = extracted(desk)
-    want = Finding(
+    want = StrategyFinding(
         text="Buy above the EMA.",
         direction="unspecified",
         evidence=(quoted("closes above the 20 EMA"),),

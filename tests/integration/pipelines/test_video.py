@@ -27,7 +27,7 @@ from app.errors import (
     UnsupportedFormat,
 )
 from app.pipelines.media import ffmpeg
-from app.pipelines.video import generate, pubmed
+from app.pipelines.video import article, generate
 from app.pipelines.video.schema import Made, VideoParams
 from tests.integration import serving
 from tests.integration.pipelines.desk import Desk, OpenDesk
@@ -184,7 +184,8 @@ def test_requests_keep_ncbis_pace_over_all_workers(
     library.seen.clear()
     desks = [open_desk(**of_library(library, redis_url)) for _ in range(5)]
     threads = [
-        threading.Thread(target=pubmed.fetch, args=(library_site.PLAIN, desk)) for desk in desks
+        threading.Thread(target=article.fetch_article, args=(library_site.PLAIN, desk))
+        for desk in desks
     ]
     started_at = time.monotonic()
     for thread in threads:

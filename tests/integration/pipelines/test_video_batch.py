@@ -4,8 +4,8 @@ import httpx2
 import pytest
 
 from app.errors import AddressRefused, Cancelled, NotFound, RetryableError, UnsupportedFormat
-from app.pipelines.video_batch import process
-from app.pipelines.video_batch.schema import Batch, Video, VideoBatchParams, VideoStatus
+from app.pipelines.video_batch import caption_chunks
+from app.pipelines.video_batch.schema import BatchVideoStatus, Video, VideoBatch, VideoBatchParams
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import Origin
 from app.storage.sources import SourceStatus
@@ -28,11 +28,11 @@ def desk(open_desk: OpenDesk) -> Desk:
 
 def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
     url = f"{site.url}/video"
-    found = process.process(batch(url), desk)
-    source_id = process.source_id("bot 1", url)
+    found = caption_chunks.process(batch(url), desk)
+    source_id = caption_chunks.source_id("bot 1", url)
     video = Video(
         url=url,
-        status=VideoStatus.READY,
+        status=BatchVideoStatus.READY,
         source_id=source_id,
         video_id=metadata.video_id("generic", "1", url=url),
         title=pages.VIDEO_TITLE,
@@ -42,7 +42,7 @@ def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
         chunks=1,
         characters=len("A tone.\nIt rises."),
     )
-    assert found == Batch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
+    assert found == VideoBatch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
     [chunk] = desk.platform.chunks.of_source(source_id)
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
     origin = {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
@@ -57,9 +57,9 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
 ) -> None:
     desk = open_desk(CELERIAC_SPEECH_ENGINE="auto")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    [video] = process.process(batch(url), desk).videos
+    [video] = caption_chunks.process(batch(url), desk).videos
     assert (video.origin, video.is_automatic, video.language) == (Origin.SPEECH, True, "en")
-    [chunk] = desk.platform.chunks.of_source(process.source_id("bot 1", url))
+    [chunk] = desk.platform.chunks.of_source(caption_chunks.source_id("bot 1", url))
     assert "three four five" in chunk.text
     assert 1 < chunk.metadata["end_s"] < 5
     assert list(desk.directory.glob("source*")) == []
@@ -67,13 +67,13 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
 
 def test_processing_again_replaces(desk: Desk, site: Site) -> None:
     params = batch(f"{site.url}/video")
-    assert process.process(params, desk) == process.process(params, desk)
+    assert caption_chunks.process(params, desk) == caption_chunks.process(params, desk)
     assert desk.platform.chunks.count(chatbot_id="bot 1") == 1
 
 
 def test_a_video_that_fails_fails_alone(desk: Desk, site: Site) -> None:
     urls = [f"{site.url}/status/404", f"{site.url}/video", f"{site.url}/media/clip.mp4"]
-    found = process.process(batch(*urls), desk)
+    found = caption_chunks.process(batch(*urls), desk)
     assert (found.ready, found.failed) == (1, 2)
     assert [video.url for video in found.videos] == urls
     errors = [video.error.type if video.error else None for video in found.videos]
@@ -93,20 +93,20 @@ def test_a_batch_without_any_video_fails(
     desk: Desk, site: Site, paths: list[str], want: type[Exception]
 ) -> None:
     with pytest.raises(want):
-        process.process(batch(*(site.url + path for path in paths)), desk)
+        caption_chunks.process(batch(*(site.url + path for path in paths)), desk)
 
 
 def test_private_addresses_are_refused(open_desk: OpenDesk, site: Site) -> None:
     desk = open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
     with pytest.raises(AddressRefused):
-        process.process(batch(f"{site.url}/video"), desk)
+        caption_chunks.process(batch(f"{site.url}/video"), desk)
     assert site.seen == []
 
 
 def test_a_cancelled_batch_stops(desk: Desk, site: Site) -> None:
     desk.stop_when = lambda said: said.message == "video 2 of 3"
     with pytest.raises(Cancelled):
-        process.process(batch(*[f"{site.url}/video"] * 3), desk)
+        caption_chunks.process(batch(*[f"{site.url}/video"] * 3), desk)
     assert len(site.requests("/video")) == 1
 
 

@@ -14,7 +14,7 @@ from app.errors import (
     PermanentError,
     UnsupportedFormat,
 )
-from app.pipelines.youtube import footage, metadata, process
+from app.pipelines.youtube import frames, metadata, video_contents
 from app.pipelines.youtube.schema import (
     Frame,
     Origin,
@@ -40,7 +40,7 @@ def video(url: str, **options: object) -> YoutubeParams:
 
 def test_a_page_becomes_metadata_and_timed_text(desk: Desk, site: Site) -> None:
     url = f"{site.url}/video"
-    found = process.process(video(url), desk)
+    found = video_contents.process(video(url), desk)
     assert found == YoutubeResult(
         video_id=metadata.video_id("generic", "video-1", url=url),
         site="generic",
@@ -82,7 +82,7 @@ RED, BLUE, WHITE = (4, 0, 0), (0, 0, 4), (4, 4, 4)
 
 def test_frames_show_the_scenes_at_their_times(desk: Desk, site: Site) -> None:
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/de.vtt"
-    found = process.process(video(url, extract_frames=True), desk)
+    found = video_contents.process(video(url, extract_frames=True), desk)
     names = [f"frame-000{number}.jpg" for number in (1, 2, 3)]
     assert [(frame.time_s, frame.artifact) for frame in found.frames] == [
         (0.0, names[0]),
@@ -95,7 +95,7 @@ def test_frames_show_the_scenes_at_their_times(desk: Desk, site: Site) -> None:
 
 
 def test_sound_and_picture_that_a_site_keeps_apart_are_both_fetched(desk: Desk, site: Site) -> None:
-    with footage.fetched(f"{site.url}/hls/split.m3u8", desk, footage.BOTH) as files:
+    with frames.fetch_footage(f"{site.url}/hls/split.m3u8", desk, frames.BOTH) as files:
         assert files.picture != files.sound
         assert files.picture.stat().st_size > 0 < files.sound.stat().st_size
     assert list(desk.directory.iterdir()) == []
@@ -105,13 +105,13 @@ def test_a_file_without_a_picture_has_no_frames(open_desk: OpenDesk, site: Site)
     desk = open_desk(CELERIAC_SPEECH_ENGINE="off")
     url = f"{site.url}/video-of?source=/media/tone.ogg&captions=/captions/en.vtt"
     with pytest.raises(UnsupportedFormat, match="no picture in the file"):
-        process.process(video(url, extract_frames=True), desk)
+        video_contents.process(video(url, extract_frames=True), desk)
 
 
 def test_a_title_that_is_a_path_stays_a_title(desk: Desk, site: Site, tmp_path: Path) -> None:
     title = "../../../out"
     page = f"/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt&title={title}"
-    found = process.process(video(site.url + page, extract_frames=True), desk)
+    found = video_contents.process(video(site.url + page, extract_frames=True), desk)
     assert (found.title, found.frames[0].artifact) == (title, "frame-0001.jpg")
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert not any("out" in name for name in names)
@@ -120,7 +120,7 @@ def test_a_title_that_is_a_path_stays_a_title(desk: Desk, site: Site, tmp_path: 
 def test_of_many_scenes_the_strongest_are_kept(open_desk: OpenDesk, site: Site) -> None:
     desk = open_desk(CELERIAC_FRAME_LIMIT="2")
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
-    found = process.process(video(url, extract_frames=True), desk)
+    found = video_contents.process(video(url, extract_frames=True), desk)
     [beginning, strongest] = found.frames
     assert (beginning.time_s, strongest.time_s) == (0.0, 5.0)
     assert strongest == Frame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
@@ -129,15 +129,15 @@ def test_of_many_scenes_the_strongest_are_kept(open_desk: OpenDesk, site: Site) 
 def test_languages_are_taken_in_the_order_asked_for(open_desk: OpenDesk, site: Site) -> None:
     desk = open_desk(CELERIAC_CAPTION_LANGUAGES="de,en")
     url = f"{site.url}/video"
-    assert process.process(video(url), desk).transcript.text == "Ein Ton.\nEr steigt."
-    asked = process.process(video(url, languages=["fr", "en"]), desk)
+    assert video_contents.process(video(url), desk).transcript.text == "Ein Ton.\nEr steigt."
+    asked = video_contents.process(video(url, languages=["fr", "en"]), desk)
     assert asked.transcript.text == "A tone.\nIt rises."
 
 
 def test_speech_is_recognised_where_captions_are_missing(open_desk: OpenDesk, site: Site) -> None:
     desk = open_desk(CELERIAC_SPEECH_ENGINE="pocketsphinx")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    found = process.process(video(url), desk).transcript
+    found = video_contents.process(video(url), desk).transcript
     assert (found.origin, found.engine, found.language) == (Origin.SPEECH, "pocketsphinx", "en")
     assert {"two", "three", "four", "five"} <= set(found.text.split())
     times = [time for one in found.segments for time in (one.start_s, one.end_s)]
@@ -151,7 +151,7 @@ def test_a_video_in_which_nothing_is_said_has_no_captions(
 ) -> None:
     desk = open_desk(CELERIAC_SPEECH_ENGINE=engine)
     with pytest.raises(UnsupportedFormat, match="the video has no captions"):
-        process.process(video(f"{site.url}/media/tone.ogg"), desk)
+        video_contents.process(video(f"{site.url}/media/tone.ogg"), desk)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_hostile_pages_end_as_permanent_errors(
 ) -> None:
     desk = open_desk(CELERIAC_SPEECH_ENGINE="off", CELERIAC_PAGE_TIME_S="2")
     with pytest.raises(want):
-        process.process(video(site.url + path), desk)
+        video_contents.process(video(site.url + path), desk)
     assert list(desk.directory.iterdir()) == []
 
 
@@ -182,7 +182,7 @@ def test_a_cancel_stops_the_search_for_scenes(open_desk: OpenDesk, site: Site) -
     desk.stop_when = lambda said: said.percent >= 50
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(Cancelled):
-        process.process(video(url, extract_frames=True), desk)
+        video_contents.process(video(url, extract_frames=True), desk)
 
 
 COOKIES = """# Netscape HTTP Cookie File
@@ -197,18 +197,18 @@ def test_the_cookies_file_opens_what_members_see(
     file.write_text(COOKIES)
     url = f"{site.url}/video-of?source=/members/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(PermanentError, match="403"):
-        process.process(video(url, extract_frames=True), open_desk())
+        video_contents.process(video(url, extract_frames=True), open_desk())
     desk = open_desk(CELERIAC_COOKIES_FILE=str(file))
-    assert len(process.process(video(url, extract_frames=True), desk).frames) == 3
+    assert len(video_contents.process(video(url, extract_frames=True), desk).frames) == 3
     assert file.read_text() == COOKIES
     desk = open_desk(CELERIAC_COOKIES_FILE=str(tmp_path / "none.txt"))
     with pytest.raises(InvalidInput, match="the cookies file cannot be read"):
-        process.process(video(url), desk)
+        video_contents.process(video(url), desk)
 
 
 def test_the_proxy_for_sites_is_the_way_to_them(open_desk: OpenDesk, site: Site) -> None:
     desk = open_desk(CELERIAC_SITES_PROXY_URL=site.url, CELERIAC_SPEECH_ENGINE="off")
     with pytest.raises(NotFound):
-        process.process(video("http://127.0.0.1:9/talk"), desk)
+        video_contents.process(video("http://127.0.0.1:9/talk"), desk)
     [asked] = site.requests("/talk")
     assert asked.path == "http://127.0.0.1:9/talk"

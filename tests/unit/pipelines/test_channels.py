@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.errors import InvalidInput
-from app.pipelines.notification import channels
+from app.pipelines.notification import send
 from app.pipelines.notification.schema import NotificationParams
 from app.settings import NotifySettings
 from app.storage.notifications import Channel
@@ -55,7 +55,7 @@ def told(**changes: object) -> NotificationParams:
 def test_targets(
     asked: dict[str, object], server: dict[str, object], want: dict[Channel, str]
 ) -> None:
-    assert channels.targets(told(**asked), settings(**server)) == want
+    assert send.choose_targets(told(**asked), settings(**server)) == want
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_named_channel_says_what_it_lacks(
     channel: str, server: dict[str, object], why: str
 ) -> None:
     with pytest.raises(InvalidInput, match=why):
-        channels.targets(told(channels=[channel]), settings(**server))
+        send.choose_targets(told(channels=[channel]), settings(**server))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import AliasChoices
 from app import settings
 from app.errors import CeleriacError
 from app.pipelines import registry, webhook
-from app.pipelines.notification import post
+from app.pipelines.notification import mail
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = (
@@ -50,7 +50,7 @@ def test_a_page_lists_the_parameters_of_its_kind(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["notification", "report"])
 def test_the_errors_that_a_page_names_exist(kind: str) -> None:
     named = column(f"pipelines/{kind}.md", "Type")
-    known = {*error_names(), post.MailRefused.__name__, webhook.WebhookGone.__name__}
+    known = {*error_names(), mail.MailRefused.__name__, webhook.WebhookGone.__name__}
     assert named
     assert named <= known
 

@@ -12,7 +12,7 @@ from app.jobs.model.pipeline import Pipeline
 from app.pipelines import registry
 from app.pipelines.chart_image.schema import ChartAnalysis
 from app.pipelines.strategy.schema import Strategy
-from app.pipelines.video import command
+from app.pipelines.video import generate
 from app.pipelines.video.schema import Made
 
 PAGES = Path(__file__).parents[3] / "docs" / "pipelines"
@@ -79,4 +79,4 @@ def test_the_exit_codes_of_a_command_are_on_its_page() -> None:
     table = part("video", "A program of your own").split("| Exit code |")[1]
     rows = re.findall(r"^\| ([\d, ]+) \| `(\w+)`", table, re.MULTILINE)
     listed = {int(code): name for codes, name in rows for code in codes.split(",")}
-    assert listed == {code: kind.__name__ for code, (kind, _) in command.EXITS.items()}
+    assert listed == {code: kind.__name__ for code, (kind, _) in generate.EXITS.items()}

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from app.errors import LimitExceeded
-from app.pipelines.youtube import captions, cues
+from app.pipelines.youtube import captions
 from app.pipelines.youtube.captions import Track
 
 WEBVTT = """WEBVTT
@@ -81,14 +81,14 @@ we begin again
 def test_segments_are_what_is_said_and_when(
     content: str, want: list[tuple[float, float, str]]
 ) -> None:
-    found = cues.segments(content)
+    found = captions.segments(content)
     assert [(one.start_s, one.end_s, one.text) for one in found] == want
 
 
 def test_what_is_said_again_later_is_kept() -> None:
     shown = [f"00:0{n}.000 --> 00:0{n + 1}.000\n{said}" for n, said in enumerate("abcab")]
-    said = cues.segments("WEBVTT\n\n" + "\n\n".join(shown))
-    assert cues.text_of(said) == "a\nb\nc\na\nb"
+    said = captions.segments("WEBVTT\n\n" + "\n\n".join(shown))
+    assert captions.text_of(said) == "a\nb\nc\na\nb"
 
 
 def tracks(*languages: str, ext: str = "vtt") -> dict[str, list[dict[str, str]]]:
@@ -153,14 +153,14 @@ def test_languages_are_taken_in_their_order(languages: tuple[str, ...], want: st
 )
 def test_hostile_captions_take_no_time(row: str) -> None:
     content = f"WEBVTT\n\n00:00.000 --> 00:01.000\n{row}\n\n{row}"
-    assert len(cues.segments(content)) <= 1
+    assert len(captions.segments(content)) <= 1
 
 
 def test_more_cues_than_anybody_speaks_are_refused() -> None:
     cue = "00:00.000 --> 00:01.000\n"
-    content = "\n\n".join(f"{cue}{number}" for number in range(cues.SEGMENT_LIMIT + 1))
+    content = "\n\n".join(f"{cue}{number}" for number in range(captions.SEGMENT_LIMIT + 1))
     with pytest.raises(LimitExceeded, match="more than 50000 cues"):
-        cues.segments(content)
+        captions.segments(content)
 
 
 def test_webvtt_is_preferred() -> None:
@@ -201,12 +201,12 @@ KNOCK = ["Knock knock.", "Who is there?", "Knock knock.", "No.", "No.", "Yes!", 
     ],
 )
 def test_handed_captions_are_read_whole(name: str, want: list[str]) -> None:
-    content = cues.decoded((CASES / name).read_bytes())
-    assert [one.text for one in cues.segments(content)] == want
+    content = captions.decoded((CASES / name).read_bytes())
+    assert [one.text for one in captions.segments(content)] == want
 
 
 def test_times_of_any_precision_are_read() -> None:
-    found = cues.segments((CASES / "one_digit_ms.srt").read_text())
+    found = captions.segments((CASES / "one_digit_ms.srt").read_text())
     assert [(one.start_s, one.end_s, one.text) for one in found] == [
         (20.0, 24.4, "One digit ms"),
         (25.12, 26.46, "Two digits ms"),
@@ -224,7 +224,7 @@ TTML = """<?xml version="1.0"?>
 
 
 def test_timed_text_is_read() -> None:
-    found = [(one.start_s, one.end_s, one.text) for one in cues.segments(TTML)]
+    found = [(one.start_s, one.end_s, one.text) for one in captions.segments(TTML)]
     assert found == [(1.5, 2.5, "Hello, it is 1 < 2"), (3.0, 4.5, "Bye"), (5.2, 6.0, "frames")]
 
 

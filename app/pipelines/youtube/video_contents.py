@@ -4,10 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.jobs.model.work import Work
-from app.pipelines.youtube import archive, footage, frames, transcript
+from app.pipelines.youtube import frames, metadata, transcript
 from app.pipelines.youtube.schema import Frame, Metadata, Transcript, YoutubeParams, YoutubeResult
-from app.pipelines.youtube.speech import Recognizer
-from app.pipelines.youtube.transcript import FETCHED_PERCENT, HEARD_PERCENT, READ_PERCENT, Reading
+from app.pipelines.youtube.speech import SpeechRecognizer
+from app.pipelines.youtube.transcript import (
+    FETCHED_PERCENT,
+    HEARD_PERCENT,
+    READ_PERCENT,
+    TranscriptReading,
+)
 
 
 def process(params: YoutubeParams, work: Work) -> YoutubeResult:
@@ -30,20 +35,20 @@ def process(params: YoutubeParams, work: Work) -> YoutubeResult:
         transcript=transcript.chosen(found, said, was_heard=listener is not None),
         frames=pictures,
     )
-    keys = archive.keys(found.metadata, params, asked_url=url)
+    keys = metadata.archive_keys(found.metadata, params, asked_url=url)
     work.platform.video_archive.add(keys, video_id=result.video_id, job_id=work.job_id)
     work.progress(100, "done")
     return result
 
 
 def _looked_at(
-    params: YoutubeParams, found: Reading, listener: Recognizer | None, work: Work
+    params: YoutubeParams, found: TranscriptReading, listener: SpeechRecognizer | None, work: Work
 ) -> tuple[Transcript | None, tuple[Frame, ...]]:
     if listener is None and not params.extract_frames:
         return None, ()
     wanted = _wanted(is_heard=listener is not None, is_seen=params.extract_frames)
     span = (READ_PERCENT, FETCHED_PERCENT)
-    with footage.fetched(str(params.url), work, wanted, span=span) as files:
+    with frames.fetch_footage(str(params.url), work, wanted, span=span) as files:
         said = _heard(listener, files.sound, work, found.metadata)
         tell = _teller(work, found.metadata, (HEARD_PERCENT, 99.0), "looking for scenes")
         pictures = frames.extract(files.picture, work, tell=tell) if params.extract_frames else ()
@@ -52,12 +57,12 @@ def _looked_at(
 
 def _wanted(*, is_heard: bool, is_seen: bool) -> str:
     if is_heard and is_seen:
-        return footage.BOTH
-    return footage.PICTURE if is_seen else footage.SOUND
+        return frames.BOTH
+    return frames.PICTURE if is_seen else frames.SOUND
 
 
 def _heard(
-    listener: Recognizer | None, file: Path, work: Work, told: Metadata
+    listener: SpeechRecognizer | None, file: Path, work: Work, told: Metadata
 ) -> Transcript | None:
     if listener is None:
         return None

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.pipelines.playlist import listing
-from app.pipelines.playlist.listing import Entry
+from app.pipelines.playlist import fan_out
+from app.pipelines.playlist.fan_out import ListingEntry
 
 Info = dict[str, Any]  # what yt-dlp tells
 
@@ -34,7 +34,7 @@ class Pages:
 
 
 def ids(pages: Pages, info: Info, *, limit: int) -> list[str | None]:
-    found = listing.entries_of(pages, info, "https://site/channel", limit=limit)
+    found = fan_out.entries_of(pages, info, "https://site/channel", limit=limit)
     return [entry.own_id for entry in found]
 
 
@@ -54,5 +54,5 @@ def test_listings_in_a_circle_end() -> None:
 
 
 def test_an_entry_is_known_by_its_site_and_id() -> None:
-    want = Entry(url="https://site/watch?v=a", title="a", site="youtube", own_id="a")
-    assert listing.entry_of(video("a"), url=None) == want
+    want = ListingEntry(url="https://site/watch?v=a", title="a", site="youtube", own_id="a")
+    assert fan_out.entry_of(video("a"), url=None) == want

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pipelines.strategy.evidence import Text
+from app.pipelines.strategy.question import Text
 
 TEXT = (
     "He said: \u201cBuy EUR/USD \u2013 at 1.0725\u201d.\n\n"

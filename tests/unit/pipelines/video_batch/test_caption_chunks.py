@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import CeleriacError, NotFound, RetryableError, UnsupportedFormat
-from app.pipelines.video_batch import process
+from app.pipelines.video_batch import caption_chunks
 
 GONE, MUTE, BUSY = NotFound("gone"), UnsupportedFormat("no captions"), RetryableError("busy")
 
@@ -16,10 +16,10 @@ GONE, MUTE, BUSY = NotFound("gone"), UnsupportedFormat("no captions"), Retryable
 def test_a_batch_fails_with_the_error_that_says_what_to_do(
     errors: list[CeleriacError], want: CeleriacError
 ) -> None:
-    assert process.worst(errors) is want
+    assert caption_chunks.worst(errors) is want
 
 
 def test_a_source_is_known_again() -> None:
-    ids = {process.source_id(bot, page) for bot in ("a", "b") for page in ("x", "y")}
+    ids = {caption_chunks.source_id(bot, page) for bot in ("a", "b") for page in ("x", "y")}
     assert len(ids) == 4
-    assert process.source_id("a", "x") in ids
+    assert caption_chunks.source_id("a", "x") in ids

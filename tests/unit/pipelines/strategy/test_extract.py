@@ -2,13 +2,15 @@
 
 import pytest
 
-from app.pipelines.strategy import merge
-from app.pipelines.strategy.schema import Direction, Finding, Quote
+from app.pipelines.strategy import extract
+from app.pipelines.strategy.schema import Direction, Quote, StrategyFinding
 
 
-def finding(text: str, start: int, *, direction: str = "unspecified", length: int = 10) -> Finding:
+def finding(
+    text: str, start: int, *, direction: str = "unspecified", length: int = 10
+) -> StrategyFinding:
     quote = Quote(text="x" * length, start=start, end=start + length)
-    return Finding(text=text, direction=Direction(direction), evidence=(quote,))
+    return StrategyFinding(text=text, direction=Direction(direction), evidence=(quote,))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +51,11 @@ def finding(text: str, start: int, *, direction: str = "unspecified", length: in
         ),
     ],
 )
-def test_what_says_the_same_is_kept_once(one: Finding, other: Finding, want: int) -> None:
-    assert len(merge.once([one, other])) == want
-    assert len(merge.once([other, one])) == want
+def test_what_says_the_same_is_kept_once(
+    one: StrategyFinding, other: StrategyFinding, want: int
+) -> None:
+    assert len(extract.without_repeats([one, other])) == want
+    assert len(extract.without_repeats([other, one])) == want
 
 
 def test_the_evidence_of_both_is_kept_without_parts_of_itself() -> None:
@@ -60,6 +64,6 @@ def test_the_evidence_of_both_is_kept_without_parts_of_itself() -> None:
         finding("Buy.", 5, direction="long"),
         finding("Buy.", 50),
     )
-    [found] = merge.once([inside, later, long])
+    [found] = extract.without_repeats([inside, later, long])
     assert [(quote.start, quote.end) for quote in found.evidence] == [(0, 20), (50, 60)]
     assert found.direction is Direction.LONG

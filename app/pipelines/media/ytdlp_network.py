@@ -26,7 +26,7 @@ MEMORY_LIMIT_BYTES = 32 * 1024 * 1024
 """What one answer may fill of the memory. Pages and playlists are read whole, files in blocks."""
 
 
-class Network:
+class DownloadNetwork:
     """What the handlers of one download share: rules in, and what went wrong out.
 
     yt-dlp drops the cause of many a failure, or turns it into a text; `last_failure` keeps what
@@ -85,7 +85,9 @@ class Pace:
 class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no types
     """yt-dlp with our network alone."""
 
-    def __init__(self, options: dict[str, Any], network: Network) -> None:  # Any: yt-dlp's options
+    def __init__(
+        self, options: dict[str, Any], network: DownloadNetwork
+    ) -> None:  # Any: yt-dlp's options
         self._network = network
         super().__init__(options)
 
@@ -106,7 +108,7 @@ class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
     _SUPPORTED_FEATURES = None
     RH_NAME = "fetch"
 
-    def __init__(self, network: Network, **options: Any) -> None:  # Any: yt-dlp's own
+    def __init__(self, network: DownloadNetwork, **options: Any) -> None:  # Any: yt-dlp's own
         super().__init__(**options)
         self._network = network
         self._fetcher = client.Fetcher(
@@ -149,7 +151,7 @@ class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
 
 
 class _Answer(Response):  # type: ignore[misc]  # yt-dlp ships no types
-    def __init__(self, answer: httpx2.Response, network: Network) -> None:
+    def __init__(self, answer: httpx2.Response, network: DownloadNetwork) -> None:
         self._url = str(answer.url)
         self._network = network
         self._body = _Body(answer)

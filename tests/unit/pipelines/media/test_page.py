@@ -26,7 +26,7 @@ from app.errors import (
     StorageUnavailable,
     UnsupportedFormat,
 )
-from app.pipelines.media import causes
+from app.pipelines.media import page
 
 URL = "https://media.example/page"
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -62,35 +62,35 @@ def caused(error: YoutubeDLError, by: BaseException) -> YoutubeDLError:
     ],
 )
 def test_the_cause_is_found(error: Exception, want: type[CeleriacError]) -> None:
-    found = causes.of_error(error, last_failure=None, url=URL)
+    found = page.cause_of(error, last_failure=None, url=URL)
     assert type(found) is want
 
 
 def test_what_the_latest_request_met_explains_a_bare_error() -> None:
     failure = NotFound("answered 404")
-    assert causes.of_error(DownloadError("Giving up"), last_failure=failure, url=URL) is failure
+    assert page.cause_of(DownloadError("Giving up"), last_failure=failure, url=URL) is failure
 
 
 def test_our_own_error_inside_wins_over_the_latest_request() -> None:
     stop = Cancelled("enough")
     error = wrapped(TransportError(cause=stop))
-    assert causes.of_error(error, last_failure=NotFound("404"), url=URL) is stop
+    assert page.cause_of(error, last_failure=NotFound("404"), url=URL) is stop
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.EACCES, "no")])
 def test_what_is_no_failed_download_stays_what_it_is(error: Exception) -> None:
-    assert causes.of_error(error, last_failure=None, url=URL) is error
+    assert page.cause_of(error, last_failure=None, url=URL) is error
 
 
 def test_errors_that_point_at_each_other_are_looked_at_once() -> None:
     one, two = ExtractorError("one"), ExtractorError("two")
     one.__cause__, two.__cause__ = two, one
-    assert isinstance(causes.of_error(one, last_failure=None, url=URL), UnsupportedFormat)
+    assert isinstance(page.cause_of(one, last_failure=None, url=URL), UnsupportedFormat)
 
 
 def test_a_message_is_for_people() -> None:
     error = DownloadError("ERROR: [generic] x1: Video is gone; please report this issue on ...")
-    found = causes.of_error(error, last_failure=None, url=URL)
+    found = page.cause_of(error, last_failure=None, url=URL)
     assert str(found) == f"{URL}: cannot be downloaded (x1: Video is gone)"
 
 
@@ -104,5 +104,5 @@ ERRORS = [
 @pytest.mark.parametrize("foreign", ERRORS, ids=lambda found: found.__name__)
 def test_no_error_of_yt_dlp_is_left_unmapped(foreign: type[YoutubeDLError]) -> None:
     error: YoutubeDLError = YoutubeDLError.__new__(foreign)
-    found = causes.of_error(error, last_failure=None, url=URL)
+    found = page.cause_of(error, last_failure=None, url=URL)
     assert isinstance(found, CeleriacError)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pipelines.media import tags
+from app.pipelines.media import convert
 from app.pipelines.media.schema import Downloaded
 
 URL = "https://media.example/clip"
@@ -43,7 +43,7 @@ def downloaded(**values: str | None) -> Downloaded:
     ],
 )
 def test_tags_are_chosen(found: Downloaded, own: dict[str, str], want: dict[str, str]) -> None:
-    assert tags.chosen(found, own) == want
+    assert convert.choose_tags(found, own) == want
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_tags_are_chosen(found: Downloaded, own: dict[str, str], want: dict[str,
     ],
 )
 def test_a_title_becomes_a_file_name(title: str, want: str) -> None:
-    assert tags.file_name(title) == want
+    assert convert.mp3_name(title) == want
 
 
 @given(st.text())
 def test_any_title_becomes_a_plain_name(title: str) -> None:
-    name = tags.file_name(title)
+    name = convert.mp3_name(title)
     assert name.endswith(".mp3")
     assert name.isascii()
     assert "/" not in name

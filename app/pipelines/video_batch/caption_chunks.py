@@ -11,11 +11,11 @@ from app.fetch import failures
 from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
 from app.pipelines.video_batch.schema import (
-    Batch,
+    BatchVideoStatus,
     Video,
+    VideoBatch,
     VideoBatchParams,
     VideoError,
-    VideoStatus,
 )
 from app.pipelines.youtube import transcript
 from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
@@ -25,7 +25,7 @@ NAMESPACE = uuid.UUID("7d1f4b3e-5b0a-4f0e-9a39-1c6c0f6f2d55")
 """Ours alone: sources of videos have ids of their own kind."""
 
 
-def process(params: VideoBatchParams, work: Work) -> Batch:
+def process(params: VideoBatchParams, work: Work) -> VideoBatch:
     """Work through the videos.
 
     Raises an error only when not one video could be had: RetryableError when another attempt may
@@ -48,7 +48,7 @@ def process(params: VideoBatchParams, work: Work) -> Batch:
         raise worst(errors)
     work.progress(100, f"{len(videos) - len(errors)} of {len(videos)} videos are known")
     ready = len(videos) - len(errors)
-    return Batch(bot_id=params.bot_id, ready=ready, failed=len(errors), videos=tuple(videos))
+    return VideoBatch(bot_id=params.bot_id, ready=ready, failed=len(errors), videos=tuple(videos))
 
 
 def worst(errors: list[CeleriacError]) -> CeleriacError:
@@ -73,7 +73,7 @@ def _processed(url: str, bot_id: str, work: Work) -> Video:
     work.platform.sources.mark_ready(source.id, content_sha256=digest)
     return Video(
         url=failures.shown(url),
-        status=VideoStatus.READY,
+        status=BatchVideoStatus.READY,
         source_id=source.id,
         video_id=told.video_id,
         title=told.title,
@@ -115,4 +115,4 @@ def _failed(url: str, error: CeleriacError) -> Video:
     told = VideoError(
         type=error.type, message=str(error), retryable=isinstance(error, RetryableError)
     )
-    return Video(url=failures.shown(url), status=VideoStatus.FAILED, error=told)
+    return Video(url=failures.shown(url), status=BatchVideoStatus.FAILED, error=told)

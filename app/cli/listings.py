@@ -12,7 +12,7 @@ from app.cli import arguments, client, output, running
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
-    from app.local.status_file import UpStatus
+    from app.local.state_files import UpStatus
 
 Json = Any  # a JSON value: the type system has no better word for it
 

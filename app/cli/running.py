@@ -9,7 +9,7 @@ import typer
 from app.errors import CeleriacError
 
 if TYPE_CHECKING:
-    from app.local.status_file import UpStatus
+    from app.local.state_files import UpStatus
 
 DATA_DIR = "CELERIAC_DATA_DIR"
 DEFAULT_DATA_DIR = Path(".celeriac")
@@ -35,11 +35,11 @@ def find(context: typer.Context, folder: Path | None = None) -> "UpStatus | None
     environment names an API."""
     if is_api_named(context):
         return None
-    from app.local import status_file
+    from app.local import state_files
     from app.local.data_dir import DataDir
 
     data_dir = DataDir(path=(folder or default_folder()).absolute())
-    return status_file.find(data_dir.status) if data_dir.is_in_use() else None
+    return state_files.find_status(data_dir.status) if data_dir.is_in_use() else None
 
 
 def api_url(context: typer.Context, folder: Path | None = None) -> str:

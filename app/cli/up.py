@@ -93,7 +93,7 @@ def up(
     """Start everything: broker, database, API, scheduler, and pools that size themselves."""
     if insecure:
         os.environ[roles.INSECURE] = "true"  # for the API, which is a process of its own
-    from app.local import platform  # brings the whole platform with it
+    from app.local import local_platform  # brings the whole platform with it
     from app.local.options import UpOptions
 
     options = UpOptions(
@@ -112,4 +112,4 @@ def up(
         control_exchange=control_exchange,
         log_level=log_level,
     )
-    raise typer.Exit(platform.run(options))
+    raise typer.Exit(local_platform.run(options))

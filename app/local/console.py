@@ -1,9 +1,9 @@
 """What the user of `celeriac up` sees: a banner, then a line for whatever changes."""
 
-import signal
+import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +11,22 @@ import rich.console
 from rich.table import Table
 from rich.text import Text
 
+from app.local.data_dir import LOG_LIMIT_BYTES
 from app.local.plan import celery_pools
 from app.local.plan.local_pools import LocalPool
+from app.telemetry import logs
+from app.telemetry.logs import LogFormat
 
 _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0
 """So many lines of errors in so many seconds; the log files have them all."""
 
-_QUOTED_LENGTH = 200
-
 _EMPTY_LINE = Text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where everything is, for the banner. URLs hold no password."""
+class RunAddresses:
+    """Where the parts of a run are, for the banner. URLs hold no password."""
 
     api: str | None
     broker: str
@@ -51,7 +52,7 @@ class Console:
 
     def banner(
         self,
-        places: Places,
+        addresses: RunAddresses,
         pools: Sequence[LocalPool],
         *,
         application_pool: str = celery_pools.DEFAULT,
@@ -61,10 +62,10 @@ class Console:
         show()
         show(Text.assemble(("celeriac", "bold green"), " is up"))
         for name, value in (
-            ("API", places.api and f"{places.api}/docs"),
-            ("broker", places.broker),
-            ("database", places.database),
-            ("data, logs", str(places.data_dir)),
+            ("API", addresses.api and f"{addresses.api}/docs"),
+            ("broker", addresses.broker),
+            ("database", addresses.database),
+            ("data, logs", str(addresses.data_dir)),
         ):
             if value:
                 show(Text.assemble((f"  {name:<12}", "bold"), value))
@@ -101,23 +102,6 @@ class Console:
             self._terminal.print(shown, soft_wrap=True)
 
 
-def ending(exit_code: int, *, last_line: str = "") -> str:
-    """How a process ended, in words, with the last line of its log where that may say why.
-
-    >>> ending(1), ending(-9)
-    ('exit code 1', 'signal SIGKILL')
-    >>> ending(2, last_line="Error: no such option: --tiems")
-    "exit code 2; the last line of its log: 'Error: no such option: --tiems'"
-    """
-    if exit_code < 0:
-        return f"signal {signal.Signals(-exit_code).name}"
-    if not last_line:
-        return f"exit code {exit_code}"
-    is_long = len(last_line) > _QUOTED_LENGTH
-    quoted = last_line[:_QUOTED_LENGTH] + ("…" if is_long else "")
-    return f"exit code {exit_code}; the last line of its log: {quoted!r}"
-
-
 def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("  pool", "queues", "kind", "slots", "replicas"):
@@ -129,3 +113,32 @@ def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:
         kind = celery_pools.build_start(pool.celery_pool, application_pool=application_pool).name
         table.add_row(f"  {pool.name}", ", ".join(spec.queues), kind, slots, bounds)
     return table
+
+
+class ConsoleHandler(logging.Handler):
+    """Shows errors as lines among the others."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.ERROR)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        reason = f": {error!r}" if error is not None else ""
+        self._console.error_of("celeriac", f"{record.getMessage()}{reason}")
+
+
+@contextmanager
+def log_to_file(path: Path, console: Console, *, level: str) -> Iterator[None]:
+    """Send every logger of this process to a file, which begins anew when it has grown large."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    with path.open("a") as stream:
+        logs.configure(level, log_format=LogFormat.TEXT, stream=stream)
+        handler = ConsoleHandler(console)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.basicConfig(handlers=[logging.NullHandler()], force=True)

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from app.errors import CeleriacError
 
-LOCK_PATIENCE_S = 3.0
+LOCK_TIMEOUT_S = 3.0
 """For the servers of a run that was killed: they hold the lock until they have ended too."""
+
+LOG_LIMIT_BYTES = 10 * 1024 * 1024
+"""At this size a log file is renamed to `….1`, over the one before."""
 
 _POLL_S = 0.05
 
@@ -126,7 +129,7 @@ class DataDir:
         return self.path / "ports.json"
 
     def _lock(self, fd: int) -> None:
-        deadline_s = time.monotonic() + LOCK_PATIENCE_S
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
         while not _try_lock(fd):
             if time.monotonic() > deadline_s:
                 owner = os.pread(fd, 20, 0).decode(errors="replace") or "unknown"

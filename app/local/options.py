@@ -33,7 +33,7 @@ class UpOptions:
     what a manifest says, else `DEFAULT_COOLDOWN_S`."""
     max_workers: int | None = None
     """Worker processes at once over all pools. Every pool may have one, whatever this says.
-    When not given: two for each processor."""
+    When not given: four for each processor."""
     stop_grace_s: float = 10.0
     """How long running tasks may go on after Ctrl-C. Then their messages go back to the queues."""
     event_exchange: str = "celeryev"

@@ -11,10 +11,8 @@ from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal, Target
 from app.errors import CeleriacError
-from app.local import console
 from app.local.plan.local_pools import LocalPool
-from app.local.processes import backoff
-from app.local.processes import hurry as hurries
+from app.local.processes import supervision
 from app.local.processes.child_process import Process
 
 ENDING_LIMIT_S = 3600.0
@@ -69,7 +67,7 @@ class _Worker:
 
 
 @dataclass(kw_only=True)
-class _Crew:
+class _ReplicaSet:
     """The workers of one pool."""
 
     pool: LocalPool
@@ -85,7 +83,7 @@ class _Crew:
         return [worker for worker in self.workers.values() if not worker.is_ending]
 
 
-class Fleet:
+class WorkerReplicas:
     """Starts and ends workers, and replaces those that die."""
 
     def __init__(
@@ -98,7 +96,7 @@ class Fleet:
         clock: Callable[[], float],
         tell: Tell,
     ) -> None:
-        self._crews = {pool.name: _Crew(pool=pool) for pool in pools}
+        self._replica_sets = {pool.name: _ReplicaSet(pool=pool) for pool in pools}
         self._start_worker = start_worker
         self._host = host
         self._max_workers = max_workers
@@ -108,12 +106,12 @@ class Fleet:
 
     async def read(self, pool: WorkerPool) -> Target:
         """The pool's workers as they are now."""
-        crew = self._crews[pool.key.name]
+        replica_set = self._replica_sets[pool.key.name]
         return Target(
-            replicas=crew.wanted,
-            ready_replicas=sum(worker.process is not None for worker in crew.staying()),
+            replicas=replica_set.wanted,
+            ready_replicas=sum(worker.process is not None for worker in replica_set.staying()),
             removal=Removal.CHOSEN,
-            instances=tuple(worker.seen() for worker in crew.workers.values()),
+            instances=tuple(worker.seen() for worker in replica_set.workers.values()),
         )
 
     async def scale_to(
@@ -126,26 +124,26 @@ class Fleet:
         Raises:
             PoolProblem: the pool's replicas are not `was` any more.
         """
-        crew = self._crews[pool.key.name]
-        if crew.wanted != was:
+        replica_set = self._replica_sets[pool.key.name]
+        if replica_set.wanted != was:
             raise PoolProblem(
-                ProblemReason.SCALE_CONFLICT, f"{crew.wanted} replicas are wanted, not {was}"
+                ProblemReason.SCALE_CONFLICT, f"{replica_set.wanted} replicas are wanted, not {was}"
             )
-        crew.wanted = (
-            min(replicas, max(1, crew.wanted + self._room())) if replicas > was else replicas
+        replica_set.wanted = (
+            min(replicas, max(1, replica_set.wanted + self._room())) if replicas > was else replicas
         )
         for name in victims:
-            if name in crew.workers:
-                self._end(crew.workers[name])
-        surplus = crew.staying()[max(crew.wanted, 0) :]
+            if name in replica_set.workers:
+                self._end(replica_set.workers[name])
+        surplus = replica_set.staying()[max(replica_set.wanted, 0) :]
         for worker in surplus:
             self._end(worker)
-        self._fill(crew)
-        return crew.wanted
+        self._fill(replica_set)
+        return replica_set.wanted
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
         """Remember the marks; workers that are gone are ignored."""
-        workers = self._crews[pool.key.name].workers
+        workers = self._replica_sets[pool.key.name].workers
         for name, mark in marks.items():
             if name in workers:
                 workers[name].mark = mark
@@ -154,69 +152,69 @@ class Fleet:
 
     def renew(self) -> None:
         """Replace every worker by one with the code of now; running tasks finish first."""
-        for crew in self._crews.values():
-            for worker in crew.staying():
+        for replica_set in self._replica_sets.values():
+            for worker in replica_set.staying():
                 self._end(worker)
-            self._fill(crew)
+            self._fill(replica_set)
 
     def busy_processes(self) -> int:
         """Workers that have not ended."""
-        return sum(len(crew.workers) for crew in self._crews.values())
+        return sum(len(replica_set.workers) for replica_set in self._replica_sets.values())
 
-    async def stop(self, *, grace_s: float, hurry: asyncio.Event) -> None:
+    async def stop(self, *, grace_s: float, skip: asyncio.Event) -> None:
         """End all workers: their tasks may go on for `grace_s`, then messages go back to the
-        queues, then the processes are killed. `hurry` skips to the last step."""
+        queues, then the processes are killed. `skip` skips to the last step."""
         self._is_stopping = True
-        await self._end_all(signal.SIGTERM, within_s=grace_s, hurry=hurry)
-        await self._end_all(signal.SIGQUIT, within_s=COLD_STOP_S, hurry=hurry)
-        await self._end_all(signal.SIGKILL, within_s=COLD_STOP_S, hurry=asyncio.Event())
+        await self._end_all(signal.SIGTERM, within_s=grace_s, skip=skip)
+        await self._end_all(signal.SIGQUIT, within_s=COLD_STOP_S, skip=skip)
+        await self._end_all(signal.SIGKILL, within_s=COLD_STOP_S, skip=asyncio.Event())
 
     def _room(self) -> int:
-        staying = sum(crew.wanted for crew in self._crews.values())
+        staying = sum(replica_set.wanted for replica_set in self._replica_sets.values())
         return max(0, self._max_workers - staying)
 
-    def _fill(self, crew: _Crew) -> None:
+    def _fill(self, replica_set: _ReplicaSet) -> None:
         """Start what is missing, unless the last ones died a moment ago."""
         loop = asyncio.get_running_loop()
-        if self._is_stopping or loop.time() < crew.held_until_s:
+        if self._is_stopping or loop.time() < replica_set.held_until_s:
             return
-        for _ in range(crew.wanted - len(crew.staying())):
-            crew.made += 1
-            name = InstanceName(f"{crew.pool.name}-{crew.made}")
+        for _ in range(replica_set.wanted - len(replica_set.staying())):
+            replica_set.made += 1
+            name = InstanceName(f"{replica_set.pool.name}-{replica_set.made}")
             worker = _Worker(name=name, node=NodeName(f"{name}@{self._host}"))
-            crew.workers[name] = worker
-            worker.life = loop.create_task(self._live(crew, worker), name=f"worker {name}")
+            replica_set.workers[name] = worker
+            worker.life = loop.create_task(self._live(replica_set, worker), name=f"worker {name}")
 
-    async def _live(self, crew: _Crew, worker: _Worker) -> None:
+    async def _live(self, replica_set: _ReplicaSet, worker: _Worker) -> None:
         """One worker from its start to its end."""
         try:
-            worker.process = await self._start_worker(crew.pool, worker.node)
+            worker.process = await self._start_worker(replica_set.pool, worker.node)
             worker.started_at_s = self._clock()
             if worker.is_ending:  # meanwhile
                 worker.process.signal(signal.SIGTERM)
             exit_code = await worker.process.wait()
             # A signal says it all; what the worker has printed before has nothing to do with it.
             last_line = worker.process.last_line() if exit_code > 0 else ""
-            reason = console.ending(exit_code, last_line=last_line)
+            reason = supervision.exit_reason(exit_code, last_line=last_line)
         except (CeleriacError, OSError) as exc:
             reason = str(exc)
-        del crew.workers[worker.name]
+        del replica_set.workers[worker.name]
         if not (worker.is_ending or self._is_stopping):
-            self._replace(crew, worker, reason)
+            self._replace(replica_set, worker, reason)
 
-    def _replace(self, crew: _Crew, worker: _Worker, reason: str) -> None:
+    def _replace(self, replica_set: _ReplicaSet, worker: _Worker, reason: str) -> None:
         started_at_s = worker.started_at_s
         lived_s = 0.0 if started_at_s is None else self._clock() - started_at_s
-        crew.failures = backoff.failures_after(crew.failures, lived_s=lived_s)
-        pause_s = backoff.pause_s(crew.failures)
+        replica_set.failures = supervision.failures_after(replica_set.failures, lived_s=lived_s)
+        pause_s = supervision.restart_pause_s(replica_set.failures)
         self._tell(
-            crew.pool.name,
+            replica_set.pool.name,
             f"worker {worker.name} died ({reason}) after {lived_s:.0f} s; "
             f"starting another in {pause_s:g} s",
         )
         loop = asyncio.get_running_loop()
-        crew.held_until_s = loop.time() + pause_s
-        loop.call_later(pause_s, self._fill, crew)
+        replica_set.held_until_s = loop.time() + pause_s
+        loop.call_later(pause_s, self._fill, replica_set)
 
     def _end(self, worker: _Worker) -> None:
         if worker.is_ending:
@@ -228,17 +226,17 @@ class Fleet:
             loop.call_later(ENDING_LIMIT_S, worker.process.signal, signal.SIGKILL)
 
     async def _end_all(
-        self, number: signal.Signals, *, within_s: float, hurry: asyncio.Event
+        self, number: signal.Signals, *, within_s: float, skip: asyncio.Event
     ) -> None:
-        if hurry.is_set():
+        if skip.is_set():
             return
         for worker in self._all():
             worker.is_ending = True
             if worker.process is not None:
                 worker.process.signal(number)
         lives = [worker.life for worker in self._all() if worker.life is not None]
-        await hurries.wait(lives, within_s=within_s, hurry=hurry)
+        await supervision.wait_until_done(lives, within_s=within_s, skip=skip)
 
     def _all(self) -> Iterator[_Worker]:
-        for crew in self._crews.values():
-            yield from tuple(crew.workers.values())
+        for replica_set in self._replica_sets.values():
+            yield from tuple(replica_set.workers.values())

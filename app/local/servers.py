@@ -8,10 +8,10 @@ from pathlib import Path
 from app.broker.connections.connection import Connection
 from app.errors import BrokerRefused, BrokerUnreachable, CeleriacError
 from app.local import valkey
-from app.local.plan import environment
-from app.local.plan.run_plan import Api, Embedded, Plan
-from app.local.processes.celery_processes import Outputs
-from app.local.processes.child_process import LeashedProcess
+from app.local.plan import run_plan
+from app.local.plan.run_plan import ApiAddress, EmbeddedBroker, RunPlan
+from app.local.processes.celery_processes import ProcessOutputs
+from app.local.processes.child_process import ChildProcess
 
 BROKER_LOG = "broker"
 API_LOG = "api"
@@ -29,8 +29,8 @@ _END_LINES = 5
 
 
 def start_broker(
-    plan: Plan, embedded: Embedded, *, outputs: Outputs, lock_fd: int
-) -> LeashedProcess:
+    plan: RunPlan, embedded: EmbeddedBroker, *, outputs: ProcessOutputs, lock_fd: int
+) -> ChildProcess:
     """Start our own broker. It holds the lock of the data folder until it has ended."""
     folder = plan.data_dir.broker
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def start_broker(
     path.write_text(valkey.configuration(folder, port=embedded.port))
     pipe = outputs.open(BROKER_LOG)
     try:
-        return LeashedProcess(
+        return ChildProcess(
             [str(embedded.program), str(path)],
             environment=plan.environment,
             output_fd=pipe.write_fd,
@@ -48,16 +48,18 @@ def start_broker(
         pipe.close_write_end()
 
 
-def start_api(plan: Plan, api: Api, *, outputs: Outputs, log_level: str) -> LeashedProcess:
+def start_api(
+    plan: RunPlan, api: ApiAddress, *, outputs: ProcessOutputs, log_level: str
+) -> ChildProcess:
     """Start the API."""
     pipe = outputs.open(API_LOG)
     try:
-        return LeashedProcess(
+        return ChildProcess(
             [
                 # Our folder before the working directory, which may hold another package `app`,
                 # but also the modules of CELERIAC_PIPELINES.
                 *(sys.executable, "-m", "uvicorn", "app.main:app"),
-                *("--app-dir", str(environment.ROOT)),
+                *("--app-dir", str(run_plan.ROOT)),
                 *("--host", api.host, "--port", str(api.port)),
                 *("--log-level", log_level),
                 *("--timeout-graceful-shutdown", str(API_SHUTDOWN_S)),
@@ -73,7 +75,7 @@ async def wait_for(
     name: str,
     is_ready: Callable[[], Awaitable[bool]],
     *,
-    outputs: Outputs,
+    outputs: ProcessOutputs,
     log: Path,
     has_died: Callable[[], bool],
 ) -> None:
@@ -117,7 +119,7 @@ async def wait_for_broker(connection: Connection) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def listens(api: Api) -> bool:
+async def listens(api: ApiAddress) -> bool:
     """Whether the API takes connections."""
     try:
         _, writer = await asyncio.open_connection(api.loopback, api.port)

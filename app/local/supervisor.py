@@ -3,25 +3,37 @@
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from app.broker.connections.address import Address
 from app.broker.connections.connection import Connection
+from app.broker.keys import CELERY_EXCHANGES, Exchanges
+from app.broker.link import Link
 from app.broker.model import NodeName
+from app.broker.workers.revocations import Revocations
 from app.control.loop import Loop
-from app.control.pool.status import PoolStatus
-from app.control.pool.worker_pool import UnreadablePool, WorkerPool
-from app.local import revocation_file, statedb, status_file
-from app.local.brokers import LocalBrokers
+from app.control.pool.status import EventType, PoolEvent, PoolStatus
+from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.ports import Broker, BrokerKey, Tick
+from app.control.report import pool_snapshot
+from app.control.report.pool_snapshot import Board
+from app.errors import BrokerUnreachable
+from app.local import state_files
 from app.local.console import Console
 from app.local.plan import celery_pools
 from app.local.plan.local_pools import LocalPool
-from app.local.plan.run_plan import Plan
+from app.local.plan.run_plan import RunPlan
 from app.local.processes.celery_processes import CeleryProcesses, LoggedProcess
 from app.local.processes.child_process import Process
 from app.local.processes.zygote_client import CeleryCommand
-from app.local.replicas import Fleet
-from app.local.reports import LocalReports
-from app.local.status_file import UpStatus
+from app.local.replicas import WorkerReplicas
+from app.local.state_files import UpStatus
+
+POST_S = 2.0
+SAME_S = 5.0
+
+SHOWN_AS_SIZES = frozenset({"ScaledUp", "ScaledDown", "DrainStarted"})
+"""Events that `write_status` shows in fewer words."""
 
 
 class LocalPools:
@@ -34,12 +46,144 @@ class LocalPools:
         return self._pools
 
 
+class LocalBrokers:
+    """One server; a link for each application on it. Close it."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        revoked: Mapping[str, Mapping[str, float]],
+        exchanges: Exchanges = CELERY_EXCHANGES,
+        clock: Callable[[], float],
+    ) -> None:
+        """`revoked` is what a run before this one has kept (`revoked`); `exchanges` are those of
+        pools whose manifest does not name others."""
+        self._address = address
+        self._revoked = revoked
+        self._exchanges = exchanges
+        self._clock = clock
+        self._links: dict[str, Link] = {}
+
+    async def find(self, pool: WorkerPool) -> Broker:
+        """The broker that this machine's workers use, whatever Secret the pool's spec names."""
+        link = self._link(pool)
+        key = BrokerKey(f"{self._address} {self._name(pool)}".strip())
+        return Broker(key=key, queues=link.queues, workers=link.workers, survey=link.survey)
+
+    def revocations(self, pool: WorkerPool) -> Revocations:
+        """What was revoked in the application of this pool."""
+        return self._link(pool).revocations
+
+    def revoked(self) -> Mapping[str, Mapping[str, float]]:
+        """Revoked ids with their moments, by application."""
+        found = {name: link.revocations.by_time() for name, link in self._links.items()}
+        return {**self._revoked, **found}
+
+    async def close(self) -> None:
+        for link in self._links.values():
+            await link.close()
+
+    def _link(self, pool: WorkerPool) -> Link:
+        name = self._name(pool)
+        if name not in self._links:
+            link = Link(
+                self._address,
+                key_prefix=pool.spec.broker.key_prefix,
+                exchanges=self._exchanges_of(pool),
+                clock=self._clock,
+                has_revocations=True,
+            )
+            link.revocations.restore(self._revoked.get(name, {}))
+            link.open()
+            self._links[name] = link
+        return self._links[name]
+
+    def _name(self, pool: WorkerPool) -> str:
+        """What tells its application from others on this server: empty for most."""
+        exchanges = self._exchanges_of(pool)
+        named = "" if exchanges == CELERY_EXCHANGES else f"{exchanges.events} {exchanges.control}"
+        return f"{pool.spec.broker.key_prefix} {named}".strip()
+
+    def _exchanges_of(self, pool: WorkerPool) -> Exchanges:
+        named = pool.spec.broker.exchanges
+        return named if named != CELERY_EXCHANGES else self._exchanges
+
+
+class LocalReports:
+    """The `Reports` of the loop."""
+
+    def __init__(
+        self,
+        console: Console,
+        connection: Connection,
+        *,
+        save: Callable[[Mapping[str, PoolStatus]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """`save` keeps the pools where the commands of this machine find them."""
+        self._console = console
+        self._connection = connection
+        self._save = save
+        self._clock = clock
+        self._sizes: dict[PoolKey, int] = {}
+        self._statuses: Mapping[PoolKey, PoolStatus] = {}
+        self._said = ("", 0.0)
+
+    async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
+        """Show a change of size, and why."""
+        was = self._sizes.get(pool.key, 0)
+        if status.replicas is None or status.replicas == was:
+            return
+        self._sizes[pool.key] = status.replicas
+        why = "; ".join(status.explanation)
+        self._console.line(pool.key.name, f"{was} -> {status.replicas}  {why}")
+
+    async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
+        """Show what is not a change of size."""
+        if event.reason in SHOWN_AS_SIZES:
+            return
+        # What is the same for all pools, such as the broker's absence, is said once.
+        last, at_s = self._said
+        self._said = (event.message, event.at_s)
+        if event.message == last and event.at_s - at_s < SAME_S:
+            return
+        show = self._console.problem if event.type is EventType.WARNING else self._console.line
+        show(pool.key.name, event.message)
+
+    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+        """Remember what to post next."""
+        del tick
+        self._statuses = statuses
+
+    async def post(self) -> None:
+        """Post the pools on the board until cancelled."""
+        posted: Mapping[str, PoolStatus] | None = None
+        while True:
+            pools = {key.name: status for key, status in self._statuses.items()}
+            self._save(pools)
+            try:
+                await self._post(pools, is_news=pools != posted)
+                posted = pools
+            except BrokerUnreachable:
+                posted = None  # the loop reports it for each pool, and the key expires
+            await asyncio.sleep(POST_S)
+
+    async def _post(self, pools: Mapping[str, PoolStatus], *, is_news: bool) -> None:
+        """What has not changed only lives on: each write is kept in the append-only file."""
+        async with self._connection.asking() as client:
+            is_there = await client.expire(pool_snapshot.KEY, pool_snapshot.LIFETIME_S)
+            if is_news or not is_there:
+                text = pool_snapshot.build_text(Board(posted_at_s=self._clock(), pools=pools))
+                await client.set(pool_snapshot.KEY, text, ex=pool_snapshot.LIFETIME_S)
+
+
 class Supervisor:
     """Sizes the pools, and keeps their workers."""
 
     def __init__(
         self,
-        plan: Plan,
+        plan: RunPlan,
         pools: Sequence[LocalPool],
         celery: CeleryProcesses,
         console: Console,
@@ -52,7 +196,7 @@ class Supervisor:
         self._data_dir = plan.data_dir
         self._brokers = LocalBrokers(
             plan.broker,
-            revoked=revocation_file.read(plan.data_dir.revoked),
+            revoked=state_files.read_revoked(plan.data_dir.revoked),
             exchanges=plan.exchanges,
             clock=time.time,
         )
@@ -62,7 +206,7 @@ class Supervisor:
         self._reports = LocalReports(
             console, self._connection, save=self._save_status, clock=time.time
         )
-        self.fleet = Fleet(
+        self.workers = WorkerReplicas(
             pools,
             start_worker=self._start_worker,
             host=socket.gethostname(),
@@ -73,7 +217,7 @@ class Supervisor:
         self._loop = Loop(
             pools=LocalPools(pools),
             brokers=self._brokers,
-            replicas=self.fleet,
+            replicas=self.workers,
             reports=self._reports,
             clock=time.time,
         )
@@ -83,7 +227,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run(), name="pools")
             group.create_task(self._reports.post(), name="board")
-            keeping = revocation_file.keep(self._data_dir.revoked, self._brokers.revoked)
+            keeping = state_files.keep_revoked(self._data_dir.revoked, self._brokers.revoked)
             group.create_task(keeping, name="revoked tasks")
 
     async def close(self) -> None:
@@ -94,7 +238,7 @@ class Supervisor:
     def _save_status(self, pools: Mapping[str, PoolStatus]) -> None:
         status = UpStatus(api_url=self._api_url, pools=pools)
         if status != self._saved:
-            status_file.write(self._data_dir.status, status)
+            state_files.write_status(self._data_dir.status, status)
             self._saved = status
 
     async def _start_worker(self, pool: LocalPool, node: NodeName) -> LoggedProcess:
@@ -120,12 +264,12 @@ class Supervisor:
         """Hand a worker what was revoked while it did not run."""
         revocations, path = self._brokers.revocations(pool.pool), self._data_dir.worker_state(name)
         task_ids = revocations.current()
-        if not task_ids or not statedb.can_name(path):
+        if not task_ids or not state_files.is_worker_state_path(path):
             return ()  # what there is to know it is told once it is heard
-        statedb.write(path, task_ids)
+        state_files.write_worker_state(path, task_ids)
         revocations.note_informed(node)
         return ("--statedb", str(path))
 
     async def _clean(self, process: Process, name: str) -> None:
         await process.wait()
-        statedb.remove(self._data_dir.worker_state(name))
+        state_files.remove_worker_state(self._data_dir.worker_state(name))

@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-from app.broker.connections.connection import Connection
-from app.errors import BrokerUnreachable, CeleriacError
+from app.errors import CeleriacError
 
 HOST = "127.0.0.1"
 
@@ -49,13 +48,3 @@ def configuration(folder: Path, *, port: int) -> str:
             "",
         )
     )
-
-
-async def answers(connection: Connection) -> bool:
-    """Whether the server is there and has read its data."""
-    try:
-        async with connection.asking(timeout_s=2.0) as client:
-            await client.ping()
-    except BrokerUnreachable:
-        return False
-    return True

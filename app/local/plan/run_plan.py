@@ -1,6 +1,8 @@
 """What a run consists of, settled from options and environment before anything starts."""
 
+import errno
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +11,16 @@ from pathlib import Path
 from app.broker.connections import address as addresses
 from app.broker.connections.address import Address, SentinelEntry
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
-from app.errors import InvalidInput
+from app.errors import CeleriacError, InvalidInput
 from app.local import valkey
 from app.local.data_dir import DataDir
 from app.local.options import DEFAULT_COOLDOWN_S, OWN_CELERY_APP, UpOptions
-from app.local.plan import environment, local_pools, manifests, ports
+from app.local.plan import local_pools, manifests
 from app.local.plan.local_pools import LocalPool
 from app.settings import BrokerSettings
+
+ROOT = Path(__file__).parents[3]
+"""The folder that holds our package."""
 
 WORKERS_PER_PROCESSOR = 4
 """Most of a worker's time is waiting: for the network, for a child such as ffmpeg, or for work."""
@@ -26,7 +31,7 @@ _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
+class ApiAddress:
     """Where the API listens."""
 
     host: str
@@ -44,7 +49,7 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class EmbeddedBroker:
     """Our own broker."""
 
     program: Path
@@ -56,14 +61,14 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RunPlan:
     """Everything that is settled before the first process starts."""
 
     data_dir: DataDir
     broker: Address
-    embedded: Embedded | None
+    embedded: EmbeddedBroker | None
     """Our own broker; `None` when the user has given one."""
-    api: Api | None
+    api: ApiAddress | None
     """`None` for somebody else's Celery application, which has neither our API nor our tables."""
     has_workers: bool
     pools: tuple[LocalPool, ...] | None
@@ -81,7 +86,7 @@ class Plan:
     """Of pools whose manifest does not name others."""
 
 
-def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, str]) -> Plan:
+def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, str]) -> RunPlan:
     """Choose ports, addresses and pools.
 
     Raises:
@@ -90,12 +95,16 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
     is_own = options.celery_app == OWN_CELERY_APP
     python = _python(options, is_own=is_own)
     found, notes = chosen_pools(options)
-    api = Api(host=options.host, port=ports.claim(options.host, options.port)) if is_own else None
-    given_url = environment.given_broker_url(environ)
+    api = (
+        ApiAddress(host=options.host, port=claim_port(options.host, options.port))
+        if is_own
+        else None
+    )
+    given_url = given_broker_url(environ)
     embedded = _embedded(data_dir) if given_url is None else None
     broker_url = embedded.url if embedded is not None else given_url or ""
     sentinel = _sentinel(found or ())
-    return Plan(
+    return RunPlan(
         data_dir=data_dir,
         broker=addresses.parse_address(broker_url, sentinel=sentinel),
         embedded=embedded,
@@ -105,7 +114,7 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         notes=notes,
         python=python,
         max_workers=options.max_workers or WORKERS_PER_PROCESSOR * local_pools.processor_count(),
-        environment=environment.children(
+        environment=child_environment(
             environ,
             data_dir=data_dir,
             broker_url=broker_url,
@@ -132,12 +141,12 @@ def _sentinel(found: Sequence[LocalPool]) -> SentinelEntry:
     return replace(given, master_name="".join(named))
 
 
-def _embedded(data_dir: DataDir) -> Embedded:
+def _embedded(data_dir: DataDir) -> EmbeddedBroker:
     """At the port of last time, where it is still free: other processes may know it."""
     program = valkey.binary()
-    port = ports.free_port(valkey.HOST, preferred=data_dir.remembered().get(_BROKER))
+    port = free_port(valkey.HOST, preferred=data_dir.remembered().get(_BROKER))
     data_dir.remember({_BROKER: port})
-    return Embedded(program=program, port=port)
+    return EmbeddedBroker(program=program, port=port)
 
 
 def application_pools(options: UpOptions, queues: Sequence[str]) -> tuple[LocalPool, ...]:
@@ -197,5 +206,79 @@ def _python(options: UpOptions, *, is_own: bool) -> Path:
 
 
 def _watched(*, is_own: bool) -> tuple[Path, ...]:
-    ours = (environment.ROOT / "app",) if is_own else ()
+    ours = (ROOT / "app",) if is_own else ()
     return (*ours, Path.cwd())
+
+
+def given_broker_url(environment: Mapping[str, str]) -> str | None:
+    """The broker that the user names, as `settings.BrokerSettings` reads it."""
+    return environment.get("CELERY_BROKER_URL") or environment.get("REDIS_URL") or None
+
+
+def child_environment(
+    environment: Mapping[str, str],
+    *,
+    data_dir: DataDir,
+    broker_url: str,
+    sentinel_master: str = "",
+    api_url: str | None,
+) -> dict[str, str]:
+    """Ours, with everything that the user has not set lying in the data folder.
+
+    Without an API the application is somebody else's: it gets the broker, and nothing of ours.
+    """
+    always = {"CELERY_BROKER_URL": broker_url, "PYTHONUNBUFFERED": "1"}
+    if sentinel_master:
+        always["CELERIAC_SENTINEL_MASTER"] = sentinel_master
+    if api_url is None:
+        return {**environment, **always}
+    defaults = {
+        "DATABASE_URL": f"sqlite:///{data_dir.database}",
+        "TEMP_DIR": str(data_dir.temp),
+        "STORAGE_DIR": str(data_dir.storage),
+        "CACHE_DIR": str(data_dir.cache),
+        "CELERIAC_URL": api_url,
+        # Tasks have had their time already when a worker is told to end at once.
+        "CELERIAC_SOFT_SHUTDOWN_S": "0",
+    }
+    return {**defaults, **environment, **always}
+
+
+def is_free_port(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    try:
+        _bind(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def free_port(host: str, *, preferred: int | None = None) -> int:
+    """The preferred port if it is free, else one that the system chooses."""
+    if preferred is not None and is_free_port(host, preferred):
+        return preferred
+    return _bind(host, 0)
+
+
+def claim_port(host: str, port: int) -> int:
+    """The port itself, or one that the system chooses for 0.
+
+    Raises:
+        CeleriacError: somebody listens there, or nobody may; the message says what to do.
+    """
+    try:
+        return _bind(host, port)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            way_out = "stop what listens there, or choose another one with --port"
+            raise CeleriacError(f"port {port} on {host} is taken: {way_out}") from exc
+        raise CeleriacError(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
+
+
+def _bind(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, port))
+        bound: int = server.getsockname()[1]
+        return bound

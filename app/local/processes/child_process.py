@@ -26,7 +26,7 @@ class Process(Protocol):
         """Send a signal, unless it has ended."""
 
 
-class LeashedProcess:
+class ChildProcess:
     """A command in a session of its own, which the kernel ends when this process dies.
 
     Start it in the main thread: the kernel takes the death of the starting thread for our own.

@@ -60,7 +60,7 @@ Become = Callable[[], NoReturn]
 """What a forked child does once it has left the loop of the zygote."""
 
 
-class Request(NamedTuple):
+class ForkRequest(NamedTuple):
     """A process to start."""
 
     id: int
@@ -198,7 +198,7 @@ class Zygote:
                         if become is not None:
                             return become
 
-    def _receive(self) -> list[Request] | None:
+    def _receive(self) -> list[ForkRequest] | None:
         data, fds, _, _ = socket.recv_fds(self._link, _REQUEST_LIMIT_BYTES, 16)
         if not data:
             return None
@@ -209,12 +209,12 @@ class Zygote:
             if "signal" in message:
                 self._signal(message["pid"], message["signal"])
         return [
-            Request(**message, output_fd=self._fds.pop(0))
+            ForkRequest(**message, output_fd=self._fds.pop(0))
             for message in messages
             if "arguments" in message
         ]
 
-    def _start(self, request: Request) -> Become | None:
+    def _start(self, request: ForkRequest) -> Become | None:
         zygote_pid = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -240,7 +240,7 @@ class Zygote:
                 send(self._link, {"exited": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def become_celery(request: Request, *, zygote_pid: int, is_warm: bool) -> NoReturn:
+def become_celery(request: ForkRequest, *, zygote_pid: int, is_warm: bool) -> NoReturn:
     """Run `celery ARGUMENTS` as if started anew: own session, own output, signals as usual."""
     os.setsid()
     die_with(zygote_pid)

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.errors import CeleriacError
 from app.local.processes import zygote
-from app.local.processes.child_process import LeashedProcess
+from app.local.processes.child_process import ChildProcess
 
 IMPORT_LIMIT_S = 60.0
 START_LIMIT_S = 10.0
@@ -85,7 +85,7 @@ class ForkedProcess:
             self._send_signal(self.pid, number)
 
 
-class ZygoteLink:
+class ZygoteClient:
     """A zygote of one Celery application. Needs a running loop."""
 
     def __init__(
@@ -101,7 +101,7 @@ class ZygoteLink:
         self._python = python
         ours, theirs = socket.socketpair()
         with theirs:
-            self._zygote = LeashedProcess(
+            self._zygote = ChildProcess(
                 [
                     *(python, "-c", _BOOTSTRAP, zygote.__file__),
                     *(str(theirs.fileno()), celery_app, *modules),

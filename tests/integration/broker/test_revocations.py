@@ -11,7 +11,7 @@ import redis
 
 from app.broker.connections.address import parse_address
 from app.broker.link import Link
-from app.local import statedb
+from app.local import state_files
 from tests.integration.broker.test_link import documented_commands
 from tests.integration.conftest import StartShop
 from tests.integration.foreign import ForeignShop
@@ -132,11 +132,11 @@ def test_a_worker_takes_revoked_tasks_from_its_state_file(
 ) -> None:
     shop = start_shop(version)
     path = tmp_path / "state" / "one"
-    statedb.write(path, ["revoked", "other"])
+    state_files.write_worker_state(path, ["revoked", "other"])
 
     worker = shop.worker("one", arguments=("--statedb", str(path)))
 
     run_both(shop)
     assert worker.stop() == 0
-    statedb.remove(path)
+    state_files.remove_worker_state(path)
     assert list(path.parent.iterdir()) == []

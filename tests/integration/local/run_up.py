@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from app.errors import CeleriacError
-from app.local import platform
+from app.local import local_platform
 from app.local.options import UpOptions
 
 
@@ -18,7 +18,7 @@ def main(options: str) -> int:
         given["python"] = Path(given["python"])
     given["pool_files"] = tuple(Path(path) for path in given.get("pool_files", ()))
     try:
-        return platform.run(UpOptions(**given))
+        return local_platform.run(UpOptions(**given))
     except CeleriacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.local.processes.output_log import LogFile, OutputPipe
+from app.local.processes.celery_processes import LogFile, OutputPipe
 from app.local.processes.zygote_client import (
     CeleryCommand,
     ForkedProcess,
     NotImportable,
-    ZygoteLink,
+    ZygoteClient,
 )
 from tests.tools import celery_versions
 from tests.waiting import eventually_async
@@ -35,7 +35,7 @@ STOCK = "tests.integration.local.stock"
 class Scene:
     """A zygote, and the output of all that it makes."""
 
-    def __init__(self, link: ZygoteLink, log: LogFile) -> None:
+    def __init__(self, link: ZygoteClient, log: LogFile) -> None:
         self.link = link
         self._log = log
 
@@ -62,7 +62,7 @@ async def zygote(
 ) -> AsyncIterator[Scene]:
     log = LogFile(folder / "output.log")
     pipe = OutputPipe(log, on_line=lambda line: None)
-    link = ZygoteLink(
+    link = ZygoteClient(
         celery_app,
         python=python,
         modules=modules,

@@ -9,10 +9,10 @@ from pathlib import Path
 from app.broker.connections.address import parse_address
 from app.broker.connections.connection import Connection
 from app.control.pool.status import EventType, PoolEvent, PoolState, PoolStatus
-from app.local.console import Console, Places, Terminal
+from app.local.console import Console, RunAddresses, Terminal
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
-from app.local.reports import LocalReports
+from app.local.supervisor import LocalReports
 
 
 @dataclass(kw_only=True)
@@ -65,7 +65,7 @@ def status(replicas: int, *explanation: str) -> PoolStatus:
 
 def test_the_banner_says_where_everything_is() -> None:
     screen = Screen()
-    places = Places(
+    places = RunAddresses(
         api="http://127.0.0.1:8000",
         broker="127.0.0.1:7000",
         database="sqlite:////data/celeriac.db",

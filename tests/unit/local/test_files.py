@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 
 from app.errors import CeleriacError
-from app.local import code_watch, console, valkey
+from app.local import console, local_platform, valkey
 from app.local.data_dir import DataDir, DataDirInUse
-from app.local.plan import environment, ports
-from app.local.processes import backoff
-from app.local.processes.celery_processes import Outputs
-from app.local.processes.output_log import LogFile, OutputPipe
+from app.local.plan import run_plan
+from app.local.processes import supervision
+from app.local.processes.celery_processes import LogFile, OutputPipe, ProcessOutputs
 from tests.waiting import eventually_async
 
 
-@pytest.mark.parametrize("module", [backoff, console, environment])
+@pytest.mark.parametrize("module", [supervision, console, run_plan])
 def test_examples_in_docstrings_are_true(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]  # a module it is
 
@@ -81,8 +80,8 @@ def test_ports_are_remembered(tmp_path: Path) -> None:
 def test_a_preferred_port_is_taken_when_it_is_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
-        assert ports.free_port("127.0.0.1", preferred=taken) != taken
-    assert ports.free_port("127.0.0.1", preferred=taken) == taken
+        assert run_plan.free_port("127.0.0.1", preferred=taken) != taken
+    assert run_plan.free_port("127.0.0.1", preferred=taken) == taken
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_a_preferred_port_is_taken_when_it_is_free() -> None:
 )
 def test_where_nobody_can_listen_is_said(host: str, complaint: str) -> None:
     with pytest.raises(CeleriacError, match=complaint):
-        ports.claim(host, 1)
+        run_plan.claim_port(host, 1)
 
 
 def test_a_log_file_begins_anew_when_it_is_full(tmp_path: Path) -> None:
@@ -152,7 +151,7 @@ def test_the_last_line_of_a_child_is_known_when_it_has_ended(
 
 
 def test_children_find_the_data_folder_where_nothing_else_is_set(tmp_path: Path) -> None:
-    found = environment.children(
+    found = run_plan.child_environment(
         {"TEMP_DIR": "/fast", "PATH": "/bin"},
         data_dir=DataDir(path=tmp_path),
         broker_url="redis://b",
@@ -173,7 +172,7 @@ def test_children_find_the_data_folder_where_nothing_else_is_set(tmp_path: Path)
 
 
 def test_a_foreign_application_gets_the_broker_and_nothing_of_ours(tmp_path: Path) -> None:
-    found = environment.children(
+    found = run_plan.child_environment(
         {}, data_dir=DataDir(path=tmp_path), broker_url="redis://b", api_url=None
     )
 
@@ -186,11 +185,11 @@ def test_a_snapshot_knows_the_code_and_nothing_else(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.touch()
 
-    found = code_watch.snapshot([tmp_path])
+    found = local_platform.code_snapshot([tmp_path])
 
     assert set(found) == {f"{tmp_path}/a.py", f"{tmp_path}/sub/b.py"}
     os.utime(tmp_path / "a.py", (1, 1))
-    assert code_watch.snapshot([tmp_path]) != found
+    assert local_platform.code_snapshot([tmp_path]) != found
 
 
 def test_the_embedded_broker_keeps_what_it_is_given(tmp_path: Path) -> None:
@@ -204,7 +203,7 @@ def test_the_end_of_a_log_is_what_this_run_has_written(tmp_path: Path) -> None:
     log.parent.mkdir(parents=True)
     log.write_text("an error of the day before\n")
     shown = console.Console(console.Terminal(), now=lambda: "", clock=lambda: 0.0)
-    outputs = Outputs(DataDir(path=tmp_path), shown)
+    outputs = ProcessOutputs(DataDir(path=tmp_path), shown)
 
     async def scenario() -> str:
         pipe = outputs.open("api")

@@ -1,4 +1,4 @@
-"""What the fleet does when it is scaled and when processes die. Processes here only pretend."""
+"""What the workers does when it is scaled and when processes die. Processes here only pretend."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from app.control.ports import DrainMark, InstanceName, Target
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.processes.zygote_client import ZygoteGone
-from app.local.replicas import Fleet
+from app.local.replicas import WorkerReplicas
 from tests.waiting import eventually_async
 
 
@@ -44,24 +44,24 @@ class Pretended:
 
 @dataclass(kw_only=True)
 class Scene:
-    """A fleet of two pools and everything that it has started."""
+    """A workers of two pools and everything that it has started."""
 
-    fleet: Fleet
+    workers: WorkerReplicas
     first: LocalPool
     second: LocalPool
     started: dict[NodeName, Pretended]
     said: list[str]
 
     async def scaled(self, pool: LocalPool, replicas: int, *victims: str) -> Target:
-        was = (await self.fleet.read(pool.pool)).replicas
+        was = (await self.workers.read(pool.pool)).replicas
         names = [InstanceName(name) for name in victims]
-        await self.fleet.scale_to(pool.pool, was=was, replicas=replicas, victims=names)
+        await self.workers.scale_to(pool.pool, was=was, replicas=replicas, victims=names)
         return await self.settled(pool)
 
     async def settled(self, pool: LocalPool) -> Target:
         for _ in range(10):
             await asyncio.sleep(0)
-        return await self.fleet.read(pool.pool)
+        return await self.workers.read(pool.pool)
 
 
 @dataclass(kw_only=True)
@@ -87,7 +87,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], stage: Stage | None = Non
             return started[node]
 
         first, second, *_ = local_pools.declared_pools(processors=8, cooldown_s=30.0)
-        fleet = Fleet(
+        workers = WorkerReplicas(
             [first, second],
             start_worker=start_worker,
             host="here",
@@ -95,7 +95,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], stage: Stage | None = Non
             clock=asyncio.get_running_loop().time,
             tell=lambda subject, text: said.append(f"{subject}: {text}"),
         )
-        scene = Scene(fleet=fleet, first=first, second=second, started=started, said=said)
+        scene = Scene(workers=workers, first=first, second=second, started=started, said=said)
         await scenario(scene)
 
     asyncio.run(run())
@@ -145,7 +145,7 @@ def test_a_worker_that_is_told_to_end_is_shown_as_ending_until_it_has() -> None:
 def test_a_target_that_was_written_by_another_is_a_conflict() -> None:
     async def scenario(scene: Scene) -> None:
         with pytest.raises(PoolProblem, match="0 replicas are wanted, not 5"):
-            await scene.fleet.scale_to(scene.first.pool, was=5, replicas=6, victims=[])
+            await scene.workers.scale_to(scene.first.pool, was=5, replicas=6, victims=[])
 
     play(scenario)
 
@@ -201,9 +201,9 @@ def test_marks_are_kept_at_the_worker() -> None:
         mark = DrainMark(since_s=5.0)
         name, absent = InstanceName("default-1"), InstanceName("default-9")
         await scene.scaled(scene.first, 1)
-        await scene.fleet.mark(scene.first.pool, {name: mark, absent: mark})
+        await scene.workers.mark(scene.first.pool, {name: mark, absent: mark})
         assert [one.mark for one in (await scene.settled(scene.first)).instances] == [mark]
-        await scene.fleet.mark(scene.first.pool, {name: None})
+        await scene.workers.mark(scene.first.pool, {name: None})
         assert [one.mark for one in (await scene.settled(scene.first)).instances] == [None]
 
     play(scenario)
@@ -212,7 +212,7 @@ def test_marks_are_kept_at_the_worker() -> None:
 def test_new_code_means_new_workers() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.scaled(scene.first, 2)
-        scene.fleet.renew()
+        scene.workers.renew()
         target = await scene.settled(scene.first)
         assert names_of(target) == ["default-3", "default-4"]
         assert scene.said == []
@@ -230,7 +230,7 @@ def test_new_code_means_new_workers() -> None:
 def test_workers_are_ended_step_by_step(heeds: signal.Signals, want: list[str]) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.scaled(scene.first, 1)
-        await scene.fleet.stop(grace_s=0.05, hurry=asyncio.Event())
+        await scene.workers.stop(grace_s=0.05, skip=asyncio.Event())
         (process,) = scene.started.values()
         assert [number.name for number in process.got] == want
         assert names_of(await scene.settled(scene.first)) == []
@@ -241,9 +241,9 @@ def test_workers_are_ended_step_by_step(heeds: signal.Signals, want: list[str]) 
 def test_workers_are_killed_when_there_is_no_time() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.scaled(scene.first, 1)
-        hurry = asyncio.Event()
-        hurry.set()
-        await scene.fleet.stop(grace_s=1000, hurry=hurry)
+        skip = asyncio.Event()
+        skip.set()
+        await scene.workers.stop(grace_s=1000, skip=skip)
         (process,) = scene.started.values()
         assert process.got == [signal.SIGKILL]
 
@@ -253,7 +253,7 @@ def test_workers_are_killed_when_there_is_no_time() -> None:
 def test_nothing_is_started_while_all_end() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.scaled(scene.first, 1)
-        await scene.fleet.stop(grace_s=1, hurry=asyncio.Event())
+        await scene.workers.stop(grace_s=1, skip=asyncio.Event())
         assert names_of(await scene.scaled(scene.first, 2)) == []
 
     play(scenario)

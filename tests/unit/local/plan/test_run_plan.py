@@ -9,7 +9,7 @@ from app.errors import InvalidInput
 from app.local.data_dir import DataDir
 from app.local.options import UpOptions
 from app.local.plan import run_plan
-from app.local.plan.run_plan import Plan
+from app.local.plan.run_plan import RunPlan
 
 URL = "sentinel://:secret@a;sentinel://b"
 MANIFEST = """
@@ -21,7 +21,7 @@ spec: {{scaleTargetRef: {{name: x}}, queues: [{name}], broker: {{masterName: {ma
 """
 
 
-def planned(folder: Path, **masters: str) -> Plan:
+def planned(folder: Path, **masters: str) -> RunPlan:
     path = folder / "pools.yaml"
     path.write_text("".join(MANIFEST.format(name=n, master=m) for n, m in masters.items()))
     options = UpOptions(celery_app="shop", pool_files=(path,))
@@ -29,7 +29,7 @@ def planned(folder: Path, **masters: str) -> Plan:
     return run_plan.build_plan(options, data_dir=data_dir, environ={"CELERY_BROKER_URL": URL})
 
 
-def master_of(found: Plan) -> str:
+def master_of(found: RunPlan) -> str:
     assert isinstance(found.broker.place, Sentinels)
     return found.broker.place.master_name
 

@@ -4,26 +4,34 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from app.broker.connections import address as addresses
 from app.broker.connections.connection import Connection
-from app.local import code_watch, logs, servers, status_file, valkey
-from app.local.console import Console, Places, Terminal
+from app.local import console as consoles
+from app.local import servers, state_files
+from app.local.console import Console, RunAddresses, Terminal
 from app.local.data_dir import DataDir
 from app.local.options import UpOptions
 from app.local.plan import run_plan
-from app.local.plan.run_plan import Api, Embedded, Plan
-from app.local.processes.celery_processes import CeleryProcesses, Outputs
+from app.local.plan.run_plan import ApiAddress, EmbeddedBroker, RunPlan
+from app.local.processes.celery_processes import CeleryProcesses, ProcessOutputs
 from app.local.processes.child_process import Process
+from app.local.processes.supervision import SupervisedProcess
 from app.local.processes.zygote_client import Application, CeleryCommand
-from app.local.service import Service
-from app.local.status_file import UpStatus
+from app.local.state_files import UpStatus
 from app.local.supervisor import Supervisor
 from app.telemetry import masking
 
 SERVICE_GRACE_S = 6.0
 BROKER_GRACE_S = 10.0
+CODE_POLL_S = 1.0
+
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+CodeSnapshot = Mapping[str, int]
+"""Modification times in nanoseconds, by path."""
 
 
 def run(options: UpOptions) -> int:
@@ -38,28 +46,28 @@ def run(options: UpOptions) -> int:
     data_dir = DataDir(path=options.data_dir.absolute())
     with (
         data_dir.locked() as lock_fd,
-        logs.to_file(data_dir.log("celeriac"), console, level=options.log_level),
+        consoles.log_to_file(data_dir.log("celeriac"), console, level=options.log_level),
     ):
         planned = run_plan.build_plan(options, data_dir=data_dir, environ=os.environ)
-        return asyncio.run(Platform(options, planned, console, lock_fd=lock_fd).run())
+        return asyncio.run(LocalPlatform(options, planned, console, lock_fd=lock_fd).run())
 
 
-class Platform:
+class LocalPlatform:
     """One run. Needs the main thread's loop: it catches signals and starts processes."""
 
     def __init__(
-        self, options: UpOptions, planned: Plan, console: Console, *, lock_fd: int
+        self, options: UpOptions, planned: RunPlan, console: Console, *, lock_fd: int
     ) -> None:
         self._options = options
         self._plan = planned
         self._console = console
         self._lock_fd = lock_fd
-        self._outputs = Outputs(planned.data_dir, console)
+        self._outputs = ProcessOutputs(planned.data_dir, console)
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._skip = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._services: list[Service] = []
-        self._broker: Service | None = None
+        self._services: list[SupervisedProcess] = []
+        self._broker: SupervisedProcess | None = None
         self._celery: CeleryProcesses | None = None
         self._supervisor: Supervisor | None = None
 
@@ -103,15 +111,15 @@ class Platform:
         if self._plan.api is not None:
             await self._start_api(self._plan.api)
         api_url = self._plan.api.url if self._plan.api is not None else None
-        status_file.write(self._plan.data_dir.status, UpStatus(api_url=api_url))
+        state_files.write_status(self._plan.data_dir.status, UpStatus(api_url=api_url))
         if self._celery is not None:
             await self._start_workers(self._celery)
         else:
-            self._console.banner(self._places(), ())
+            self._console.banner(self._addresses(), ())
         if self._plan.watched:
-            self._spawn(code_watch.watch(self._plan.watched, self._renew), name="code watch")
+            self._spawn(watch_code(self._plan.watched, self._renew), name="code watch")
 
-    async def _start_broker(self, embedded: Embedded) -> None:
+    async def _start_broker(self, embedded: EmbeddedBroker) -> None:
         async def start() -> Process:
             return servers.start_broker(
                 self._plan, embedded, outputs=self._outputs, lock_fd=self._lock_fd
@@ -120,7 +128,7 @@ class Platform:
         self._broker = self._service(servers.BROKER_LOG, start)
         connection = Connection(addresses.parse_address(embedded.url))
         try:
-            await self._ready(self._broker, lambda: valkey.answers(connection))
+            await self._ready(self._broker, connection.answers)
         finally:
             await connection.close()
 
@@ -139,7 +147,7 @@ class Platform:
         finally:
             await connection.close()
 
-    async def _start_api(self, api: Api) -> None:
+    async def _start_api(self, api: ApiAddress) -> None:
         # Imported here: another's application has no tables of ours.
         from app.storage import migrate
 
@@ -171,7 +179,7 @@ class Platform:
             self._plan, pools, celery, self._console, log_level=self._options.log_level
         )
         self._spawn(self._supervisor.run(), name="supervisor")
-        self._console.banner(self._places(), pools, application_pool=application.pool)
+        self._console.banner(self._addresses(), pools, application_pool=application.pool)
         self._tell_of_pools(application)
 
     def _tell_of_pools(self, application: Application) -> None:
@@ -189,7 +197,7 @@ class Platform:
         for service in self._services:
             service.renew()
         if self._supervisor is not None:
-            self._supervisor.fleet.renew()
+            self._supervisor.workers.renew()
 
     async def _end(self) -> None:
         """End everything in order: nobody loses what it needs to finish."""
@@ -198,31 +206,30 @@ class Platform:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(
-            *(
-                service.stop(grace_s=SERVICE_GRACE_S, hurry=self._hurry)
-                for service in self._services
-            ),
+            *(service.stop(grace_s=SERVICE_GRACE_S, skip=self._skip) for service in self._services),
             self._end_workers(),
         )
         if self._celery is not None:
             await self._celery.close()
         if self._broker is not None:
-            await self._broker.stop(grace_s=BROKER_GRACE_S, hurry=asyncio.Event())
+            await self._broker.stop(grace_s=BROKER_GRACE_S, skip=asyncio.Event())
         self._outputs.close()
 
     async def _end_workers(self) -> None:
         if self._supervisor is None:
             return
         grace_s = self._options.stop_grace_s
-        await self._supervisor.fleet.stop(grace_s=grace_s, hurry=self._hurry)
+        await self._supervisor.workers.stop(grace_s=grace_s, skip=self._skip)
         await self._supervisor.close()
 
-    def _service(self, name: str, start: Callable[[], Awaitable[Process]]) -> Service:
-        service = Service(name, start, console=self._console, clock=time.monotonic)
+    def _service(self, name: str, start: Callable[[], Awaitable[Process]]) -> SupervisedProcess:
+        service = SupervisedProcess(name, start, console=self._console, clock=time.monotonic)
         service.open()
         return service
 
-    async def _ready(self, service: Service, is_ready: Callable[[], Awaitable[bool]]) -> None:
+    async def _ready(
+        self, service: SupervisedProcess, is_ready: Callable[[], Awaitable[bool]]
+    ) -> None:
         await servers.wait_for(
             service.name,
             is_ready,
@@ -234,9 +241,9 @@ class Platform:
     def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
-    def _places(self) -> Places:
+    def _addresses(self) -> RunAddresses:
         plan = self._plan
-        return Places(
+        return RunAddresses(
             api=plan.api.url if plan.api is not None else None,
             broker=str(plan.broker),
             database=masking.masked(plan.environment["DATABASE_URL"]) if plan.api else None,
@@ -252,10 +259,40 @@ class Platform:
 
     def _on_signal(self) -> None:
         if self._stop.is_set():
-            self._hurry.set()
+            self._skip.set()
             return
         self._stop.set()
         self._console.line("celeriac", "ending; once more ends it at once")
 
     async def _stopped(self) -> None:
         await self._stop.wait()
+
+
+def code_snapshot(folders: Sequence[Path]) -> CodeSnapshot:
+    """Every Python file below the folders; hidden folders (`.venv`, `.git`) are left out."""
+    return {path: mtime for folder in folders for path, mtime in _python_files(folder)}
+
+
+async def watch_code(folders: Sequence[Path], changed: Callable[[], Awaitable[None]]) -> None:
+    """Call `changed` after files were written, added or removed, until cancelled."""
+    before = await asyncio.to_thread(code_snapshot, folders)
+    while True:
+        await asyncio.sleep(CODE_POLL_S)
+        now = await asyncio.to_thread(code_snapshot, folders)
+        if now != before:
+            before = now
+            await changed()
+
+
+def _python_files(folder: Path) -> Iterator[tuple[str, int]]:
+    for parent, below, names in os.walk(folder):
+        below[:] = [
+            name for name in below if not name.startswith(".") and name not in _SKIPPED_FOLDERS
+        ]
+        for name in names:
+            if name.endswith(".py"):
+                path = os.path.join(parent, name)
+                try:
+                    yield path, os.stat(path).st_mtime_ns
+                except FileNotFoundError:  # between the listing and now
+                    continue

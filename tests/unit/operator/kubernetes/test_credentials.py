@@ -1,14 +1,16 @@
-"""kubeconfig files merge and resolve as kubectl does it."""
+"""Credentials: kubeconfig files as in kubectl, exec plugins, service accounts."""
 
+import asyncio
+import json
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, RetryableError
 from app.operator.kubernetes import credentials
-from app.operator.kubernetes.credentials import Access, ExecPlugin
+from app.operator.kubernetes.credentials import Access, ExecPlugin, Login, find_login
 
 
 def document(*, server: str = "https://one:6443", **user: Any) -> dict[str, Any]:
@@ -97,3 +99,48 @@ def test_a_kubeconfig_that_is_not_yaml_is_not_quoted(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="is not YAML") as caught:
         credentials.read_access([path])
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+
+
+def write_plugin(folder: Path, status: dict[str, str]) -> Path:
+    """A program that prints a credential, and keeps the request that it was started with."""
+    credential = json.dumps({"kind": "ExecCredential", "status": status})
+    (folder / "credential").write_text(credential)
+    path = folder / "plugin"
+    keep = f'printf "%s" "$KUBERNETES_EXEC_INFO" > {folder}/request'
+    path.write_text(f"#!/bin/sh\n{keep}\ncat {folder}/credential\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_an_exec_plugin_logs_in(tmp_path: Path, version: str) -> None:
+    status = {"token": "t", "clientCertificateData": "CERT", "clientKeyData": "KEY"}
+    api_version = f"client.authentication.k8s.io/{version}"
+    plugin = {"apiVersion": api_version, "command": str(write_plugin(tmp_path, status))}
+    (tmp_path / "config").write_text(json.dumps(document(exec=plugin)))
+    login = Login(service_account=None, kubeconfigs=(tmp_path / "config",))
+    got = asyncio.run(login.connection())
+    assert (got.token, got.certificate_data, got.private_key_data) == ("t", "CERT", "KEY")
+    request = json.loads((tmp_path / "request").read_text())
+    assert (request["apiVersion"], request["kind"]) == (api_version, "ExecCredential")
+
+
+def test_an_exec_plugin_that_fails_may_work_later(tmp_path: Path) -> None:
+    plugin = {"command": str(tmp_path / "absent")}
+    (tmp_path / "config").write_text(json.dumps(document(exec=plugin)))
+    login = Login(service_account=None, kubeconfigs=(tmp_path / "config",))
+    with pytest.raises(RetryableError, match="absent gave no credential"):
+        asyncio.run(login.connection())
+
+
+def test_a_pod_logs_in_with_its_account_unless_a_kubeconfig_is_named(tmp_path: Path) -> None:
+    for name, text in {"token": "first\n", "namespace": "shop\n", "ca.crt": "CA"}.items():
+        (tmp_path / name).write_text(text)
+    login = find_login({}, home=tmp_path / "home", service_account=tmp_path)
+    first = asyncio.run(login.connection())
+    (tmp_path / "token").write_text("second\n")
+    second = asyncio.run(login.connection())
+    assert (first.token, second.token, second.default_namespace) == ("first", "second", "shop")
+    assert second.ca_path == str(tmp_path / "ca.crt")
+    named = find_login({"KUBECONFIG": "/a"}, home=tmp_path, service_account=tmp_path)
+    assert (named.service_account, named.kubeconfigs) == (None, (Path("/a"),))

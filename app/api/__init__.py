@@ -1,5 +1,5 @@
 """The HTTP API: routes, problem details, server-sent events, and the routes of older clients.
 
-Translates HTTP into calls of `jobs` and back; holds no rules of its own. May import `pipelines`,
-`jobs` and what is below them; never the command line.
+Translates HTTP into calls of `jobs` and back, without business rules. May import `pipelines`,
+`jobs` and the packages below them; never the command line.
 """

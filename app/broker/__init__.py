@@ -1,5 +1,5 @@
-"""What Redis holds of a Celery application: queue depth, worker heartbeats, worker control.
+"""The Redis side of a Celery application: queue depth, worker heartbeats, remote control.
 
-May import `errors`, `settings` and `queues` of this package; imports no role. It works for any
-Celery application on Redis, also one that knows nothing of Celeriac.
+May import `errors`, `settings` and `queues`, and no role. Works for any Celery application on
+Redis.
 """

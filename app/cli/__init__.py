@@ -1,7 +1,7 @@
 """The command line: a module per command group.
 
-The client commands speak to the HTTP API and import nothing of the platform, so that they start
-fast; the commands that run a role import what they run when they run it.
+Client commands use the HTTP API and import nothing of the platform, so that they start fast;
+commands that run a role import it when they run.
 """
 
 from app.cli.application import main

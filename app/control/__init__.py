@@ -1,5 +1,5 @@
-"""The loop that keeps worker pools at the size their queues ask for.
+"""The loop that keeps worker pools at the size their queues need.
 
-Gathers (queues, workers, replicas), lets `app.scaling` decide, and applies the difference. What
-runs the workers and who hears of it are ports: the operator and the local pools bring their own.
+Observes queues, workers and replicas, lets `app.scaling` decide, and applies the difference. The
+operator and the local pools implement its ports: what runs the workers, and where status goes.
 """

@@ -1,5 +1,5 @@
-"""Metrics of any Celery application on Redis, in the names of celery-exporter and with true depths.
+"""Metrics of any Celery application on Redis, with the names of celery-exporter and actual depths.
 
 May import `broker`, `telemetry`, `queues` and `errors`; imports no role and nothing of the
-platform, so that it serves applications that are not ours.
+platform, so that it works for any application.
 """

@@ -1,6 +1,6 @@
-"""Fetching from the network for jobs, whose URLs come from strangers.
+"""Network access of jobs, whose URLs are untrusted.
 
-`addresses` decides which addresses a job may reach, `connection` holds every connection to that,
-`client` is what pipelines use, `failures` says which of our errors an answer or a network error is.
-May import `settings` and `errors` only.
+`addresses` decides which addresses a job may reach, `connection` enforces it for every connection,
+`client` is for pipelines, `failures` maps answers and network errors to our errors. May import
+`settings` and `errors` only.
 """

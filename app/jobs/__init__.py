@@ -1,4 +1,4 @@
-"""Jobs: accepted requests, one row each, and everything that keeps the promise made to them.
+"""Jobs: accepted requests, one row each, and their execution.
 
 May import `control`, `storage`, `worker`, `broker`; never a pipeline or an entry point.
 """

@@ -1,5 +1,5 @@
-"""Language models: ask one for an answer of a given form, whoever serves it.
+"""Language models: one typed request, whatever the provider.
 
-The one place that knows their providers. `names` is pure and cheap; `asking` and what it imports
-load the client library, which takes two seconds: import it only where a model is asked.
+The only package that knows providers. `names` is pure and cheap; `asking` and its imports load the
+client library, which takes two seconds: import it only where a model is asked.
 """

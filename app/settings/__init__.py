@@ -1,8 +1,8 @@
-"""Every setting, read from the environment once by composition and passed down as plain values.
+"""All settings, read from the environment once by composition and passed down as plain values.
 
-A module holds the groups of one concern, `process` joins them to what a process reads. Each group
-is frozen. Names in capitals are the environment variables. A duration is in seconds and a size in
-bytes, as the name says. May import `errors`.
+A module holds the groups of one concern, `process` combines those of a process. Each group is
+frozen. Names in capitals are environment variables. Durations are in seconds and sizes in bytes, as
+the names say. May import `errors`.
 """
 
 from app.settings.api import ApiSettings

@@ -1,6 +1,6 @@
-"""Where things are kept: the database engine and its tables, objects (artifacts and uploads),
-sources and their chunks, and what else outlives a job: notifications, pages, the archive of videos.
+"""Persistence: the database engine and its tables, objects (artifacts and uploads), sources and
+their chunks, notifications, pages, and the archive of videos.
 
-Adapters only: they speak to one outside system, return frozen dataclasses and our own errors, and
-decide nothing. May import `settings`, `queues`, `errors`.
+Adapters only: each uses one outside system, returns frozen dataclasses, raises our own errors, and
+decides nothing. May import `settings`, `queues`, `errors`.
 """

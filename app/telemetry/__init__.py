@@ -1,1 +1,1 @@
-"""How a role tells what it does: log lines, and a server for metrics. May import `errors` only."""
+"""Logs, and a server for metrics. May import `errors` only."""

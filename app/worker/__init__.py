@@ -1,4 +1,4 @@
-"""What a worker process needs around its work: children that die with it, limits, a sign of life.
+"""The process side of a worker: children that die with it, limits, liveness.
 
-Adapters only: knows nothing of jobs. May import `settings`, `queues`, `errors`.
+Adapters only, without knowledge of jobs. May import `settings`, `queues`, `errors`.
 """

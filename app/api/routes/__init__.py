@@ -1,1 +1,1 @@
-"""The routes, a module for each resource. Each parses, calls one thing, and translates back."""
+"""The routes, one module per resource. Each parses, makes one call, and translates back."""

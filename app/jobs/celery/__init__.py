@@ -1,1 +1,1 @@
-"""Where jobs meet Celery: the task class of stages, signals of worker and beat, connections."""
+"""Jobs in Celery: the task class of stages, signals of worker and beat, connections."""

@@ -1,1 +1,1 @@
-"""What beat does for jobs: reconcile rows with the broker, begin what schedules name."""
+"""The work of beat for jobs: reconcile rows with the broker, start scheduled jobs."""

@@ -1,1 +1,1 @@
-"""What the words of jobs mean: frozen values and pure decisions. No input or output."""
+"""The values of jobs: frozen dataclasses and pure decisions. No input or output."""

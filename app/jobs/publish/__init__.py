@@ -1,1 +1,1 @@
-"""What follows a commit: messages to the broker, events to whoever follows the job."""
+"""After a commit: messages to the broker, events to the followers of a job."""

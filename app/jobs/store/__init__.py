@@ -1,1 +1,1 @@
-"""Jobs in the database: every read and every write of their rows."""
+"""Jobs in the database: every read and write of their rows."""

@@ -1,1 +1,1 @@
-"""One operator acts on a namespace at a time: Leases, and the process that holds them."""
+"""Leader election: one operator acts on a namespace at a time. Leases, and their holder."""

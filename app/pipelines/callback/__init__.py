@@ -1,1 +1,1 @@
-"""What follows a job that has ended: a webhook, another job, a plain task."""
+"""Callbacks of a job that has ended: a webhook, another job, a plain task."""

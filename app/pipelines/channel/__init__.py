@@ -1,1 +1,1 @@
-"""The videos of a channel or a search, a job each."""
+"""The videos of a channel or a search, one job each."""

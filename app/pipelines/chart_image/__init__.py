@@ -1,1 +1,1 @@
-"""What a picture of a price chart shows."""
+"""The content of a price chart image."""

@@ -1,1 +1,1 @@
-"""The text of a document as chunks that a bot can find."""
+"""The text of a document as searchable chunks."""

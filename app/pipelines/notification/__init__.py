@@ -1,1 +1,1 @@
-"""A user is told something: stored, and delivered by webhook and e-mail."""
+"""A message to a user: stored, and delivered by webhook and e-mail."""

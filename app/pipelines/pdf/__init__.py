@@ -1,1 +1,1 @@
-"""The pages of a PDF: their text, recognised where there is none, and their pictures."""
+"""The pages of a PDF: their text, with OCR where a page has none, and their images."""

@@ -1,1 +1,1 @@
-"""The videos of a playlist, a job each."""
+"""The videos of a playlist, one job each."""

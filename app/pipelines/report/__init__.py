@@ -1,1 +1,1 @@
-"""What was done in a period: figures as JSON and CSV, and a chart."""
+"""Statistics of a period as JSON, CSV and a chart."""

@@ -1,1 +1,1 @@
-"""What is removed after its time: old jobs with all that is theirs, orphans, and caches."""
+"""Removal of old jobs with all their data, orphans, and cache entries."""

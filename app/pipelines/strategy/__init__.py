@@ -1,1 +1,1 @@
-"""A trading strategy from what somebody wrote or said, with quotes for each of its rules."""
+"""A trading strategy from a text, with quotes for each of its rules."""

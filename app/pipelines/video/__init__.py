@@ -1,1 +1,1 @@
-"""A short film that tells what a PubMed article found."""
+"""A short narrated film of a PubMed article."""

@@ -1,1 +1,1 @@
-"""What is said in videos, as chunks that a bot can find."""
+"""The transcripts of videos as searchable chunks."""

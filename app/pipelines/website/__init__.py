@@ -1,1 +1,1 @@
-"""The pages of a web site as chunks that a bot can find."""
+"""The pages of a web site as searchable chunks."""

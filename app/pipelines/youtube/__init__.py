@@ -1,1 +1,1 @@
-"""What a video page tells, what is said in it, and pictures of its scenes."""
+"""Metadata, transcript and scene frames of a video."""

@@ -1,2 +1,2 @@
-"""Migrations (alembic). A change that old code does not survive comes in two: one that it does,
-and one for after it is gone."""
+"""Migrations (alembic). A change that breaks old code comes in two steps: a compatible one, and one
+for when the old code is gone."""

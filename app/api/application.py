@@ -1,4 +1,4 @@
-"""The ASGI application: routes, middleware and handlers put together around one platform."""
+"""The ASGI application: routes, middleware and exception handlers around one platform."""
 
 import contextlib
 import time
@@ -16,7 +16,7 @@ from app.api.metrics import ApiMetrics, JobCounts
 from app.api.middleware import authorization
 from app.api.middleware.access import CrossSiteGuard, KnownHosts
 from app.api.middleware.authorization import Authorization
-from app.api.middleware.lifecycle import (
+from app.api.middleware.request_lifecycle import (
     BodyLimit,
     BodyRule,
     Drain,
@@ -47,15 +47,15 @@ from app.jobs.service import Jobs
 from app.settings import MEBIBYTE
 
 BODY_LIMIT_BYTES = MEBIBYTE
-"""Far more than a job's parameters need: files go to `/uploads`."""
+"""Far more than a job's parameters need. Files go to `/uploads`."""
 
 BATCH_LIMIT_BYTES = 16 * MEBIBYTE
 
-ANY_PROBLEM: Responses = {"default": {"model": Problem, "description": "A problem (RFC 9457)."}}
+ANY_PROBLEM: Responses = {"default": {"model": Problem, "description": "An error (RFC 9457)."}}
 
 
 def create_app(platform: Platform) -> FastAPI:
-    """The API of one platform. Connections are made when the first request needs them, and closed
+    """Build the API of one platform. Connections open when a request first needs them, and close
     when the application ends."""
 
     counters = ApiMetrics()
@@ -64,19 +64,19 @@ def create_app(platform: Platform) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if leaving_file is not None:
-            leaving_file.unlink(missing_ok=True)  # of a process before this one
+            leaving_file.unlink(missing_ok=True)  # left by an earlier process
         async with _services(platform, counters) as services:
             app.state.services = services
             yield
 
     app = FastAPI(
         title="Celeriac",
-        summary="Jobs on Celery: submit, follow, cancel, fetch what they made.",
+        summary="Submit Celery jobs, follow them, cancel them, download their results.",
         version=metadata.version("celeriac"),
         lifespan=lifespan,
         exception_handlers=problem.HANDLERS,
         redirect_slashes=False,
-        docs_url=None,  # ours load nothing from other servers
+        docs_url=None,  # our own page loads nothing from other servers
         redoc_url=None,
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
@@ -115,11 +115,11 @@ def create_app(platform: Platform) -> FastAPI:
 
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
-    """Side by side: a router in a router is searched once more for each level."""
+    """A flat list: each nested router would be one more search for every request."""
     return (
         *(part.router for part in (jobs, files, listings, notifications, keys)),
         listings.pipelines(platform.registry.public),
-        submit.routes(),  # last: it answers for unknown kinds
+        submit.routes(),  # last: it answers for unknown kinds and wrong methods
     )
 
 
@@ -129,10 +129,10 @@ def _operation_id(route: APIRoute) -> str:
 
 @contextlib.asynccontextmanager
 async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
-    place = address.address_of(platform.settings.broker)
+    target = address.address_of(platform.settings.broker)
     keys = KeyStore(platform.database)
     admin_key = platform.settings.api.admin_key
-    reader, broker = redis_clients.open_reader(place), Connection(place)
+    reader, broker = redis_clients.open_reader(target), Connection(target)
     try:
         yield Services(
             platform=platform,
@@ -141,7 +141,7 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             job_counts=JobCounts(platform),
             events=reader,
             broker=broker,
-            depth=DepthReader(broker, Keys(db=place.db)),
+            depth=DepthReader(broker, Keys(db=target.db)),
             keys=keys,
             authenticator=Authenticator(
                 keys, admin_key=None if admin_key is None else admin_key.get_secret_value()

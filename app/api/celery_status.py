@@ -1,7 +1,7 @@
-"""The state of work in Celery's words, as the original routes tell it.
+"""The state of a job or task in Celery's terms, for the original routes.
 
-A job's state comes from its row. Any other id is a plain task's: Celery's result backend tells of
-it, where nothing known means PENDING.
+A job's state comes from its row. Any other id is a plain task's, and its state comes from Celery's
+result backend, where an unknown task is PENDING.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class CeleryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
-    """What there is to tell of a task."""
+    """State, result and error of a task."""
 
     status: str
-    """Mostly a CeleryState; a plain task may have states of its own."""
+    """Usually a CeleryState; a plain task may have custom states."""
     result: Json = None
     error: str | None = None
 
@@ -59,7 +59,7 @@ def of_job(job: Job) -> TaskStatus:
 
 
 def state_of_job(job: Job) -> CeleryState:
-    """A job between two stages, or before a further attempt, is not pending any more."""
+    """A job between two stages, or before another attempt, is no longer pending."""
     if job.state is not JobState.QUEUED:
         return _BY_STATE[job.state]
     if job.attempt > 0 or job.deliveries > 0:
@@ -68,7 +68,7 @@ def state_of_job(job: Job) -> CeleryState:
 
 
 def of_task(celery: Celery, task_id: str) -> TaskStatus:
-    """A plain task by its id. Raises BrokerUnreachable."""
+    """The status of a plain task. Raises BrokerUnreachable."""
     try:
         meta = celery.backend.get_task_meta(task_id)
     except (RedisError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Values that every store and every client can hold.
+"""JSON values that every store and every client can hold.
 
-JSON as Python reads it has more: NUL characters (PostgreSQL refuses them), halves of surrogate
-pairs (no UTF-8), `NaN` (no JSON) and any depth (whatever writes an answer has a limit).
+Python's parser accepts more: NUL characters (PostgreSQL refuses them), unpaired surrogates (not
+UTF-8), `NaN` (not JSON) and any depth (serializers have a limit).
 """
 
 import json
@@ -16,37 +16,36 @@ from app.jobs.model.job import Json
 from app.storage import nesting
 
 LINE_LENGTH = 300
-"""Of a text in a listing, which has hundreds of them."""
+"""Maximum length of a message in a listing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
-    """A value that can not be kept, and where it stands."""
+    """A value that cannot be stored, and its path."""
 
     path: tuple[str | int, ...]
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A step of a path, linked to the one before: steps are shared, whatever the depth."""
+class _PathStep:
+    """A step of a path, linked to its parent, so that all paths together stay small."""
 
-    parent: "_Place | None"
+    parent: "_PathStep | None"
     step: str | int
 
     def path(self) -> tuple[str | int, ...]:
         steps: list[str | int] = []
-        place: _Place | None = self
-        while place is not None:
-            steps.append(place.step)
-            place = place.parent
+        at: _PathStep | None = self
+        while at is not None:
+            steps.append(at.step)
+            at = at.parent
         return tuple(reversed(steps))
 
 
 def shown(value: Json) -> Json:
-    """The value as an answer can hold it: with "?" for halves of surrogate pairs, which work finds
-    in damaged files and pages, and a note in place of what is nested too deeply. Rows may hold
-    both.
+    """The value as a response can hold it: "?" replaces unpaired surrogates, which occur in damaged
+    files and pages, and a note replaces what is nested too deeply. Rows may contain both.
 
     >>> shown({"title": "half \\ud800"})
     {'title': 'half ?'}
@@ -58,7 +57,7 @@ def shown(value: Json) -> Json:
 
 
 def one_line(text: str) -> str:
-    """The first line, cut to fit a listing.
+    """The first line, shortened to fit a listing.
 
     >>> one_line("It failed:\\n  much more")
     'It failed:'
@@ -74,16 +73,16 @@ ShownObject = Annotated[dict[str, Any], BeforeValidator(shown)]  # Any: JSON as 
 
 
 def find_unfit(value: Json) -> Unfit | None:
-    """The first value that can not be kept. Walks without recursion: the depth is the sender's."""
+    """The first value that cannot be stored. Not recursive: the sender chooses the depth."""
     if nesting.is_too_deep(value):
         return Unfit(path=(), reason=nesting.TOO_DEEP)
-    waiting: list[tuple[_Place | None, Json]] = [(None, value)]
+    waiting: list[tuple[_PathStep | None, Json]] = [(None, value)]
     while waiting:
-        place, found = waiting.pop()
+        at, found = waiting.pop()
         reason = why_unfit(found)
         if reason is not None:
-            return Unfit(path=place.path() if place is not None else (), reason=reason)
-        waiting.extend((_Place(parent=place, step=step), inner) for step, inner in _children(found))
+            return Unfit(path=at.path() if at is not None else (), reason=reason)
+        waiting.extend((_PathStep(parent=at, step=step), inner) for step, inner in _children(found))
     return None
 
 
@@ -99,7 +98,7 @@ def _why_unfit_text(text: str) -> str | None:
     if "\x00" in text:
         return "must not contain the NUL character"
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        return "must be valid Unicode, not half of a surrogate pair"
+        return "must be valid Unicode, without unpaired surrogates"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Paths of the API as clients write them, behind whatever prefix a proxy has taken away."""
+"""Paths of the API for clients, including the prefix that a proxy has removed."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,7 +10,7 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Absolute paths, without the host: the client knows it better."""
+    """Absolute paths without a host, which only the client knows."""
 
     root: str = ""
     """ASGI's `root_path`."""

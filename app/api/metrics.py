@@ -1,4 +1,4 @@
-"""What the API counts of its requests, and what it tells of jobs and pools when it is scraped."""
+"""Metrics of the API: requests of this process, jobs by state, and the pools of this machine."""
 
 import asyncio
 import time
@@ -23,31 +23,31 @@ from app.jobs.platform import Platform
 from app.jobs.store.job_store import JobFilter
 
 JOB_COUNTS_KEPT_S = 10.0
-"""Counting a million jobs takes a tenth of a second: scrapes within this share one count."""
+"""Counting a million jobs takes 0.1 s: scrapes within this time share one count."""
 LOCAL = "local"
-"""The namespace of pools that run on this machine."""
+"""The namespace label of pools on this machine."""
 
 
 class ApiMetrics:
-    """The counters of one process."""
+    """Counters of one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "celeriac_http_requests",
-            "Requests that were answered.",
+            "Requests answered.",
             labelnames=("method", "route", "status"),
             registry=self.registry,
         )
         self.latency = Histogram(
             "celeriac_http_request_duration_seconds",
-            "From the request to the first byte of its answer.",
+            "Time from the request to the first byte of its response.",
             labelnames=("method", "route"),
             registry=self.registry,
         )
         self.accepted = Counter(
             "celeriac_jobs_accepted",
-            "Jobs that were asked for and accepted, repeats of an idempotent request included.",
+            "Jobs accepted, including repeated idempotent requests.",
             labelnames=("pipeline",),
             registry=self.registry,
         )
@@ -60,7 +60,7 @@ class ApiMetrics:
 
 
 class JobCounts:
-    """Jobs by state, counted now and then."""
+    """Jobs by state, counted at most once in `JOB_COUNTS_KEPT_S`."""
 
     def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._platform = platform
@@ -70,7 +70,7 @@ class JobCounts:
         self._families: tuple[Metric, ...] = ()
 
     async def families(self) -> tuple[Metric, ...]:
-        """Nothing where the database does not answer: what is not known has no sample."""
+        """Empty if the database does not answer: an unknown value has no sample."""
         async with self._lock:
             if not self._families or self._clock() - self._counted_at_s > JOB_COUNTS_KEPT_S:
                 try:
@@ -82,28 +82,29 @@ class JobCounts:
 
     def _count(self) -> tuple[Metric, ...]:
         jobs = GaugeMetricFamily(
-            "celeriac_jobs", "Jobs there are, by pipeline and state.", labels=["pipeline", "state"]
+            "celeriac_jobs", "Jobs by pipeline and state.", labels=["pipeline", "state"]
         )
         dead = GaugeMetricFamily(
             "celeriac_dead_letters",
-            "Jobs that failed for good and wait for somebody to look at them.",
+            "Dead-lettered jobs by pipeline.",
             labels=["pipeline"],
         )
         store = self._platform.jobs
         for kind in self._platform.registry:
             for state, count in store.counts_by_state(JobFilter(pipeline=kind)).items():
                 jobs.add_metric([kind, state], count)
-            buried = store.counts_by_state(JobFilter(pipeline=kind, is_dead_lettered=True))
-            dead.add_metric([kind], sum(buried.values()))
+            dead_lettered = store.counts_by_state(JobFilter(pipeline=kind, is_dead_lettered=True))
+            dead.add_metric([kind], sum(dead_lettered.values()))
         return jobs, dead
 
 
 async def of_local_pools(broker: Connection) -> Iterable[Metric]:
-    """The pools that a loop on this machine has posted; the operator serves its own."""
+    """The pools of this machine, as their control loop published them. The operator has metrics of
+    its own."""
     try:
         async with broker.asking() as client:
-            posted = await client.get(board.KEY)
-        pools = board.parse_text(posted).pools if posted is not None else {}
+            published = await client.get(board.KEY)
+        pools = board.parse_text(published).pools if published is not None else {}
     except CeleriacError:
         return ()
     statuses = [

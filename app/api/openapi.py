@@ -1,7 +1,7 @@
 """The OpenAPI document, the page that shows it, and the home page of a server.
 
-Nothing comes from another server: a cluster may have no way to the internet, and a page that loads
-scripts of others runs them beside an API that has no key.
+Pages load nothing from other servers: a cluster may have no internet access, and foreign scripts
+would run next to an API without authentication.
 """
 
 import html
@@ -18,11 +18,11 @@ from app.errors import NotFound
 Json = Any  # a JSON value: the type system has no better word for it
 
 Responses = dict[int | str, dict[str, Json]]
-"""What a route answers beside its success, as FastAPI takes it."""
+"""Further responses of a route, in FastAPI's format."""
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Make the document say that problems are `application/problem+json`."""
+    """Document errors as `application/problem+json`."""
     describe = app.openapi
 
     def described() -> dict[str, Json]:
@@ -30,11 +30,11 @@ def describe_problems(app: FastAPI) -> None:
             app.openapi_schema = with_problem_media_type(describe())
         return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]  # the way that FastAPI documents
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 def with_problem_media_type(document: dict[str, Json]) -> dict[str, Json]:
-    """The document with the media type of every response that is not a success put right."""
+    """The document with the right media type for every error response."""
     for path in document["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
@@ -45,22 +45,22 @@ def with_problem_media_type(document: dict[str, Json]) -> dict[str, Json]:
 
 
 VIEWER = "fastapi_offline"
-"""The package that brings Swagger UI's files."""
+"""The package that ships Swagger UI's files."""
 
 SCRIPT, STYLES = "swagger-ui-bundle.js", "swagger-ui.css"
 
 WITHOUT_ICON = "data:,"
 
-PLACES = (
-    ("docs", "the live reference: every route, to be tried out"),
-    ("openapi.json", "the OpenAPI document"),
+HOME_LINKS = (
+    ("docs", "interactive API reference"),
+    ("openapi.json", "OpenAPI document"),
     ("api/v1/jobs", "jobs, newest first"),
-    ("api/v1/pipelines", "the kinds of jobs"),
-    ("api/v1/queues", "what the queues hold"),
-    ("api/v1/pools", "the pools of worker processes"),
-    ("api/v1/schedules", "jobs that begin by the clock"),
-    ("readyz", "whether everything that the API needs answers"),
-    ("metrics", "metrics for Prometheus"),
+    ("api/v1/pipelines", "kinds of jobs"),
+    ("api/v1/queues", "queues and their messages"),
+    ("api/v1/pools", "worker pools"),
+    ("api/v1/schedules", "scheduled jobs"),
+    ("readyz", "readiness of the API"),
+    ("metrics", "Prometheus metrics"),
 )
 
 router = APIRouter(include_in_schema=False)
@@ -68,16 +68,16 @@ router = APIRouter(include_in_schema=False)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 def home() -> HTMLResponse:
-    """Where things are. Addresses are relative: a proxy may serve this below a path of its own."""
+    """The home page. Links are relative, because a proxy may serve it below a path prefix."""
     links = "\n".join(
-        f'<li><a href="{path}">/{path}</a> {html.escape(what)}</li>' for path, what in PLACES
+        f'<li><a href="{path}">/{path}</a> {html.escape(what)}</li>' for path, what in HOME_LINKS
     )
     return HTMLResponse(_HOME.format(version=metadata.version("celeriac"), links=links))
 
 
 @router.get("/docs")
 def docs() -> HTMLResponse:
-    """Swagger UI. Its validator of the document, which is a server of somebody else, is off."""
+    """Swagger UI, without the validator, which would send the document to another server."""
     return get_swagger_ui_html(
         openapi_url="openapi.json",
         title="Celeriac",

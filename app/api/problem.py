@@ -1,8 +1,8 @@
-"""Every error that a client sees, as RFC 9457 problem details.
+"""Errors as clients see them: RFC 9457 problem details.
 
 One table maps our errors to statuses, another maps exceptions to handlers. The `type` of a problem
 is a URN that programs compare; the statuses of the framework itself (404 for a path, 405, ...) are
-`about:blank`, as the RFC has it.
+`about:blank`, as the RFC defines it.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER_S = 5
-"""When nobody knows better: long enough for a broker to restart, short for a person."""
+"""The default: long enough for a broker to restart, short enough for a person to wait."""
 
 
 class FieldError(BaseModel):
@@ -53,12 +53,12 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What went wrong this time.")
     errors: tuple[FieldError, ...] = Field((), description="What is wrong with the request.")
-    request_id: str | None = Field(None, description="What to look for in the log.")
+    request_id: str | None = Field(None, description="The id of the request in the server's log.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemType:
-    """What all problems of one type share."""
+    """What all problems of one type have in common."""
 
     status: HTTPStatus
     slug: str
@@ -74,19 +74,17 @@ def _kind(status: HTTPStatus, slug: str, title: str) -> ProblemType:
 
 
 BY_ERROR: dict[type[CeleriacError], ProblemType] = {
-    errors.CeleriacError: _kind(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
-    ),
+    errors.CeleriacError: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
     errors.RetryableError: _kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
     errors.RateLimited: _kind(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
     errors.BrokerUnreachable: _kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-unreachable", "The broker does not answer"
     ),
     errors.BrokerRefused: _kind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "broker-refused", "The broker refuses us"
+        HTTPStatus.SERVICE_UNAVAILABLE, "broker-refused", "The broker refused access"
     ),
     errors.BrokerNotReady: _kind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "broker-not-ready", "The broker cannot serve now"
+        HTTPStatus.SERVICE_UNAVAILABLE, "broker-not-ready", "The broker is not ready"
     ),
     errors.ApiServerUnreachable: _kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "cluster-unreachable", "The cluster does not answer"
@@ -95,7 +93,7 @@ BY_ERROR: dict[type[CeleriacError], ProblemType] = {
         HTTPStatus.SERVICE_UNAVAILABLE, "storage-unavailable", "The storage does not answer"
     ),
     errors.PermanentError: _kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "The request cannot be fulfilled"
+        HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "The request cannot be processed"
     ),
     errors.InvalidInput: _kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", "The input is not valid"
@@ -120,35 +118,33 @@ BY_ERROR: dict[type[CeleriacError], ProblemType] = {
         HTTPStatus.FORBIDDEN, "not-authorized", "The API key may not do this"
     ),
     errors.AccessDenied: _kind(
-        HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refuses us"
+        HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refused access"
     ),
     errors.NotConfigured: _kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "not-configured", "A setting is missing"
     ),
     errors.KeyRefused: _kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "key-refused", "A server does not take our key"
+        HTTPStatus.UNPROCESSABLE_ENTITY, "key-refused", "An API key was rejected"
     ),
     errors.ModelRefused: _kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "model-refused", "The model declines to answer"
+        HTTPStatus.UNPROCESSABLE_ENTITY, "model-refused", "The model declined to answer"
     ),
     errors.UnusableAnswer: _kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-answer", "The model gives no usable answer"
+        HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-answer", "The model gave no usable answer"
     ),
-    errors.Conflict: _kind(HTTPStatus.CONFLICT, "conflict", "The state has moved on"),
+    errors.Conflict: _kind(
+        HTTPStatus.CONFLICT, "conflict", "The current state does not allow this"
+    ),
     IdempotencyConflict: _kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency-conflict",
-        "The idempotency key was used for something else",
+        "The idempotency key was used for another request",
     ),
-    errors.WorkStopped: _kind(HTTPStatus.CONFLICT, "work-stopped", "The work was ended"),
+    errors.WorkStopped: _kind(HTTPStatus.CONFLICT, "work-stopped", "The work was stopped"),
     errors.Cancelled: _kind(HTTPStatus.CONFLICT, "cancelled", "The job was cancelled"),
     errors.Superseded: _kind(HTTPStatus.CONFLICT, "superseded", "Another attempt owns the job"),
-    errors.ProcessFailed: _kind(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
-    ),
-    errors.ProcessTimedOut: _kind(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something failed on our side"
-    ),
+    errors.ProcessFailed: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    errors.ProcessTimedOut: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
 }
 
 INVALID_REQUEST = _kind(
@@ -159,16 +155,16 @@ NOT_READY = _kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready")
 INTERNAL = BY_ERROR[errors.CeleriacError]
 
 UNFIT = "unfit_value"
-"""The code of a value that no store or no answer can hold."""
+"""The code of a value that cannot be stored or returned."""
 
 
 def kind_of(error: CeleriacError) -> ProblemType:
-    """The nearest entry of the table, going up the error's class tree."""
+    """The entry of the error's class, or of its nearest base class."""
     return next(BY_ERROR[cls] for cls in type(error).__mro__ if cls in BY_ERROR)
 
 
 def of_error(error: CeleriacError) -> Problem:
-    """Our errors say what failed and the way out; a fault of ours is for the log alone."""
+    """Our errors explain themselves to clients. Details of internal errors go to the log only."""
     kind = kind_of(error)
     detail = INTERNAL_DETAIL if kind.status == INTERNAL.status else str(error)
     return of_kind(kind, detail or kind.title)
@@ -185,12 +181,12 @@ def of_kind(kind: ProblemType, detail: str, field_errors: Sequence[FieldError] =
 
 
 def of_status(status: int, detail: str | None = None) -> Problem:
-    """A problem that the status says all about."""
+    """A problem that needs no more than the HTTP status."""
     title = HTTPStatus(status).phrase
     return Problem(title=title, status=status, detail=detail or title)
 
 
-INTERNAL_DETAIL = "The log of the server tells more, under this request id."
+INTERNAL_DETAIL = "The server log has details under this request id."
 
 
 def internal() -> Problem:
@@ -198,13 +194,13 @@ def internal() -> Problem:
 
 
 def too_deep() -> Problem:
-    """A body that Python's parser gave up on, in the words for one that it could read."""
+    """A body that is nested too deeply for Python's parser, reported like one that it can parse."""
     found = FieldError(place="body", pointer="#", code=UNFIT, detail=nesting.TOO_DEEP)
     return of_kind(INVALID_REQUEST, f"{found.pointer}: {found.detail}", [found])
 
 
 def of_validation(found: Sequence[Mapping[str, Any]]) -> Problem:  # Any: pydantic's error details
-    """What pydantic found wrong, without echoing the input."""
+    """Pydantic's findings, without echoing the input."""
     field_errors = [field_error(error) for error in found]
     if [error.code for error in field_errors] == ["json_invalid"]:
         return of_kind(MALFORMED_JSON, field_errors[0].detail)
@@ -225,13 +221,13 @@ def field_error(found: Mapping[str, Any]) -> FieldError:  # Any: pydantic's erro
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """The path as a JSON pointer in a URI fragment (RFC 6901, section 6), readable as it is."""
+    """The path as a JSON pointer in a URI fragment (RFC 6901, section 6), not percent-encoded."""
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in path]
     return "#" + "".join(f"/{step}" for step in steps)
 
 
 def retry_after_s(error: CeleriacError) -> int | None:
-    """Whole seconds to wait before the request makes sense again; None when it never will."""
+    """Seconds to wait before retrying; None if a retry would fail again."""
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
         return max(0, math.ceil(error.retry_after_s))
     return RETRY_AFTER_S if isinstance(error, RetryableError) else None
@@ -240,7 +236,7 @@ def retry_after_s(error: CeleriacError) -> int | None:
 def response(
     problem: Problem, *, request_id: str | None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The problem on the wire. `errors` is there only when it says something."""
+    """The HTTP response of a problem. An empty `errors` is left out."""
     body = problem.model_copy(update={"request_id": request_id})
     empty = {"errors"} if not problem.errors else set()
     return Response(
@@ -269,7 +265,7 @@ def log_failure(scope: Scope, error: Exception) -> None:
 
 
 CLIENT_CLOSED_REQUEST = 499
-"""Nobody is there to read it; the access log shows that it was not our fault."""
+"""The client is gone and does not read it. The access log shows that the server did not fail."""
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 """Any: Starlette types the exception as the class that the handler is registered for."""

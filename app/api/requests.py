@@ -1,4 +1,4 @@
-"""What clients send: checked once, here, and handed on as our own values."""
+"""Bodies and queries of requests: validated here once, then passed on as our own values."""
 
 import re
 import uuid
@@ -33,7 +33,7 @@ MAX_ATTEMPTS_LIMIT = 100
 LABEL_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
 
 WITHOUT_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no other text."""
+"""PostgreSQL cannot store NUL characters."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
@@ -42,14 +42,14 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def _usable(moment: datetime) -> datetime:
-    """In UTC. What no clock will show here becomes the first or last moment that ids can hold."""
+    """In UTC, limited to the moments that job ids can hold."""
     return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
 
 
 def _written_out(given: object) -> object:
-    """Not a number of seconds, which pydantic would take as well."""
+    """Refuse numbers of seconds, which pydantic would accept."""
     if not isinstance(given, str) or not _DATE.match(given):
-        raise ValueError("must be a moment as ISO 8601 has it, like 2026-01-31T12:00:00Z")
+        raise ValueError("must be a date and time in ISO 8601, like 2026-01-31T12:00:00Z")
     return given
 
 
@@ -63,13 +63,13 @@ IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
 
 
 class RequestBody(BaseModel):
-    """A JSON body: nothing that is not known, and nothing that can not be kept."""
+    """A JSON body. Refuses unknown fields, and values that cannot be stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
-    def _can_be_kept(cls, given: Json) -> Json:
+    def _is_storable(cls, given: Json) -> Json:
         unfit = json_values.find_unfit(given)
         if unfit is not None:
             context = {"path": unfit.path, "reason": unfit.reason}
@@ -78,29 +78,29 @@ class RequestBody(BaseModel):
 
 
 class FollowUpBody(RequestBody):
-    """What is to be done when a job has ended: either another job, or a plain Celery task."""
+    """What to run when a job has ended: another job, or a plain Celery task."""
 
     kind: Annotated[Text, Field(min_length=1)] | None = Field(
         None,
-        description="A kind of job. In its `params`, `{{result.title}}` stands for that part of "
-        "the job that has ended.",
+        description="A kind of job. In its `params`, `{{result.title}}` is replaced by that value "
+        "of the ended job.",
     )
     task: Annotated[Text, Field(min_length=1)] | None = Field(
         None,
-        description="Or a Celery task that the server allows: it gets the job as its argument and "
+        description="A Celery task that the server allows. It gets the job as its argument and "
         "`params` as keyword arguments.",
     )
     params: JsonObject = Field(default_factory=dict)
     queue: Annotated[Text, Field(min_length=1)] | None = Field(
-        None, description="Of the task, where the server does not know it."
+        None, description="Queue of the task, if the server has no route for it."
     )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
         if (self.kind is None) == (self.task is None):
-            raise ValueError("give either kind or task")
+            raise ValueError("set either kind or task")
         if self.kind is not None and self.queue is not None:
-            raise ValueError("a kind has queues of its own")
+            raise ValueError("queue is for tasks only, a kind has its own queues")
         return self
 
     def follow_up(self) -> FollowUp:
@@ -108,27 +108,31 @@ class FollowUpBody(RequestBody):
 
 
 class JobOptions(RequestBody):
-    """How a job should be treated, whatever its kind."""
+    """Options of a job of any kind."""
 
     priority: int = Field(
         DEFAULT_PRIORITY,
         ge=PRIORITIES[0],
         le=PRIORITIES[-1],
-        description="0 is served first, 9 last.",
+        description="0 runs first, 9 last.",
     )
-    not_before: Moment | None = Field(None, description="Start no earlier.")
+    not_before: Moment | None = Field(None, description="Earliest start.")
     max_attempts: int | None = Field(
-        None, ge=1, le=MAX_ATTEMPTS_LIMIT, description="Runs of each stage; else the server's own."
+        None,
+        ge=1,
+        le=MAX_ATTEMPTS_LIMIT,
+        description="Maximum runs of each stage. Default: the server's setting.",
     )
-    labels: Labels = Field(default_factory=dict, description="To find the job again.")
+    labels: Labels = Field(default_factory=dict, description="Labels to find the job by.")
     webhook_url: WebAddress | None = Field(
-        None, description="Told of the job's end by a signed webhook (Standard Webhooks)."
+        None, description="Receives a signed webhook when the job ends (Standard Webhooks)."
     )
-    on_success: FollowUpBody | None = Field(None, description="What follows its success.")
-    on_failure: FollowUpBody | None = Field(None, description="What follows its failure.")
+    on_success: FollowUpBody | None = Field(None, description="What to run if the job succeeds.")
+    on_failure: FollowUpBody | None = Field(None, description="What to run if the job fails.")
 
     def request(self, kind: str, params: BaseModel, *, idempotency_key: str | None) -> JobRequest:
-        """The job keeps the parameters with the defaults of today."""
+        """The request to submit. The parameters include the current defaults, so a later version of
+        the pipeline does not change the job."""
         return JobRequest(
             pipeline=kind,
             params=params.model_dump(mode="json"),
@@ -144,7 +148,7 @@ class JobOptions(RequestBody):
 
 
 class Submission(JobOptions, Generic[Params]):
-    """A job to be done: its parameters, and how it should be treated."""
+    """A job: its parameters and its options."""
 
     params: Params
 
@@ -153,7 +157,7 @@ class BatchItem(JobOptions):
     """One job of a batch."""
 
     kind: Text
-    params: JsonObject = Field(description="As the schema of the kind says.")
+    params: JsonObject = Field(description="Parameters, by the schema of the kind.")
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -164,21 +168,21 @@ class BatchBody(RequestBody):
 
 
 class OriginalBody(RequestBody):
-    """What clients of the original routes send: as there, a field that is not known is ignored, and
-    an id may be a number."""
+    """A body of an original route. As before, unknown fields are ignored, and an id may be a
+    number."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
 
 class VideoBatch(OriginalBody):
-    """What `POST /process-videos` takes."""
+    """The body of `POST /process-videos`."""
 
     bot_id: Annotated[Text, Field(min_length=1)]
     video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
 
 
 class VideoOrder(OriginalBody):
-    """What `POST /api/videos/generate` takes."""
+    """The body of `POST /api/videos/generate`."""
 
     pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
     video_id: (
@@ -187,7 +191,7 @@ class VideoOrder(OriginalBody):
 
 
 class Scrape(OriginalBody):
-    """What `POST /scrape-youtube` takes."""
+    """The body of `POST /scrape-youtube`."""
 
     query: Annotated[Text, Field(min_length=1)]
     limit: int | None = None
@@ -202,17 +206,23 @@ LabelPair = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^=\x00]
 
 
 class JobQuery(BaseModel):
-    """Filters of `GET /jobs`. What is not given does not matter."""
+    """Filters of `GET /jobs`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pipeline: Text | None = Field(None, description="Only jobs of this kind.")
-    state: frozenset[JobState] = Field(frozenset(), description="Repeat it for several.")
-    label: tuple[LabelPair, ...] = Field((), description="`key=value`; repeated, all must hold.")
+    state: frozenset[JobState] = Field(
+        frozenset(), description="Only jobs in this state. Repeatable."
+    )
+    label: tuple[LabelPair, ...] = Field(
+        (), description="Only jobs with this label, `key=value`. If repeated, with all of them."
+    )
     parent: uuid.UUID | None = Field(None, description="Only children of this job.")
-    created_after: Moment | None = Field(None, description="Created at this moment or later.")
-    created_before: Moment | None = None
-    cursor: uuid.UUID | None = Field(None, description="`next_cursor` of the page before.")
+    created_after: Moment | None = Field(
+        None, description="Only jobs created at this time or later."
+    )
+    created_before: Moment | None = Field(None, description="Only jobs created before this time.")
+    cursor: uuid.UUID | None = Field(None, description="`next_cursor` of the previous page.")
     limit: int = Field(50, ge=1, le=PAGE_LIMIT)
 
     @property

@@ -1,4 +1,4 @@
-"""What the routes work with: one value, made by composition and kept by the application."""
+"""What the routes depend on: one value, built by composition and kept by the application."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,14 +19,14 @@ from app.jobs.service import Jobs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The platform, and what only the API needs beside it."""
+    """The platform, and what only the API needs."""
 
     platform: Platform
     jobs: Jobs
     events: "redis.Redis"
     """Reads event streams."""
     broker: Connection
-    """Answers whether the broker can be reached, and what pools on this machine have written."""
+    """Checks that the broker is reachable, and reads the published pools of this machine."""
     depth: DepthReader
     """Reads the queues of that broker."""
     metrics: ApiMetrics

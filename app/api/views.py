@@ -1,4 +1,4 @@
-"""What several routes show: a page of a listing, and a job with its runs, artifacts and errors."""
+"""Responses of several routes: pages of listings, and jobs with their runs and artifacts."""
 
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -10,14 +10,14 @@ from app.api import json_values
 from app.api.json_values import ShownJson, ShownLine, ShownObject, ShownText
 from app.api.links import Links
 from app.jobs.model import job_document
-from app.jobs.model.job import Artifact, Job, JobState, JobSummary, Run, RunOutcome, Seen
+from app.jobs.model.job import Artifact, Job, JobState, JobSummary, RunOutcome, Seen
 from app.jobs.model.job_document import ChildCounts
 
 Item = TypeVar("Item")
 
 
 class View(BaseModel):
-    """Made from the attributes of one of our values, and frozen."""
+    """A frozen response, built from the attributes of one of our values."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -27,27 +27,27 @@ class Listing(View, Generic[Item]):
 
     items: tuple[Item, ...]
     next_cursor: str | None = Field(
-        None, description="Where the next page begins; null on the last one."
+        None, description="Cursor of the next page; null on the last one."
     )
 
 
 class ErrorView(View):
     """Why a job, or a run of one, failed."""
 
-    type: str = Field(description="For programs, like `NotFound`.")
+    type: str = Field(description="For programs, such as `NotFound`.")
     message: ShownText = Field(description="For people.")
-    retryable: bool = Field(description="Whether it can heal by itself.")
+    retryable: bool = Field(description="Whether the cause may be temporary.")
     attempt: int
 
 
 class ArtifactView(View):
-    """A file that a job made."""
+    """A file produced by a job."""
 
     name: str
     media_type: str
     size_bytes: int
     sha256: str
-    url: str = Field(description="Where it is downloaded, relative to this server.")
+    url: str = Field(description="Download path on this server.")
 
     @classmethod
     def of(cls, artifact: Artifact, job: Job, links: Links) -> "ArtifactView":
@@ -55,7 +55,7 @@ class ArtifactView(View):
 
 
 class FollowUpView(View):
-    """What is to be done when a job has ended."""
+    """What runs when a job has ended."""
 
     kind: str | None
     task: str | None
@@ -64,7 +64,7 @@ class FollowUpView(View):
 
 
 class ChildrenView(View):
-    """How many of the jobs that a job has submitted are in each state."""
+    """Numbers of child jobs by state."""
 
     total: int
     queued: int
@@ -75,25 +75,29 @@ class ChildrenView(View):
 
 
 class JobSummaryView(View):
-    """A job in a listing: without its parameters, its result and its artifacts."""
+    """A job in a listing: without parameters, result and artifacts."""
 
     id: str
     pipeline: str
     state: JobState
     done: bool = Field(description="Whether the state is final.")
-    stage: str = Field(description="The task that runs, or comes next, or was the last one.")
+    stage: str = Field(
+        description="The task that runs or comes next; of an ended job, the last one."
+    )
     progress: Annotated[float, Field(ge=0, le=100)]
     message: ShownLine
     speed: str | None
     eta_seconds: float | None
-    attempt: int = Field(description="Runs of the present stage so far.")
+    attempt: int = Field(description="Runs of the current stage so far.")
     max_attempts: int
-    priority: int = Field(description="0 is served first, 9 last.")
+    priority: int = Field(description="0 runs first, 9 last.")
     not_before: datetime | None
-    error: ErrorView | None = Field(description="Its message is one line in a listing.")
+    error: ErrorView | None = Field(
+        description="In listings, its message is shortened to one line."
+    )
     parent_id: str | None
     children: ChildrenView | None = Field(
-        description="The jobs that it has submitted; null when there are none."
+        description="Jobs that this job has submitted; null if there are none."
     )
     idempotency_key: str | None
     labels: dict[str, str]
@@ -115,9 +119,9 @@ class JobSummaryView(View):
 
 
 class JobView(JobSummaryView):
-    """One accepted request, and how far it is."""
+    """A job with its parameters, result and artifacts."""
 
-    params: ShownObject  # as the pipeline's schema says
+    params: ShownObject
     message: ShownText
     result: ShownJson = Field(description="What the last stage returned.")
     artifacts: tuple[ArtifactView, ...]
@@ -135,7 +139,7 @@ class JobView(JobSummaryView):
 
 
 class RunView(View):
-    """One run of one stage by one worker."""
+    """A run of a stage by a worker."""
 
     stage: str
     attempt: int
@@ -145,7 +149,3 @@ class RunView(View):
     ended_at: datetime | None
     outcome: RunOutcome | None = Field(description="Null while it runs.")
     error: ErrorView | None
-
-    @classmethod
-    def of(cls, run: Run) -> "RunView":
-        return cls.model_validate(run)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import arguments, client, output, submit, watch
+from app.cli import client, option_values, output, submit, watch
 from app.cli.output import Format, FormatOption
 from app.errors import NotFound
 
@@ -39,7 +39,8 @@ def list_jobs(
     filters = {
         "pipeline": pipeline,
         "state": state,
-        "label": [f"{key}={value}" for key, value in arguments.parse(label or ()).items()] or None,
+        "label": [f"{key}={value}" for key, value in option_values.parse(label or ()).items()]
+        or None,
         "parent": parent,
         "created_after": created_after,
         "created_before": created_before,
@@ -156,11 +157,13 @@ def _fields(job: Mapping[str, Json], *, api_url: str) -> list[tuple[str, object]
         ("stage", f"{job['stage']} (attempt {attempts})"),
         ("progress", f"{job['progress']:.0f} % {job['message']}".rstrip()),
         ("error", error and f"{error['type']}: {error['message']}"),
-        ("params", arguments.shown(job["params"])),
-        ("labels", arguments.shown(job["labels"])),
+        ("params", option_values.shown(job["params"])),
+        ("labels", option_values.shown(job["labels"])),
         (
             "result",
-            arguments.shown(job["result"]) if isinstance(job["result"], dict) else job["result"],
+            option_values.shown(job["result"])
+            if isinstance(job["result"], dict)
+            else job["result"],
         ),
         ("parent", job["parent_id"]),
         ("children", watch.children(job)),

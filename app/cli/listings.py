@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import arguments, client, output, running
+from app.cli import client, option_values, output, running
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _schedule_row(schedule: Mapping[str, Json]) -> tuple[object, ...]:
         schedule["next_at"] if schedule["is_on"] else "off",
         last["id"],
         last["state"],
-        arguments.shown(schedule["params"]),
+        option_values.shown(schedule["params"]),
     )
 
 

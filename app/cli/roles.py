@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from app import queues
-from app.cli import arguments
+from app.cli import option_values
 from app.errors import CeleriacError, InvalidInput
 from app.queues import PoolKind, Queue
 from app.telemetry import logs
@@ -259,19 +259,19 @@ def exporter(
     event_exchange: Annotated[
         str,
         typer.Option(
-            callback=arguments.check_exchange, help="`event_exchange` of the application."
+            callback=option_values.check_exchange, help="`event_exchange` of the application."
         ),
     ] = "celeryev",
     control_exchange: Annotated[
         str,
         typer.Option(
-            callback=arguments.check_exchange, help="`control_exchange` of the application."
+            callback=option_values.check_exchange, help="`control_exchange` of the application."
         ),
     ] = "celery",
     fanout_prefix: Annotated[
         str,
         typer.Option(
-            callback=arguments.check_fanout_prefix,
+            callback=option_values.check_fanout_prefix,
             help="`fanout_prefix` of the application's transport options.",
         ),
     ] = "/{db}.",

@@ -14,7 +14,7 @@ import typer
 import typer.core
 import typer.main
 
-from app.cli import arguments, client, output, watch
+from app.cli import client, option_values, output, watch
 from app.cli.client import ApiAway, ApiClient
 from app.cli.output import Format, FormatOption
 from app.errors import InvalidInput
@@ -235,16 +235,20 @@ def submit(  # the options that every kind has
     params: Mapping[str, Json],
 ) -> None:
     """Submit one job of the kind; `params` are those that were given by options of their own."""
-    by_name = arguments.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
+    by_name = option_values.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
     body: dict[str, Json] = {
-        "params": {**(arguments.parse_object(json, option="--json") or {}), **by_name, **params},
+        "params": {
+            **(option_values.parse_object(json, option="--json") or {}),
+            **by_name,
+            **params,
+        },
         "priority": priority,
         "not_before": not_before,
         "max_attempts": max_attempts,
-        "labels": arguments.parse(label or ()),
+        "labels": option_values.parse(label or ()),
         "webhook_url": end_webhook,
-        "on_success": arguments.parse_object(on_success, option="--on-success"),
-        "on_failure": arguments.parse_object(on_failure, option="--on-failure"),
+        "on_success": option_values.parse_object(on_success, option="--on-success"),
+        "on_failure": option_values.parse_object(on_failure, option="--on-failure"),
     }
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     with client.connected(context) as api:

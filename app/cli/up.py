@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import arguments, roles
+from app.cli import option_values, roles
 
 DataDirOption = Annotated[
     Path,
@@ -56,14 +56,14 @@ MaxWorkersOption = Annotated[
 EventExchangeOption = Annotated[
     str,
     typer.Option(
-        callback=arguments.check_exchange,
+        callback=option_values.check_exchange,
         help="`event_exchange` of an application whose manifests do not name it.",
     ),
 ]
 ControlExchangeOption = Annotated[
     str,
     typer.Option(
-        callback=arguments.check_exchange,
+        callback=option_values.check_exchange,
         help="`control_exchange` of an application whose manifests do not name it.",
     ),
 ]

@@ -1,1 +1,1 @@
-"""ASGI middleware, in the order in which a request passes it. Holds no routes and calls no jobs."""
+"""ASGI middleware: access rules and the life cycle of a request. Knows neither routes nor jobs."""

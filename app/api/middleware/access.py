@@ -1,4 +1,4 @@
-"""Which requests without a key are refused: those that a page of another site led here."""
+"""Refuses requests that pages of other sites make through a browser."""
 
 import ipaddress
 from collections.abc import Collection
@@ -12,17 +12,17 @@ LOOPBACK_NAME = "localhost"
 
 
 class KnownHosts:
-    """Refuses a request without a key that a browser was led here with.
+    """Refuses a request without a key that reaches this API by a foreign name.
 
-    A page of another site may have its own name point at 127.0.0.1 once the browser has loaded it
-    (DNS rebinding): browsers then take us for a part of that site. They send its name as `Host`,
-    which pages cannot forge.
+    A page of another site can point its own name at 127.0.0.1 after the browser has loaded it (DNS
+    rebinding): the browser then takes this API for a part of that site. It sends that name as
+    `Host`, which pages cannot forge.
     """
 
     def __init__(self, app: ASGIApp, *, is_open: bool, hosts: Collection[str]) -> None:
-        """`hosts` are names besides those of the loopback by which this API is asked. With
-        `is_open` every address will do, and every name unless some are given: probes of Kubernetes
-        ask by address, which DNS cannot point elsewhere."""
+        """`hosts` are names of this API besides those of the loopback. `is_open` allows every
+        address, and every name unless `hosts` is given. Probes of Kubernetes use the address, which
+        cannot be rebound."""
         self._app = app
         self._is_open = is_open
         self._hosts = frozenset(name.lower() for name in hosts)
@@ -32,26 +32,26 @@ class KnownHosts:
         if name is None:
             await self._app(scope, receive, send)
             return
-        detail = f"{name!r} is none of this API's names (CELERIAC_API_HOSTS)"
+        detail = f"{name!r} is not a name of this API (CELERIAC_API_HOSTS)"
         refusal = problem.of_status(421, detail)
         answer = problem.response(refusal, request_id=problem.request_id(scope))
         await answer(scope, receive, send)
 
     def _unknown_host(self, scope: Scope) -> str | None:
-        """The name that is not ours; None where it is, or where the name decides nothing: a page
-        gains nothing by leading a browser to a server that demands a key."""
+        """The foreign name; None if the name is known, or if the server demands a key, which a page
+        does not have."""
         headers = Headers(scope=scope)
-        is_keyless = is_asked_locally(scope) and "authorization" not in headers
+        is_keyless = arrives_locally(scope) and "authorization" not in headers
         if not (self._hosts if self._is_open else is_keyless):
             return None
         name = host_name(headers.get("host", ""))
-        if not name or is_loopback(name) or name in self._hosts:  # browsers always name us
+        if not name or is_loopback(name) or name in self._hosts:  # browsers always send a name
             return None
         return None if self._is_open and find_address(name) is not None else name
 
 
-def is_asked_locally(scope: Scope) -> bool:
-    """By the address that the connection has reached. Sockets of Unix have no port."""
+def arrives_locally(scope: Scope) -> bool:
+    """By the address that the connection has reached. Unix sockets have no port."""
     host, port = scope.get("server") or ("", None)
     return port is None or is_loopback(host)
 
@@ -82,7 +82,7 @@ def is_loopback(name: str) -> bool:
 
 
 def find_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The name as an address, where it is one."""
+    """The name as an IP address; None if it is a host name."""
     try:
         return ipaddress.ip_address(name)
     except ValueError:
@@ -90,25 +90,25 @@ def find_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
 
 
 class CrossSiteGuard:
-    """Refuses what a browser sends in the name of a foreign page.
+    """Refuses changes that a browser requests on behalf of another site.
 
-    Such a page may post forms and files without being asked, also to a server on the user's own
-    machine, which has no key. Browsers say so in `Sec-Fetch-Site` (W3C Fetch Metadata), and pages
-    can not forge it; other clients do not send it.
+    Any page can post forms and files, even to a server on the user's own machine. Browsers mark
+    such requests with `Sec-Fetch-Site` (W3C Fetch Metadata), which pages cannot forge and other
+    clients do not send.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_foreign(scope):
+        if scope["type"] != "http" or not _is_cross_site(scope):
             await self._app(scope, receive, send)
             return
-        refusal = problem.of_status(403, "a page of another site may not change anything here")
+        refusal = problem.of_status(403, "pages of other sites cannot change anything here")
         answer = problem.response(refusal, request_id=problem.request_id(scope))
         await answer(scope, receive, send)
 
 
-def _is_foreign(scope: Scope) -> bool:
+def _is_cross_site(scope: Scope) -> bool:
     is_safe = scope["method"] in ("GET", "HEAD", "OPTIONS")
     return not is_safe and Headers(scope=scope).get("sec-fetch-site") == "cross-site"

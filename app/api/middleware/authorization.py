@@ -1,7 +1,7 @@
-"""Who may use which route: the one table of scopes, and the middleware that applies it.
+"""Authorization: the table of scopes by route, and the middleware that applies it.
 
-A request from this machine needs no key, so that `celeriac up` stays as simple as it is; any other
-one needs a key, unless the server was started with `--insecure` because something else guards it.
+Requests from this machine need no key, so that `celeriac up` needs no setup. All others need one,
+unless the server was started with `--insecure` because something else protects it.
 """
 
 import re
@@ -28,7 +28,7 @@ from app.jobs.model.pipeline import Registry
 READ, SUBMIT, ADMIN = AccessScope.READ, AccessScope.SUBMIT, AccessScope.ADMIN
 
 PUBLIC = None
-"""For everyone who reaches the server: probes, and pages that say nothing of any job."""
+"""For everyone who reaches the server: probes, and pages that reveal nothing about jobs."""
 
 SCOPES: Mapping[str, AccessScope | None] = {
     "GET /": PUBLIC,
@@ -73,12 +73,12 @@ SCOPES: Mapping[str, AccessScope | None] = {
     "POST /api/videos/generate": SUBMIT,
     "GET /api/videos/{job_id:uuid}": READ,
 }
-"""The scope that each route needs. HEAD is as GET; `*` stands for every method. The routes that
+"""The scope that each route needs. HEAD is handled as GET, `*` stands for every method. Routes that
 submit a job of one kind need the scope of their pipeline."""
 
 KEY_NEEDED = (
-    "send an API key as 'Authorization: Bearer KEY'; 'celeriac keys create' makes one on the "
-    "server's machine. A server that something else guards is started with --insecure"
+    "send an API key as 'Authorization: Bearer KEY'; 'celeriac keys create' creates one on the "
+    "server's machine. If something else protects the server, start it with --insecure"
 )
 
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
@@ -100,7 +100,7 @@ class AccessRules:
     def find(self, method: str, path: str) -> AccessScope | None:
         """The scope that this request needs; None for a public route.
 
-        A path of no route needs `read`, so that strangers do not learn which there are.
+        An unknown path needs `read`, so that strangers do not learn which routes exist.
         """
         asked = "GET" if method == "HEAD" else method
         if (asked, path) in self.exact:
@@ -146,10 +146,10 @@ def _route_names(app: FastAPI) -> Iterable[str]:
 
 
 class Authorization:
-    """Finds the principal of each request, and refuses what it may not do."""
+    """Authenticates each request, and refuses it if its principal lacks the scope."""
 
     def __init__(self, app: ASGIApp, *, rules: AccessRules, is_open: bool, requires_key: bool):
-        """With `is_open` nobody needs a key; with `requires_key` this machine needs one too."""
+        """`is_open`: no request needs a key. `requires_key`: requests from this machine do."""
         self._app = app
         self._rules = rules
         self._is_open = is_open
@@ -186,7 +186,7 @@ class Authorization:
             return True
         headers = Headers(scope=scope)
         is_proxied = any(name in headers for name in _PROXY_HEADERS)
-        return not self._requires_key and not is_proxied and access.is_asked_locally(scope)
+        return not self._requires_key and not is_proxied and access.arrives_locally(scope)
 
 
 def _check(principal: Principal | None, needed: AccessScope | None) -> None:

@@ -1,4 +1,4 @@
-"""Files: those that jobs will work on, and those that they made, whole or in part (RFC 9110)."""
+"""Uploads for jobs, and downloads of their artifacts, whole or in part (RFC 9110)."""
 
 import contextlib
 import re
@@ -25,13 +25,13 @@ from app.storage.uploads import Upload
 router = APIRouter()
 
 FORM_OVERHEAD_BYTES = 256 * 1024
-"""What a form may hold beside its file."""
+"""What a form may contain besides its file."""
 
 
 class UploadView(View):
-    """A file that was received, to be named in a job's parameters."""
+    """An uploaded file, for use in the parameters of a job."""
 
-    id: str = Field(description="The `upload_id` of kinds that work on a file.")
+    id: str = Field(description="Use it as `upload_id` in the parameters of a job.")
     filename: str
     media_type: str
     size_bytes: int
@@ -44,8 +44,8 @@ class UploadView(View):
 
 
 def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
-    """OpenAPI of a form with a file, and these text fields if the client has them: the body is read
-    as it comes, so nothing else describes it."""
+    """OpenAPI of a form with a file and optional text fields. The body is streamed, so FastAPI
+    cannot describe it."""
     texts = {name: {"type": "string", "pattern": r"\S"} for name in optional}
     file = {"type": "string", "format": "binary"}
     schema = {
@@ -59,7 +59,7 @@ def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
 
 @router.post("/uploads", tags=["uploads"], status_code=201, openapi_extra=form_schema())
 async def upload(request: Request, services: ServicesParam) -> UploadView:
-    """Send a file; name its id in the parameters of a job."""
+    """Upload a file, and use its id in the parameters of a job."""
     async with received(request, services) as form:
         return UploadView.of(await run_in_threadpool(keep, services, form.file))
 
@@ -67,7 +67,7 @@ async def upload(request: Request, services: ServicesParam) -> UploadView:
 def received(
     request: Request, services: Services
 ) -> contextlib.AbstractAsyncContextManager[multipart.Form]:
-    """The form of a request; its file is there within the block."""
+    """The form of a request. Its file exists within the block."""
     files = services.platform.settings.files
     return multipart.received(
         request.stream(),
@@ -87,9 +87,9 @@ _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "
 
 RESPONSES: Responses = {
     200: {"description": "The file.", "content": _BINARY},
-    206: {"description": "The part that `Range` names.", "content": _BINARY},
-    304: {"description": "The client has this very file."},
-    416: {"description": "No byte of the file lies in the range.", "model": problem.Problem},
+    206: {"description": "The part requested by `Range`.", "content": _BINARY},
+    304: {"description": "The client already has this file."},
+    416: {"description": "The range is outside of the file.", "model": problem.Problem},
 }
 
 
@@ -105,7 +105,7 @@ RESPONSES: Responses = {
 def get_artifact(
     job_id: JobIdParam, name: str, request: Request, services: ServicesParam
 ) -> Response:
-    """Download a file. Understands `Range` (one range), `If-Range` and `If-None-Match`."""
+    """Download a file. Supports `Range` (a single range), `If-Range` and `If-None-Match`."""
     artifact, key = services.platform.jobs.artifact(id_of(job_id), name)
     try:
         answer = delivery(artifact, request.headers)
@@ -119,18 +119,18 @@ def get_artifact(
 
 
 _SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
-"""No file has more bytes than 18 digits say, and Python refuses to read thousands of them."""
+"""18 digits are enough for any file, and Python refuses to parse thousands of digits."""
 
 _UNSAFE_IN_QUOTES = re.compile(r"[^A-Za-z0-9 !#$&+.^_`{}~()\[\],;=@-]")
 
 
 class Unsatisfiable(Exception):
-    """No byte of the file lies in the range."""
+    """The range is outside of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByteRange:
-    """Bytes from `start` up to, not including, `end`."""
+    """Bytes from `start` up to but not including `end`."""
 
     start: int
     end: int
@@ -145,16 +145,16 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactResponse:
-    """How a request for an artifact is answered."""
+    """The response to a request for an artifact."""
 
     status: HTTPStatus
     headers: dict[str, str]
     part: ByteRange | None
-    """The bytes to send; None for none."""
+    """The bytes to send, if any."""
 
 
 def delivery(artifact: Artifact, asked: Mapping[str, str]) -> ArtifactResponse:
-    """Choose the answer from the headers of the request. Raises Unsatisfiable."""
+    """Choose the response by the headers of the request. Raises Unsatisfiable."""
     etag = f'"{artifact.sha256}"'
     headers = {
         "ETag": etag,
@@ -185,8 +185,8 @@ def wanted(
 ) -> ByteRange | None:
     """The part to send, or None for the whole file.
 
-    As RFC 9110 allows, several ranges at once, other units and what does not parse are answered
-    with the whole file. Raises Unsatisfiable.
+    As RFC 9110 allows, multiple ranges, other units and invalid ranges get the whole file. Raises
+    Unsatisfiable.
     """
     if range_header is None or (if_range is not None and if_range.strip() != etag):
         return None
@@ -217,7 +217,7 @@ def _span(first: int, last: int | None, size_bytes: int) -> ByteRange | None:
 
 
 def is_known(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has this very file already (weak comparison, `*` for any)."""
+    """Whether the client already has this file (weak comparison, `*` matches any)."""
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
@@ -225,7 +225,7 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
 
 
 def disposition(name: str) -> str:
-    """A `Content-Disposition` that saves the file and can not be broken out of (RFC 6266)."""
+    """A `Content-Disposition` that saves the file, safely quoted (RFC 6266)."""
     last_part = name.replace("\\", "/").rsplit("/", 1)[-1] or "file"
     plain = _UNSAFE_IN_QUOTES.sub("_", last_part)
     if plain == last_part:

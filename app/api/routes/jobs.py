@@ -1,4 +1,4 @@
-"""Jobs that there are: looked up, listed, followed, cancelled, queued again."""
+"""Existing jobs: get, list, follow, cancel, retry."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from app.jobs.publish import job_events
 from app.jobs.publish.job_events import Event, EventKind
 
 WAIT_LIMIT_S = 60.0
-"""Proxies cut requests that are silent for longer."""
+"""Proxies abort requests that are silent for longer."""
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,7 +31,7 @@ JobIdParam = Annotated[uuid.UUID, Path(description="The job's id.")]
 
 WaitParam = Annotated[
     float,
-    Query(ge=0, le=WAIT_LIMIT_S, description="Answer when the job is over, or after so long."),
+    Query(ge=0, le=WAIT_LIMIT_S, description="Wait up to this many seconds for the job to end."),
 ]
 
 
@@ -39,9 +39,9 @@ WaitParam = Annotated[
 def list_jobs(
     services: ServicesParam, wanted: Annotated[JobQuery, Query()]
 ) -> Listing[JobSummaryView]:
-    """Jobs, newest first, without their parameters, results and artifacts."""
+    """List jobs, newest first, without parameters, results and artifacts."""
     page = services.jobs.list(wanted.filter, cursor=wanted.after, limit=wanted.limit)
-    seen, counts = _news(services, page.jobs)
+    seen, counts = _progress(services, page.jobs)
     items = tuple(
         JobSummaryView.of(job, seen=seen.get(job.id), counts=counts.get(job.id))
         for job in page.jobs
@@ -53,90 +53,90 @@ def list_jobs(
 async def get_job(
     job_id: JobIdParam, services: ServicesParam, links: LinksParam, wait: WaitParam = 0.0
 ) -> JobView:
-    """A job. With `wait`, the answer comes when it is over, or after so many seconds."""
+    """Get a job. With `wait`, respond when the job ends, or after that many seconds."""
     job = await run_in_threadpool(services.jobs.get, id_of(job_id))
     if wait > 0 and not job.state.is_final:
-        await _over(services, job.id, within_s=wait)
+        await _wait_for_end(services, job.id, within_s=wait)
         job = await run_in_threadpool(services.jobs.get, job.id)
     return await run_in_threadpool(view, services, links, job)
 
 
 @router.get("/jobs/{job_id:uuid}/runs")
 def list_runs(job_id: JobIdParam, services: ServicesParam) -> Listing[RunView]:
-    """The job's history: each run of a stage by a worker, oldest first."""
+    """List the runs of a job's stages, oldest first."""
     jobs = services.jobs
     job = jobs.get(id_of(job_id))
-    return Listing(items=tuple(RunView.of(run) for run in jobs.runs(job.id)))
+    return Listing(items=tuple(map(RunView.model_validate, jobs.runs(job.id))))
 
 
 @router.get("/jobs/{job_id:uuid}/artifacts", tags=["artifacts"])
 def list_artifacts(
     job_id: JobIdParam, services: ServicesParam, links: LinksParam
 ) -> Listing[ArtifactView]:
-    """The files that the job has made."""
+    """List the files that a job has produced."""
     job = services.jobs.get(id_of(job_id))
     return Listing(items=tuple(ArtifactView.of(found, job, links) for found in job.artifacts))
 
 
 @router.post("/jobs/{job_id:uuid}:cancel")
 def cancel_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
-    """Cancel a job: a queued one at once, a running one as soon as its work has stopped. Nothing
-    happens to one that is over."""
+    """Cancel a job: a queued one at once, a running one as soon as its work stops. A job that has
+    ended stays as it is."""
     return view(services, links, services.jobs.cancel(id_of(job_id)))
 
 
 @router.post("/jobs/{job_id:uuid}:retry", status_code=202)
 def retry_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
-    """Queue a failed or cancelled job again, from the stage where it ended."""
+    """Retry a failed or cancelled job, from the stage where it ended."""
     return view(services, links, services.jobs.retry(id_of(job_id)))
 
 
 def id_of(given: uuid.UUID) -> JobId:
-    """The id as rows have it: clients may write a UUID in several ways."""
+    """The id in its canonical form: a UUID can be written in several ways."""
     return JobId(str(given))
 
 
 def view(services: Services, links: Links, job: Job) -> JobView:
-    seen, counts = _news(services, [job])
+    seen, counts = _progress(services, [job])
     return JobView.whole(job, links=links, seen=seen.get(job.id), counts=counts.get(job.id))
 
 
-def _news(
+def _progress(
     services: Services, jobs: Sequence[Job | JobSummary]
 ) -> tuple[dict[JobId, Seen], dict[JobId, ChildCounts]]:
-    """The latest news of those that run, and how far the children of each are."""
+    """The latest progress of unfinished jobs, and the children of each job by state."""
     running = [job.id for job in jobs if not job.state.is_final]
     counts = services.jobs.counts_of_children([job.id for job in jobs])
     return services.platform.events.latest(running), counts
 
 
 def row_reader(services: Services, job_id: JobId) -> Callable[[], Awaitable[Job | None]]:
-    """How followers of the job look at its row."""
+    """Reads the job's row for those who follow its events."""
     return lambda: run_in_threadpool(services.jobs.find, job_id)
 
 
-async def _over(services: Services, job_id: JobId, *, within_s: float) -> None:
-    """Return when the job is over, or its time is."""
+async def _wait_for_end(services: Services, job_id: JobId, *, within_s: float) -> None:
+    """Return when the job has ended, or after that time."""
     find = row_reader(services, job_id)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             async for _ in job_events.follow(services.events, job_id, find=find):
-                pass  # it ends when the job does
+                pass  # the events end with the job
 
 
 RECONNECT_MS = 1000
-"""What a browser waits before it connects again."""
+"""How long a browser waits before it reconnects."""
 
 KEEP_ALIVE = ": keep-alive\n\n"
 
-LOOK_AT_FINISHED_S = 0.1
-"""For a job that is over no news will come: only what is there is waited for."""
+FINISHED_WAIT_S = 0.1
+"""A finished job sends no new events: only those that exist are read."""
 
 _POSITION = re.compile(r"\d{1,19}-\d{1,19}")
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would hold events back until a buffer is full
+    "X-Accel-Buffering": "no",  # otherwise nginx buffers events
 }
 
 _EVENT_SCHEMA = {
@@ -151,13 +151,13 @@ _EVENT_SCHEMA = {
 
 EVENT_STREAM: Responses = {
     200: {
-        "description": "Events `state`, `progress` and, as the last one, `end`.",
+        "description": "Events `state`, `progress` and finally `end`.",
         "content": {"text/event-stream": {"itemSchema": _EVENT_SCHEMA}},
     }
 }
 
 LastEventId = Annotated[
-    str | None, Header(alias="Last-Event-ID", description="Go on after this event.")
+    str | None, Header(alias="Last-Event-ID", description="Continue after this event.")
 ]
 
 
@@ -165,27 +165,28 @@ LastEventId = Annotated[
 async def stream_events(
     job_id: JobIdParam, services: ServicesParam, last_event_id: LastEventId = None
 ) -> StreamingResponse:
-    """The job's events so far and from now on. The stream ends after the event `end`."""
+    """Stream the events of a job: past ones first, then new ones. The stream ends after `end`."""
     job = await run_in_threadpool(services.jobs.get, id_of(job_id))
-    parts = _parts(services, job, after=position(last_event_id))
+    parts = _event_texts(services, job, after=position(last_event_id))
     return StreamingResponse(parts, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _parts(services: Services, job: Job, *, after: str) -> AsyncIterator[str]:
-    look_s = LOOK_AT_FINISHED_S if job.state.is_final else job_events.LOOK_S
+async def _event_texts(services: Services, job: Job, *, after: str) -> AsyncIterator[str]:
+    wait_s = FINISHED_WAIT_S if job.state.is_final else job_events.LOOK_S
     yield f"retry: {RECONNECT_MS}\n\n"
     async for event in job_events.follow(
-        services.events, job.id, find=row_reader(services, job.id), after=after, look_s=look_s
+        services.events, job.id, find=row_reader(services, job.id), after=after, look_s=wait_s
     ):
         yield KEEP_ALIVE if event is None else wire_form(event)
 
 
 def position(last_event_id: str | None) -> str:
-    """Where the stream goes on; at its beginning for an id that is none of ours."""
-    is_ours = last_event_id is not None and _POSITION.fullmatch(last_event_id)
-    return last_event_id if is_ours and last_event_id is not None else job_events.FIRST_ID
+    """Where the stream continues; its beginning if the id is not a valid one."""
+    if last_event_id is not None and _POSITION.fullmatch(last_event_id):
+        return last_event_id
+    return job_events.FIRST_ID
 
 
 def wire_form(event: Event) -> str:
-    """One event as text: JSON holds no line break, so one `data` line is enough."""
+    """An event as text. JSON contains no line breaks, so one `data` line is enough."""
     return f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(event.data)}\n\n"

@@ -1,4 +1,4 @@
-"""API keys, and what the key of a request is good for."""
+"""API keys, and the access of a request."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 
 class NewKey(BaseModel):
-    """An API key to be created."""
+    """A new API key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,14 +25,14 @@ class NewKey(BaseModel):
     owner: str = Field(
         "",
         max_length=200,
-        description="The owner of what the key's holder creates. By default the key's name.",
+        description="The owner of what is created with the key. Default: the name of the key.",
     )
     scope: AccessScope = Field(
         AccessScope.SUBMIT,
         description="`read`, `submit`, `maintain` or `admin`; each includes those before it.",
     )
     expires_in_s: int | None = Field(
-        None, ge=1, le=10 * 365 * DAY_S, description="Seconds until it expires; never by default."
+        None, ge=1, le=10 * 365 * DAY_S, description="Seconds until it expires. Default: never."
     )
 
 
@@ -47,7 +47,7 @@ class KeyView(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="Exact to a minute.")
+    last_used_at: datetime | None = Field(description="Accurate to a minute.")
 
     @classmethod
     def of(cls, key: ApiKey, *, now: datetime) -> Self:
@@ -66,35 +66,35 @@ class KeyView(BaseModel):
 
 
 class CreatedKey(KeyView):
-    """A new API key with its secret, which is not shown again."""
+    """A new API key with its secret, which is shown only once."""
 
     key: str = ""
 
 
 class AccessView(BaseModel):
-    """What the request may do."""
+    """The access of a request."""
 
     owner: str
     scope: AccessScope
-    key_id: str | None = Field(description="None for a request that needs no key.")
+    key_id: str | None = Field(description="Null for a request without a key.")
 
 
 @router.get("/access")
 async def show_access(principal: PrincipalParam) -> AccessView:
-    """The owner and the scope that this request acts with."""
+    """Show the owner and the scope of this request."""
     return AccessView(owner=principal.owner, scope=principal.scope, key_id=principal.key_id)
 
 
 @router.get("/keys")
 def list_keys(services: ServicesParam) -> Listing[KeyView]:
-    """All API keys, newest first."""
+    """List API keys, newest first."""
     now = datetime.now(UTC)
     return Listing(items=tuple(KeyView.of(key, now=now) for key in services.keys.list()))
 
 
 @router.post("/keys", status_code=201)
 def create_key(body: NewKey, services: ServicesParam) -> CreatedKey:
-    """Create an API key. The answer holds the key itself, which is not shown again."""
+    """Create an API key. The response contains the key itself, which is shown only once."""
     now = datetime.now(UTC)
     lifetime_s = body.expires_in_s
     key, token = services.keys.create(
@@ -109,7 +109,7 @@ def create_key(body: NewKey, services: ServicesParam) -> CreatedKey:
 
 @router.post("/keys/{key_id}:revoke")
 def revoke_key(key_id: str, services: ServicesParam) -> KeyView:
-    """End a key at once; other processes of the API follow within two seconds."""
+    """Revoke a key at once; other API processes follow within two seconds."""
     now = datetime.now(UTC)
     revoked = services.keys.revoke(key_id, now=now)
     services.authenticator.forget(key_id)

@@ -1,6 +1,7 @@
-"""Read-only listings: kinds of jobs, schedules, queues, pools, and the chunks that bots know."""
+"""Read-only listings: pipelines, schedules, queues, pools, and stored chunks."""
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from app.queues import PoolKind, Queue
 from app.storage.chunks import Hit
 from app.storage.sources import Source, SourceStatus
 
-MOST_HITS = 100
+HIT_LIMIT = 100
 
 router = APIRouter()
 
@@ -56,14 +57,18 @@ class PipelineView(View):
 
 
 class QueueView(View):
-    """What a queue holds in truth. Null is "not known", never zero."""
+    """A queue and its messages. Null means unknown, not zero."""
 
     name: str
     purpose: str
-    ready: int = Field(description="Not fetched by any worker, over all priorities.")
-    unacked: int | None = Field(description="Fetched: running, prefetched, or waiting for an ETA.")
-    scheduled: int | None = Field(description="Of the unacked ones, those with an ETA to come.")
-    oldest_age_seconds: float | None = Field(description="How long the oldest ready one waits.")
+    ready: int = Field(description="Messages not fetched by a worker, over all priorities.")
+    unacked: int | None = Field(
+        description="Fetched messages: running, prefetched, or with an ETA."
+    )
+    scheduled: int | None = Field(description="Unacked messages whose ETA has not come.")
+    oldest_age_seconds: float | None = Field(
+        validation_alias="oldest_age_s", description="Age of the oldest ready message."
+    )
     pool: PoolKind
     concurrency: int = Field(description="Task slots of one replica.")
     min_replicas: int
@@ -71,18 +76,7 @@ class QueueView(View):
 
     @classmethod
     def of(cls, queue: Queue, reading: QueueReading) -> "QueueView":
-        return cls(
-            name=queue.name,
-            purpose=queue.purpose,
-            ready=reading.ready,
-            unacked=reading.unacked,
-            scheduled=reading.scheduled,
-            oldest_age_seconds=reading.oldest_age_s,
-            pool=queue.pool,
-            concurrency=queue.concurrency,
-            min_replicas=queue.min_replicas,
-            max_replicas=queue.max_replicas,
-        )
+        return cls.model_validate({**asdict(queue), **asdict(reading)})
 
 
 class ConditionView(View):
@@ -90,76 +84,61 @@ class ConditionView(View):
 
     type: str
     status: str = Field(description="True, False or Unknown.")
-    reason: str = Field(description="A word for programs.")
-    message: str = Field(description="A sentence for people.")
+    reason: str = Field(description="For programs.")
+    message: str = Field(description="For people.")
 
 
 class PoolView(View):
-    """A worker pool by its last tick. Null is "not known", never zero."""
+    """A worker pool at its last reconcile. Null means unknown, not zero."""
 
     name: str
-    state: str = Field(description="What sets the size now, in one word.")
+    state: str = Field(description="What determines the size now.")
     mode: str = Field(description="Auto, DryRun or Off.")
-    replicas: int | None = Field(description="Workers it is set to.")
+    replicas: int | None = Field(description="Number of workers that is set.")
     ready_replicas: int | None
-    desired_replicas: int | None = Field(description="By the last decision, also while draining.")
+    desired_replicas: int | None = Field(
+        description="Number of workers by the last decision, also while draining."
+    )
     draining_replicas: int | None
-    backlog: int | None = Field(description="Ready messages over all of its queues.")
+    backlog: int | None = Field(description="Ready messages in all of its queues.")
     active_tasks: int | None
-    arrival_rate: float | None = Field(description="Messages a second.")
-    mean_runtime_seconds: float | None
-    queue_wait_seconds: float | None = Field(description="Age of the oldest ready message.")
-    explanation: tuple[str, ...] = Field(description="Why this size, rule by rule.")
+    arrival_rate: float | None = Field(description="Messages per second.")
+    mean_runtime_seconds: float | None = Field(validation_alias="mean_runtime_s")
+    queue_wait_seconds: float | None = Field(
+        validation_alias="queue_wait_s", description="Age of the oldest ready message."
+    )
+    explanation: tuple[str, ...] = Field(
+        description="The rules that determined the size, in order."
+    )
     conditions: tuple[ConditionView, ...]
 
     @classmethod
     def of(cls, name: str, status: PoolStatus) -> "PoolView":
-        return cls(
-            name=name,
-            state=status.state,
-            mode=status.mode,
-            replicas=status.replicas,
-            ready_replicas=status.ready_replicas,
-            desired_replicas=status.desired_replicas,
-            draining_replicas=status.draining_replicas,
-            backlog=status.backlog,
-            active_tasks=status.active_tasks,
-            arrival_rate=status.arrival_rate,
-            mean_runtime_seconds=status.mean_runtime_s,
-            queue_wait_seconds=status.queue_wait_s,
-            explanation=status.explanation,
-            conditions=tuple(
-                ConditionView(
-                    type=condition.type,
-                    status=condition.status,
-                    reason=condition.reason,
-                    message=condition.message,
-                )
-                for condition in status.conditions
-            ),
-        )
+        return cls.model_validate({**asdict(status), "name": name})
 
 
 class ScheduledJobView(View):
-    """The last job that a schedule began."""
+    """The last job that a schedule started."""
 
     id: str
     state: JobState
     created_at: datetime
     finished_at: datetime | None
-    url: str = Field(description="Where the job is, relative to this server.")
+    url: str = Field(description="Path of the job on this server.")
 
 
 class ScheduleView(View):
-    """Jobs of one kind that begin by themselves."""
+    """A schedule that starts jobs of one kind."""
 
     name: str
     kind: str
-    params: ShownObject  # as the kind's schema says
+    params: ShownObject
     cron: str = Field(description="Minute, hour, day, month, weekday.")
-    timezone: str = Field(description="IANA time zone that `cron` is read in.")
+    timezone: str = Field(description="IANA time zone of `cron`.")
     is_on: bool
-    next_at: datetime | None = Field(description="When its next job begins; null when it is off.")
+    next_at: datetime | None = Field(
+        description="When its next job starts; null if the schedule is off."
+    )
     last_job: ScheduledJobView | None
 
     @classmethod
@@ -189,7 +168,7 @@ def _scheduled_job(job: JobSummary, links: Links) -> ScheduledJobView:
 
 
 class SourceView(View):
-    """The document or site that a chunk is of."""
+    """The document or site that a chunk comes from."""
 
     id: str
     filename: ShownText
@@ -198,44 +177,32 @@ class SourceView(View):
 
 
 class ChunkView(View):
-    """A piece of text that was found."""
+    """A stored chunk that matches a search."""
 
     id: str
     source_id: str
     chatbot_id: str
-    ordinal: int = Field(description="Its place in its source, counted from 0.")
-    score: float = Field(
-        description="How well it fits, relative to the best hit of the answer, which has 1."
-    )
+    ordinal: int = Field(description="Position in its source, from 0.")
+    score: float = Field(description="Relevance, relative to the best hit, which has 1.")
     text: ShownText
     tokens: int
-    metadata: ShownJson = Field(description="Where it stands: headings, pages, sheet, rows, url.")
-    source: SourceView | None = Field(description="Null when it was forgotten meanwhile.")
+    metadata: ShownJson = Field(description="Location: headings, pages, sheet, rows, url.")
+    source: SourceView | None = Field(description="Null if the source was deleted.")
 
     @classmethod
     def of(cls, hit: Hit, source: Source | None) -> "ChunkView":
-        chunk = hit.chunk
-        return cls(
-            id=chunk.id,
-            source_id=chunk.source_id,
-            chatbot_id=chunk.chatbot_id,
-            ordinal=chunk.ordinal,
-            score=hit.score,
-            text=chunk.text,
-            tokens=chunk.tokens,
-            metadata=chunk.metadata,
-            source=None if source is None else SourceView.model_validate(source),
-        )
+        found = None if source is None else SourceView.model_validate(source)
+        return cls.model_validate({**asdict(hit.chunk), "score": hit.score, "source": found})
 
 
 def pipelines(registry: Registry) -> APIRouter:
-    """The registry does not change while a process lives: its schemas are made once."""
+    """The registry does not change at run time, so its schemas are built once."""
     router = APIRouter(tags=["pipelines"])
     known = Listing[PipelineView](items=tuple(map(PipelineView.of, registry.values())))
 
     @router.get("/pipelines")
     async def list_pipelines() -> Listing[PipelineView]:
-        """The kinds of job, with the JSON schema of their parameters."""
+        """List the kinds of jobs, with the JSON schema of their parameters."""
         return known
 
     return router
@@ -243,7 +210,7 @@ def pipelines(registry: Registry) -> APIRouter:
 
 @router.get("/schedules", tags=["schedules"])
 def list_schedules(services: ServicesParam, links: LinksParam) -> Listing[ScheduleView]:
-    """The schedules in force, when each begins its next job, and what became of the last one."""
+    """List the schedules: the next start and the last job of each."""
     now = datetime.now(UTC)
     found = services.platform.schedules
     last = [scheduler.last_job(services.jobs, schedule) for schedule in found]
@@ -257,8 +224,7 @@ def list_schedules(services: ServicesParam, links: LinksParam) -> Listing[Schedu
 
 @router.get("/queues", tags=["queues"])
 async def list_queues(services: ServicesParam) -> Listing[QueueView]:
-    """The declared queues and what they hold in truth: ready over every priority, fetched by
-    workers, waiting for their time."""
+    """List the queues, with their ready, fetched and scheduled messages over all priorities."""
     names = [queue.name for queue in queues.QUEUES]
     readings = await services.depth.read(names, now_s=time.time(), horizon_s=0.0)
     return Listing(
@@ -268,31 +234,31 @@ async def list_queues(services: ServicesParam) -> Listing[QueueView]:
 
 @router.get("/pools", tags=["pools"])
 async def list_pools(services: ServicesParam) -> Listing[PoolView]:
-    """The pools of this platform, their sizes and why they have them. Empty where nothing posts:
-    in Kubernetes the WorkerPool objects tell."""
+    """List the pools of this machine and the reasons for their sizes. Empty in Kubernetes, where
+    the WorkerPool objects have a status."""
     async with services.broker.asking() as client:
-        posted = await client.get(board.KEY)
-    pools = board.parse_text(posted).pools if posted is not None else {}
+        published = await client.get(board.KEY)
+    pools = board.parse_text(published).pools if published is not None else {}
     return Listing(items=tuple(PoolView.of(name, pools[name]) for name in sorted(pools)))
 
 
 class ChunkQuery(BaseModel):
-    """What to look for, and where."""
+    """A search for chunks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: Text = Field(min_length=1, description="Words; a chunk with one of them is found.")
-    chatbot_id: Text | None = Field(None, description="Only what this bot knows.")
+    query: Text = Field(min_length=1, description="Words; chunks that contain one of them match.")
+    chatbot_id: Text | None = Field(None, description="Only chunks of this bot.")
     source_id: Text | None = Field(None, description="Only chunks of this source.")
-    limit: int = Field(10, ge=1, le=MOST_HITS)
+    limit: int = Field(10, ge=1, le=HIT_LIMIT)
 
 
 @router.get("/chunks", tags=["chunks"])
 def search_chunks(
     services: ServicesParam, asked: Annotated[ChunkQuery, Query()]
 ) -> Listing[ChunkView]:
-    """The stored chunks that have a word of the query, best first: those with rare words, and with
-    many of them. Case and accents do not matter."""
+    """Search the stored chunks. Those with rare words and with many of the words come first. Case
+    and accents are ignored."""
     platform = services.platform
     hits = platform.chunks.search(
         asked.query, chatbot_id=asked.chatbot_id, source_id=asked.source_id, limit=asked.limit

@@ -1,4 +1,4 @@
-"""What monitoring asks: whether this process lives, whether it can do its work, and its metrics."""
+"""Liveness, readiness and metrics of this process."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -23,50 +23,50 @@ from app.telemetry import scraping
 router = APIRouter(tags=["health"])
 
 CHECK_TIMEOUT_S = 3.0
-"""Shorter than the time-outs of probes, so that the answer names the part that is silent."""
+"""Shorter than the timeouts of probes, so that the response names the part that is silent."""
 
 NO_JOB = JobId("00000000-0000-0000-0000-000000000000")
 
 
-class Liveness(BaseModel):
+class LivenessView(BaseModel):
     """The process answers."""
 
     status: str = "alive"
 
 
 class ReadinessCheck(BaseModel):
-    """One thing that the API needs."""
+    """The check of a service that the API depends on."""
 
     ok: bool
     detail: str = ""
 
 
-class Readiness(BaseModel):
-    """Everything that the API needs answers."""
+class ReadinessView(BaseModel):
+    """All services that the API depends on answer."""
 
     status: str = "ready"
     checks: dict[str, ReadinessCheck]
 
 
 @router.get("/healthz")
-async def is_alive() -> Liveness:
-    """For liveness probes: the process alone. A database that is away heals by no restart."""
-    return Liveness()
+async def is_alive() -> LivenessView:
+    """Liveness of the process alone: a restart does not help if the database is unavailable."""
+    return LivenessView()
 
 
 @router.get(
     "/readyz",
-    response_model=Readiness,
-    responses={503: {"description": "Not ready: `checks` tells why."}},
+    response_model=ReadinessView,
+    responses={503: {"description": "Not ready; `checks` says why."}},
 )
-async def is_ready(request: Request, services: ServicesParam) -> Response | Readiness:
-    """For readiness probes: the database with its tables, and the broker."""
+async def is_ready(request: Request, services: ServicesParam) -> Response | ReadinessView:
+    """Readiness: whether the database (with its tables) and the broker answer."""
     database, broker = await asyncio.gather(
         _check(run_in_threadpool(services.platform.jobs.find, NO_JOB)), _check(_ping(services))
     )
     checks = {"database": database, "broker": broker}
     if database.ok and broker.ok:
-        return Readiness(checks=checks)
+        return ReadinessView(checks=checks)
     return problem.response(_not_ready(checks), request_id=problem.request_id(request.scope))
 
 
@@ -77,7 +77,7 @@ def _not_ready(checks: dict[str, ReadinessCheck]) -> problem.Problem:
     return found.model_copy(update={"checks": told})
 
 
-async def _check(work: Awaitable[Any]) -> ReadinessCheck:  # Any: what it gives does not matter
+async def _check(work: Awaitable[Any]) -> ReadinessCheck:  # Any: its result is not used
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await work
@@ -95,8 +95,7 @@ async def _ping(services: Services) -> None:
 
 @router.get("/metrics", include_in_schema=False)
 async def scrape(services: ServicesParam) -> Response:
-    """Requests of this process; jobs of the platform; pools where they are processes of a machine.
-    No part of the API for clients, so not of its schema either."""
+    """Metrics for Prometheus. Not part of the API for clients, and so not of its schema."""
     of_jobs = await services.job_counts.families()
     of_pools = tuple(await metrics.of_local_pools(services.broker))
     registry = CollectorRegistry()

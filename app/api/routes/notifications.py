@@ -1,4 +1,4 @@
-"""What users were told, read or unread; and the webhooks that are gone."""
+"""Notifications of users, and disabled webhooks."""
 
 import uuid
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.storage.notifications import Channel, DeliveryState, Notification, Noti
 
 
 class DeliveryView(View):
-    """A notification on its way through one channel."""
+    """The delivery of a notification through one channel."""
 
     channel: Channel
     state: DeliveryState
@@ -26,17 +26,17 @@ class DeliveryView(View):
 
 
 class NotificationView(View):
-    """What a user was told."""
+    """A notification to a user."""
 
     id: str
     user_id: str
     type: str
     title: str
     message: str
-    data: ShownObject  # as the sender gave it
+    data: ShownObject
     job_id: str | None
     created_at: datetime
-    read_at: datetime | None = Field(description="Null while it is unread.")
+    read_at: datetime | None = Field(description="Null if unread.")
     deliveries: tuple[DeliveryView, ...]
 
     @classmethod
@@ -45,7 +45,7 @@ class NotificationView(View):
 
 
 class DisabledWebhookView(View):
-    """An address that nothing is sent to."""
+    """A webhook that is no longer sent to."""
 
     url: str
     reason: str
@@ -58,14 +58,14 @@ NotificationId = Annotated[uuid.UUID, Path(description="The notification's id.")
 
 
 class NotificationQuery(BaseModel):
-    """Filters of `GET /notifications`. What is not given does not matter."""
+    """Filters of `GET /notifications`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    user_id: Text | None = Field(None, description="Only this user's.")
-    type: Text | None = Field(None, description="Only those of this type.")
-    unread: bool = Field(default=False, description="Only those that are not read.")
-    cursor: uuid.UUID | None = Field(None, description="`next_cursor` of the page before.")
+    user_id: Text | None = Field(None, description="Only notifications to this user.")
+    type: Text | None = Field(None, description="Only notifications of this type.")
+    unread: bool = Field(default=False, description="Only unread notifications.")
+    cursor: uuid.UUID | None = Field(None, description="`next_cursor` of the previous page.")
     limit: int = Field(50, ge=1, le=PAGE_LIMIT)
 
     @property
@@ -76,19 +76,19 @@ class NotificationQuery(BaseModel):
 
 
 class ReadAll(RequestBody):
-    """Whose notifications are read."""
+    """The user whose notifications to mark."""
 
     user_id: Annotated[Text, Field(min_length=1)]
 
 
 class Marked(BaseModel):
-    """How many changed."""
+    """How many notifications changed."""
 
     marked: int
 
 
 class WebhookAddress(RequestBody):
-    """Which webhook."""
+    """The address of a webhook."""
 
     url: WebAddress
 
@@ -97,7 +97,7 @@ class WebhookAddress(RequestBody):
 def list_notifications(
     services: ServicesParam, wanted: Annotated[NotificationQuery, Query()]
 ) -> Listing[NotificationView]:
-    """Notifications, newest first."""
+    """List notifications, newest first."""
     cursor = str(wanted.cursor) if wanted.cursor is not None else None
     page = services.platform.notifications.list(wanted.filter, cursor=cursor, limit=wanted.limit)
     return Listing(
@@ -107,38 +107,38 @@ def list_notifications(
 
 @router.post("/notifications:read-all")
 def read_all(body: ReadAll, services: ServicesParam) -> Marked:
-    """The user has read everything."""
+    """Mark all notifications of a user as read."""
     return Marked(marked=services.platform.notifications.mark_all_read(body.user_id))
 
 
 @router.get("/notifications/{notification_id:uuid}")
 def get_notification(notification_id: NotificationId, services: ServicesParam) -> NotificationView:
-    """A notification, with how far it got on each channel."""
+    """Get a notification and its delivery on each channel."""
     return NotificationView.of(services.platform.notifications.get(str(notification_id)))
 
 
 @router.post("/notifications/{notification_id:uuid}:read")
 def mark_read(notification_id: NotificationId, services: ServicesParam) -> NotificationView:
-    """Its user has read it."""
+    """Mark a notification as read."""
     return _marked(notification_id, services, is_read=True)
 
 
 @router.post("/notifications/{notification_id:uuid}:unread")
 def mark_unread(notification_id: NotificationId, services: ServicesParam) -> NotificationView:
-    """Its user has not read it after all."""
+    """Mark a notification as unread."""
     return _marked(notification_id, services, is_read=False)
 
 
 @router.get("/webhooks/disabled")
 def list_disabled_webhooks(services: ServicesParam) -> Listing[DisabledWebhookView]:
-    """Addresses that answered 410 Gone: nothing is sent there."""
+    """List webhooks that were disabled because they answered 410 Gone."""
     found = services.platform.disabled_webhooks.list()
     return Listing(items=tuple(map(DisabledWebhookView.model_validate, found)))
 
 
 @router.post("/webhooks:enable", status_code=204)
 def enable_webhook(body: WebhookAddress, services: ServicesParam) -> None:
-    """Send to a disabled address again."""
+    """Enable a disabled webhook."""
     services.platform.disabled_webhooks.enable(str(body.url))
 
 

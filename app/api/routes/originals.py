@@ -1,4 +1,4 @@
-"""The routes that older clients know, with the answers that they expect."""
+"""The original routes, with the responses that older clients expect."""
 
 import uuid
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from app.api import celery_status, loose
+from app.api import celery_status, lenient_bodies
 from app.api.celery_status import TaskStatus
 from app.api.json_values import ShownJson, ShownText
 from app.api.multipart import Form
@@ -18,20 +18,20 @@ from app.api.services import Services, ServicesParam
 from app.errors import InvalidInput
 from app.jobs.model.job import Job, JobId, JobRequest
 
-VideoBatchParam = Annotated[VideoBatch, Depends(loose.body_of(VideoBatch))]
-ScrapeParam = Annotated[Scrape, Depends(loose.body_of(Scrape))]
+VideoBatchParam = Annotated[VideoBatch, Depends(lenient_bodies.body_of(VideoBatch))]
+ScrapeParam = Annotated[Scrape, Depends(lenient_bodies.body_of(Scrape))]
 ChatbotIdParam = Annotated[
-    Text | None, Query(description="The bot, where the form has no field of this name.")
+    Text | None, Query(description="The bot, if the form has no such field.")
 ]
 
 PROCESSING = "processing"
-"""What the original route answers once it has taken a document."""
+"""The status of an accepted document, as the original route returned it."""
 
 router = APIRouter(tags=["original routes"])
 
 
 class Accepted(BaseModel):
-    """A document is being processed."""
+    """An accepted document."""
 
     message: str
     source_id: str
@@ -40,13 +40,13 @@ class Accepted(BaseModel):
 
 
 class TaskId(BaseModel):
-    """What to ask for later."""
+    """The id to query the task by."""
 
     task_id: str
 
 
 class Status(BaseModel):
-    """A task, with its result and its error."""
+    """A task with its result and error."""
 
     task_id: str
     status: str
@@ -55,7 +55,7 @@ class Status(BaseModel):
 
 
 class Done(BaseModel):
-    """A task; `result` or `error` is there when there is one."""
+    """A task; `result` and `error` are left out while there is none."""
 
     task_id: str
     status: str
@@ -68,37 +68,37 @@ class Done(BaseModel):
 async def upload_document(
     request: Request, services: ServicesParam, chatbot_id: ChatbotIdParam = None
 ) -> Accepted:
-    """Send a document; a bot will know it. `chatbot_id` may stand in the query or in the form."""
+    """Add a document to a bot's knowledge. `chatbot_id` may be in the query or in the form."""
     async with files.received(request, services) as form:
         bot = one_bot(in_query=chatbot_id, in_form=form.fields.get("chatbot_id"))
         return await run_in_threadpool(_process, services, form, bot)
 
 
 def one_bot(*, in_query: str | None, in_form: str | None) -> str | None:
-    """The bot that a request names in either place, or in both. Raises InvalidInput when they
-    differ: the document would become known to the wrong one."""
+    """The bot that the query, the form or both name. Raises InvalidInput if they differ, because
+    the document could end up with the wrong bot."""
     named = {found for found in (in_query, in_form) if found}
     if len(named) > 1:
-        raise InvalidInput("chatbot_id is one thing in the query and another in the form")
+        raise InvalidInput("chatbot_id differs between the query and the form")
     return next(iter(named), None)
 
 
 @router.get("/task-status/{task_id}")
 def task_status(task_id: str, services: ServicesParam) -> Status:
-    """How far a task is."""
+    """Get the status of a task."""
     found = _status(services, task_id)
     return Status(task_id=task_id, status=found.status, result=found.result, error=found.error)
 
 
-@router.post("/process-videos", openapi_extra=loose.request_body(VideoBatch))
+@router.post("/process-videos", openapi_extra=lenient_bodies.request_body(VideoBatch))
 def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
-    """A bot will know what is said in these videos."""
+    """Add what is said in videos to a bot's knowledge."""
     given = body.model_dump(mode="json")
     params = parse_params("video-batch", given, services.platform.registry)
     return TaskId(task_id=_submit(services, "video-batch", params).id)
 
 
-@router.post("/scrape-youtube", openapi_extra=loose.request_body(Scrape))
+@router.post("/scrape-youtube", openapi_extra=lenient_bodies.request_body(Scrape))
 def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
     """Process the videos of a channel, a playlist or a search."""
     given = body.model_dump(mode="json", exclude_unset=True)
@@ -108,7 +108,7 @@ def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
 
 @router.get("/task/{task_id}", response_model_exclude_unset=True)
 def task(task_id: str, services: ServicesParam) -> Done:
-    """How far a task is, and what became of it."""
+    """Get the status of a task, and its result or error once it is done."""
     found = _status(services, task_id)
     told = {"result": found.result} if found.error is None else {"error": found.error}
     return Done(
@@ -122,7 +122,7 @@ def task(task_id: str, services: ServicesParam) -> Done:
 def _process(services: Services, form: Form, bot: str | None) -> Accepted:
     platform = services.platform
     given = {"upload_id": "to come", **({} if bot is None else {"chatbot_id": bot})}
-    params = parse_params("document", given, platform.registry)  # before anything is kept
+    params = parse_params("document", given, platform.registry)  # before anything is stored
     upload = files.keep(services, form.file)
     own_id = params.model_dump()["chatbot_id"]
     source = platform.sources.create(chatbot_id=own_id, filename=upload.filename)

@@ -1,4 +1,4 @@
-"""Jobs to be done: a route for each kind, so that the documentation shows its real parameters."""
+"""Submitting jobs: a route for each kind, so that the reference shows its parameters."""
 
 import math
 import re
@@ -28,11 +28,11 @@ LONGEST_POLL_S = 3600
 
 ACCEPTED: Responses = {
     202: {
-        "description": "Accepted: the job will be done.",
+        "description": "The job is accepted.",
         "headers": {
-            "Location": {"description": "Where the job is.", "schema": {"type": "string"}},
+            "Location": {"description": "Path of the job.", "schema": {"type": "string"}},
             "Retry-After": {
-                "description": "Seconds to wait before looking there.",
+                "description": "Seconds to wait before the first request for it.",
                 "schema": {"type": "integer"},
             },
         },
@@ -50,14 +50,14 @@ IdempotencyKeyHeader = Annotated[
     IdempotencyKey | None,
     Header(
         alias="Idempotency-Key",
-        description="Submitting again with the same key gives the same job; something else with "
-        "the same key is refused.",
+        description="A repeated request with the same key returns the same job. The key cannot be "
+        "reused for a different request.",
     ),
 ]
 
 
 def add_kinds(router: APIRouter, registry: Registry) -> None:
-    """A route for each kind. A router tries its routes in their order: these are asked most."""
+    """Add a route for each kind. A router tries its routes in order, and these are used most."""
     for pipeline in registry.values():
         router.add_api_route(
             f"{PREFIX}/jobs/{pipeline.kind}",
@@ -73,7 +73,7 @@ def add_kinds(router: APIRouter, registry: Registry) -> None:
 
 
 def routes() -> APIRouter:
-    """A route for batches, and one that answers for what no other route takes."""
+    """The route for batches, and one for requests that no other route accepts."""
     router = APIRouter(tags=["jobs"])
     router.add_api_route("/jobs:batch", submit_batch, methods=["POST"], status_code=202)
     router.add_api_route("/jobs/{name}", refuse, methods=EVERY_METHOD, include_in_schema=False)
@@ -92,13 +92,13 @@ def _endpoint(pipeline: Pipeline) -> Callable[..., Coroutine[Any, Any, Response]
         check_scope(principal, [request], services.platform.registry)
         return await run_in_threadpool(_submit, services, request, links)
 
-    submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # known at run time
+    submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # only known at run time
     return submit
 
 
 def _submit(services: Services, request: JobRequest, links: Links) -> Response:
-    """Accept a job. All in one thread, answer included: FastAPI would take a second one to check
-    and write out what is checked already."""
+    """Submit, and build the response in the same thread: FastAPI would use another thread to
+    validate it again."""
     return _accepted(accept(services, request), links)
 
 
@@ -110,7 +110,7 @@ def accept(services: Services, request: JobRequest) -> Job:
 
 
 def check_scope(principal: Principal, requests: Iterable[JobRequest], registry: Registry) -> None:
-    """Raises NotAuthorized for a job, or one that is to follow it, of a kind that needs more."""
+    """Raises NotAuthorized if a job, or one that follows it, needs a wider scope."""
     kinds = {kind for request in requests for kind in request.kinds if kind in registry}
     for kind in sorted(kinds):
         if not principal.may(registry[kind].scope):
@@ -120,7 +120,6 @@ def check_scope(principal: Principal, requests: Iterable[JobRequest], registry: 
 
 
 def _accepted(job: Job, links: Links) -> Response:
-    """There is no news of it yet: the row tells all."""
     return Response(
         JobView.whole(job, links=links).model_dump_json(),
         status_code=202,
@@ -133,13 +132,13 @@ def _accepted(job: Job, links: Links) -> Response:
 
 
 def poll_after_s(job: Job, *, now: datetime) -> int:
-    """When it makes sense to look at a job that was accepted just now."""
+    """After how many seconds a client should first ask for a new job."""
     until_s = (job.not_before - now).total_seconds() if job.not_before is not None else 0.0
     return min(max(POLL_S, math.ceil(until_s)), LONGEST_POLL_S)
 
 
 def refuse(name: str, request: Request, services: ServicesParam) -> None:
-    """Answer for what no other route takes: a wrong method, an unknown kind, what is no id."""
+    """Answer requests that no other route accepts: wrong methods, unknown kinds, invalid ids."""
     registry = services.platform.registry.public
     allowed = allowed_method(name, registry)
     if allowed is not None and allowed != request.method:
@@ -153,20 +152,20 @@ def refuse(name: str, request: Request, services: ServicesParam) -> None:
 
 
 def allowed_method(name: str, registry: Registry) -> str | None:
-    """How `/jobs/{name}` is asked; None when there is nothing of this name."""
+    """The method of `/jobs/{name}`; None if the name is unknown."""
     if _JOB.fullmatch(name):
         return "GET"
     return "POST" if name in registry or _ACTION.fullmatch(name) else None
 
 
 def unknown_kind(kind: str, registry: Registry) -> NotFound:
-    return NotFound(f"no pipeline of kind {kind!r}; there are: {', '.join(sorted(registry))}")
+    return NotFound(f"no kind {kind!r}; known kinds: {', '.join(sorted(registry))}")
 
 
 def submit_batch(
     body: BatchBody, services: ServicesParam, principal: PrincipalParam
 ) -> Listing[JobSummaryView]:
-    """Submit many jobs: all are accepted, or none is. The answer lists them in their order."""
+    """Submit several jobs: either all are accepted or none. The response keeps their order."""
     requests = parse_batch(body, services.platform.registry.public)
     check_scope(principal, requests, services.platform.registry)
     jobs = services.jobs.submit_many(requests)
@@ -175,8 +174,7 @@ def submit_batch(
 
 
 def parse_batch(batch: BatchBody, registry: Registry) -> list[JobRequest]:
-    """Each job with the parameters of its kind. Raises RequestValidationError with all that is
-    wrong in all of them."""
+    """Parse each job by its kind. Raises RequestValidationError with the errors of all jobs."""
     requests: list[JobRequest] = []
     wrong: list[dict[str, Any]] = []  # pydantic's error details
     for number, item in enumerate(batch.jobs):
@@ -196,7 +194,7 @@ def parse_batch(batch: BatchBody, registry: Registry) -> list[JobRequest]:
 def parse_params(
     kind: str, given: JsonObject, registry: Registry, *, place: Sequence[str | int] = ("body",)
 ) -> BaseModel:
-    """The parameters of a kind, which stand at this place of the request. Raises NotFound and
+    """Parse the parameters of a kind; `place` is their path in the request. Raises NotFound and
     RequestValidationError."""
     if kind not in registry:
         raise unknown_kind(kind, registry)

@@ -1,11 +1,11 @@
-"""Videos of articles, by the routes that older clients know."""
+"""Videos of articles, by the original routes."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.api import celery_status, loose
+from app.api import celery_status, lenient_bodies
 from app.api.json_values import ShownText
 from app.api.links import Links
 from app.api.requests import VideoOrder
@@ -19,20 +19,20 @@ KIND = "video"
 
 MEDIA_TYPE = "video/mp4"
 
-VideoOrderParam = Annotated[VideoOrder, Depends(loose.body_of(VideoOrder))]
+VideoOrderParam = Annotated[VideoOrder, Depends(lenient_bodies.body_of(VideoOrder))]
 
 router = APIRouter(tags=["original routes"])
 
 
-class Ordered(BaseModel):
-    """A video is being made."""
+class VideoAccepted(BaseModel):
+    """An accepted video job."""
 
     job_id: str
     status: str
 
 
 class VideoProgress(BaseModel):
-    """How far a video is; `video_url` is where it is, once it is there."""
+    """The progress of a video; `video_url` is its address, once it exists."""
 
     job_id: str
     video_id: str
@@ -43,22 +43,22 @@ class VideoProgress(BaseModel):
     error: ShownText | None
 
 
-@router.post("/api/videos/generate", openapi_extra=loose.request_body(VideoOrder))
-def generate_video(body: VideoOrderParam, services: ServicesParam) -> Ordered:
-    """Make a video of a PubMed article."""
+@router.post("/api/videos/generate", openapi_extra=lenient_bodies.request_body(VideoOrder))
+def generate_video(body: VideoOrderParam, services: ServicesParam) -> VideoAccepted:
+    """Generate a video of a PubMed article."""
     given = body.model_dump(mode="json", exclude_none=True)
     params = parse_params(KIND, given, services.platform.registry)
     asked = JobRequest(pipeline=KIND, params=params.model_dump(mode="json"))
     job = accept(services, asked)
-    return Ordered(job_id=job.id, status=celery_status.state_of_job(job))
+    return VideoAccepted(job_id=job.id, status=celery_status.state_of_job(job))
 
 
 @router.get("/api/videos/{job_id:uuid}")
 def video_status(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> VideoProgress:
-    """How far a video is."""
+    """Get the progress of a video."""
     job = services.jobs.get(id_of(job_id))
     if job.pipeline != KIND:
-        raise NotFound(f"job {job.id} makes no video")
+        raise NotFound(f"job {job.id} is not a video job")
     told = celery_status.of_job(job)
     return VideoProgress(
         job_id=job.id,
@@ -72,7 +72,7 @@ def video_status(job_id: JobIdParam, services: ServicesParam, links: LinksParam)
 
 
 def _video_url(job: Job, links: Links) -> str | None:
-    """None as long as the job has not succeeded: a video of an attempt that failed is no answer."""
+    """None until the job has succeeded: a failed attempt may have left an incomplete video."""
     if job.result is None:
         return None
     names = (found.name for found in job.artifacts if found.media_type == MEDIA_TYPE)

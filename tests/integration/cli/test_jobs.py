@@ -99,7 +99,7 @@ def test_cancel_and_retry(celeriac: CommandLine, server: Server) -> None:
     again = celeriac.run("jobs", "cancel", ids[0])
     assert (again.returncode, again.stderr) == (
         1,
-        f"celeriac: The state has moved on: the job {ids[0]} is cancelled already\n",
+        f"celeriac: The current state does not allow this: the job {ids[0]} is cancelled already\n",
     )
     assert "queued" in celeriac.output("jobs", "retry", ids[0])
 

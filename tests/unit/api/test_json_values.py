@@ -32,7 +32,7 @@ def test_what_json_can_hold_is_fit(value: Json) -> None:
         pytest.param(
             {"a": "\ud83d"},
             ("a",),
-            "must be valid Unicode, not half of a surrogate pair",
+            "must be valid Unicode, without unpaired surrogates",
             id="half of a surrogate pair",
         ),
         pytest.param([float("nan")], (0,), "must be a finite number", id="not a number"),

@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.middleware import lifecycle
+from app.api.middleware import request_lifecycle
 
 PART = {"type": "http.request", "body": b"x" * 10, "more_body": True}
 LAST = {"type": "http.request", "body": b"x", "more_body": False}
@@ -43,7 +43,7 @@ def ask(
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers)}
-    asyncio.run(lifecycle.Drain(app)(scope, receive, send))  # type: ignore[arg-type]  # an ASGI app
+    asyncio.run(request_lifecycle.Drain(app)(scope, receive, send))  # type: ignore[arg-type]  # an ASGI app
     return sent, len(waiting)
 
 
@@ -73,7 +73,7 @@ def test_the_answer_is_not_held_back_until_then() -> None:
         order.append(str(message.get("body", "start")))
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": SENDING}
-    asyncio.run(lifecycle.Drain(refuse)(scope, receive, send))
+    asyncio.run(request_lifecycle.Drain(refuse)(scope, receive, send))
     assert order == ["start", "b'no'", "read", "b''"]
 
 
@@ -98,12 +98,12 @@ def test_a_client_that_sends_nothing_is_not_waited_for(
 
 
 def test_a_client_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "DRAIN_LIMIT_BYTES", 25)
+    monkeypatch.setattr(request_lifecycle, "DRAIN_LIMIT_BYTES", 25)
     _, left = ask(refuse, [PART] * 100)
     assert left == 97
 
 
 def test_a_client_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "DRAIN_LIMIT_S", 0.01)
+    monkeypatch.setattr(request_lifecycle, "DRAIN_LIMIT_S", 0.01)
     sent, _ = ask(refuse, [PART])
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}

@@ -1,7 +1,7 @@
-"""What clients of the original routes send, however they send it: JSON, a form, or the query.
+"""Requests to the original routes, whose parameters come as JSON, as a form, or in the query.
 
-Those clients were written by hand: `requests` with `json=` or `data=`, `curl -d` and `curl -F`, the
-form of a web page. A value that is empty or null counts as left out, as a form leaves fields out.
+Their clients are written by hand: `requests` with `json=` or `data=`, `curl -d` and `curl -F`, web
+pages. Empty and null values count as missing, because forms send empty fields.
 """
 
 import json
@@ -25,7 +25,7 @@ _NO_BODY = b"{}"
 
 
 def body_of(model: type[Model]) -> Callable[[Request], Coroutine[Any, Any, Model]]:
-    """A dependency that reads the model from a request. Its body wins over its query."""
+    """A dependency that reads the model from a request. The body takes precedence."""
 
     async def read(request: Request) -> Model:
         given = {**_named(request.query_params.multi_items(), model), **await _body(request, model)}
@@ -35,7 +35,7 @@ def body_of(model: type[Model]) -> Callable[[Request], Coroutine[Any, Any, Model
 
 
 def request_body(model: type[BaseModel]) -> dict[str, Json]:
-    """OpenAPI of such a request: a body that is read by hand has no other description."""
+    """OpenAPI of such a request, whose body FastAPI does not parse."""
     schema = {"schema": model.model_json_schema()}
     kinds = ("application/json", URL_ENCODED, MULTIPART)
     return {"requestBody": {"required": True, "content": dict.fromkeys(kinds, schema)}}
@@ -52,8 +52,8 @@ async def _body(request: Request, model: type[BaseModel]) -> dict[str, Json]:
 
 
 def _is_json(kind: str, body: bytes) -> bool:
-    """`curl -d '{...}'` says that its JSON is a form. Any other kind is not read, so that a page of
-    another site cannot send one that browsers take for harmless."""
+    """`curl -d '{...}'` labels JSON as a form. Other content types are not read, so that a page of
+    another site cannot send JSON without a CORS preflight."""
     if kind == URL_ENCODED:
         return body.lstrip().startswith(b"{")
     return kind in ("", "application/json")
@@ -63,7 +63,7 @@ def _parsed_json(body: bytes) -> dict[str, Json]:
     try:
         found = json.loads(body)
     except RecursionError as error:
-        raise HTTPException(HTTPStatus.BAD_REQUEST) from error  # told as FastAPI's own
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from error  # reported like FastAPI's own
     except ValueError as error:
         wrong = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": str(error)}}
         raise RequestValidationError([wrong]) from error
@@ -78,7 +78,7 @@ async def _form(request: Request) -> list[tuple[str, str]]:
 
 
 def _named(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> dict[str, Json]:
-    """Texts by their name: all that are not empty for a field that takes several, else the last."""
+    """Values by name: all non-empty ones for a field that takes several, else the last one."""
     return {
         name: [value for key, value in pairs if key == name and value]
         if _takes_several(model, name)

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import problem
-from app.api.middleware.lifecycle import BodyLimit, BodyRule, RequestContext
+from app.api.middleware.request_lifecycle import BodyLimit, BodyRule, RequestContext
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,9 +72,9 @@ def test_a_crash_is_a_problem_that_tells_nothing(caplog: pytest.LogCaptureFixtur
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json() == {
         "type": "urn:celeriac:problem:internal",
-        "title": "Something failed on our side",
+        "title": "Internal error",
         "status": 500,
-        "detail": "The log of the server tells more, under this request id.",
+        "detail": "The server log has details under this request id.",
         "request_id": "r1",
     }
     assert [record.message for record in caplog.records] == ["request failed"]

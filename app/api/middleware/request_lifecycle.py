@@ -1,7 +1,6 @@
-"""What surrounds a request from its first byte to the end of its connection.
+"""A request from its first byte to the end of its connection: id, metrics, body limit, errors.
 
-Its id, its metrics, the limit of its body, and the last word on errors. Plain ASGI, so that
-streamed bodies pass in both directions as they come.
+Plain ASGI, so that bodies stream in both directions.
 """
 
 import asyncio
@@ -25,13 +24,13 @@ DRAIN_LIMIT_BYTES = 64 * 1024 * 1024
 DRAIN_LIMIT_S = 2.0
 
 UNMATCHED = "(none)"
-"""The route of a request that no route answers: paths are the caller's and would have no bound."""
+"""The route label of unmatched requests: callers choose paths, so their number is unbounded."""
 
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestContext:
-    """Gives each request an id (the caller's own, when it is sane) and each crash an answer."""
+    """Assigns a request id (the caller's own if it is valid), and answers unhandled exceptions."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -59,22 +58,22 @@ class RequestContext:
         except Exception as error:  # the supervisor of all requests
             problem.log_failure(scope, error)
             if has_started:
-                raise  # the server cuts the connection, so that half an answer is not taken whole
+                raise  # the server closes the connection: the client must see that this is not all
             answer = problem.response(problem.internal(), request_id=own_id)
             await answer(scope, receive, send_with_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyRule:
-    """How large the body may be of a request whose path ends so."""
+    """The body limit of requests whose path ends with `path_end`."""
 
     path_end: str
     limit_bytes: int
 
 
 class BodyLimit:
-    """Refuses bodies over the limit of their path: at once when the length is declared, else as
-    soon as the limit is passed."""
+    """Refuses bodies over the limit of their path: at once if the length is declared, else as soon
+    as the limit is exceeded."""
 
     def __init__(self, app: ASGIApp, *, default_bytes: int, rules: Sequence[BodyRule]) -> None:
         self._app = app
@@ -116,10 +115,10 @@ def _too_large(limit_bytes: int) -> str:
 
 
 class Drain:
-    """Reads what is left of a request's body before its response ends.
+    """Reads the rest of a request's body before its response ends.
 
-    A server that closes a connection with unread bytes in it resets it, and the client loses the
-    answer that it was just sent. The rest of the body is read and thrown away, up to a limit.
+    If a server closes a connection with unread bytes, the connection is reset, and the client loses
+    the response. The rest of the body is therefore read and discarded, up to a limit.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -145,12 +144,12 @@ class Drain:
 
 def _has_body(headers: Headers) -> bool:
     if headers.get("expect"):
-        return False  # the client waits for a word from us before it sends anything
+        return False  # the client waits for `100 Continue` before it sends the body
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 class _Body:
-    """A request's body on its way in."""
+    """A request body as it is received."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -188,12 +187,12 @@ class Leaving:
             await self._app(scope, receive, send)
             return
 
-        async def send_farewell(message: Message) -> None:
+        async def send_with_close(message: Message) -> None:
             if message["type"] == "http.response.start" and self._mark.exists():
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
-        await self._app(scope, receive, send_farewell)
+        await self._app(scope, receive, send_with_close)
 
 
 class Measured:
@@ -225,8 +224,8 @@ class Measured:
 
 
 def route_template(scope: Scope) -> str:
-    """The path of the route that answers, with names for what differs from request to request. The
-    routes under our prefix do not know of it themselves."""
+    """The path template of the matched route. Versioned routes are registered without the prefix,
+    so it is added here."""
     template = getattr(scope.get("route"), "path_format", None)
     if template is None:
         return UNMATCHED

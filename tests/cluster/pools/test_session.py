@@ -104,7 +104,7 @@ def drain(site: Site, session: Session) -> None:
     session.show("get", "pods", "--selector=celeriac.dev/draining")
     session.close(
         "A drain",
-        "The burst is over. Replicas that are not needed any more take no new messages, finish "
+        "The burst is over. Replicas that are no longer needed take no new messages, finish "
         "their tasks and go: no task is interrupted.",
     )
     session.wait("orders", "Idle", within_s=90)
@@ -136,8 +136,8 @@ def wrong_password(site: Site, session: Session) -> None:
     assert "WRONGPASS" in told
     session.close(
         "A wrong password",
-        "Redis is back, and meanwhile somebody has written a wrong password into the "
-        "Secret. That is not an outage: the message has the server's own reason.",
+        "Redis is back, and the Secret now holds a wrong password. That is not an outage: the "
+        "message has the server's own reason.",
     )
     site.kubectl.apply(manifests.build_secret("broker", site.broker.host_url))
     session.wait("mail", "AtMinimum")
@@ -185,8 +185,8 @@ def refused(site: Site, session: Session) -> None:
         session.show("describe", "wp/orders")
         session.close(
             "A refused scale",
-            "An admission policy allows two replicas, the queues need four. The pool "
-            "has the API server's own words, and the size is tried again ever more seldom.",
+            "An admission policy allows two replicas, the queues need four. The pool shows the "
+            "message of the API server, and retries with growing delays.",
         )
     session.kubectl.wait("wp/orders", "AbleToScale", within_s=90)
 
@@ -202,8 +202,7 @@ def ending(site: Site, session: Session) -> None:
     )
     session.close(
         "What is left of it",
-        "Everything is done. The Events of both pools tell the hour in the order in which"
-        " it happened.",
+        "All work is done. The Events of both pools list what happened, in order.",
     )
     session.record("kubectl logs deployment/celeriac-operator", site.operator.log)
     session.close(

@@ -2,14 +2,15 @@
 
 import hmac
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from app.access import tokens
 from app.access.keys import ApiKey
-from app.access.principal import BOOTSTRAP, Principal
+from app.access.principal import Principal
 from app.errors import NotAuthenticated
 
 CACHE_S = 2.0
@@ -44,13 +45,13 @@ class Authenticator:
         self,
         store: KeyReader,
         *,
-        admin_key: str | None = None,
+        given: Mapping[str, Principal] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`admin_key` is a key of scope `admin` that is not in the store: the first one, with which
-        the others are created."""
+        """`given` are keys that are not in the store, with the principal of each: the first ones,
+        with which the others are created."""
         self._store = store
-        self._admin_key = admin_key
+        self._given = dict(given)
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._noted: dict[str, datetime] = {}
@@ -63,8 +64,9 @@ class Authenticator:
             NotAuthenticated: the key is known not to be valid.
         """
         now = self._clock()
-        if self._is_admin(text):
-            return BOOTSTRAP
+        holder = self._holder(text)
+        if holder is not None:
+            return holder
         token = _parsed(text)
         found = self._cache.get(token.key_id)
         if found is None or now - found.read_at >= timedelta(seconds=CACHE_S):
@@ -78,8 +80,9 @@ class Authenticator:
             NotAuthenticated: it is not a key, or one that is unknown, wrong, expired or revoked.
             StorageUnavailable: the store does not answer.
         """
-        if self._is_admin(text):
-            return BOOTSTRAP
+        holder = self._holder(text)
+        if holder is not None:
+            return holder
         token = _parsed(text)
         now = self._clock()
         key = self._store.find(token.key_id)
@@ -95,9 +98,12 @@ class Authenticator:
         """Read this key anew when it is presented next."""
         self._cache.pop(key_id, None)
 
-    def _is_admin(self, text: str) -> bool:
-        given = self._admin_key
-        return given is not None and hmac.compare_digest(text.encode(), given.encode())
+    def _holder(self, text: str) -> Principal | None:
+        given = text.encode()
+        for key, principal in self._given.items():
+            if hmac.compare_digest(given, key.encode()):
+                return principal
+        return None
 
     def _note_use(self, key_id: str, now: datetime) -> None:
         last = self._noted.get(key_id)

@@ -45,5 +45,6 @@ class Principal:
 ANONYMOUS = Principal(owner="", scope=AccessScope.ADMIN)
 """A request that needs no key: from this machine, or to an API that something else guards."""
 
-BOOTSTRAP = Principal(owner="admin", scope=AccessScope.ADMIN, key_id="bootstrap")
-"""The holder of the key in CELERIAC_ADMIN_KEY."""
+ADMIN = Principal(owner="admin", scope=AccessScope.ADMIN, key_id="CELERIAC_ADMIN_KEY")
+METRICS = Principal(owner="metrics", scope=AccessScope.READ, key_id="CELERIAC_METRICS_KEY")
+"""The holders of the keys in the settings of these names."""

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from app.access.authenticator import Authenticator
 from app.access.keys import KeyStore
+from app.access.principal import ADMIN, METRICS, Principal
 from app.api import openapi, problem
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics, JobCounts
@@ -44,7 +45,7 @@ from app.broker.keys import Keys
 from app.broker.queues.depth import DepthReader
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
-from app.settings import MEBIBYTE
+from app.settings import MEBIBYTE, ApiSettings
 
 BODY_LIMIT_BYTES = MEBIBYTE
 """Far more than a job's parameters need. Files go to `/uploads`."""
@@ -94,7 +95,7 @@ def create_app(platform: Platform) -> FastAPI:
         Authorization,
         rules=authorization.build_rules(platform.registry.public),
         is_open=api.is_insecure,
-        requires_key=api.requires_key,
+        guards_loopback=api.guards_loopback,
     )
     app.add_middleware(KnownHosts, is_open=api.is_insecure, hosts=api.hosts)
     app.add_middleware(Drain)
@@ -131,7 +132,6 @@ def _operation_id(route: APIRoute) -> str:
 async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
     target = address.address_of(platform.settings.broker)
     keys = KeyStore(platform.database)
-    admin_key = platform.settings.api.admin_key
     reader, broker = redis_clients.open_reader(target), Connection(target)
     try:
         yield Services(
@@ -143,11 +143,14 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             broker=broker,
             depth=DepthReader(broker, Keys(db=target.db)),
             keys=keys,
-            authenticator=Authenticator(
-                keys, admin_key=None if admin_key is None else admin_key.get_secret_value()
-            ),
+            authenticator=Authenticator(keys, given=_given_keys(platform.settings.api)),
         )
     finally:
         await reader.aclose()
         await broker.close()
         platform.close()
+
+
+def _given_keys(settings: ApiSettings) -> dict[str, Principal]:
+    given = {ADMIN: settings.admin_key, METRICS: settings.metrics_key}
+    return {key.get_secret_value(): one for one, key in given.items() if key is not None}

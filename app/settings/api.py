@@ -32,9 +32,9 @@ class ApiSettings(Group):
         description="Names, separated by commas, that the API is asked by besides those of the "
         "loopback: behind a proxy on this machine, say.",
     )
-    requires_key: bool = Field(
+    guards_loopback: bool = Field(
         default=False,
-        validation_alias="CELERIAC_REQUIRE_KEY",
+        validation_alias="CELERIAC_GUARD_LOOPBACK",
         description="Demand an API key of requests from this machine too.",
     )
     admin_key: SecretStr | None = Field(
@@ -42,6 +42,13 @@ class ApiSettings(Group):
         validation_alias="CELERIAC_ADMIN_KEY",
         min_length=32,
         description="An API key of scope `admin`, with which the first keys are created. At least "
+        "32 random characters.",
+    )
+    metrics_key: SecretStr | None = Field(
+        None,
+        validation_alias="CELERIAC_METRICS_KEY",
+        min_length=32,
+        description="An API key of scope `read`, with which Prometheus scrapes the API. At least "
         "32 random characters.",
     )
     leaving_file: Path | None = Field(

@@ -94,6 +94,11 @@ CASES: dict[str, tuple[Values, str]] = {
         {"api": {"ingress": {"enabled": True}}},
         "api.ingress.enabled needs at least one host name in api.ingress.hosts",
     ),
+    "an ingress without a certificate": (
+        {"api": {"ingress": {"enabled": True, "hosts": ["jobs.example.com"]}}},
+        "api.ingress.enabled without a certificate would send API keys in the clear: name one in "
+        "api.ingress.tlsSecretName, or set api.ingress.allowHTTP",
+    ),
     "pools of no application": (
         {**_EXTERNAL_BROKER, "pipelines": {"enabled": False}, "workers": {"pools": {"a": {}}}},
         "pipelines.enabled is false, so name your Celery application in celery.app",

@@ -20,7 +20,7 @@ def of_the_test(rendered: Rendered) -> list[Manifest]:
 
 def variables(rendered: Rendered) -> dict[str, str]:
     container = rendered.get("Pod", "celeriac-test")["spec"]["containers"][0]
-    return {each["name"]: each["value"] for each in container["env"]}
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
 def test_everything_of_the_test_comes_and_goes_with_it() -> None:

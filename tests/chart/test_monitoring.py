@@ -24,6 +24,17 @@ def test_every_monitor_finds_a_port_of_that_name() -> None:
     assert [each["metadata"]["name"] for each in monitors if not _finds_port(found, each)] == []
 
 
+def test_prometheus_scrapes_the_api_with_a_key_that_may_only_read() -> None:
+    [api] = [each for each in rendered().of_kind("ServiceMonitor") if _is_of_api(each)]
+    [endpoint] = api["spec"]["endpoints"]
+    want = {"name": "celeriac-api", "key": "metrics-key"}
+    assert endpoint["authorization"]["credentials"] == want
+
+
+def _is_of_api(monitor: Manifest) -> bool:
+    return bool(monitor["metadata"]["name"] == "celeriac-api")
+
+
 def _finds_port(found: Rendered, monitor: Manifest) -> bool:
     spec = monitor["spec"]
     wanted = spec["selector"]["matchLabels"].items()

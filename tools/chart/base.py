@@ -15,6 +15,7 @@ NAMESPACE = "celeriac"
 _ARGUMENTS = (
     "--set=redis.existingSecret=celeriac-redis",
     "--set=postgresql.existingSecret=celeriac-postgresql",
+    "--set=api.existingSecret=celeriac-api",
     "--set=tests.enabled=false",
 )
 """Passwords are not for files: who applies the base makes these Secrets first. Hooks are Helm's."""

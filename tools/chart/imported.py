@@ -29,7 +29,7 @@ SET_BY_CHART = frozenset(
         "CELERIAC_PORT",
         "CELERIAC_URL",
         "CELERIAC_API_HOSTS",  # kubelet asks by the address of the pod
-        "CELERIAC_INSECURE",  # the template says so
+        *("CELERIAC_INSECURE", "CELERIAC_ADMIN_KEY", "CELERIAC_METRICS_KEY"),  # `api`
         "CELERIAC_LEAVING_FILE",
         "CELERIAC_LIVENESS_FILE",
         *("CELERIAC_SENTINEL_MASTER", "CELERIAC_SENTINEL_USERNAME"),

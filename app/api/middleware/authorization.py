@@ -148,12 +148,12 @@ def _route_names(app: FastAPI) -> Iterable[str]:
 class Authorization:
     """Authenticates each request, and refuses it if its principal lacks the scope."""
 
-    def __init__(self, app: ASGIApp, *, rules: AccessRules, is_open: bool, requires_key: bool):
-        """`is_open`: no request needs a key. `requires_key`: requests from this machine do."""
+    def __init__(self, app: ASGIApp, *, rules: AccessRules, is_open: bool, guards_loopback: bool):
+        """`is_open`: no request needs a key. `guards_loopback`: requests from this machine do."""
         self._app = app
         self._rules = rules
         self._is_open = is_open
-        self._requires_key = requires_key
+        self._guards_loopback = guards_loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -186,7 +186,7 @@ class Authorization:
             return True
         headers = Headers(scope=scope)
         is_proxied = any(name in headers for name in _PROXY_HEADERS)
-        return not self._requires_key and not is_proxied and access.arrives_locally(scope)
+        return not self._guards_loopback and not is_proxied and access.arrives_locally(scope)
 
 
 def _check(principal: Principal | None, needed: AccessScope | None) -> None:

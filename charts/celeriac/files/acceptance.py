@@ -1,9 +1,9 @@
 """What `helm test` runs: real jobs through the Service, while the pools go up and back.
 
 Its pod is the web site that the media job fetches from. It needs nothing but the standard library
-and the `celeriac` command. The environment holds CELERIAC_URL (of the API), SITE_URL (of this pod),
-EXPORTER_URL (empty where there is none), POOLS (names of WorkerPools, separated by commas; none are
-watched when empty) and FLOORS (their minReplicas, likewise).
+and the `celeriac` command. The environment holds CELERIAC_URL (of the API), CELERIAC_API_KEY,
+SITE_URL (of this pod), EXPORTER_URL (empty where there is none), POOLS (names of WorkerPools,
+separated by commas; none are watched when empty) and FLOORS (their minReplicas, likewise).
 """
 
 import functools
@@ -126,7 +126,9 @@ def has_metrics() -> bool:
 def metrics(url: str) -> dict[str, float]:
     """What a server tells Prometheus, by name and labels; nothing where it does not answer."""
     try:
-        with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        headers = {"Authorization": f"Bearer {os.environ['CELERIAC_API_KEY']}"}
+        request = urllib.request.Request(f"{url}/metrics", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
     except OSError as error:
         say(f"{url}/metrics: {error}")

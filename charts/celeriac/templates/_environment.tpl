@@ -15,6 +15,11 @@
 {{- if or .Values.pipelines.enabled (include "celeriac.userPools" . | fromYaml) .Values.celery.beat .Values.exporter.enabled .Values.flower.enabled }}true{{ end -}}
 {{- end -}}
 
+{{/* The Secret with the API's first keys. */}}
+{{- define "celeriac.apiSecretName" -}}
+{{- .Values.api.existingSecret | default (printf "%s-api" (include "celeriac.fullname" .)) -}}
+{{- end -}}
+
 {{- define "celeriac.databaseSecretName" -}}
 {{- if .Values.postgresql.enabled -}}
 {{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "celeriac.fullname" .)) -}}

@@ -1,5 +1,6 @@
 """The images of a release, and a namespace for one that enforces the restricted standard."""
 
+import base64
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,8 +35,15 @@ class Release:
         """The API's Service, as this process reaches it."""
         return f"http://{self.kubectl.get('service/celeriac-api')['spec']['clusterIP']}:8000"
 
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=90)
+    def client(self, key: str | None = None) -> httpx2.Client:
+        """A client with this API key; by default with the first one."""
+        headers = {"Authorization": f"Bearer {key or self.api_key('admin-key')}"}
+        return httpx2.Client(base_url=self.url, timeout=90, headers=headers)
+
+    def api_key(self, name: str) -> str:
+        """A key that the chart made."""
+        found: str = self.kubectl.get("secret/celeriac-api")["data"][name]
+        return base64.b64decode(found).decode()
 
     def metrics(self, target: str) -> str:
         """What Prometheus would read from `services/NAME:PORT`, through the API server."""

@@ -65,7 +65,7 @@ class Load:
 
 
 @contextmanager
-def steady(url: str, *, site_url: str) -> Iterator[Load]:
+def steady(url: str, *, key: str, site_url: str) -> Iterator[Load]:
     """Jobs from two clients until the block ends, yielding what became of the requests.
 
     One client keeps its connection, the other one makes a new one for each request. Most jobs are
@@ -73,7 +73,10 @@ def steady(url: str, *, site_url: str) -> Iterator[Load]:
     """
     load, ended = Load(), threading.Event()
     limits = (httpx2.Limits(), httpx2.Limits(max_keepalive_connections=0))
-    clients = [httpx2.Client(base_url=url, timeout=60, limits=each) for each in limits]
+    headers = {"Authorization": f"Bearer {key}"}
+    clients = [
+        httpx2.Client(base_url=url, timeout=60, limits=each, headers=headers) for each in limits
+    ]
 
     def send(number: int, http: httpx2.Client) -> None:
         for turn in itertools.count():

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests import waiting
@@ -124,7 +125,6 @@ def test_an_image_brings_what_pipelines_call(release: Release) -> None:
 @pytest.mark.parametrize(
     ("target", "want"),
     [
-        ("services/celeriac-api:http", 'celeriac_http_requests_total{method="GET",route="/readyz"'),
         ("services/celeriac-exporter:metrics", 'celery_queue_messages{queue="documents"'),
         ("services/celeriac-exporter:metrics", "celery_broker_up 1.0"),
         ("pods/{operator}:8081", 'celeriac_pool_replicas{namespace="{namespace}",pool="celeriac-'),
@@ -137,6 +137,16 @@ def test_prometheus_would_read_the_metrics(release: Release, target: str, want: 
     assert want.replace("{namespace}", release.kubectl.namespace) in read
 
 
+def test_the_api_demands_a_key_and_prometheus_has_one_to_read_with(release: Release) -> None:
+    want = 'celeriac_http_requests_total{method="GET",route="/readyz"'
+    with release.client(release.api_key("metrics-key")) as http:
+        assert want in http.get("/metrics").text
+        assert http.post("/api/v1/jobs/media", json={}).status_code == 403
+    with httpx2.Client(base_url=release.url, timeout=30) as stranger:
+        assert stranger.get("/api/v1/jobs").status_code == 401
+        assert stranger.get("/readyz").status_code == 200
+
+
 def test_helm_test_runs_real_jobs_while_pools_go_up_and_back(release: Release) -> None:
     said = release.helm.test()
     assert "The platform works." in said
@@ -145,7 +155,7 @@ def test_helm_test_runs_real_jobs_while_pools_go_up_and_back(release: Release) -
 def test_an_upgrade_loses_no_job_and_no_request(
     busy: Release, site_url: str, next_tag: str
 ) -> None:
-    with load.steady(busy.url, site_url=site_url) as sent:
+    with load.steady(busy.url, key=busy.api_key("admin-key"), site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
         image = busy.values["image"] | {"tag": next_tag}
         busy.helm.upgrade(busy.values | {"image": image})
@@ -157,7 +167,7 @@ def test_an_upgrade_loses_no_job_and_no_request(
 
 
 def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) -> None:
-    with load.steady(busy.url, site_url=site_url) as sent:
+    with load.steady(busy.url, key=busy.api_key("admin-key"), site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
         busy.helm.rollback()
         during = len(sent.jobs)
@@ -178,7 +188,7 @@ def test_a_rollback_loses_no_job_and_no_request(busy: Release, site_url: str) ->
 def test_all_accepted_jobs_finish_after_a_restart(
     busy: Release, site_url: str, selector: str
 ) -> None:
-    with load.steady(busy.url, site_url=site_url) as sent:
+    with load.steady(busy.url, key=busy.api_key("admin-key"), site_url=site_url) as sent:
         waiting.eventually(lambda: len(sent.jobs) > 4, why="jobs are submitted")
         before = waiting.eventually(lambda: ready(busy.kubectl, selector), why="all is well")
         for name in before.values():

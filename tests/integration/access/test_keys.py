@@ -19,7 +19,7 @@ ADMIN_KEY = "an-admin-key-of-this-test-0123456789"
 
 @pytest.fixture
 def server(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("CELERIAC_REQUIRE_KEY", "true")
+    monkeypatch.setenv("CELERIAC_GUARD_LOOPBACK", "true")
     monkeypatch.setenv("CELERIAC_ADMIN_KEY", ADMIN_KEY)
     with serving.serve(serving.platform_from_environment()) as found:
         yield found

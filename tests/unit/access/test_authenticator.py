@@ -7,7 +7,7 @@ import pytest
 from app.access import authenticator, tokens
 from app.access.authenticator import CACHE_S, USE_NOTED_EVERY_S, Authenticator
 from app.access.keys import ApiKey
-from app.access.principal import BOOTSTRAP, AccessScope
+from app.access.principal import ADMIN, AccessScope
 from app.access.tokens import Token
 from app.errors import NotAuthenticated
 
@@ -138,11 +138,11 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.cached(str(TOKEN)) is None
 
 
-def test_the_admin_key_is_taken_without_a_read() -> None:
+def test_a_key_of_the_settings_is_taken_without_a_read() -> None:
     keys = Keys()
-    found = Authenticator(keys, admin_key="a" * 40, clock=Clock())
-    assert found.authenticate("a" * 40) == BOOTSTRAP
-    assert found.cached("a" * 40) == BOOTSTRAP
+    found = Authenticator(keys, given={"a" * 40: ADMIN}, clock=Clock())
+    assert found.authenticate("a" * 40) == ADMIN
+    assert found.cached("a" * 40) == ADMIN
     with pytest.raises(NotAuthenticated):
         found.authenticate("a" * 39)
     assert keys.reads == []

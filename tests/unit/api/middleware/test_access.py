@@ -23,14 +23,14 @@ def status(
     host: str = "127.0.0.1:8000",
     is_open: bool = False,
     hosts: str = "",
-    requires_key: bool = False,
+    guards_loopback: bool = False,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """What a request is answered that has reached this address with this `Host`. None: the
     server listens on a socket of Unix."""
     rules = authorization.build_rules(Registry([]))
     guarded = Authorization(
-        PlainTextResponse("hello"), rules=rules, is_open=is_open, requires_key=requires_key
+        PlainTextResponse("hello"), rules=rules, is_open=is_open, guards_loopback=guards_loopback
     )
     api = KnownHosts(guarded, is_open=is_open, hosts=hosts.split())
 
@@ -97,7 +97,7 @@ def test_what_a_proxy_on_this_machine_forwards_needs_a_key(header: str) -> None:
 
 
 def test_this_machine_needs_a_key_too_where_that_is_wanted() -> None:
-    assert status(requires_key=True) == 401
+    assert status(guards_loopback=True) == 401
 
 
 def test_credentials_of_another_guard_are_not_taken_for_a_key() -> None:

@@ -1,6 +1,5 @@
 """What a loop tells of a pool, with defaults."""
 
-from dataclasses import replace
 from typing import Any
 
 from app.control.pool.status import PoolState, PoolStatus
@@ -33,4 +32,4 @@ _QUIET = PoolStatus(
 
 def build_pool_status(**changes: Any) -> PoolStatus:  # fields of several types
     """Two replicas, one of them ready, and seven messages."""
-    return replace(_QUIET, **changes)
+    return _QUIET.model_copy(update=changes)

@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from app.broker.connections.connection import Connection
 from app.control.pool.worker_pool import PoolKey
 from app.control.report import metrics as pool_metrics
-from app.control.report import pool_snapshot as board
+from app.control.report import pool_snapshot
 from app.errors import CeleriacError
 from app.jobs.model.job import Job
 from app.jobs.platform import Platform
@@ -103,8 +103,8 @@ async def of_local_pools(broker: Connection) -> Iterable[Metric]:
     its own."""
     try:
         async with broker.asking() as client:
-            published = await client.get(board.KEY)
-        pools = board.parse_text(published).pools if published is not None else {}
+            published = await client.get(pool_snapshot.KEY)
+        pools = pool_snapshot.parse_snapshot(published).pools if published is not None else {}
     except CeleriacError:
         return ()
     statuses = [

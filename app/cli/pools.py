@@ -251,30 +251,9 @@ def _get_local(root: typer.Context, name: str, *, folder: Path) -> Pool:
 
 def local_view(name: str, status: "PoolStatus") -> Pool:
     """A pool as the API would send it."""
-    return {
-        "name": name,
-        "state": status.state,
-        "mode": status.mode,
-        "replicas": status.replicas,
-        "ready_replicas": status.ready_replicas,
-        "desired_replicas": status.desired_replicas,
-        "draining_replicas": status.draining_replicas,
-        "backlog": status.backlog,
-        "active_tasks": status.active_tasks,
-        "arrival_rate": status.arrival_rate,
-        "mean_runtime_seconds": status.mean_runtime_s,
-        "queue_wait_seconds": status.queue_wait_s,
-        "explanation": list(status.explanation),
-        "conditions": [
-            {
-                "type": condition.type,
-                "status": condition.status,
-                "reason": condition.reason,
-                "message": condition.message,
-            }
-            for condition in status.conditions
-        ],
-    }
+    from app.control.report.pool_snapshot import PoolView  # brings pydantic
+
+    return PoolView.of(name, status).model_dump(mode="json")
 
 
 def _local_row(pool: Pool) -> tuple[object, ...]:

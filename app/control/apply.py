@@ -4,59 +4,57 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.observe import consumers
+from app.control.observe import consumption, drain_state, worker_heartbeats
 from app.control.observe import consumption as consuming
-from app.control.observe import drain_progress as noting
-from app.control.observe import worker_heartbeats as hearings
 from app.control.observe.consumption import NOTHING_KNOWN, Consumption
-from app.control.observe.drain_progress import NO_NOTE, Note, Notes
-from app.control.observe.worker_heartbeats import Hearing
+from app.control.observe.drain_state import NO_DRAIN, DrainState, DrainStates
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.pool.problems import PoolProblem
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import (
-    Cancelled,
+    CancelledConsumers,
     DrainMark,
     Instance,
     InstanceName,
     Replicas,
+    ScaleTarget,
     Scaling,
-    Target,
     Workers,
 )
 from app.queues import QueueName
-from app.scaling.drain import Plan
+from app.scaling.drain_plan import ScalePlan
 
 
-class Carrying:
+class PlanExecutor:
     """One plan of one pool. Its public fields say what was done, also when a step has failed."""
 
     def __init__(
         self,
         pool: WorkerPool,
-        target: Target,
-        hearing: Hearing,
+        target: ScaleTarget,
+        heartbeats: WorkerHeartbeats,
         *,
-        notes: Notes,
+        drain_states: DrainStates,
         consumption: Consumption = NOTHING_KNOWN,
         replicas: Replicas,
         workers: Workers | None,
         clock: Callable[[], float],
     ) -> None:
-        self.notes: dict[InstanceName, Note] = dict(notes)
+        self.drain_states: dict[InstanceName, DrainState] = dict(drain_states)
         self.consumption = consumption
         self.scaling: Scaling | None = None
         self._pool = pool
         self._target = target
-        self._hearing = hearing
+        self._heartbeats = heartbeats
         self._replicas = replicas
         self._workers = workers
         self._clock = clock
         self._queues = tuple(QueueName(name) for name in pool.spec.queues)
         self._instances = {one.name: one for one in target.instances}
 
-    async def run(
+    async def apply(
         self,
-        plan: Plan,
+        plan: ScalePlan,
         *,
         restore: Mapping[NodeName, frozenset[ConsumedQueue]] | None = None,
     ) -> None:
@@ -81,7 +79,7 @@ class Carrying:
         if problem is not None:
             raise problem
 
-    async def _scale(self, plan: Plan) -> None:
+    async def _scale(self, plan: ScalePlan) -> None:
         was = self._target.replicas
         if plan.replicas == was:
             return
@@ -93,13 +91,13 @@ class Carrying:
             self.scaling = Scaling(was=was, now=size)
         now_s = self._clock()
         for name in victims:
-            self.notes[name] = replace(self._note(name), given_up_at_s=now_s)
+            self.drain_states[name] = replace(self._drain_state(name), removed_at_s=now_s)
 
     async def _wake(self, names: Collection[InstanceName]) -> None:
         """Let them consume again. The mark stays until all of their workers have confirmed."""
         nodes = self._nodes(names)
         for name in names:
-            self.notes[name] = noting.with_resume(self._note(name))
+            self.drain_states[name] = drain_state.with_resume(self._drain_state(name))
         cancelled = {
             node: self._cancelled(name).get(node) for name, found in nodes.items() for node in found
         }
@@ -112,15 +110,18 @@ class Carrying:
         if woken:
             await self._replicas.mark(self._pool, dict.fromkeys(woken))
             for name in woken:
-                self.notes.pop(name, None)
+                self.drain_states.pop(name, None)
 
-    async def _restore(self, cancelled: Mapping[NodeName, Cancelled | None]) -> frozenset[NodeName]:
+    async def _restore(
+        self, cancelled: Mapping[NodeName, CancelledConsumers | None]
+    ) -> frozenset[NodeName]:
         """Add exactly the consumers that were cancelled; returns the nodes that have them."""
         if not cancelled or self._workers is None:
             return frozenset()
         seen = await self._workers.consumers(cancelled)
         missing = {
-            node: consumers.to_restore(cancelled[node], found) for node, found in seen.items()
+            node: consumption.queues_to_restore(cancelled[node], found)
+            for node, found in seen.items()
         }
         complete = frozenset(node for node, queues in missing.items() if not queues)
         return complete | await self._workers.resume_consuming(
@@ -139,14 +140,14 @@ class Carrying:
         if not told or self._workers is None:
             return
         confirmed = await self._workers.resume_consuming(told)
-        self.consumption = consuming.with_woken(
+        self.consumption = consuming.with_restored(
             self.consumption, told, confirmed, now_s=self._clock()
         )
 
     def _never_stopped(self, name: InstanceName) -> bool:
         """Whether it came up after we began to listen and was not heard: nobody has stopped it."""
-        instance, since_s = self._instances[name], self._hearing.since_s
-        if self._note(name).stop_tried_at_s is not None:
+        instance, since_s = self._instances[name], self._heartbeats.since_s
+        if self._drain_state(name).stop_tried_at_s is not None:
             return False
         if not instance.is_started:
             return True
@@ -169,7 +170,9 @@ class Carrying:
             **consuming.last_seen(self.consumption, spoken_to),
             **await self._workers.consumers(spoken_to),
         }
-        wanted = {node: consumers.to_cancel(found, self._queues) for node, found in seen.items()}
+        wanted = {
+            node: consumption.queues_to_cancel(found, self._queues) for node, found in seen.items()
+        }
         await self._mark_cancelled(nodes, seen, wanted)
         confirmed = frozenset(node for node, queues in wanted.items() if not queues)
         confirmed |= await self._workers.stop_consuming(
@@ -178,8 +181,8 @@ class Carrying:
         stopped_at_s = self._clock()
         for name in names:
             has_stopped = bool(nodes[name]) and confirmed.issuperset(nodes[name])
-            self.notes[name] = noting.with_stop(
-                self._note(name),
+            self.drain_states[name] = drain_state.with_stop(
+                self._drain_state(name),
                 tried_at_s=tried_at_s,
                 stopped_at_s=stopped_at_s if has_stopped else None,
             )
@@ -199,13 +202,13 @@ class Carrying:
             cancelled = before
             for node in found:
                 if node in seen and wanted[node]:
-                    cancelled = consumers.with_cancelled(
+                    cancelled = consumption.with_cancelled(
                         cancelled, seen[node], wanted[node], now_s=now_s
                     )
             if mark is None or cancelled != before:
                 since_s = mark.since_s if mark is not None else now_s
                 marks[name] = DrainMark(since_s=since_s, cancelled=cancelled)
-                self.notes[name] = replace(self._note(name), cancelled=cancelled)
+                self.drain_states[name] = replace(self._drain_state(name), cancelled=cancelled)
         if marks:
             await self._replicas.mark(self._pool, marks)
 
@@ -217,8 +220,12 @@ class Carrying:
         tried_at_s = self._clock()
         answers = await self._workers.ask(spoken_to)
         for name in names:
-            self.notes[name] = noting.with_answers(
-                self._note(name), nodes[name], answers, queues=self._queues, tried_at_s=tried_at_s
+            self.drain_states[name] = drain_state.with_answers(
+                self._drain_state(name),
+                nodes[name],
+                answers,
+                queues=self._queues,
+                tried_at_s=tried_at_s,
             )
 
     def _nodes(self, names: Collection[InstanceName]) -> Mapping[InstanceName, set[NodeName]]:
@@ -226,19 +233,19 @@ class Carrying:
         return {name: self._nodes_of(self._instances[name], now_s=now_s) for name in names}
 
     def _nodes_of(self, instance: Instance, *, now_s: float) -> set[NodeName]:
-        heard = hearings.current(self._hearing.of(instance), now_s=now_s)
+        heard = worker_heartbeats.current_heartbeats(self._heartbeats.of(instance), now_s=now_s)
         return {one.node for one in heard}
 
-    def _cancelled(self, name: InstanceName) -> Mapping[NodeName, Cancelled]:
+    def _cancelled(self, name: InstanceName) -> Mapping[NodeName, CancelledConsumers]:
         """What its mark says. Our own note is ahead of it while the write is on its way back."""
-        noted, instance = self._note(name).cancelled, self._instances[name]
+        noted, instance = self._drain_state(name).cancelled, self._instances[name]
         if noted is not None:
             return noted
         # Without a mark it is left from a drain that has ended.
         return instance.cancelled if instance.mark is not None else {}
 
-    def _note(self, name: InstanceName) -> Note:
-        return self.notes.get(name, NO_NOTE)
+    def _drain_state(self, name: InstanceName) -> DrainState:
+        return self.drain_states.get(name, NO_DRAIN)
 
 
 def _instance_names(names: Iterable[str]) -> tuple[InstanceName, ...]:

@@ -24,7 +24,7 @@ from app.control.pool.problems import PoolProblem
 from app.control.pool.status import PoolEvent, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.queues import QueueName
-from app.scaling.crew import Removal as Removal
+from app.scaling.replica_state import Removal
 
 InstanceName = NewType("InstanceName", str)
 """A pod, or a process of a local pool."""
@@ -90,7 +90,7 @@ class Brokers(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class CancelledConsumers:
     """The consumers of one worker that were cancelled: exactly these are added again."""
 
     queues: frozenset[QueueName]
@@ -104,7 +104,9 @@ class DrainMark:
 
     since_s: float
     """When its consumers were first asked to stop."""
-    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
+    cancelled: Mapping[NodeName, CancelledConsumers] = field(
+        default_factory=dict[NodeName, CancelledConsumers]
+    )
     """Written before they are cancelled. It stays at the instance when the mark is taken off."""
 
 
@@ -123,7 +125,9 @@ class Instance:
     ordinal: int | None = None
     """In a StatefulSet, counted from 0 (also where `spec.ordinals.start` is another number)."""
     mark: DrainMark | None = None
-    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
+    cancelled: Mapping[NodeName, CancelledConsumers] = field(
+        default_factory=dict[NodeName, CancelledConsumers]
+    )
     """What its last mark says was cancelled, also when that mark has been taken off."""
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
@@ -135,7 +139,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ScaleTarget:
     """What runs the workers of a pool, as it is now."""
 
     replicas: int
@@ -152,7 +156,7 @@ class Target:
 class Replicas(Protocol):
     """Where workers run."""
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         """The target and its instances; served from a cache where there is one.
 
         Raises:
@@ -219,7 +223,7 @@ class Tick:
     duration_s: float
     pools: int
     """Pools that there are."""
-    looked_at: int
+    reconciled: int
     """Pools whose polling interval had come."""
     failed: tuple[PoolKey, ...]
     """Pools on which something unexpected happened (logged with its trace)."""
@@ -228,7 +232,7 @@ class Tick:
     """Drains that were found to have ended."""
 
 
-class Reports(Protocol):
+class Reporter(Protocol):
     """Where results go."""
 
     async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
@@ -237,5 +241,5 @@ class Reports(Protocol):
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
         """Called once for each thing that happened; repeats are held back by the loop."""
 
-    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         """Called every tick with the last status of every pool: metrics, liveness. No I/O."""

@@ -1,242 +1,178 @@
-"""One turn of one pool: read the target, judge, carry out, report."""
+"""Reconciles one pool: reads its target, evaluates it, applies the plan, reports the status."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.broker.model import NodeConsumers, NodeName
-from app.control.apply import Carrying
-from app.control.decide import contact, refusals
-from app.control.decide import debounce as settling
-from app.control.decide import evaluation as judging
-from app.control.decide.evaluation import Findings, Judged
-from app.control.decide.pool_memory import PoolMemory
-from app.control.decide.refusals import ScaleAttempt, ScaleRefusal
-from app.control.observe import consumer_polls as rounds
-from app.control.observe import consumption, drains, slots
-from app.control.observe.broker_view import (
-    NOTHING_VIEWED,
-    BrokerView,
-)
+from app.control.apply import PlanExecutor
+from app.control.decide import evaluation as evaluations
+from app.control.decide import findings, pool_memory
+from app.control.decide.evaluation import Evaluation
+from app.control.decide.pool_memory import PoolMemory, ScaleAttempt, ScaleRefusal
+from app.control.observe import drain_state, worker_queries
+from app.control.observe.broker_view import NO_VIEW, BrokerView
 from app.control.pool import policies, problems
 from app.control.pool.problems import PoolProblem
 from app.control.pool.spec import Mode
 from app.control.pool.status import PoolEvent, PoolStatus
 from app.control.pool.worker_pool import UnreadablePool, WorkerPool
-from app.control.ports import Replicas, Reports, Scaling, Target
-from app.control.report import audit
-from app.control.report import pool_events as reporting
-from app.control.report import status_builder as statuses
-from app.control.report.pool_events import Told
-from app.control.report.status_builder import Course
+from app.control.ports import Replicas, Reporter, ScaleTarget, Scaling
+from app.control.report import pool_events, status_builder
+from app.control.report.pool_events import ReportedState
 from app.errors import BrokerUnreachable, CeleriacError
-from app.queues import QueueName
-from app.scaling.drain import Plan
+from app.scaling.drain_plan import ScalePlan
 
 logger = logging.getLogger(__name__)
 
 
-class Turns:
-    """Takes turns of pools; nothing of one pool is known when it is another's turn."""
+class PoolReconciler:
+    """Reconciles pools one by one. It keeps no state of its own between two of them."""
 
-    def __init__(self, *, replicas: Replicas, reports: Reports, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, replicas: Replicas, reporter: Reporter, clock: Callable[[], float]
+    ) -> None:
         self._replicas = replicas
-        self._reports = reports
+        self._reporter = reporter
         self._clock = clock
 
-    async def take(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> PoolMemory:
+    async def reconcile(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> PoolMemory:
         """Bring a pool closer to what it should be; returns what to remember of it."""
         try:
             target = await self._replicas.read(pool)
         except PoolProblem as problem:
-            return await self.refuse(pool, problem, memory, view=view)
-        memory = await self._with_slots(pool, target, view, memory)
-        memory = await self._with_consumption(pool, target, view, memory)
-        judged = judging.judge(pool, target, view, memory=memory, now_s=self._clock())
-        if view.broker is not None and contact.needs_survey(judged.findings.found):
+            return await self.report_problem(pool, problem, memory, view=view)
+        evaluation = await self._evaluate(pool, target, view, memory)
+        if view.broker is not None and findings.needs_survey(evaluation.findings):
             view.broker.survey()
-        judged = _settled(judged, target, now_s=self._clock())
+        plan = evaluation.plan or ScalePlan(replicas=target.replicas)
         attempt = ScaleAttempt(
-            generation=pool.generation, was=target.replicas, replicas=judged.plan.replicas
+            generation=pool.generation, was=target.replicas, replicas=plan.replicas
         )
-        is_held = refusals.holds(memory.refusal, attempt, now_s=self._clock())
-        if is_held:
-            judged = replace(judged, plan=replace(judged.plan, replicas=attempt.was, victims=()))
-        carrying = self._carrying(pool, target, judged, view)
-        found, failed = await self._carried_out(carrying, judged)
-        is_open = is_held or judged.memory.settling is not None
-        refusal = self._refusal(memory, attempt, failed, is_open=is_open)
-        told = refusals.told(refusal, now_s=self._clock()), target.pods_problem
-        found = found.also(*(problem.finding for problem in told if problem is not None))
-        memory = replace(
-            judged.memory,
-            notes=carrying.notes,
-            consumption=carrying.consumption,
-            refusal=refusal,
-        )
-        memory = self._with_drains(pool, memory, target)
-        if carrying.scaling is not None:
-            memory = replace(memory, last_scale_at_s=self._clock())
-            target = replace(target, replicas=carrying.scaling.now)
-        course = Course(target=target, gathered=judged.gathered, findings=found)
-        return await self._report(
-            pool, memory, course, scaling=carrying.scaling, marked=judged.plan.mark
-        )
+        is_repeat = pool_memory.is_repeat(memory.refusal, attempt, now_s=self._clock())
+        if is_repeat:
+            plan = replace(plan, replicas=attempt.was, victims=())
+        executor = self._executor(pool, target, evaluation, view)
+        failed: PoolProblem | None = None
+        try:
+            await executor.apply(plan, restore=evaluation.restore)
+        except PoolProblem as problem:
+            failed = problem
+        except BrokerUnreachable as exc:
+            evaluation = evaluation.with_findings(problems.of_broker(exc))
+        refusal = memory.refusal if is_repeat or evaluation.memory.debounce is not None else None
+        if failed is not None:
+            refusal = pool_memory.with_failure(memory.refusal, attempt, failed, now_s=self._clock())
+        evaluation = self._applied(pool, target, evaluation, executor, refusal)
+        return await self._report(pool, evaluation, scaling=executor.scaling, marked=plan.mark)
 
-    def _with_drains(self, pool: WorkerPool, memory: PoolMemory, target: Target) -> PoolMemory:
-        """Log the drains that have ended since the last reconcile; remember the others."""
-        ended = drains.ended(memory.draining, target, now_s=self._clock())
-        audit.log_drains(pool.key, ended)
-        return replace(memory, draining=drains.current(target), drains_ended=ended)
-
-    def _refusal(
-        self,
-        memory: PoolMemory,
-        attempt: ScaleAttempt,
-        failed: PoolProblem | None,
-        *,
-        is_open: bool,
-    ) -> ScaleRefusal | None:
-        if failed is None:
-            return memory.refusal if is_open else None
-        return refusals.refusal(memory.refusal, attempt, failed, now_s=self._clock())
-
-    async def refuse(
+    async def report_problem(
         self,
         pool: WorkerPool | UnreadablePool,
         problem: PoolProblem,
         memory: PoolMemory,
         *,
-        view: BrokerView = NOTHING_VIEWED,
+        view: BrokerView = NO_VIEW,
     ) -> PoolMemory:
-        """Report why a pool is not worked on, and what else is wrong with it."""
-        found = Findings(found=(problem.finding,)).also(view.problem)
+        """Report why a pool cannot be scaled, and what else is wrong with it."""
+        evaluation = Evaluation(memory=memory).with_findings(problem.finding, view.problem)
         if isinstance(pool, WorkerPool):
             written = policies.findings(pool, now_s=self._clock())
-            found = replace(found.also(*written), mode=pool.spec.mode)
-        return await self._report(pool, memory, Course(findings=found))
+            evaluation = replace(evaluation.with_findings(*written), mode=pool.spec.mode)
+        return await self._report(pool, evaluation)
 
-    async def let_go(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> None:
-        """Wake all replicas that drain; nothing is reported.
+    async def release(self, pool: WorkerPool, view: BrokerView, memory: PoolMemory) -> None:
+        """Let all draining replicas consume again. Reports nothing.
 
         Raises:
             PoolProblem: the target cannot be read or marked.
-            BrokerUnreachable: nobody can be woken.
+            BrokerUnreachable: the workers cannot be reached.
         """
-        left_alone = replace(pool, spec=pool.spec.model_copy(update={"mode": Mode.OFF}))
+        unmanaged = replace(pool, spec=pool.spec.model_copy(update={"mode": Mode.OFF}))
         target = await self._replicas.read(pool)
-        judged = judging.judge(left_alone, target, view, memory=memory, now_s=self._clock())
-        await self._carrying(pool, target, judged, view).run(judged.plan)
+        evaluation = evaluations.evaluate(
+            unmanaged, target, view, memory=memory, now_s=self._clock()
+        )
+        if evaluation.plan is not None:
+            await self._executor(pool, target, evaluation, view).apply(evaluation.plan)
 
-    def _carrying(
-        self, pool: WorkerPool, target: Target, judged: Judged, view: BrokerView
-    ) -> Carrying:
-        return Carrying(
+    async def _evaluate(
+        self, pool: WorkerPool, target: ScaleTarget, view: BrokerView, memory: PoolMemory
+    ) -> Evaluation:
+        slots = await worker_queries.with_slots(memory.slots, pool, target, view, clock=self._clock)
+        consumers = await worker_queries.with_consumers(
+            memory.consumption, pool, target, view, clock=self._clock
+        )
+        memory = replace(memory, slots=slots, consumption=consumers)
+        evaluation = evaluations.evaluate(pool, target, view, memory=memory, now_s=self._clock())
+        return evaluations.debounced(evaluation, target, now_s=self._clock())
+
+    def _executor(
+        self, pool: WorkerPool, target: ScaleTarget, evaluation: Evaluation, view: BrokerView
+    ) -> PlanExecutor:
+        return PlanExecutor(
             pool,
             target,
-            view.hearing,
-            notes=judged.memory.notes,
-            consumption=judged.memory.consumption,
+            view.heartbeats,
+            drain_states=evaluation.memory.drain_states,
+            consumption=evaluation.memory.consumption,
             replicas=self._replicas,
             workers=view.broker.workers if view.broker is not None else None,
             clock=self._clock,
         )
 
-    async def _carried_out(
-        self, carrying: Carrying, judged: Judged
-    ) -> tuple[Findings, PoolProblem | None]:
-        try:
-            await carrying.run(judged.plan, restore=judged.restore)
-        except PoolProblem as problem:
-            return judged.findings, problem
-        except BrokerUnreachable as exc:
-            return judged.findings.also(problems.of_broker(exc)), None
-        return judged.findings, None
-
-    async def _with_slots(
-        self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
-    ) -> PoolMemory:
-        """Learn how many tasks a replica runs at once, where the spec does not say so."""
-        if pool.spec.concurrency is not None:
-            return memory
-        memory = await self._with_answers(target, view, memory)
-        found = slots.believed(
-            memory.slots_per_replica, target.instances, view.hearing, now_s=self._clock()
-        )
-        return replace(memory, slots_per_replica=found)
-
-    async def _with_answers(
-        self, target: Target, view: BrokerView, memory: PoolMemory
-    ) -> PoolMemory:
-        now_s, known = self._clock(), memory.slots_per_replica
-        silent = view.reading.troubles if view.reading is not None else {}
-        nodes = slots.nodes_to_ask(target.instances, view.hearing, silent=silent, now_s=now_s)
-        if view.broker is None or not nodes:
-            return memory
-        if not slots.is_due(known, memory.slots_asked_at_s, now_s=now_s):
-            return memory
-        memory = replace(memory, slots_asked_at_s=now_s)
-        try:
-            workers = await view.broker.workers.consumers(nodes)
-        except BrokerUnreachable:
-            return memory
-        found = slots.of_workers(workers.values())
-        memory = replace(memory, is_slotless=bool(workers) and found is None)
-        return replace(memory, slots_per_replica=found) if found is not None else memory
-
-    async def _with_consumption(
-        self, pool: WorkerPool, target: Target, view: BrokerView, memory: PoolMemory
-    ) -> PoolMemory:
-        """Ask a few workers what they consume, where it is time to."""
-        if pool.spec.mode is Mode.OFF or view.broker is None or view.reading is None:
-            return memory
+    def _applied(
+        self,
+        pool: WorkerPool,
+        target: ScaleTarget,
+        evaluation: Evaluation,
+        executor: PlanExecutor,
+        refusal: ScaleRefusal | None,
+    ) -> Evaluation:
+        """The evaluation with what its plan has changed. Logs the drains that have ended."""
         now_s = self._clock()
-        queues = [QueueName(name) for name in pool.spec.queues]
-        workers = consumption.awake_workers(target.instances, view.hearing, now_s=now_s)
-        has_waiting = any(view.reading.queues[name].ready > 0 for name in queues)
-        asked = rounds.next_round(workers, memory.consumption, has_waiting=has_waiting, now_s=now_s)
-        answers: Mapping[NodeName, NodeConsumers] = {}
-        with suppress(BrokerUnreachable):  # as if they had not answered
-            answers = await view.broker.workers.consumers(asked.nodes) if asked.nodes else {}
-        known = consumption.with_answers(
-            memory.consumption,
-            workers,
-            asked.nodes,
-            answers,
-            spec_queues=queues,
-            now_s=self._clock(),
+        ended = drain_state.ended_drains(evaluation.memory.draining, target, now_s=now_s)
+        pool_events.log_drains(pool.key, ended)
+        reported = pool_memory.problem_to_report(refusal, now_s=now_s), target.pods_problem
+        memory = replace(
+            evaluation.memory,
+            drain_states=executor.drain_states,
+            consumption=executor.consumption,
+            refusal=refusal,
+            draining=drain_state.current_drains(target),
+            drains_ended=ended,
         )
-        if asked.is_routine:
-            known = replace(known, routine_at_s=now_s)
-        return replace(memory, consumption=known)
+        if executor.scaling is not None:
+            memory = replace(memory, last_scale_at_s=now_s)
+            target = replace(target, replicas=executor.scaling.now)
+        return replace(evaluation, target=target, memory=memory).with_findings(
+            *(problem.finding for problem in reported if problem is not None)
+        )
 
     async def _report(
         self,
         pool: WorkerPool | UnreadablePool,
-        memory: PoolMemory,
-        course: Course,
+        evaluation: Evaluation,
         *,
         scaling: Scaling | None = None,
         marked: Sequence[str] = (),
     ) -> PoolMemory:
-        now_s = self._clock()
-        status = statuses.build_status(pool, course, memory, now_s=now_s)
-        happened = reporting.events(
-            before=Told(
+        now_s, memory = self._clock(), evaluation.memory
+        status = status_builder.build_status(pool, evaluation, now_s=now_s)
+        happened = pool_events.events(
+            before=ReportedState(
                 conditions=memory.status.conditions if memory.status is not None else (),
                 findings=memory.findings,
             ),
-            after=Told(conditions=status.conditions, findings=course.findings.found),
+            after=ReportedState(conditions=status.conditions, findings=evaluation.findings),
             scaling=scaling,
             marked=marked,
             explanation=status.explanation,
             now_s=now_s,
         )
-        chosen, told = reporting.worth_telling(happened, memory.told)
-        memory = replace(memory, status=status, told=told, findings=course.findings.found)
-        audit.log_scaling(pool.key, scaling, why=status.explanation)
-        audit.log_events(pool.key, chosen)
+        chosen, sent = pool_events.without_repeats(happened, memory.sent_events)
+        memory = replace(memory, status=status, sent_events=sent, findings=evaluation.findings)
+        pool_events.log_scaling(pool.key, scaling, why=status.explanation)
+        pool_events.log_events(pool.key, chosen)
         try:
             return await self._write(pool, memory, status, chosen, now_s=now_s)
         except CeleriacError:
@@ -252,24 +188,9 @@ class Turns:
         *,
         now_s: float,
     ) -> PoolMemory:
-        if reporting.needs_write(memory.written, status, age_s=now_s - memory.written_at_s):
-            await self._reports.write_status(pool, status)
+        if status_builder.needs_write(memory.written, status, age_s=now_s - memory.written_at_s):
+            await self._reporter.write_status(pool, status)
             memory = replace(memory, written=status, written_at_s=now_s)
         for event in events:
-            await self._reports.write_event(pool, event)
+            await self._reporter.write_event(pool, event)
         return memory
-
-
-def _settled(judged: Judged, target: Target, *, now_s: float) -> Judged:
-    """The same, with its plan held back while a burst still comes in to a pool at zero."""
-    held = settling.settling(
-        judged.memory.settling,
-        replicas=target.replicas,
-        planned=judged.plan.replicas,
-        ready=judged.gathered.reading.ready,
-        now_s=now_s,
-    )
-    memory = replace(judged.memory, settling=held)
-    if held is None:
-        return replace(judged, memory=memory)
-    return replace(judged, memory=memory, plan=Plan(replicas=target.replicas))

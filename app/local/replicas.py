@@ -9,11 +9,12 @@ from typing import Protocol
 from app.broker.model import NodeName
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.worker_pool import WorkerPool
-from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal, Target
+from app.control.ports import CancelledConsumers, DrainMark, Instance, InstanceName, ScaleTarget
 from app.errors import CeleriacError
 from app.local.plan.local_pools import LocalPool
 from app.local.processes import supervision
 from app.local.processes.child_process import Process
+from app.scaling.replica_state import Removal
 
 ENDING_LIMIT_S = 3600.0
 """A worker that was told to stop finishes what it runs. One that takes longer than any task may is
@@ -49,7 +50,9 @@ class _Worker:
     started_at_s: float | None = None
     is_ending: bool = False
     mark: DrainMark | None = None
-    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict[NodeName, Cancelled])
+    cancelled: Mapping[NodeName, CancelledConsumers] = field(
+        default_factory=dict[NodeName, CancelledConsumers]
+    )
     life: "asyncio.Task[None] | None" = None
 
     def seen(self) -> Instance:
@@ -104,10 +107,10 @@ class WorkerReplicas:
         self._tell = tell
         self._is_stopping = False
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         """The pool's workers as they are now."""
         replica_set = self._replica_sets[pool.key.name]
-        return Target(
+        return ScaleTarget(
             replicas=replica_set.wanted,
             ready_replicas=sum(worker.process is not None for worker in replica_set.staying()),
             removal=Removal.CHOSEN,

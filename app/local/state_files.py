@@ -44,7 +44,7 @@ _STATUS = TypeAdapter(UpStatus)
 
 def write_status(path: Path, status: UpStatus) -> None:
     """Replace the status."""
-    _replace(path, _STATUS.dump_json(status))
+    _replace(path, json.dumps(_STATUS.dump_python(status)).encode())
 
 
 def find_status(path: Path) -> UpStatus | None:

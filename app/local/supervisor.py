@@ -16,7 +16,7 @@ from app.control.pool.status import EventType, PoolEvent, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Broker, BrokerKey, Tick
 from app.control.report import pool_snapshot
-from app.control.report.pool_snapshot import Board
+from app.control.report.pool_snapshot import PoolSnapshot
 from app.errors import BrokerUnreachable
 from app.local import state_files
 from app.local.console import Console
@@ -151,7 +151,7 @@ class LocalReports:
         show = self._console.problem if event.type is EventType.WARNING else self._console.line
         show(pool.key.name, event.message)
 
-    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         """Remember what to post next."""
         del tick
         self._statuses = statuses
@@ -174,7 +174,9 @@ class LocalReports:
         async with self._connection.asking() as client:
             is_there = await client.expire(pool_snapshot.KEY, pool_snapshot.LIFETIME_S)
             if is_news or not is_there:
-                text = pool_snapshot.build_text(Board(posted_at_s=self._clock(), pools=pools))
+                text = pool_snapshot.dump_snapshot(
+                    PoolSnapshot(posted_at_s=self._clock(), pools=pools)
+                )
                 await client.set(pool_snapshot.KEY, text, ex=pool_snapshot.LIFETIME_S)
 
 
@@ -218,7 +220,7 @@ class Supervisor:
             pools=LocalPools(pools),
             brokers=self._brokers,
             replicas=self.workers,
-            reports=self._reports,
+            reporter=self._reports,
             clock=time.time,
         )
 

@@ -84,7 +84,7 @@ def build_parts(
             pools=caches.pools,
             brokers=used_brokers,
             replicas=replicas,
-            reports=reports,
+            reporter=reports,
             clock=clock,
         ),
         leadership=leadership,

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from app.control.decide.pool_memory import FRESH
-from app.control.observe import broker_view as views
+from app.control.observe import broker_view
 from app.control.pool.status import PoolEvent, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import Brokers, Replicas, Tick
-from app.control.reconcile import Turns
+from app.control.reconcile import PoolReconciler
 from app.errors import ApiServerUnreachable, CeleriacError
 from app.operator.assembly import lease_namespaces
 from app.operator.kubernetes.apiserver import ApiServer
@@ -55,7 +55,7 @@ class _NoReports:
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
         return
 
-    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         return
 
 
@@ -118,17 +118,19 @@ async def undo_drains(
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Released:
     """Undo the drains of these pools, in rounds: heartbeats of workers arrive one after another."""
-    turns = Turns(replicas=replicas, reports=_NoReports(), clock=clock)
+    reconciler = PoolReconciler(replicas=replicas, reporter=_NoReports(), clock=clock)
     ends_at_s = clock() + within_s
     draining = await _draining(pools, replicas)
     found = {name for names in draining.values() for name in names}
     while draining and clock() < ends_at_s:
-        groups, _ = await views.grouped([pool for pool in pools if pool.key in draining], brokers)
+        groups, _ = await broker_view.group_by_broker(
+            [pool for pool in pools if pool.key in draining], brokers
+        )
         for group in groups:
-            view = await views.look(group)
+            view = await broker_view.read_broker(group)
             for pool in group.pools:
                 try:
-                    await turns.let_go(pool, view, FRESH)
+                    await reconciler.release(pool, view, FRESH)
                 except CeleriacError as error:
                     fields = {"pool": str(pool.key), "error": str(error)}
                     logger.warning("drain not undone yet", extra=fields)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from app.scaling.policy import Behavior, PolicyType, RatePolicy, Rules, SelectPolicy
+from app.scaling.inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
 
 MOST_POINTS = 128
 """History kept for each purpose; beyond it the oldest points are merged, to the careful side."""
@@ -86,7 +86,7 @@ def rate_limited(
     return min(replicas, max(limit, current, 1)) if grows else max(replicas, min(limit, current))
 
 
-def _limit(current: int, rules: Rules, history: History, *, now_s: float, sign: int) -> int:
+def _limit(current: int, rules: ScalingRules, history: History, *, now_s: float, sign: int) -> int:
     """The furthest size that the rules allow in the direction of `sign`."""
     proposals = [
         _proposal(current, policy, history, now_s=now_s, sign=sign) for policy in rules.policies
@@ -107,7 +107,7 @@ def _proposal(
     return math.trunc(at_start * (100 - policy.value) / 100)
 
 
-def _within(points: Iterable[Point], rules: Rules, *, now_s: float) -> Iterable[int]:
+def _within(points: Iterable[Point], rules: ScalingRules, *, now_s: float) -> Iterable[int]:
     from_s = now_s - rules.stabilization_window_s
     return (point.replicas for point in points if point.at_s > from_s)
 

@@ -1,4 +1,4 @@
-"""How many task slots the work of a pool needs.
+"""How many task slots the workload of a pool needs.
 
 Two questions, the larger answer counts. *Steady*: with Poisson arrivals at rate `lambda` and run
 times `S`, the offered load is `rho = lambda * S`, and Erlang's C formula gives the smallest number
@@ -10,10 +10,9 @@ Without run times every task gets a slot of its own.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.scaling.policy import BacklogPerReplica, Policy
-from app.scaling.reading import Reading
+from app.scaling.inputs import BacklogPerReplica, PoolReading, ScalingPolicy
 
 LATE_SHARE = 0.05
 """One message in twenty may wait for longer than the target."""
@@ -22,7 +21,7 @@ EXACT_UP_TO = 400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Workload:
     """What there is to do."""
 
     waiting: int
@@ -38,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Slots that the work needs, and how they come about."""
+    """Slots that the workload needs, and how they come about."""
 
     slots: float
     steady: float
@@ -47,8 +46,8 @@ class Demand:
     """Before rounding up: `slots / slots_per_replica`, or the share of a backlog target."""
 
 
-def work(seen: Reading, *, abandoned: int, slots: int) -> Work:
-    """Sort what was read. `slots` is what the pool has, `abandoned` no living worker holds.
+def workload(seen: PoolReading, *, orphaned: int, slots: int) -> Workload:
+    """Sort what was read. `slots` is what the pool has, `orphaned` no living worker holds.
 
     A prefetched message holds a slot and never adds one: no other worker can run it. A message
     whose ETA is far ahead needs no slot yet, whether a worker has fetched it or not.
@@ -56,35 +55,35 @@ def work(seen: Reading, *, abandoned: int, slots: int) -> Work:
     ready = (seen.ready if seen.ready is not None else 0) - seen.ready_later
     running = seen.active if seen.active is not None else 0
     waiting = ready + (seen.due_soon or 0)
-    in_flight = max(0, (seen.unacked or 0) - (seen.scheduled or 0) - abandoned)
+    in_flight = max(0, (seen.unacked or 0) - (seen.scheduled or 0) - orphaned)
     held = max(0, in_flight - running)
     room = max(0, slots - waiting - running)
-    return Work(waiting=waiting, running=running, held=min(held, room))
+    return Workload(waiting=waiting, running=running, held=min(held, room))
 
 
 def demand(
-    todo: Work,
+    work: Workload,
     *,
-    policy: Policy,
+    policy: ScalingPolicy,
     slots_per_replica: int,
     arrival_rate: float | None,
     runtime_s: float | None,
 ) -> Demand:
-    """Slots and (fractional) replicas for this work."""
+    """Slots and (fractional) replicas for this workload."""
     if isinstance(policy.target, BacklogPerReplica):
         replicas = max(
-            todo.tasks / policy.target.messages, math.ceil(todo.running / slots_per_replica)
+            work.tasks / policy.target.messages, math.ceil(work.running / slots_per_replica)
         )
         slots = replicas * slots_per_replica
         return Demand(slots=slots, steady=0.0, backlog=slots, replicas=replicas)
     if runtime_s is None or runtime_s <= 0:
-        steady, backlog = 0.0, float(todo.tasks)
+        steady, backlog = 0.0, float(work.tasks)
     else:
         load = (arrival_rate or 0.0) * runtime_s
         wait_s = policy.target.wait_s
         steady = steady_slots(load, wait_s=wait_s, runtime_s=runtime_s)
-        backlog = backlog_slots(todo, wait_s=wait_s, runtime_s=runtime_s)
-    slots = min(max(steady, backlog), float(todo.tasks))
+        backlog = backlog_slots(work, wait_s=wait_s, runtime_s=runtime_s)
+    slots = min(max(steady, backlog), float(work.tasks))
     return Demand(slots=slots, steady=steady, backlog=backlog, replicas=slots / slots_per_replica)
 
 
@@ -105,7 +104,7 @@ def steady_slots(load: float, *, wait_s: float, runtime_s: float) -> float:
             return float(slots)
 
 
-def backlog_slots(todo: Work, *, wait_s: float, runtime_s: float) -> float:
+def backlog_slots(work: Workload, *, wait_s: float, runtime_s: float) -> float:
     """Slots with which all that waits now starts within `wait_s`; 0 when the running ones will do.
 
     A running slot comes free `wait_s / runtime_s` times in that time. An added one starts a task at
@@ -115,6 +114,41 @@ def backlog_slots(todo: Work, *, wait_s: float, runtime_s: float) -> float:
     What is held is yet to start like what waits. It is held as far as the pool has room: taken for
     busy, it would say that a replica which was added for the same messages is needed no more.
     """
-    left = todo.waiting + todo.held - todo.running * wait_s / runtime_s
+    left = work.waiting + work.held - work.running * wait_s / runtime_s
     per_added = 1 + math.floor(wait_s / runtime_s)
-    return todo.running + left / per_added if left > 0 else 0.0
+    return work.running + left / per_added if left > 0 else 0.0
+
+
+ORPHAN_SPAN_S = 30.0
+"""Far above what lies between a fetch and the next heartbeat that tells of it (2 s)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanedMessages:
+    """The least that was fetched and not running, in this span of time and in the one before.
+
+    What never goes away although slots are idle belonged to a worker that died; the broker gives
+    it back after its visibility timeout. Until then more replicas could not help it.
+    """
+
+    span_from_s: float | None = None
+    least: int = 0
+    least_before: int | None = None
+
+    @property
+    def messages(self) -> int:
+        """How many are taken for orphaned; 0 until a whole span has been seen."""
+        return 0 if self.least_before is None else min(self.least, self.least_before)
+
+
+def with_orphaned(
+    memory: OrphanedMessages, *, not_running: int, has_idle_slots: bool, now_s: float
+) -> OrphanedMessages:
+    """Take in how many messages are fetched and not seen running."""
+    if not has_idle_slots or not_running <= 0:
+        return OrphanedMessages()
+    if memory.span_from_s is None:
+        return OrphanedMessages(span_from_s=now_s, least=not_running)
+    if now_s - memory.span_from_s >= ORPHAN_SPAN_S:
+        return OrphanedMessages(span_from_s=now_s, least=not_running, least_before=memory.least)
+    return replace(memory, least=min(memory.least, not_running))

@@ -9,7 +9,7 @@ ratio is right from the first sample on and memory does not grow.
 import math
 from dataclasses import dataclass, field, replace
 
-from app.scaling.reading import NodeSample, Reading
+from app.scaling.inputs import NodeSample, PoolReading
 
 STABLE_S = 180.0
 """Fading time of the figures that sizes are made from."""
@@ -20,7 +20,7 @@ LONGEST_GAP_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class FadingSums:
     """Fading sums over time."""
 
     time_s: float = 0.0
@@ -28,17 +28,17 @@ class Sums:
     ended: float = 0.0
     busy_s: float = 0.0
 
-    def faded(self, elapsed_s: float, *, over_s: float) -> "Sums":
+    def faded(self, elapsed_s: float, *, over_s: float) -> "FadingSums":
         left = math.exp(-elapsed_s / over_s)
-        return Sums(
+        return FadingSums(
             time_s=self.time_s * left,
             arrived=self.arrived * left,
             ended=self.ended * left,
             busy_s=self.busy_s * left,
         )
 
-    def plus(self, other: "Sums") -> "Sums":
-        return Sums(
+    def plus(self, other: "FadingSums") -> "FadingSums":
+        return FadingSums(
             time_s=self.time_s + other.time_s,
             arrived=self.arrived + other.arrived,
             ended=self.ended + other.ended,
@@ -51,7 +51,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unended:
+class UnfinishedWork:
     """Work without an end in sight: since a task has ended for the last time."""
 
     for_s: float = 0.0
@@ -63,10 +63,10 @@ class Unended:
         """With a shorter mean, a task would have ended meanwhile (19 times in 20: `exp(-3)`)."""
         return min(self.for_s, self.busy_s / 3)
 
-    def after(self, elapsed_s: float, *, busy_s: float, ended: int) -> "Unended":
+    def after(self, elapsed_s: float, *, busy_s: float, ended: int) -> "UnfinishedWork":
         if ended > 0 or busy_s <= 0:
-            return Unended()
-        return Unended(for_s=self.for_s + elapsed_s, busy_s=self.busy_s + busy_s)
+            return UnfinishedWork()
+        return UnfinishedWork(for_s=self.for_s + elapsed_s, busy_s=self.busy_s + busy_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +76,11 @@ class Estimate:
     at_s: float | None = None
     in_system: int = 0
     nodes: tuple[NodeSample, ...] = ()
-    stable: Sums = field(default_factory=Sums)
-    burst: Sums = field(default_factory=Sums)
+    stable: FadingSums = field(default_factory=FadingSums)
+    burst: FadingSums = field(default_factory=FadingSums)
     ended_runtime_s: float | None = None
     """The last mean run time that tasks which ended have shown."""
-    unended: Unended = field(default_factory=Unended)
+    unended: UnfinishedWork = field(default_factory=UnfinishedWork)
 
     @property
     def arrival_rate(self) -> float | None:
@@ -104,7 +104,7 @@ class Estimate:
         return max(self.ended_runtime_s, self.unended.least_runtime_s)
 
 
-def updated(memory: Estimate, seen: Reading, *, now_s: float) -> Estimate:
+def updated(memory: Estimate, seen: PoolReading, *, now_s: float) -> Estimate:
     """Take a reading in. One without an answer changes nothing."""
     if seen.ready is None:
         return memory
@@ -115,7 +115,7 @@ def updated(memory: Estimate, seen: Reading, *, now_s: float) -> Estimate:
         return fresh
     elapsed_s = now_s - memory.at_s
     ended = sum(_ended(sample, known.get(sample.node)) for sample in seen.nodes)
-    step = Sums(
+    step = FadingSums(
         time_s=elapsed_s,
         arrived=in_system - memory.in_system + ended,
         ended=ended,
@@ -133,7 +133,7 @@ def updated(memory: Estimate, seen: Reading, *, now_s: float) -> Estimate:
     )
 
 
-def has_progressed(memory: Estimate, seen: Reading) -> bool:
+def has_progressed(memory: Estimate, seen: PoolReading) -> bool:
     """Whether any worker has accepted a task since the last reading."""
     known = {sample.node: sample.processed for sample in memory.nodes}
     return any(known.get(sample.node, 0) != sample.processed for sample in seen.nodes)

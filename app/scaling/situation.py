@@ -1,11 +1,12 @@
 """All that the sizing rules look at: what is seen, wanted and remembered, and what follows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from app.scaling import abandoned, behavior, demand, estimate
-from app.scaling.memory import Memory
-from app.scaling.policy import Policy
-from app.scaling.reading import Reading
+from app.scaling import behavior, demand, estimate
+from app.scaling.behavior import History
+from app.scaling.demand import OrphanedMessages
+from app.scaling.estimate import Estimate
+from app.scaling.inputs import PoolReading, ScalingPolicy
 
 BURST_RATIO = 2.0
 """Demand by the short-term rate at this multiple of what there is: a burst (Knative: 200 %)."""
@@ -14,14 +15,31 @@ BURST_HOLD_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizingMemory:
+    """Handed from one decision to the next."""
+
+    replicas: int | None = None
+    """At the last look; the difference to the next one is a change that policies count."""
+    history: History = field(default_factory=History)
+    estimate: Estimate = field(default_factory=Estimate)
+    orphaned: OrphanedMessages = field(default_factory=OrphanedMessages)
+    active_at_s: float | None = None
+    """When there was work for the last time."""
+    burst_until_s: float | None = None
+    """Nothing is lowered before this."""
+    failures: int = 0
+    """Readings in a row without an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """One pool at one moment. `size` is what the rules so far have come to."""
 
-    seen: Reading
-    policy: Policy
-    memory: Memory
+    seen: PoolReading
+    policy: ScalingPolicy
+    memory: SizingMemory
     now_s: float
-    todo: demand.Work
+    work: demand.Workload
     demand: demand.Demand
     slots_per_replica: int
     size: int = 0
@@ -42,7 +60,9 @@ class Situation:
         return replace(self, memory=replace(self.memory, history=history))
 
 
-def observed(seen: Reading, *, policy: Policy, memory: Memory, now_s: float) -> Memory:
+def observed(
+    seen: PoolReading, *, policy: ScalingPolicy, memory: SizingMemory, now_s: float
+) -> SizingMemory:
     """Take a reading into the memory."""
     history = memory.history
     if memory.replicas is None:
@@ -59,20 +79,22 @@ def observed(seen: Reading, *, policy: Policy, memory: Memory, now_s: float) -> 
         replicas=seen.replicas,
         history=history,
         estimate=estimate.updated(memory.estimate, seen, now_s=now_s),
-        abandoned=memory.abandoned if is_blind else _abandoned(seen, policy, memory, now_s=now_s),
+        orphaned=memory.orphaned if is_blind else _orphaned(seen, policy, memory, now_s=now_s),
         active_at_s=now_s if _is_active(seen, memory) else memory.active_at_s,
         failures=memory.failures + 1 if is_blind else 0,
     )
 
 
-def build_situation(seen: Reading, *, policy: Policy, memory: Memory, now_s: float) -> Situation:
+def build_situation(
+    seen: PoolReading, *, policy: ScalingPolicy, memory: SizingMemory, now_s: float
+) -> Situation:
     """Work out the demand; `memory` has taken the reading in already."""
     slots = slots_per_replica(seen, policy)
-    todo = demand.work(seen, abandoned=memory.abandoned.messages, slots=seen.replicas * slots)
+    work = demand.workload(seen, orphaned=memory.orphaned.messages, slots=seen.replicas * slots)
     runtime_s = memory.estimate.mean_runtime_s
     usual, sudden = (
         demand.demand(
-            todo, policy=policy, slots_per_replica=slots, arrival_rate=rate, runtime_s=runtime_s
+            work, policy=policy, slots_per_replica=slots, arrival_rate=rate, runtime_s=runtime_s
         )
         for rate in (memory.estimate.arrival_rate, memory.estimate.burst_rate)
     )
@@ -84,33 +106,33 @@ def build_situation(seen: Reading, *, policy: Policy, memory: Memory, now_s: flo
         policy=policy,
         memory=memory,
         now_s=now_s,
-        todo=todo,
+        work=work,
         demand=max(usual, sudden, key=lambda one: one.slots) if is_burst else usual,
         slots_per_replica=slots,
     )
 
 
-def slots_per_replica(seen: Reading, policy: Policy) -> int:
+def slots_per_replica(seen: PoolReading, policy: ScalingPolicy) -> int:
     """Tasks that one replica runs at once; 1 until anybody has said so."""
     if policy.slots_per_replica is not None:
         return policy.slots_per_replica
     return seen.slots_per_replica if seen.slots_per_replica is not None else 1
 
 
-def _abandoned(
-    seen: Reading, policy: Policy, memory: Memory, *, now_s: float
-) -> abandoned.Abandoned:
+def _orphaned(
+    seen: PoolReading, policy: ScalingPolicy, memory: SizingMemory, *, now_s: float
+) -> demand.OrphanedMessages:
     running = seen.active or 0
     slots = seen.replicas * slots_per_replica(seen, policy)
-    return abandoned.updated(
-        memory.abandoned,
+    return demand.with_orphaned(
+        memory.orphaned,
         not_running=(seen.unacked or 0) - (seen.scheduled or 0) - running,
         has_idle_slots=seen.active is not None and seen.active < slots,
         now_s=now_s,
     )
 
 
-def _is_active(seen: Reading, memory: Memory) -> bool:
+def _is_active(seen: PoolReading, memory: SizingMemory) -> bool:
     """Whether there is work, or was since the last look, or nobody can tell."""
     if seen.ready is None or memory.active_at_s is None:
         return True

@@ -15,8 +15,8 @@ from app.api.requests import Text
 from app.api.services import LinksParam, ServicesParam
 from app.api.views import Listing, View
 from app.broker.model import QueueReading
-from app.control.pool.status import PoolStatus
-from app.control.report import pool_snapshot as board
+from app.control.report import pool_snapshot
+from app.control.report.pool_snapshot import PoolView
 from app.jobs.maintenance import scheduler
 from app.jobs.maintenance.job_schedules import Scheduled
 from app.jobs.model.job import JobState, JobSummary, JsonObject
@@ -77,44 +77,6 @@ class QueueView(View):
     @classmethod
     def of(cls, queue: Queue, reading: QueueReading) -> "QueueView":
         return cls.model_validate({**asdict(queue), **asdict(reading)})
-
-
-class ConditionView(View):
-    """One condition of a pool."""
-
-    type: str
-    status: str = Field(description="True, False or Unknown.")
-    reason: str = Field(description="For programs.")
-    message: str = Field(description="For people.")
-
-
-class PoolView(View):
-    """A worker pool at its last reconcile. Null means unknown, not zero."""
-
-    name: str
-    state: str = Field(description="What determines the size now.")
-    mode: str = Field(description="Auto, DryRun or Off.")
-    replicas: int | None = Field(description="Number of workers that is set.")
-    ready_replicas: int | None
-    desired_replicas: int | None = Field(
-        description="Number of workers by the last decision, also while draining."
-    )
-    draining_replicas: int | None
-    backlog: int | None = Field(description="Ready messages in all of its queues.")
-    active_tasks: int | None
-    arrival_rate: float | None = Field(description="Messages per second.")
-    mean_runtime_seconds: float | None = Field(validation_alias="mean_runtime_s")
-    queue_wait_seconds: float | None = Field(
-        validation_alias="queue_wait_s", description="Age of the oldest ready message."
-    )
-    explanation: tuple[str, ...] = Field(
-        description="The rules that determined the size, in order."
-    )
-    conditions: tuple[ConditionView, ...]
-
-    @classmethod
-    def of(cls, name: str, status: PoolStatus) -> "PoolView":
-        return cls.model_validate({**asdict(status), "name": name})
 
 
 class ScheduledJobView(View):
@@ -237,8 +199,8 @@ async def list_pools(services: ServicesParam) -> Listing[PoolView]:
     """List the pools of this machine and the reasons for their sizes. Empty in Kubernetes, where
     the WorkerPool objects have a status."""
     async with services.broker.asking() as client:
-        published = await client.get(board.KEY)
-    pools = board.parse_text(published).pools if published is not None else {}
+        published = await client.get(pool_snapshot.KEY)
+    pools = pool_snapshot.parse_snapshot(published).pools if published is not None else {}
     return Listing(items=tuple(PoolView.of(name, pools[name]) for name in sorted(pools)))
 
 

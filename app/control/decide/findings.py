@@ -3,12 +3,16 @@
 Findings of an adapter come as a `PoolProblem` with the adapter's own words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from app.broker import keys
-from app.broker.model import MisnamedQueue
-from app.control.decide.missing_consumers import Difference, Remedy, Shortfall
+from app.broker.model import BrokerReading, ControlTrouble, MisnamedQueue, NodeName, host_of
+from app.control.decide import findings
+from app.control.decide.missing_consumers import MissingConsumers, QueueMismatch, Remedy
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.pool.problems import Finding, ProblemReason
+from app.control.pool.spec import BrokerSpec
+from app.control.ports import Instance
 
 NAMES_SHOWN = 3
 
@@ -32,7 +36,7 @@ def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
     )
 
 
-def unheard(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
+def silent(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
     """Replicas that have been ready for long and never sent a heartbeat."""
     why = why or (
         "workers must send heartbeats (no --without-heartbeat), by the event_exchange that "
@@ -87,7 +91,7 @@ def other_queues(queues: Sequence[str]) -> Finding:
     )
 
 
-def queues_differ(found: Difference) -> Finding:
+def queues_differ(found: QueueMismatch) -> Finding:
     """The spec names other queues than the workers consume."""
     ways = []
     if found.unserved:
@@ -116,7 +120,7 @@ _REMEDIES = {
 }
 
 
-def not_consuming(found: Sequence[Shortfall]) -> Finding:
+def not_consuming(found: Sequence[MissingConsumers]) -> Finding:
     """Workers that run and do not consume what they should."""
     by_remedy = {
         remedy: [one for one in found if one.remedy is remedy]
@@ -133,7 +137,7 @@ def not_consuming(found: Sequence[Shortfall]) -> Finding:
     )
 
 
-def _lacking(one: Shortfall) -> str:
+def _lacking(one: MissingConsumers) -> str:
     if one.consumes_nothing:
         return f"{one.replica} consumes nothing"
     return f"{one.replica} does not consume {' and '.join(one.queues)}"
@@ -206,3 +210,80 @@ def listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     left = len(names) - NAMES_SHOWN
     return f"{shown} and {left} more" if left > 0 else shown
+
+
+SURVEYED = frozenset((ProblemReason.WORKERS_UNHEARD, ProblemReason.REPLIES_MISSING))
+"""Findings whose cause may be names that a survey of the broker finds out."""
+
+
+def needs_survey(found: Iterable[Finding]) -> bool:
+    """Whether to find out which names the broker has."""
+    return any(one.reason in SURVEYED for one in found)
+
+
+def of_contact(
+    broker: BrokerSpec,
+    reading: BrokerReading,
+    heartbeats: WorkerHeartbeats,
+    instances: Collection[Instance],
+    *,
+    silent: Sequence[str],
+    now_s: float,
+) -> Iterator[Finding]:
+    """Everything that is wrong with the contact to the workers of a pool."""
+    if silent:
+        lost = [one for one in instances if one.name in silent]
+        yield _of_silence(broker, reading, silent, lost)
+    awake = [node for one in instances for node in heartbeats.live_nodes(one, now_s=now_s)]
+    troubles = {node: reading.troubles[node] for node in awake if node in reading.troubles}
+    if troubles:
+        yield from _of_replies(broker, reading, troubles)
+
+
+def _of_silence(
+    broker: BrokerSpec, reading: BrokerReading, silent: Sequence[str], lost: Sequence[Instance]
+) -> Finding:
+    exchange = broker.exchanges.events
+    found = _ways(reading.elsewhere.events, [node for one in lost for node in one.nodes], lost)
+    if found:
+        return findings.silent(
+            silent,
+            exchange,
+            why=f"their workers send them elsewhere: in spec.broker, set {found[0]}",
+        )
+    if reading.unreadable_events is not None:
+        why = (
+            f"events come in that cannot be read ({reading.unreadable_events}): set the "
+            "application's event_serializer to json, msgpack, yaml or pickle"
+        )
+        return findings.silent(silent, exchange, why=why)
+    others = sorted(set(reading.elsewhere.events.values()))
+    if others:
+        why = (
+            f"this broker has heartbeats of other workers elsewhere ({'; '.join(others[:3])}): if "
+            "they are these, set spec.broker so, and the node names so that they end in @ and the "
+            "host name"
+        )
+        return findings.silent(silent, exchange, why=why)
+    return findings.silent(silent, exchange)
+
+
+def _of_replies(
+    broker: BrokerSpec, reading: BrokerReading, troubles: Mapping[NodeName, ControlTrouble]
+) -> Iterator[Finding]:
+    unreadable = {node: one.unreadable for node, one in troubles.items() if one.unreadable}
+    missing = [node for node in troubles if node not in unreadable]
+    if unreadable:
+        yield findings.replies_unreadable(list(unreadable), next(iter(unreadable.values())))
+    if missing:
+        named = [node for node in missing if node in reading.elsewhere.control]
+        way = reading.elsewhere.control[named[0]] if named else None
+        yield findings.replies_missing(missing, broker.exchanges.control, way=way)
+
+
+def _ways(
+    elsewhere: Mapping[NodeName, str], nodes: Collection[NodeName], lost: Collection[Instance]
+) -> list[str]:
+    """How to hear these replicas, where the survey has found their workers."""
+    hosts = {one.host for one in lost if one.host is not None and not one.nodes}
+    return [way for node, way in elsewhere.items() if node in nodes or host_of(node) in hosts]

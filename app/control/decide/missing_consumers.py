@@ -24,7 +24,7 @@ class Remedy(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
+class MissingConsumers:
     """A replica of which a worker lacks consumers."""
 
     replica: InstanceName
@@ -35,7 +35,7 @@ class Shortfall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class QueueMismatch:
     """The queues that the workers consume and those that the spec names are not the same."""
 
     consumed: tuple[QueueName, ...]
@@ -46,14 +46,14 @@ class Difference:
     """Consumed, and not named."""
 
 
-def shortfalls(
+def missing_consumers(
     workers: Sequence[AwakeWorker],
     known: Consumption,
     *,
     spec_queues: Collection[QueueName],
-    waking: Collection[str],
-) -> tuple[Shortfall, ...]:
-    """The replicas that were twice seen without consumers; `waking` are nodes that get them back
+    restoring: Collection[str],
+) -> tuple[MissingConsumers, ...]:
+    """The replicas that were twice seen without consumers; `restoring` are nodes that get them back
     now."""
     found = []
     for worker in workers:
@@ -62,11 +62,11 @@ def shortfalls(
             continue
         queues = consumption.missing(worker, workers, known.records, spec_queues=spec_queues)
         found.append(
-            Shortfall(
+            MissingConsumers(
                 replica=worker.replica,
                 queues=_sorted(queues),
                 consumes_nothing=consumption.consumes_nothing(record),
-                remedy=_remedy(worker, record, queues, waking),
+                remedy=_remedy(worker, record, queues, restoring),
             )
         )
     return tuple(found)
@@ -76,11 +76,11 @@ def _remedy(
     worker: AwakeWorker,
     record: WorkerRecord,
     queues: Collection[ConsumedQueue],
-    waking: Collection[str],
+    restoring: Collection[str],
 ) -> Remedy:
     if not queues:
         return Remedy.UNKNOWN
-    if worker.node in waking or not record.has_woken:
+    if worker.node in restoring or not record.is_restored:
         return Remedy.GIVEN_BACK
     return Remedy.LEFT
 
@@ -106,12 +106,12 @@ def _is_out(record: WorkerRecord) -> bool:
     return seen.seen_at_s - since_s >= NO_CAPACITY_S
 
 
-def difference(
+def queue_mismatch(
     workers: Sequence[AwakeWorker],
     known: Consumption,
     *,
     spec_queues: Sequence[QueueName],
-) -> Difference | None:
+) -> QueueMismatch | None:
     """How the spec differs from what the workers consume, or had consumed before they lost it;
     `None` where it does not, or where not every worker has been asked."""
     records = [known.records.get(worker.node) for worker in workers]
@@ -131,7 +131,7 @@ def difference(
     unnamed = _sorted(queue for queue in shared if not queue.has_name(spec_queues))
     if not unserved and not unnamed:
         return None
-    return Difference(
+    return QueueMismatch(
         consumed=_sorted(shared),
         named=tuple(spec_queues),
         unserved=tuple(unserved),

@@ -1,39 +1,141 @@
 """What the loop remembers of a pool between two turns. Frozen: a turn returns the next one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from app.control.decide.debounce import Settling
-from app.control.decide.refusals import ScaleRefusal
 from app.control.observe.consumption import Consumption
-from app.control.observe.drain_progress import Notes
-from app.control.observe.drains import Drains
-from app.control.observe.leaving import LastActive
-from app.control.pool.problems import Finding
+from app.control.observe.drain_state import Drains, DrainStates
+from app.control.observe.worker_heartbeats import LastActive
+from app.control.observe.worker_queries import KnownSlots
+from app.control.pool.problems import Finding, PoolProblem, ProblemReason
 from app.control.pool.status import PoolStatus
 from app.control.ports import DrainEnd
-from app.scaling.memory import Memory
+from app.scaling.situation import SizingMemory
 
-Tellings = Mapping[tuple[str, str], float]
+SentEvents = Mapping[tuple[str, str], float]
 """When events were last told, by reason and message."""
+
+
+FIRST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 60.0
+"""A refused size is tried again ever more seldom: most policies and Roles stay as they are, and a
+thousand pools that are refused each two seconds would be a load."""
+CONFLICT_REPORTED_AFTER_S = 30.0
+"""Losing a race once is no trouble. What is lost over and over is not a race."""
+
+_BACKED_OFF = {ProblemReason.SCALE_REFUSED, ProblemReason.TARGET_FORBIDDEN}
+"""Refusals of the API server; whatever else fails may work at the next tick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleAttempt:
+    """A change of a target's size that a turn wants to make."""
+
+    generation: int
+    """Of the pool: a changed spec is a new try."""
+    was: int
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleRefusal:
+    """The last attempt has failed."""
+
+    attempt: ScaleAttempt
+    problem: PoolProblem
+    since_s: float
+    """When the first of these attempts failed."""
+    pause_s: float
+    again_at_s: float
+
+
+def with_failure(
+    before: ScaleRefusal | None, attempt: ScaleAttempt, problem: PoolProblem, *, now_s: float
+) -> ScaleRefusal:
+    """What to remember of a failed attempt."""
+    first = before if before is not None and before.problem.reason is problem.reason else None
+    pause_s = 0.0
+    if problem.reason in _BACKED_OFF:
+        pause_s = FIRST_PAUSE_S if first is None else min(2 * first.pause_s, LONGEST_PAUSE_S)
+    return ScaleRefusal(
+        attempt=attempt,
+        problem=problem,
+        since_s=now_s if first is None else first.since_s,
+        pause_s=pause_s,
+        again_at_s=now_s + pause_s,
+    )
+
+
+def is_repeat(before: ScaleRefusal | None, attempt: ScaleAttempt, *, now_s: float) -> bool:
+    """Whether an attempt would only repeat one that was refused a moment ago.
+
+    A smaller step in the same direction may be allowed, and so may one from another size.
+    """
+    if before is None or now_s >= before.again_at_s or attempt.replicas == attempt.was:
+        return False
+    last = before.attempt
+    if (last.generation, last.was) != (attempt.generation, attempt.was):
+        return False
+    if last.replicas < last.was:
+        return attempt.replicas <= last.replicas
+    return attempt.replicas >= last.replicas > last.was
+
+
+def problem_to_report(found: ScaleRefusal | None, *, now_s: float) -> PoolProblem | None:
+    """The problem to report, if any."""
+    if found is None:
+        return None
+    is_race = found.problem.reason is ProblemReason.SCALE_CONFLICT
+    if is_race and now_s - found.since_s < CONFLICT_REPORTED_AFTER_S:
+        return None
+    return found.problem
+
+
+DEBOUNCE_POLL_S = 0.2
+DEBOUNCE_LIMIT_S = 1.0
+"""A queue that grows for ever is answered after this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debounce:
+    """A first write that is held back."""
+
+    since_s: float
+    ready: int
+    """Messages at the last look."""
+
+
+def debounce(
+    before: Debounce | None, *, replicas: int, planned: int, ready: int | None, now_s: float
+) -> Debounce | None:
+    """What to remember while the write is held back; `None` when nothing holds it (any more).
+
+    >>> first = debounce(None, replicas=0, planned=11, ready=11, now_s=10.0)
+    >>> grown = debounce(first, replicas=0, planned=32, ready=40, now_s=10.2)
+    >>> debounce(grown, replicas=0, planned=32, ready=40, now_s=10.4) is None
+    True
+    """
+    if replicas > 0 or planned == 0 or not ready:
+        return None
+    if before is None:
+        return Debounce(since_s=now_s, ready=ready)
+    if ready > before.ready and now_s - before.since_s < DEBOUNCE_LIMIT_S:
+        return replace(before, ready=ready)
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolMemory:
     """All of it may be lost: a loop that starts anew finds marks at replicas and begins again."""
 
-    scaling: Memory = field(default_factory=Memory)
-    notes: Notes = field(default_factory=dict)
+    scaling: SizingMemory = field(default_factory=SizingMemory)
+    drain_states: DrainStates = field(default_factory=dict)
     consumption: Consumption = field(default_factory=Consumption)
     last_active: LastActive = field(default_factory=dict)
     startup_s: float | None = None
     """The longest time from a start to a first heartbeat that was seen."""
-    slots_per_replica: int | None = None
-    """What a worker has said, where the spec leaves `concurrency` out."""
-    slots_asked_at_s: float | None = None
-    is_slotless: bool = False
-    """Whether workers have answered without saying it."""
-    settling: Settling | None = None
+    slots: KnownSlots = field(default_factory=KnownSlots)
+    debounce: Debounce | None = None
     refusal: ScaleRefusal | None = None
     draining: Drains = field(default_factory=dict)
     drains_ended: tuple[DrainEnd, ...] = ()
@@ -45,10 +147,10 @@ class PoolMemory:
     written: PoolStatus | None = None
     """The last status that was written, and when."""
     written_at_s: float = 0.0
-    told: Tellings = field(default_factory=dict[tuple[str, str], float])
+    sent_events: SentEvents = field(default_factory=dict[tuple[str, str], float])
 
     @property
-    def has_draining(self) -> bool:
+    def is_draining(self) -> bool:
         """Whether replicas are on their way out, as far as is known."""
         return self.status is not None and (self.status.draining_replicas or 0) > 0
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.broker.model import BrokerReading
-from app.control.observe import worker_heartbeats as hearing
-from app.control.observe.worker_heartbeats import Hearing
+from app.control.observe import worker_heartbeats
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.pool import problems
 from app.control.pool.problems import Finding, PoolProblem
 from app.control.pool.spec import BrokerSpec
@@ -23,16 +23,16 @@ class BrokerView:
 
     broker: Broker | None = None
     reading: BrokerReading | None = None
-    hearing: Hearing = hearing.NOTHING_HEARD
+    heartbeats: WorkerHeartbeats = worker_heartbeats.NO_HEARTBEATS
     problem: Finding | None = None
     """Why there is no reading."""
 
 
-NOTHING_VIEWED = BrokerView()
+NO_VIEW = BrokerView()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class BrokerGroup:
     """Pools whose queues are read in one round trip, or whose broker cannot be found."""
 
     broker: Broker | None
@@ -40,9 +40,9 @@ class Group:
     problem: Finding | None = None
 
 
-async def grouped(
+async def group_by_broker(
     pools: Iterable[WorkerPool], brokers: Brokers
-) -> tuple[Sequence[Group], Sequence[tuple[WorkerPool, BaseException]]]:
+) -> tuple[Sequence[BrokerGroup], Sequence[tuple[WorkerPool, BaseException]]]:
     """Find the broker of each pool; second, the pools at which that has failed unexpectedly."""
     alike: dict[tuple[str, BrokerSpec], list[WorkerPool]] = defaultdict(list)
     for pool in pools:
@@ -50,21 +50,23 @@ async def grouped(
     firsts = [those[0] for those in alike.values()]
     found = await asyncio.gather(*(brokers.find(pool) for pool in firsts), return_exceptions=True)
     on_broker: dict[BrokerKey, tuple[Broker, list[WorkerPool]]] = {}
-    lost: list[Group] = []
+    lost: list[BrokerGroup] = []
     failed: list[tuple[WorkerPool, BaseException]] = []
     for those, broker in zip(alike.values(), found, strict=True):
         match broker:
             case Broker():
                 on_broker.setdefault(broker.key, (broker, []))[1].extend(those)
             case PoolProblem():
-                lost.append(Group(broker=None, pools=tuple(those), problem=broker.finding))
+                lost.append(BrokerGroup(broker=None, pools=tuple(those), problem=broker.finding))
             case error:
                 failed.extend((pool, error) for pool in those)
-    groups = (Group(broker=broker, pools=tuple(those)) for broker, those in on_broker.values())
+    groups = (
+        BrokerGroup(broker=broker, pools=tuple(those)) for broker, those in on_broker.values()
+    )
     return (*groups, *lost), failed
 
 
-async def look(group: Group) -> BrokerView:
+async def read_broker(group: BrokerGroup) -> BrokerView:
     """Read all queues of these pools, and the heartbeats of their broker."""
     if group.broker is None:
         return BrokerView(problem=group.problem)
@@ -73,4 +75,6 @@ async def look(group: Group) -> BrokerView:
         reading = await group.broker.queues.read(queues)
     except BrokerUnreachable as exc:
         return BrokerView(broker=group.broker, problem=problems.of_broker(exc))
-    return BrokerView(broker=group.broker, reading=reading, hearing=hearing.build_hearing(reading))
+    return BrokerView(
+        broker=group.broker, reading=reading, heartbeats=worker_heartbeats.sort_heartbeats(reading)
+    )

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.observe import consumers
-from app.control.observe import worker_heartbeats as hearings
-from app.control.observe.worker_heartbeats import Hearing
-from app.control.ports import Cancelled, Instance, InstanceName
+from app.control.observe import worker_heartbeats
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.ports import CancelledConsumers, Instance, InstanceName
 from app.queues import QueueName
 
 RECHECK_S = 2.0
@@ -33,7 +32,7 @@ class AwakeWorker:
     """Since when it has been connected to the broker without a gap, as far as is known."""
     template: str = ""
     """Workers of one template have the same command line."""
-    cancelled: Cancelled | None = None
+    cancelled: CancelledConsumers | None = None
     """What its replica's last mark says."""
 
 
@@ -49,9 +48,9 @@ class WorkerRecord:
     """All shared queues that its process has been seen to consume."""
     lacking_since_s: float | None = None
     """Since when it has been seen without some of the pool's queues that it should consume."""
-    woken_at_s: float | None = None
+    restored_at_s: float | None = None
     """When it was last told to consume them again, and whether it was then seen to do so."""
-    has_woken: bool = False
+    is_restored: bool = False
 
 
 Records = Mapping[NodeName, WorkerRecord]
@@ -79,10 +78,10 @@ def last_seen(known: Consumption, nodes: Iterable[NodeName]) -> Mapping[NodeName
 
 
 def awake_workers(
-    instances: Iterable[Instance], hearing: Hearing, *, now_s: float
+    instances: Iterable[Instance], heartbeats: WorkerHeartbeats, *, now_s: float
 ) -> tuple[AwakeWorker, ...]:
     """The workers that are heard now, of replicas that neither drain nor end."""
-    since_s = hearing.since_s if hearing.since_s is not None else now_s
+    since_s = heartbeats.since_s if heartbeats.since_s is not None else now_s
     return tuple(
         AwakeWorker(
             node=beat.node,
@@ -94,8 +93,8 @@ def awake_workers(
         )
         for one in instances
         if one.mark is None and not one.is_ending
-        for beat in hearing.of(one)
-        if now_s - beat.seen_at_s <= hearings.SILENT_S
+        for beat in heartbeats.of(one)
+        if now_s - beat.seen_at_s <= worker_heartbeats.SILENT_S
     )
 
 
@@ -131,14 +130,14 @@ def with_answers(
 
 
 def _answered(before: WorkerRecord, answer: NodeConsumers, *, now_s: float) -> WorkerRecord:
-    is_same = before.seen is not None and consumers.is_same_process(before.seen, answer)
+    is_same = before.seen is not None and is_same_process(before.seen, answer)
     return replace(
         before,
         asked_at_s=now_s,
         unanswered=0,
         seen=answer,
         expected=answer.shared | before.expected if is_same else answer.shared,
-        woken_at_s=before.woken_at_s if is_same else None,
+        restored_at_s=before.restored_at_s if is_same else None,
     )
 
 
@@ -162,7 +161,7 @@ def missing(
     record = records.get(worker.node)
     if record is None or record.seen is None:
         return frozenset()
-    expected = record.expected | consumers.to_restore(worker.cancelled, record.seen)
+    expected = record.expected | queues_to_restore(worker.cancelled, record.seen)
     if not expected:
         expected = _common(worker, workers, records)
     consumed = {queue.name for queue in record.seen.queues}
@@ -184,7 +183,7 @@ def _common(
     return frozenset.intersection(*others) if others else frozenset()
 
 
-def to_wake(
+def consumers_to_restore(
     workers: Sequence[AwakeWorker],
     known: Consumption,
     *,
@@ -207,12 +206,12 @@ def _may_be_woken(worker: AwakeWorker, record: WorkerRecord, *, now_s: float) ->
     since_s, seen = record.lacking_since_s, record.seen
     if since_s is None or seen is None or seen.seen_at_s - since_s < RECHECK_S:
         return False
-    if record.woken_at_s is None or record.woken_at_s < worker.connected_at_s:
+    if record.restored_at_s is None or record.restored_at_s < worker.connected_at_s:
         return True
-    return not record.has_woken and now_s - record.woken_at_s >= WAKE_AGAIN_S
+    return not record.is_restored and now_s - record.restored_at_s >= WAKE_AGAIN_S
 
 
-def with_woken(
+def with_restored(
     known: Consumption,
     told: Mapping[NodeName, frozenset[ConsumedQueue]],
     confirmed: Collection[NodeName],
@@ -222,9 +221,60 @@ def with_woken(
     """After workers were told to consume again, and some were seen to do so."""
     records = dict(known.records)
     for node, queues in told.items():
-        record = replace(records[node], woken_at_s=now_s, has_woken=node in confirmed)
+        record = replace(records[node], restored_at_s=now_s, is_restored=node in confirmed)
         if node in confirmed and record.seen is not None:
             seen = replace(record.seen, queues=record.seen.queues | queues, seen_at_s=now_s)
             record = replace(record, seen=seen, lacking_since_s=None)
         records[node] = record
     return replace(known, records=records)
+
+
+ROUNDING_S = 1.0
+"""A worker tells its age in whole seconds."""
+
+
+def queues_to_cancel(
+    seen: NodeConsumers, spec_queues: Collection[QueueName]
+) -> frozenset[QueueName]:
+    """The queues of the pool that this worker consumes together with others."""
+    return frozenset(queue.name for queue in seen.shared if queue.has_name(spec_queues))
+
+
+def queues_to_restore(
+    cancelled: CancelledConsumers | None, seen: NodeConsumers
+) -> frozenset[ConsumedQueue]:
+    """What was cancelled and is not consumed; nothing where another process runs by now.
+
+    The name is enough for the worker that has consumed the queue: Celery keeps its declaration.
+    """
+    if cancelled is None or _is_another_process(cancelled, seen):
+        return frozenset()
+    consumed = {queue.name for queue in seen.queues}
+    return frozenset(ConsumedQueue(name=name) for name in cancelled.queues if name not in consumed)
+
+
+def with_cancelled(
+    before: Mapping[NodeName, CancelledConsumers],
+    seen: NodeConsumers,
+    queues: frozenset[QueueName],
+    *,
+    now_s: float,
+) -> Mapping[NodeName, CancelledConsumers]:
+    """The record of a drain after these, too, are about to be cancelled."""
+    known = before.get(seen.node)
+    if known is None or _is_another_process(known, seen):
+        return {**before, seen.node: CancelledConsumers(queues=queues, at_s=now_s)}
+    if queues <= known.queues:
+        return before
+    return {**before, seen.node: CancelledConsumers(queues=known.queues | queues, at_s=known.at_s)}
+
+
+def is_same_process(before: NodeConsumers, now: NodeConsumers) -> bool:
+    """Whether two answers come from one process, as far as they tell."""
+    if before.began_at_s is None or now.began_at_s is None:
+        return True
+    return abs(now.began_at_s - before.began_at_s) <= 2 * ROUNDING_S
+
+
+def _is_another_process(cancelled: CancelledConsumers, seen: NodeConsumers) -> bool:
+    return seen.began_at_s is not None and seen.began_at_s > cancelled.at_s + ROUNDING_S

@@ -64,7 +64,7 @@ class ProblemReason(StrEnum):
     """The API server does not accept a label or annotation on a pod, so it cannot be drained."""
 
 
-class Level(Enum):
+class Severity(Enum):
     """How much a finding matters."""
 
     PROBLEM = 1
@@ -79,16 +79,18 @@ class Level(Enum):
 class Effect:
     """What a reason does to the conditions of a pool."""
 
-    turns: ConditionType | None
+    condition: ConditionType | None
     """The condition that shows it, beside `Ready`."""
-    to: ConditionStatus = ConditionStatus.FALSE
-    level: Level = Level.PROBLEM
+    status: ConditionStatus = ConditionStatus.FALSE
+    severity: Severity = Severity.PROBLEM
 
 
-_CANNOT_SCALE = Effect(turns=ConditionType.ABLE_TO_SCALE)
-_CANNOT_READ = Effect(turns=ConditionType.METRICS_AVAILABLE)
-_NO_CONTACT = Effect(turns=ConditionType.WORKERS_HEALTHY, level=Level.WARNING)
-_SLOW_DRAIN = Effect(turns=ConditionType.DRAINING, to=ConditionStatus.TRUE, level=Level.WARNING)
+_CANNOT_SCALE = Effect(condition=ConditionType.ABLE_TO_SCALE)
+_CANNOT_READ = Effect(condition=ConditionType.METRICS_AVAILABLE)
+_NO_CONTACT = Effect(condition=ConditionType.WORKERS_HEALTHY, severity=Severity.WARNING)
+_SLOW_DRAIN = Effect(
+    condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=Severity.WARNING
+)
 
 EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.INVALID_SPEC: _CANNOT_SCALE,
@@ -102,10 +104,12 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.BROKER_UNKNOWN: _CANNOT_READ,
     ProblemReason.BROKER_REFUSED: _CANNOT_READ,
     ProblemReason.BROKER_UNREACHABLE: _CANNOT_READ,
-    ProblemReason.QUEUES_DIFFER: Effect(turns=ConditionType.WORKERS_HEALTHY),
-    ProblemReason.WORKERS_NOT_CONSUMING: Effect(turns=ConditionType.WORKERS_HEALTHY),
+    ProblemReason.QUEUES_DIFFER: Effect(condition=ConditionType.WORKERS_HEALTHY),
+    ProblemReason.WORKERS_NOT_CONSUMING: Effect(condition=ConditionType.WORKERS_HEALTHY),
     ProblemReason.KEYS_DIFFER: Effect(
-        turns=ConditionType.METRICS_AVAILABLE, to=ConditionStatus.UNKNOWN, level=Level.WARNING
+        condition=ConditionType.METRICS_AVAILABLE,
+        status=ConditionStatus.UNKNOWN,
+        severity=Severity.WARNING,
     ),
     ProblemReason.WORKERS_UNHEARD: _NO_CONTACT,
     ProblemReason.REPLIES_UNREADABLE: _NO_CONTACT,
@@ -115,15 +119,15 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
     ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,
     ProblemReason.FIXED_OUT_OF_BOUNDS: Effect(
-        turns=ConditionType.PAUSED, to=ConditionStatus.TRUE, level=Level.WARNING
+        condition=ConditionType.PAUSED, status=ConditionStatus.TRUE, severity=Severity.WARNING
     ),
-    ProblemReason.UNKNOWN_ANNOTATION: Effect(turns=None, level=Level.WARNING),
-    ProblemReason.GRACE_PERIOD_SHORT: Effect(turns=None, level=Level.WARNING),
+    ProblemReason.UNKNOWN_ANNOTATION: Effect(condition=None, severity=Severity.WARNING),
+    ProblemReason.GRACE_PERIOD_SHORT: Effect(condition=None, severity=Severity.WARNING),
     ProblemReason.PRIVATE_MESSAGES: Effect(
-        turns=ConditionType.DRAINING, to=ConditionStatus.TRUE, level=Level.NOTE
+        condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=Severity.NOTE
     ),
     ProblemReason.SHRINKS_TO_ZERO_ONLY: Effect(
-        turns=ConditionType.ABLE_TO_SCALE, to=ConditionStatus.TRUE, level=Level.NOTE
+        condition=ConditionType.ABLE_TO_SCALE, status=ConditionStatus.TRUE, severity=Severity.NOTE
     ),
     ProblemReason.SCALE_CONFLICT: _CANNOT_SCALE,
     ProblemReason.SCALE_REFUSED: _CANNOT_SCALE,

@@ -1,6 +1,6 @@
 """A worker pool as the loop holds it: identity, annotations and validated spec."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,3 +76,39 @@ def _invalid(exc: ValidationError) -> PoolProblem:
 def _fault(location: tuple[int | str, ...], message: str) -> str:
     path = ".".join(("spec", *(str(part) for part in location)))
     return f"{path}: {message.removeprefix('Value error, ')}"
+
+
+_TargetKey = tuple[str, str, str, str]
+
+
+def target_conflicts(pools: Iterable[WorkerPool | UnreadablePool]) -> Mapping[PoolKey, PoolProblem]:
+    """The pools that may not touch their target, and what to say to their owners."""
+    holders: dict[_TargetKey, WorkerPool] = {}
+    refused: dict[PoolKey, PoolProblem] = {}
+    readable = (pool for pool in pools if isinstance(pool, WorkerPool))
+    for pool in sorted(readable, key=lambda one: (one.created_at_s, one.key)):
+        holder = holders.setdefault(_target_key(pool), pool)
+        if holder is not pool:
+            refused[pool.key] = _target_conflict(pool, holder)
+    return refused
+
+
+def has_moved(before: WorkerPool | UnreadablePool, now: WorkerPool | UnreadablePool) -> bool:
+    """Whether a pool's spec names another target than before. One that cannot be read does not."""
+    if isinstance(before, UnreadablePool) or isinstance(now, UnreadablePool):
+        return False
+    return _target_key(before) != _target_key(now)
+
+
+def _target_key(pool: WorkerPool) -> _TargetKey:
+    ref = pool.spec.scale_target_ref
+    return (pool.key.namespace, ref.api_version, ref.kind, ref.name)
+
+
+def _target_conflict(pool: WorkerPool, holder: WorkerPool) -> PoolProblem:
+    ref = pool.spec.scale_target_ref
+    return PoolProblem(
+        ProblemReason.TARGET_SHARED,
+        f"{ref.kind} {ref.name} is scaled by the older pool {holder.key.name} already: "
+        "delete one of the two, or give each a target of its own",
+    )

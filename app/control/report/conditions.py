@@ -1,16 +1,17 @@
-"""The conditions of a pool, from what a reconcile has found: pure; without news nothing changes.
+"""The conditions and the state of a pool, from its evaluation. Pure.
 
 What is wrong comes as findings, each with the condition that it turns (`problems.EFFECTS`). The
 functions here say what a condition is while no finding turns it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.control.decide.evaluation import Findings
+from app.control.decide.evaluation import Evaluation
 from app.control.pool import problems
-from app.control.pool.problems import Level, ProblemReason
+from app.control.pool.problems import ProblemReason, Severity
 from app.control.pool.spec import Mode
-from app.control.pool.status import Condition, ConditionStatus, ConditionType
+from app.control.pool.status import Condition, ConditionStatus, ConditionType, PoolState
 from app.scaling.steps import Rule
 
 
@@ -29,25 +30,25 @@ def _false(reason: str, message: str) -> _Verdict:
     return _Verdict(status=ConditionStatus.FALSE, reason=reason, message=message)
 
 
-def _unknown(found: Findings) -> _Verdict:
+def _unknown(evaluation: Evaluation) -> _Verdict:
     """Not evaluated, and why."""
     status = ConditionStatus.UNKNOWN
-    blocking = found.of_level(Level.PROBLEM)
+    blocking = evaluation.of_severity(Severity.PROBLEM)
     if blocking:
         message = f"not evaluated because of {blocking[0].reason}"
         return _Verdict(status=status, reason="NotEvaluated", message=message)
-    if found.mode is Mode.OFF:
+    if evaluation.mode is Mode.OFF:
         return _Verdict(status=status, reason="Off", message="no size is computed in mode Off")
     return _Verdict(status=status, reason="NotRead", message="not read yet")
 
 
 def conditions(
-    found: Findings, *, before: tuple[Condition, ...], now_s: float
+    evaluation: Evaluation, *, before: tuple[Condition, ...], now_s: float
 ) -> tuple[Condition, ...]:
     """Every condition, in order. One whose status has not changed keeps its transition time."""
     known = {condition.type: condition for condition in before}
     return tuple(
-        _dated(kind, _turned(kind, found) or make(found), known.get(kind), now_s=now_s)
+        _dated(kind, _turned(kind, evaluation) or make(evaluation), known.get(kind), now_s=now_s)
         for kind, make in _MAKERS.items()
     )
 
@@ -65,22 +66,25 @@ def _dated(
     )
 
 
-def _turned(kind: ConditionType, found: Findings) -> _Verdict | None:
+def _turned(kind: ConditionType, evaluation: Evaluation) -> _Verdict | None:
     """By the findings that turn this condition; the first of them says how."""
-    turning = [one for one in problems.ordered(found.found) if one.effect.turns is kind]
+    turning = [one for one in problems.ordered(evaluation.findings) if one.effect.condition is kind]
     if not turning:
         return None
     first = turning[0]
     return _Verdict(
-        status=first.effect.to, reason=first.reason.value, message=problems.text(turning)
+        status=first.effect.status, reason=first.reason.value, message=problems.text(turning)
     )
 
 
-def _ready(found: Findings) -> _Verdict:
-    blocking, warnings = found.of_level(Level.PROBLEM), found.of_level(Level.WARNING)
+def _ready(evaluation: Evaluation) -> _Verdict:
+    blocking, warnings = (
+        evaluation.of_severity(Severity.PROBLEM),
+        evaluation.of_severity(Severity.WARNING),
+    )
     if blocking:
         return _false(blocking[0].reason.value, problems.text((*blocking, *warnings)))
-    calm = _working(found)
+    calm = _working(evaluation)
     if not warnings:
         return calm
     told = problems.text(warnings)
@@ -89,32 +93,32 @@ def _ready(found: Findings) -> _Verdict:
     return _true(warnings[0].reason.value, f"{calm.message}; {told}")
 
 
-def _working(found: Findings) -> _Verdict:
+def _working(evaluation: Evaluation) -> _Verdict:
     """What a pool without problems does."""
-    match found.mode:
+    match evaluation.mode:
         case Mode.DRY_RUN:
             return _true("DryRun", "the size is recommended here and not written to the target")
         case Mode.OFF:
             return _true("Off", "the pool is not scaled (mode Off)")
     for rule, (_, message) in _PAUSES.items():
-        if found.has(rule):
+        if evaluation.has(rule):
             return _true("Reconciled", message)
     return _true("Reconciled", "the size follows the queues")
 
 
-def _active(found: Findings) -> _Verdict:
-    match found.has_work:
+def _active(evaluation: Evaluation) -> _Verdict:
+    match evaluation.has_work:
         case None:
-            return _unknown(found)
+            return _unknown(evaluation)
         case True:
             return _true("Work", "messages wait or tasks run")
         case False:
             return _false("NoWork", "nothing waits and nothing runs")
 
 
-def _able_to_scale(found: Findings) -> _Verdict:
-    if found.draining is None:
-        return _unknown(found)
+def _able_to_scale(evaluation: Evaluation) -> _Verdict:
+    if evaluation.draining is None:
+        return _unknown(evaluation)
     return _true("ReadyForNewScale", "the target can be scaled")
 
 
@@ -125,30 +129,32 @@ _LIMITS = {
 }
 
 
-def _scaling_limited(found: Findings) -> _Verdict:
-    if not found.is_read or found.decision is None:
-        return _unknown(found)
+def _scaling_limited(evaluation: Evaluation) -> _Verdict:
+    if not evaluation.is_read or evaluation.decision is None:
+        return _unknown(evaluation)
     for rule, (reason, message) in _LIMITS.items():
-        if found.has(rule):
+        if evaluation.has(rule):
             return _true(reason, message)
     return _false("DesiredWithinRange", "the size that the queues need is within the bounds")
 
 
-def _metrics_available(found: Findings) -> _Verdict:
-    return _true("ValidReading", "the queues are read") if found.is_read else _unknown(found)
+def _metrics_available(evaluation: Evaluation) -> _Verdict:
+    return (
+        _true("ValidReading", "the queues are read") if evaluation.is_read else _unknown(evaluation)
+    )
 
 
-def _workers_healthy(found: Findings) -> _Verdict:
-    if not found.is_heard:
-        return _unknown(found)
+def _workers_healthy(evaluation: Evaluation) -> _Verdict:
+    if not evaluation.are_workers_known:
+        return _unknown(evaluation)
     return _true("WorkersHeard", "every running worker is heard")
 
 
-def _fallback(found: Findings) -> _Verdict:
-    if found.has(Rule.FALLBACK):
+def _fallback(evaluation: Evaluation) -> _Verdict:
+    if evaluation.has(Rule.FALLBACK):
         return _true("NoReading", "the queues cannot be read: spec.fallback sets the size")
-    if found.decision is None:
-        return _unknown(found)
+    if evaluation.decision is None:
+        return _unknown(evaluation)
     return _false("NotNeeded", "the size does not come from spec.fallback")
 
 
@@ -169,19 +175,19 @@ _PAUSES = {
 }
 
 
-def _paused(found: Findings) -> _Verdict:
-    if found.decision is None:
-        return _unknown(found)
+def _paused(evaluation: Evaluation) -> _Verdict:
+    if evaluation.decision is None:
+        return _unknown(evaluation)
     for rule, (reason, message) in _PAUSES.items():
-        if found.has(rule):
+        if evaluation.has(rule):
             return _true(reason, message)
     return _false("NotPaused", "neither spec.replicas nor an annotation holds the size")
 
 
-def _draining(found: Findings) -> _Verdict:
-    match found.draining:
+def _draining(evaluation: Evaluation) -> _Verdict:
+    match evaluation.draining:
         case None:
-            return _unknown(found)
+            return _unknown(evaluation)
         case 0:
             return _false("NotDraining", "no replica is being drained")
         case 1:
@@ -201,3 +207,66 @@ _MAKERS = {
     ConditionType.PAUSED: _paused,
     ConditionType.DRAINING: _draining,
 }
+
+
+def _has_found(*reasons: ProblemReason) -> Callable[[Evaluation], bool]:
+    return lambda evaluation: any(one.reason in reasons for one in evaluation.findings)
+
+
+def _decided(*rules: Rule) -> Callable[[Evaluation], bool]:
+    return lambda evaluation: any(evaluation.has(rule) for rule in rules)
+
+
+def _is_refused(evaluation: Evaluation) -> bool:
+    return any(
+        one.effect.condition is ConditionType.ABLE_TO_SCALE
+        and one.reason is not ProblemReason.TARGET_UNREACHABLE
+        for one in evaluation.of_severity(Severity.PROBLEM)
+    )
+
+
+def _is_blind(evaluation: Evaluation) -> bool:
+    return evaluation.has(Rule.BLIND) or any(
+        one.effect.condition is ConditionType.METRICS_AVAILABLE
+        or one.reason is ProblemReason.TARGET_UNREACHABLE
+        for one in evaluation.of_severity(Severity.PROBLEM)
+    )
+
+
+def _is_unhealthy(evaluation: Evaluation) -> bool:
+    return any(
+        one.effect.condition is ConditionType.WORKERS_HEALTHY
+        for one in evaluation.of_severity(Severity.PROBLEM)
+    )
+
+
+_HOLDS: dict[PoolState, Callable[[Evaluation], bool]] = {
+    PoolState.INVALID: _has_found(
+        ProblemReason.INVALID_SPEC,
+        ProblemReason.INVALID_ANNOTATION,
+        ProblemReason.INVALID_SCHEDULE,
+    ),
+    PoolState.OFF: lambda evaluation: evaluation.mode is Mode.OFF,
+    PoolState.NO_TARGET: _has_found(
+        ProblemReason.TARGET_NOT_FOUND, ProblemReason.TARGET_NOT_SCALABLE
+    ),
+    PoolState.CONTESTED: _has_found(ProblemReason.TARGET_SHARED),
+    PoolState.REFUSED: _is_refused,
+    PoolState.DRY_RUN: lambda evaluation: evaluation.mode is Mode.DRY_RUN,
+    PoolState.FIXED: _decided(Rule.FIXED),
+    PoolState.PAUSED: _decided(Rule.PAUSED, Rule.GROWING_PAUSED, Rule.SHRINKING_PAUSED),
+    PoolState.FALLBACK: _decided(Rule.FALLBACK),
+    PoolState.BLIND: _is_blind,
+    PoolState.UNHEALTHY: _is_unhealthy,
+    PoolState.UNKNOWN: lambda evaluation: evaluation.decision is None,
+    PoolState.DRAINING: lambda evaluation: bool(evaluation.draining),
+    PoolState.AT_MAXIMUM: _decided(Rule.MAXIMUM),
+    PoolState.AT_MINIMUM: _decided(Rule.MINIMUM),
+    PoolState.IDLE: lambda evaluation: evaluation.has_work is False,
+    PoolState.FOLLOWING: lambda evaluation: True,
+}
+
+
+def state(evaluation: Evaluation) -> PoolState:
+    """The first state that holds."""
+    return next(each for each in PoolState if _HOLDS[each](evaluation))

@@ -1,89 +1,29 @@
 """What a pool tells its owner: when its status is worth a write, and which events."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.control.decide.pool_memory import Tellings
-from app.control.pool.problems import Finding, Level, ProblemReason
+from app.control.decide.pool_memory import SentEvents
+from app.control.pool.problems import Finding, ProblemReason, Severity
 from app.control.pool.status import (
     Condition,
     ConditionStatus,
     ConditionType,
     EventType,
     PoolEvent,
-    PoolStatus,
 )
-from app.control.ports import Scaling
+from app.control.pool.worker_pool import PoolKey
+from app.control.ports import DrainEnd, Scaling
 
-REFRESH_S = 15.0
-"""Figures that move all the time (backlog, rates) are written no more often than this."""
-NOTICEABLE_RATIO = 0.2
-"""A rate that has moved by less than this part of itself has not changed."""
 REPEAT_S = 600.0
 """The same event is told again after this."""
 PACE_S = 10.0
 """Events with the same reason are at least this far apart: a drain gives up one by one."""
 
 
-def needs_write(written: PoolStatus | None, status: PoolStatus, *, age_s: float) -> bool:
-    """Whether a status says something that the one written `age_s` ago does not.
-
-    What people and programs act on counts at once, figures after a while; the explanation only
-    goes along with those.
-    """
-    if written is None or _outline(written) != _outline(status):
-        return True
-    return age_s >= REFRESH_S and not _reads_alike(written, status)
-
-
-def _outline(status: PoolStatus) -> tuple[object, ...]:
-    return (
-        status.observed_generation,
-        status.state,
-        status.mode,
-        status.pool_queues,
-        status.min_replicas,
-        status.max_replicas,
-        status.replicas,
-        status.ready_replicas,
-        status.desired_replicas,
-        status.draining_replicas,
-        status.selector,
-        status.last_scale_at_s,
-        status.slots_per_replica,
-        tuple((each.type, each.status, each.reason) for each in status.conditions),
-    )
-
-
-def _reads_alike(written: PoolStatus, status: PoolStatus) -> bool:
-    return _counts(written) == _counts(status) and all(
-        _is_close(before, now)
-        for before, now in (
-            (written.arrival_rate, status.arrival_rate),
-            (written.mean_runtime_s, status.mean_runtime_s),
-            (written.queue_wait_s, status.queue_wait_s),
-        )
-    )
-
-
-def _counts(status: PoolStatus) -> tuple[object, ...]:
-    queues = tuple((one.name, one.ready, one.unacked, one.scheduled) for one in status.queues)
-    return (
-        queues,
-        status.held,
-        status.active_tasks,
-        tuple(each.message for each in status.conditions),
-    )
-
-
-def _is_close(before: float | None, now: float | None) -> bool:
-    """Not known and nothing are no news to each other."""
-    was, is_now = before or 0.0, now or 0.0
-    return abs(is_now - was) <= max(NOTICEABLE_RATIO * was, 0.001)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ReportedState:
     """What a reconcile has come to, as far as events are made from it."""
 
     conditions: Sequence[Condition] = ()
@@ -92,8 +32,8 @@ class Told:
 
 def events(
     *,
-    before: Told,
-    after: Told,
+    before: ReportedState,
+    after: ReportedState,
     scaling: Scaling | None,
     marked: Sequence[str],
     explanation: Sequence[str],
@@ -115,7 +55,9 @@ def _draining(marked: Sequence[str]) -> str:
     return f"{names} drains" if len(marked) == 1 else f"{len(marked)} replicas drain ({names})"
 
 
-def _of_findings(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent]:
+def _of_findings(
+    before: ReportedState, after: ReportedState, *, now_s: float
+) -> Iterator[PoolEvent]:
     """Each finding when it begins, and when it is over."""
     were, are = _by_reason(before.findings), _by_reason(after.findings)
     for reason, finding in are.items():
@@ -124,11 +66,11 @@ def _of_findings(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEve
                 type=EventType.WARNING, reason=reason.value, message=finding.message, at_s=now_s
             )
     conditions = {condition.type: condition for condition in after.conditions}
-    still_turned = {finding.effect.turns for finding in are.values()}
+    still_turned = {finding.effect.condition for finding in are.values()}
     for reason, finding in were.items():
-        if reason in are or finding.effect.turns in still_turned:
+        if reason in are or finding.effect.condition in still_turned:
             continue
-        now = conditions[finding.effect.turns or ConditionType.READY]
+        now = conditions[finding.effect.condition or ConditionType.READY]
         if now.status is not ConditionStatus.UNKNOWN:
             yield _normal(f"{reason}Resolved", now.message, now_s)
 
@@ -137,7 +79,7 @@ def _by_reason(findings: Sequence[Finding]) -> Mapping[ProblemReason, Finding]:
     """Those that are worth an event; several of one reason make one."""
     found: dict[ProblemReason, list[Finding]] = {}
     for one in findings:
-        if one.effect.level is not Level.NOTE:
+        if one.effect.severity is not Severity.NOTE:
             found.setdefault(one.reason, []).append(one)
     return {
         reason: Finding(reason, "; ".join(one.message for one in alike))
@@ -145,7 +87,7 @@ def _by_reason(findings: Sequence[Finding]) -> Mapping[ProblemReason, Finding]:
     }
 
 
-def _of_pauses(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent]:
+def _of_pauses(before: ReportedState, after: ReportedState, *, now_s: float) -> Iterator[PoolEvent]:
     was, now = _paused(before), _paused(after)
     if now is None:
         return
@@ -158,7 +100,7 @@ def _of_pauses(before: Told, after: Told, *, now_s: float) -> Iterator[PoolEvent
         yield _normal(now.reason, now.message, now_s)
 
 
-def _paused(told: Told) -> Condition | None:
+def _paused(told: ReportedState) -> Condition | None:
     return next((one for one in told.conditions if one.type is ConditionType.PAUSED), None)
 
 
@@ -166,9 +108,9 @@ def _normal(reason: str, message: str, now_s: float) -> PoolEvent:
     return PoolEvent(type=EventType.NORMAL, reason=reason, message=message, at_s=now_s)
 
 
-def worth_telling(
-    happened: Iterable[PoolEvent], told: Tellings
-) -> tuple[tuple[PoolEvent, ...], Tellings]:
+def without_repeats(
+    happened: Iterable[PoolEvent], told: SentEvents
+) -> tuple[tuple[PoolEvent, ...], SentEvents]:
     """Without repeats, and with pauses between events of one reason; and what is told by then."""
     now: dict[tuple[str, str], float] = dict(told)
     chosen = []
@@ -182,3 +124,59 @@ def worth_telling(
             now[event.reason, event.message] = event.at_s
             now = {key: at_s for key, at_s in now.items() if event.at_s - at_s < REPEAT_S}
     return tuple(chosen), now
+
+
+logger = logging.getLogger("celeriac.pools")
+"""One name for all of it, so that a log can be filtered for the trail."""
+
+_OUTAGES = (
+    ProblemReason.BROKER_UNREACHABLE,
+    ProblemReason.BROKER_REFUSED,
+    ProblemReason.TARGET_UNREACHABLE,
+)
+_LEFT_OUT = {
+    *("ScaledUp", "ScaledDown"),  # logged by `log_scaling` with their numbers
+    # An outage is logged once for all pools: by the loop, or by the client of the API server.
+    *(reason.value for reason in _OUTAGES),
+    *(f"{reason.value}Resolved" for reason in _OUTAGES),
+}
+
+_LEVELS = {EventType.NORMAL: logging.INFO, EventType.WARNING: logging.WARNING}
+
+
+def log_scaling(pool: PoolKey, scaling: Scaling | None, *, why: Sequence[str]) -> None:
+    """Log a change of size. Unlike Events, none is left out when several come fast."""
+    if scaling is not None:
+        fields = {"pool": str(pool), "from": scaling.was, "to": scaling.now, "why": "; ".join(why)}
+        logger.info("pool scaled", extra=fields)
+
+
+def log_events(pool: PoolKey, events: Iterable[PoolEvent]) -> None:
+    """Log what else a pool tells: drains, refusals, outages of its broker, recoveries."""
+    for event in events:
+        if event.reason not in _LEFT_OUT:
+            fields = {"pool": str(pool), "reason": event.reason, "detail": event.message}
+            logger.log(_LEVELS[event.type], "pool event", extra=fields)
+
+
+def log_drains(pool: PoolKey, ended: Iterable[DrainEnd]) -> None:
+    """Log drains that are over, each with what became of it and how long it took."""
+    for each in ended:
+        fields = {
+            "pool": str(pool),
+            "replica": each.replica,
+            "outcome": each.outcome.value,
+            "duration_s": round(each.duration_s, 1),
+        }
+        logger.info("drain ended", extra=fields)
+
+
+def log_outage(broker: str, *, problem: str, pools: int) -> None:
+    """Log the beginning of an outage, once for all pools of a broker."""
+    fields = {"broker": broker, "pools": pools, "reason": problem}
+    logger.warning("broker not read, its pools keep their sizes", extra=fields)
+
+
+def log_recovery(broker: str, *, lasted_s: float) -> None:
+    """Log the end of an outage."""
+    logger.info("broker is read again", extra={"broker": broker, "lasted_s": round(lasted_s, 1)})

@@ -12,7 +12,7 @@ import yaml
 
 from app.control.pool import spec as specs
 from app.control.pool import worker_pool as pools
-from app.control.pool.annotations import CELERY_POOL
+from app.control.pool.policies import CELERY_POOL
 from app.control.pool.problems import PoolProblem
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import InvalidInput

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter, ValidationError
 
 from app.broker.model import NodeName
-from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
+from app.control.ports import CancelledConsumers, DrainMark, Instance, InstanceName
 from app.operator.kubernetes.apiserver import Document
 from app.operator.kubernetes.informer import Uid
 from app.operator.resources import well_known
 from app.operator.resources.selectors import Selector
+from app.scaling.replica_state import Removal
 
 HOSTNAME_LIMIT = 63
 """kubelet cuts a pod's hostname to this (RFC 1123 label)."""
@@ -117,10 +118,10 @@ def _mark(annotations: Mapping[str, str]) -> DrainMark | None:
     return DrainMark(since_s=since_s, cancelled=_cancelled(annotations))
 
 
-_CANCELLED = TypeAdapter(dict[NodeName, Cancelled])
+_CANCELLED = TypeAdapter(dict[NodeName, CancelledConsumers])
 
 
-def _cancelled(annotations: Mapping[str, str]) -> Mapping[NodeName, Cancelled]:
+def _cancelled(annotations: Mapping[str, str]) -> Mapping[NodeName, CancelledConsumers]:
     """An unreadable record is ignored: no worker is given a queue that it may not know."""
     try:
         return _CANCELLED.validate_json(annotations.get(well_known.CANCELLED_CONSUMERS, "{}"))
@@ -128,7 +129,7 @@ def _cancelled(annotations: Mapping[str, str]) -> Mapping[NodeName, Cancelled]:
         return {}
 
 
-def _cancelled_text(cancelled: Mapping[NodeName, Cancelled]) -> str | None:
+def _cancelled_text(cancelled: Mapping[NodeName, CancelledConsumers]) -> str | None:
     """The value of the annotation; equal records give equal texts."""
     if not cancelled:
         return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.worker_pool import WorkerPool
-from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
+from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.errors import AccessDenied, CeleriacError, Conflict, InvalidInput, NotFound
 from app.operator.kubernetes import responses
 from app.operator.kubernetes.apiserver import ApiServer, Document, Patch, object_path
@@ -20,6 +20,7 @@ from app.operator.resources.pods import Pod
 from app.operator.resources.scale import Scale, TargetKey
 from app.operator.resources.selectors import Selector
 from app.operator.resources.workload_kinds import ScalableKinds
+from app.scaling.replica_state import Removal
 
 ECHO_S = 2.0
 """How long the cache may take to show our own patch of a pod."""
@@ -37,7 +38,7 @@ class PodReplicas:
         self._caches = caches
         self._kinds = ScalableKinds(server, clock=clock)
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         """The target of a pool and its pods. Raises `PoolProblem` (`TARGET_…`)."""
         key = _key(pool)
         self._raise_if_out_of_date()
@@ -45,7 +46,7 @@ class PodReplicas:
         found = await self._scale(pool, key)
         replicas = self._caches.pods.matching(key.namespace, found.selector)
         instances = tuple(_counted(pod.instance, found.first_ordinal) for pod in replicas)
-        return Target(
+        return ScaleTarget(
             replicas=found.replicas,
             ready_replicas=sum(each.is_ready and not each.is_ending for each in instances),
             removal=pods.removal_of(replicas, kind=key.kind),

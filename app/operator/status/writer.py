@@ -90,7 +90,7 @@ class KubernetesReports:
             self._events.append((pool, event))
             self._queue_changed.notify()
 
-    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         """Keep the tick, for liveness and metrics."""
         self.last_tick = tick
         self._durations_s.append(tick.duration_s)

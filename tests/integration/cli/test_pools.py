@@ -8,8 +8,8 @@ import redis
 from typer.testing import CliRunner, Result
 
 from app.cli import application
-from app.control.report import pool_snapshot as board
-from app.control.report.pool_snapshot import Board
+from app.control.report import pool_snapshot
+from app.control.report.pool_snapshot import PoolSnapshot
 from app.errors import CeleriacError, NotFound
 from tests.integration.serving import Server
 from tests.pool_status import build_pool_status
@@ -22,8 +22,8 @@ def posted(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     status = build_pool_status(explanation=("two replicas for seven messages",))
-    board_now = Board(posted_at_s=0.0, pools={"documents": status})
-    redis_client.set(board.KEY, board.build_text(board_now))
+    board_now = PoolSnapshot(posted_at_s=0.0, pools={"documents": status})
+    redis_client.set(pool_snapshot.KEY, pool_snapshot.dump_snapshot(board_now))
 
 
 def celeriac(server: Server, *arguments: str) -> Result:

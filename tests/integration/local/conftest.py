@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from app.control.pool.status import PoolStatus
-from app.control.report import pool_snapshot as board
+from app.control.report import pool_snapshot
 from tests.conftest import OURS
 from tests.integration.conftest import TEST_SETTINGS
 from tests.integration.local import processes_of
@@ -62,8 +62,8 @@ class Up:
 
     def pools(self) -> dict[str, PoolStatus]:
         """What it posts on the board."""
-        text = self.redis.get(board.KEY)
-        return dict(board.parse_text(text).pools) if isinstance(text, bytes) else {}
+        text = self.redis.get(pool_snapshot.KEY)
+        return dict(pool_snapshot.parse_snapshot(text).pools) if isinstance(text, bytes) else {}
 
     def replicas(self, pool: str) -> int | None:
         status = self.pools().get(pool)

@@ -1,8 +1,8 @@
 """Pools of this machine, as the commands show them."""
 
-from app.api.routes.listings import PoolView
 from app.cli import pools
 from app.control.pool.status import Condition, ConditionStatus, ConditionType
+from app.control.report.pool_snapshot import PoolView
 from tests.pool_status import build_pool_status
 
 

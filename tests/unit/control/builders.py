@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.control.decide.evaluation import Findings
+from app.control.decide.evaluation import Evaluation
 from app.control.pool import worker_pool as pools
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.scaling.steps import Decision, Rule, Step
@@ -28,7 +28,7 @@ def decided(*rules: Rule) -> Decision:
     return Decision(replicas=3, reason=rules[-1], steps=steps)
 
 
-CALM = Findings(
-    has_work=False, is_read=True, is_heard=True, draining=0, decision=decided(Rule.DEMAND)
+CALM = Evaluation(
+    has_work=False, is_read=True, are_workers_known=True, draining=0, decision=decided(Rule.DEMAND)
 )
 """A pool that is read, heard and well."""

@@ -8,17 +8,16 @@ from dataclasses import replace
 import pytest
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.apply import Carrying
-from app.control.observe import consumers
-from app.control.observe import worker_heartbeats as hearing
-from app.control.observe.drain_progress import Note, Notes
-from app.control.observe.worker_heartbeats import NOTHING_HEARD, Hearing
+from app.control.apply import PlanExecutor
+from app.control.observe import consumption, worker_heartbeats
+from app.control.observe.drain_state import DrainState, DrainStates
+from app.control.observe.worker_heartbeats import NO_HEARTBEATS, WorkerHeartbeats
 from app.control.pool.worker_pool import WorkerPool
-from app.control.ports import Cancelled, DrainMark, InstanceName, Scaling
+from app.control.ports import CancelledConsumers, DrainMark, InstanceName, Scaling
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
-from app.scaling.crew import Answer
-from app.scaling.drain import Plan
+from app.scaling.drain_plan import ScalePlan
+from app.scaling.replica_state import ReplicaAnswer
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
 
@@ -33,26 +32,26 @@ def stage_of(count: int) -> Stage:
 
 def carry(
     stage: Stage,
-    plan: Plan,
+    plan: ScalePlan,
     *,
-    notes: Notes | None = None,
-    heard: Hearing | None = None,
+    drain_states: DrainStates | None = None,
+    heard: WorkerHeartbeats | None = None,
     pool: WorkerPool | None = None,
-) -> Carrying:
-    async def play() -> Carrying:
+) -> PlanExecutor:
+    async def play() -> PlanExecutor:
         reading = await stage.queues.read([QueueName("q")])
-        carrying = Carrying(
+        executor = PlanExecutor(
             pool or worker_pool(),
             await stage.replicas.read(pool or worker_pool()),
-            heard if heard is not None else hearing.build_hearing(reading),
-            notes=notes if notes is not None else {},
+            heard if heard is not None else worker_heartbeats.sort_heartbeats(reading),
+            drain_states=drain_states if drain_states is not None else {},
             replicas=stage.replicas,
             workers=stage.workers,
             clock=stage.world.clock,
         )
         with suppress(BrokerUnreachable):
-            await carrying.run(plan)
-        return carrying
+            await executor.apply(plan)
+        return executor
 
     return asyncio.run(play())
 
@@ -64,24 +63,24 @@ def names(stage: Stage) -> list[InstanceName]:
 def test_a_plan_that_changes_nothing_does_nothing() -> None:
     stage = stage_of(2)
 
-    carrying = carry(stage, Plan(replicas=2))
+    executor = carry(stage, ScalePlan(replicas=2))
 
     assert (stage.replicas.writes, stage.workers.spoken_to) == (0, [])
-    assert carrying.scaling is None
+    assert executor.scaling is None
 
 
 def test_what_was_written_is_known_when_talking_fails() -> None:
     stage = stage_of(2)
     one, _ = names(stage)
-    heard = hearing.build_hearing(asyncio.run(stage.queues.read([])))
+    heard = worker_heartbeats.sort_heartbeats(asyncio.run(stage.queues.read([])))
 
     async def say_nothing(*_: object, **__: object) -> frozenset[NodeName]:
         raise BrokerUnreachable(host="broker.test")
 
     stage.workers.stop_consuming = say_nothing  # type: ignore[method-assign]  # ours to bend
-    carrying = carry(stage, Plan(replicas=3, stop=(one,)), heard=heard)
+    executor = carry(stage, ScalePlan(replicas=3, stop=(one,)), heard=heard)
 
-    assert carrying.scaling == Scaling(was=2, now=3)
+    assert executor.scaling == Scaling(was=2, now=3)
     assert stage.world.replicas == 3
 
 
@@ -89,14 +88,14 @@ def test_marks_are_written_before_workers_are_stopped() -> None:
     stage = stage_of(2)
     one, _ = names(stage)
 
-    carrying = carry(stage, Plan(replicas=2, mark=(one,), stop=(one,)))
+    executor = carry(stage, ScalePlan(replicas=2, mark=(one,), stop=(one,)))
 
     pod = stage.world.pods[one]
-    cancelled = {pod.node: Cancelled(queues=frozenset({Q}), at_s=stage.world.now_s)}
+    cancelled = {pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=stage.world.now_s)}
     mark = DrainMark(since_s=stage.world.now_s, cancelled=cancelled)
     assert (pod.mark, pod.is_consuming) == (mark, False)
-    assert carrying.notes == {
-        one: Note(
+    assert executor.drain_states == {
+        one: DrainState(
             stop_tried_at_s=stage.world.now_s,
             stopped_at_s=stage.world.now_s,
             was_stopped=True,
@@ -111,11 +110,11 @@ def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
     pod = stage.world.pods[one]
     mark = DrainMark(
         since_s=1.0,
-        cancelled={pod.node: Cancelled(queues=frozenset({Q}), at_s=stage.world.now_s)},
+        cancelled={pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=stage.world.now_s)},
     )
     pod.mark, pod.cancelled, pod.consumed = mark, mark.cancelled, set()
-    idle = Answer(at_s=3.0, held=0, is_consuming=False)
-    notes = {one: Note(stop_tried_at_s=1.0, stopped_at_s=1.0, answer=idle)}
+    idle = ReplicaAnswer(at_s=3.0, held=0, is_consuming=False)
+    drain_states = {one: DrainState(stop_tried_at_s=1.0, stopped_at_s=1.0, answer=idle)}
     resume = stage.workers.resume_consuming
 
     async def resume_unheard(
@@ -125,15 +124,15 @@ def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
         return frozenset()
 
     stage.workers.resume_consuming = resume_unheard  # type: ignore[method-assign]  # as above
-    carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    executor = carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
     # It consumes again without our knowing it: that it was idle once proves nothing any more.
     assert pod.is_consuming
     assert pod.mark == mark
-    assert carrying.notes == {one: Note(stop_tried_at_s=1.0)}
+    assert executor.drain_states == {one: DrainState(stop_tried_at_s=1.0)}
 
-    carrying = carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    executor = carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
     assert stage.world.pods[one].mark is None
-    assert carrying.notes == {}
+    assert executor.drain_states == {}
 
 
 def test_a_worker_is_woken_with_exactly_the_queues_that_it_was_told_to_stop() -> None:
@@ -144,12 +143,16 @@ def test_a_worker_is_woken_with_exactly_the_queues_that_it_was_told_to_stop() ->
     stage.world.pods[one].queues = frozenset({Q, mail})
     spec = worker_pool(queues=["q", "reports"])
 
-    carry(stage, Plan(replicas=2, stop=(one, two)), pool=spec)
+    carry(stage, ScalePlan(replicas=2, stop=(one, two)), pool=spec)
     assert stage.world.pods[one].consuming == {mail}
     assert stage.world.pods[two].consuming == set()
 
     # The spec gains a queue, and another loop wakes them: it knows what is written at the replicas.
-    carry(stage, Plan(replicas=2, resume=(one, two)), pool=worker_pool(queues=["reports", "mail"]))
+    carry(
+        stage,
+        ScalePlan(replicas=2, resume=(one, two)),
+        pool=worker_pool(queues=["reports", "mail"]),
+    )
     assert stage.world.pods[one].consuming == {Q, mail}
     assert stage.world.pods[two].consuming == {Q}
 
@@ -161,18 +164,18 @@ def test_a_second_stop_adds_to_what_the_first_has_cancelled() -> None:
     pod = stage.world.pods[one]
     pod.queues = frozenset({Q, mail})
 
-    first = carry(stage, Plan(replicas=1, stop=(one,)))
+    first = carry(stage, ScalePlan(replicas=1, stop=(one,)))
     began_at_s = stage.world.now_s
     stage.world.advance(5.0)
-    carry(stage, Plan(replicas=1, stop=(one,)), pool=worker_pool(queues=["q", "mail"]))
+    carry(stage, ScalePlan(replicas=1, stop=(one,)), pool=worker_pool(queues=["q", "mail"]))
     assert pod.consuming == set()
-    record = Cancelled(queues=frozenset({Q, mail}), at_s=began_at_s)
+    record = CancelledConsumers(queues=frozenset({Q, mail}), at_s=began_at_s)
     assert pod.mark == DrainMark(since_s=began_at_s, cancelled={pod.node: record})
 
     # A watch that has not shown the second write yet does not lose what we know.
-    pod.mark = DrainMark(since_s=began_at_s, cancelled=first.notes[one].cancelled or {})
-    notes = {one: replace(first.notes[one], cancelled={pod.node: record})}
-    carry(stage, Plan(replicas=1, resume=(one,)), notes=notes)
+    pod.mark = DrainMark(since_s=began_at_s, cancelled=first.drain_states[one].cancelled or {})
+    drain_states = {one: replace(first.drain_states[one], cancelled={pod.node: record})}
+    carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
     assert pod.consuming == {Q, mail}
 
 
@@ -181,14 +184,14 @@ def test_a_worker_that_does_not_answer_is_marked_and_not_stopped() -> None:
     stage = stage_of(1)
     (one,) = names(stage)
     pod = stage.world.pods[one]
-    heard = hearing.build_hearing(asyncio.run(stage.queues.read([])))
+    heard = worker_heartbeats.sort_heartbeats(asyncio.run(stage.queues.read([])))
     pod.is_mute = True
 
-    carrying = carry(stage, Plan(replicas=1, mark=(one,), stop=(one,)), heard=heard)
+    executor = carry(stage, ScalePlan(replicas=1, mark=(one,), stop=(one,)), heard=heard)
 
     assert pod.is_consuming
     assert pod.mark == DrainMark(since_s=stage.world.now_s)
-    assert carrying.notes[one].stopped_at_s is None
+    assert executor.drain_states[one].stopped_at_s is None
 
 
 def test_private_queues_are_left_to_a_worker_that_stops() -> None:
@@ -204,7 +207,7 @@ def test_private_queues_are_left_to_a_worker_that_stops() -> None:
         ),
     )
     spec = [Q, QueueName("news"), QueueName("short")]
-    assert consumers.to_cancel(seen, spec) == {Q, "long.name"}
+    assert consumption.queues_to_cancel(seen, spec) == {Q, "long.name"}
 
 
 @pytest.mark.parametrize(
@@ -219,24 +222,26 @@ def test_private_queues_are_left_to_a_worker_that_stops() -> None:
 def test_only_the_process_that_was_told_is_given_its_queues_back(
     began_at_s: float | None, want: set[str]
 ) -> None:
-    record = Cancelled(queues=frozenset({Q}), at_s=100.0)
+    record = CancelledConsumers(queues=frozenset({Q}), at_s=100.0)
     seen = NodeConsumers(
         node=NodeName("w@a"), seen_at_s=200.0, queues=frozenset(), began_at_s=began_at_s
     )
-    assert {queue.name for queue in consumers.to_restore(record, seen)} == want
+    assert {queue.name for queue in consumption.queues_to_restore(record, seen)} == want
 
 
 @pytest.mark.parametrize(
     ("is_up", "note", "listened_before", "want"),
     [
-        pytest.param(True, Note(), True, None, id="came up unheard: nobody has stopped it"),
-        pytest.param(True, Note(), False, 1.0, id="it may have been stopped before we listened"),
-        pytest.param(True, Note(stop_tried_at_s=1.0), True, 1.0, id="we have stopped it"),
-        pytest.param(False, Note(), False, None, id="it is not up yet"),
+        pytest.param(True, DrainState(), True, None, id="came up silent: nobody has stopped it"),
+        pytest.param(
+            True, DrainState(), False, 1.0, id="it may have been stopped before we listened"
+        ),
+        pytest.param(True, DrainState(stop_tried_at_s=1.0), True, 1.0, id="we have stopped it"),
+        pytest.param(False, DrainState(), False, None, id="it is not up yet"),
     ],
 )
 def test_an_unheard_replica_is_unmarked_only_if_it_was_never_stopped(
-    *, is_up: bool, note: Note, listened_before: bool, want: float | None
+    *, is_up: bool, note: DrainState, listened_before: bool, want: float | None
 ) -> None:
     stage = Stage(World(replicas=1, boot_s=2.0 if is_up else 900.0), worker_pool())
     stage.world.advance(6.0)
@@ -246,9 +251,9 @@ def test_an_unheard_replica_is_unmarked_only_if_it_was_never_stopped(
 
     carry(
         stage,
-        Plan(replicas=1, resume=(one,)),
-        notes={one: note},
-        heard=replace(NOTHING_HEARD, since_s=since_s),
+        ScalePlan(replicas=1, resume=(one,)),
+        drain_states={one: note},
+        heard=replace(NO_HEARTBEATS, since_s=since_s),
     )
 
     mark = stage.world.pods[one].mark
@@ -267,16 +272,16 @@ def test_other_queues_of_a_worker_are_noted() -> None:
         }
 
     stage.workers.ask = ask_one_with_two_queues  # type: ignore[method-assign,assignment]  # as above
-    carrying = carry(stage, Plan(replicas=1, ask=(one,)))
+    executor = carry(stage, ScalePlan(replicas=1, ask=(one,)))
 
-    assert carrying.notes[one].other_queues == {"mail"}
+    assert executor.drain_states[one].other_queues == {"mail"}
 
 
 def test_victims_are_remembered_as_given_up() -> None:
     stage = stage_of(2)
     one, two = names(stage)
 
-    carrying = carry(stage, Plan(replicas=1, victims=(one,)))
+    executor = carry(stage, ScalePlan(replicas=1, victims=(one,)))
 
     assert names(stage) == [two]
-    assert carrying.notes == {one: Note(given_up_at_s=stage.world.now_s)}
+    assert executor.drain_states == {one: DrainState(removed_at_s=stage.world.now_s)}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app.control.decide import findings
-from app.control.decide.evaluation import Findings
+from app.control.decide.evaluation import Evaluation
 from app.control.pool import problems
-from app.control.pool.problems import EFFECTS, Finding, Level, ProblemReason
+from app.control.pool.problems import EFFECTS, Finding, ProblemReason, Severity
 from app.control.pool.spec import Mode
 from app.control.pool.status import Condition, ConditionType
 from app.control.report import conditions
@@ -20,11 +20,11 @@ NOW_S = 1_000_000.0
 GONE = Finding(ProblemReason.TARGET_NOT_FOUND, "there is no Deployment shop")
 SILENT = problems.of_broker(BrokerUnreachable(host="redis:6379"))
 MISSPELT = Finding(ProblemReason.UNKNOWN_ANNOTATION, "the annotation x has no effect")
-NOTHING_READ = Findings(decision=decided(Rule.BLIND), draining=0)
+NOTHING_READ = Evaluation(decision=decided(Rule.BLIND), draining=0)
 
 
-def told_conditions(found: Findings, *before: Condition) -> dict[str, tuple[str, str]]:
-    made = conditions.conditions(found, before=before, now_s=NOW_S)
+def told_conditions(evaluation: Evaluation, *before: Condition) -> dict[str, tuple[str, str]]:
+    made = conditions.conditions(evaluation, before=before, now_s=NOW_S)
     return {one.type.value: (one.status.value, one.reason) for one in made}
 
 
@@ -48,7 +48,9 @@ def test_a_calm_pool_has_all_conditions() -> None:
         pytest.param({"has_work": True}, {"Active": ("True", "Work")}, id="work"),
         pytest.param({"has_work": None}, {"Active": ("Unknown", "NotRead")}, id="not known"),
         pytest.param(
-            {"is_heard": False}, {"WorkersHealthy": ("Unknown", "NotRead")}, id="not heard yet"
+            {"are_workers_known": False},
+            {"WorkersHealthy": ("Unknown", "NotRead")},
+            id="not heard yet",
         ),
         pytest.param({"mode": Mode.DRY_RUN}, {"Ready": ("True", "DryRun")}, id="dry run"),
         pytest.param(
@@ -62,12 +64,12 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="off",
         ),
         pytest.param(
-            {"found": (GONE,)},
+            {"findings": (GONE,)},
             {"Ready": ("False", "TargetNotFound"), "AbleToScale": ("False", "TargetNotFound")},
             id="no target",
         ),
         pytest.param(
-            {"found": (SILENT, GONE)},
+            {"findings": (SILENT, GONE)},
             {
                 "Ready": ("False", "TargetNotFound"),
                 "AbleToScale": ("False", "TargetNotFound"),
@@ -76,12 +78,12 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="neither target nor broker",
         ),
         pytest.param(
-            {"found": (MISSPELT,)},
+            {"findings": (MISSPELT,)},
             {"Ready": ("True", "UnknownAnnotation")},
             id="a warning leaves the pool ready",
         ),
         pytest.param(
-            {"found": (findings.shrinks_to_zero_only(),)},
+            {"findings": (findings.shrinks_to_zero_only(),)},
             {"AbleToScale": ("True", "ShrinksToZeroOnly")},
             id="blocked",
         ),
@@ -109,7 +111,7 @@ def test_a_calm_pool_has_all_conditions() -> None:
             {"decision": decided(Rule.FIXED)}, {"Paused": ("True", "FixedSize")}, id="fixed"
         ),
         pytest.param(
-            {"found": (findings.fixed_out_of_bounds(50, minimum=0, maximum=10),)},
+            {"findings": (findings.fixed_out_of_bounds(50, minimum=0, maximum=10),)},
             {
                 "Ready": ("True", "FixedOutOfBounds"),
                 "Paused": ("True", "FixedOutOfBounds"),
@@ -117,7 +119,7 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="fixed above the maximum",
         ),
         pytest.param(
-            {"found": (findings.unheard(("a", "b"), "celeryev"),)},
+            {"findings": (findings.silent(("a", "b"), "celeryev"),)},
             {
                 "Ready": ("True", "WorkersUnheard"),
                 "WorkersHealthy": ("False", "WorkersUnheard"),
@@ -126,12 +128,12 @@ def test_a_calm_pool_has_all_conditions() -> None:
         ),
         pytest.param({"draining": 2}, {"Draining": ("True", "Draining")}, id="draining"),
         pytest.param(
-            {"draining": 2, "found": (findings.other_queues(("mail",)),)},
+            {"draining": 2, "findings": (findings.other_queues(("mail",)),)},
             {"Ready": ("True", "OtherQueues"), "Draining": ("True", "OtherQueues")},
             id="a queue that the spec does not name",
         ),
         pytest.param(
-            {"draining": 2, "found": (findings.overdue(("a",)),)},
+            {"draining": 2, "findings": (findings.overdue(("a",)),)},
             {"Ready": ("True", "DrainOverdue"), "Draining": ("True", "DrainOverdue")},
             id="draining for long",
         ),
@@ -145,21 +147,21 @@ def test_conditions_follow_what_was_found(
 
 def test_what_was_not_evaluated_is_unknown() -> None:
     """Issue 9: a pool without its target said that nothing limits it, pauses it or drains."""
-    told = told_conditions(Findings(found=(GONE,)))
+    told = told_conditions(Evaluation(findings=(GONE,)))
 
     assert told.pop("Ready") == told.pop("AbleToScale") == ("False", "TargetNotFound")
     assert set(told.values()) == {("Unknown", "NotEvaluated")}
 
 
 def test_a_pool_that_cannot_be_read_knows_nothing_of_its_demand() -> None:
-    told = told_conditions(NOTHING_READ.also(SILENT))
+    told = told_conditions(NOTHING_READ.with_findings(SILENT))
 
     assert told["ScalingLimited"] == told["Active"] == ("Unknown", "NotEvaluated")
     assert told["Fallback"] == ("False", "NotNeeded")
 
 
-def message(found: Findings, kind: ConditionType = ConditionType.READY) -> str:
-    made = conditions.conditions(found, before=(), now_s=NOW_S)
+def message(evaluation: Evaluation, kind: ConditionType = ConditionType.READY) -> str:
+    made = conditions.conditions(evaluation, before=(), now_s=NOW_S)
     return next(one.message for one in made if one.type is kind)
 
 
@@ -178,14 +180,14 @@ def test_ready_says_what_sets_the_size(rule: Rule, want: str) -> None:
 
 
 def test_ready_tells_every_problem_and_warning() -> None:
-    told = message(CALM.also(MISSPELT, SILENT, GONE))
+    told = message(CALM.with_findings(MISSPELT, SILENT, GONE))
 
     assert told == (
         "TargetNotFound: there is no Deployment shop; BrokerUnreachable: no answer from the broker "
         "at redis:6379; replicas are kept until it answers again; UnknownAnnotation: the "
         "annotation x has no effect"
     )
-    assert message(CALM.also(MISSPELT)) == (
+    assert message(CALM.with_findings(MISSPELT)) == (
         "the size follows the queues; the annotation x has no effect"
     )
 
@@ -196,19 +198,22 @@ def test_a_broker_that_refuses_is_not_an_outage() -> None:
 
     assert refused.reason is ProblemReason.BROKER_REFUSED
     assert "refused by the broker at redis:6379: WRONGPASS: no; check the user" in refused.message
-    assert told_conditions(CALM.also(refused))["MetricsAvailable"] == ("False", "BrokerRefused")
+    assert told_conditions(CALM.with_findings(refused))["MetricsAvailable"] == (
+        "False",
+        "BrokerRefused",
+    )
 
 
 def test_every_reason_has_an_effect() -> None:
     assert list(EFFECTS) == list(ProblemReason)
-    problems = [effect for effect in EFFECTS.values() if effect.level is Level.PROBLEM]
-    assert all(effect.turns is not None for effect in problems)
+    problems = [effect for effect in EFFECTS.values() if effect.severity is Severity.PROBLEM]
+    assert all(effect.condition is not None for effect in problems)
 
 
 def test_a_condition_keeps_its_moment_while_its_status_stays() -> None:
     early = conditions.conditions(replace(CALM, has_work=True), before=(), now_s=1.0)
 
-    late = conditions.conditions(CALM.also(GONE), before=early, now_s=2.0)
+    late = conditions.conditions(CALM.with_findings(GONE), before=early, now_s=2.0)
 
     moments = {one.type: one.last_transition_at_s for one in late}
     assert moments[ConditionType.METRICS_AVAILABLE] == 1.0

@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.decide import findings
-from app.control.decide import missing_consumers as shortfalls
+from app.control.decide import findings, missing_consumers
 from app.control.decide.missing_consumers import Remedy
-from app.control.observe import consumer_polls as rounds
-from app.control.observe import consumption
-from app.control.observe.consumer_polls import Round
+from app.control.observe import consumption, worker_queries
 from app.control.observe.consumption import AwakeWorker, Consumption, WorkerRecord
-from app.control.ports import Cancelled, InstanceName
+from app.control.observe.worker_queries import ConsumerQuery
+from app.control.ports import CancelledConsumers, InstanceName
 from app.queues import QueueName
 
 NOW_S = 1_000_000.0
@@ -68,8 +66,12 @@ def lost_twice(
     return after(known, workers, *now)
 
 
-def to_wake(workers: list[AwakeWorker], known: Consumption, **when: Any) -> dict[str, set[str]]:
-    found = consumption.to_wake(workers, known, spec_queues=SPEC, now_s=when.get("at_s", NOW_S))
+def consumers_to_restore(
+    workers: list[AwakeWorker], known: Consumption, **when: Any
+) -> dict[str, set[str]]:
+    found = consumption.consumers_to_restore(
+        workers, known, spec_queues=SPEC, now_s=when.get("at_s", NOW_S)
+    )
     return {node: {queue.name for queue in queues} for node, queues in found.items()}
 
 
@@ -78,7 +80,7 @@ def test_a_worker_is_given_back_what_its_process_has_consumed() -> None:
     known = lost_twice(one, [seen("a", MAIL, ORDERS, REPORTS)], [seen("a", MAIL)])
 
     # What the spec does not name is no business of the pool.
-    assert to_wake(one, known) == {"w@a": {"orders"}}
+    assert consumers_to_restore(one, known) == {"w@a": {"orders"}}
 
 
 def test_one_look_is_not_enough() -> None:
@@ -87,18 +89,18 @@ def test_one_look_is_not_enough() -> None:
     known = after(Consumption(), one, seen("a", MAIL), at_s=NOW_S - 100.0)
     known = after(known, one, seen("a"))
 
-    assert to_wake(one, known) == {}
-    assert shortfalls.shortfalls(one, known, spec_queues=SPEC, waking=()) == ()
+    assert consumers_to_restore(one, known) == {}
+    assert missing_consumers.missing_consumers(one, known, spec_queues=SPEC, restoring=()) == ()
     known = after(known, one, seen("a", MAIL), at_s=NOW_S + 2)
     assert known.records[one[0].node].lacking_since_s is None
 
 
 def test_what_was_cancelled_for_a_drain_is_given_back_after_a_restart_of_the_operator() -> None:
-    cancelled = Cancelled(queues=frozenset({ORDERS}), at_s=NOW_S - 600.0)
+    cancelled = CancelledConsumers(queues=frozenset({ORDERS}), at_s=NOW_S - 600.0)
     one = [worker("a", cancelled=cancelled)]
     known = after(Consumption(), one, seen("a"), at_s=NOW_S - consumption.RECHECK_S)
 
-    assert to_wake(one, after(known, one, seen("a"))) == {"w@a": {"orders"}}
+    assert consumers_to_restore(one, after(known, one, seen("a"))) == {"w@a": {"orders"}}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_a_worker_that_is_not_known_is_compared_with_those_that_are_alike(
     answers = [seen("a"), seen("b", *others), seen("c", MAIL, *others) if others else seen("c")]
     known = after(Consumption(), workers, *answers, at_s=NOW_S - consumption.RECHECK_S)
 
-    found = to_wake(workers, after(known, workers, *answers))
+    found = consumers_to_restore(workers, after(known, workers, *answers))
 
     assert {node: queues for node, queues in found.items() if node == "w@a"} == want
 
@@ -127,37 +129,37 @@ def test_a_new_process_is_expected_to_consume_what_it_begins_with() -> None:
     one = [worker("a")]
     restarted = seen("a", MAIL, began_at_s=NOW_S - 50.0)
 
-    assert to_wake(one, lost_twice(one, [seen("a", MAIL, ORDERS)], [restarted])) == {}
+    assert consumers_to_restore(one, lost_twice(one, [seen("a", MAIL, ORDERS)], [restarted])) == {}
 
 
 def test_a_worker_that_loses_its_consumers_again_is_left_to_whoever_took_them() -> None:
     one = [worker("a")]
     known = lost_twice(one, [seen("a", MAIL)], [seen("a")])
-    told = consumption.to_wake(one, known, spec_queues=SPEC, now_s=NOW_S)
-    known = consumption.with_woken(known, told, list(told), now_s=NOW_S)
-    assert shortfalls.shortfalls(one, known, spec_queues=SPEC, waking=()) == ()
+    told = consumption.consumers_to_restore(one, known, spec_queues=SPEC, now_s=NOW_S)
+    known = consumption.with_restored(known, told, list(told), now_s=NOW_S)
+    assert missing_consumers.missing_consumers(one, known, spec_queues=SPEC, restoring=()) == ()
 
     for at_s in (NOW_S + 30.0, NOW_S + 33.0, NOW_S + 7200.0):
         known = after(known, one, seen("a"), at_s=at_s)
-        assert to_wake(one, known, at_s=at_s) == {}
-    (found,) = shortfalls.shortfalls(one, known, spec_queues=SPEC, waking=())
+        assert consumers_to_restore(one, known, at_s=at_s) == {}
+    (found,) = missing_consumers.missing_consumers(one, known, spec_queues=SPEC, restoring=())
     assert (found.remedy, found.queues) == (Remedy.LEFT, (MAIL,))
     assert "a consumes nothing (lost again" in findings.not_consuming([found]).message
 
     # It has connected to the broker anew: Celery may have lost them, and not a person.
     again = [worker("a", connected_at_s=NOW_S + 7000.0)]
-    assert to_wake(again, known, at_s=NOW_S + 7200.0) == {"w@a": {"mail"}}
+    assert consumers_to_restore(again, known, at_s=NOW_S + 7200.0) == {"w@a": {"mail"}}
 
 
 def test_a_worker_that_has_not_confirmed_is_told_again_after_a_while() -> None:
     one = [worker("a")]
     known = lost_twice(one, [seen("a", MAIL)], [seen("a")])
-    told = consumption.to_wake(one, known, spec_queues=SPEC, now_s=NOW_S)
-    known = consumption.with_woken(known, told, (), now_s=NOW_S)
+    told = consumption.consumers_to_restore(one, known, spec_queues=SPEC, now_s=NOW_S)
+    known = consumption.with_restored(known, told, (), now_s=NOW_S)
 
     for later_s, want in ((30.0, {}), (60.0, {"w@a": {"mail"}})):
         known = after(known, one, seen("a"), at_s=NOW_S + later_s)
-        assert to_wake(one, known, at_s=NOW_S + later_s) == want
+        assert consumers_to_restore(one, known, at_s=NOW_S + later_s) == want
 
 
 def test_a_replica_is_no_capacity_when_none_of_its_workers_has_consumed_for_a_while() -> None:
@@ -165,12 +167,12 @@ def test_a_replica_is_no_capacity_when_none_of_its_workers_has_consumed_for_a_wh
     answers = [seen("a"), seen("b", MAIL), seen("c", REPORTS)]
     known = after(Consumption(), two, *answers, at_s=NOW_S - 20.0)
     known = after(known, two, *answers)
-    assert shortfalls.without_capacity(two, known) == frozenset()
+    assert missing_consumers.without_capacity(two, known) == frozenset()
 
     alone = [two[0], two[2]]
-    assert shortfalls.without_capacity(alone, known) == {"a"}
-    young = after(Consumption(), alone, *answers, at_s=NOW_S - shortfalls.NO_CAPACITY_S + 1)
-    assert shortfalls.without_capacity(alone, after(young, alone, *answers)) == frozenset()
+    assert missing_consumers.without_capacity(alone, known) == {"a"}
+    young = after(Consumption(), alone, *answers, at_s=NOW_S - missing_consumers.NO_CAPACITY_S + 1)
+    assert missing_consumers.without_capacity(alone, after(young, alone, *answers)) == frozenset()
 
 
 NEWS = ConsumedQueue(name=QueueName("bcast.1"), alias=QueueName("news"), is_private=True)
@@ -212,7 +214,7 @@ def test_the_queues_of_the_spec_and_of_the_workers_are_compared(
     nodes = {one.node for one in answers}
     known = after(Consumption(), [one for one in two if one.node in nodes], *answers, spec=spec)
 
-    found = shortfalls.difference(two, known, spec_queues=spec)
+    found = missing_consumers.queue_mismatch(two, known, spec_queues=spec)
 
     assert (found and (found.consumed, found.unserved, found.unnamed)) == want
 
@@ -220,7 +222,7 @@ def test_the_queues_of_the_spec_and_of_the_workers_are_compared(
 def test_a_difference_is_told_with_both_lists() -> None:
     one = [worker("a")]
     known = after(Consumption(), one, seen("a", MAIL, ORDERS))
-    found = shortfalls.difference(one, known, spec_queues=(MAIL, QueueName("orderz")))
+    found = missing_consumers.queue_mismatch(one, known, spec_queues=(MAIL, QueueName("orderz")))
     assert found is not None
     message = findings.queues_differ(found).message
     assert message.startswith("workers consume mail, orders; spec.queues names mail, orderz: ")
@@ -292,23 +294,23 @@ def test_a_worker_is_asked_when_there_is_a_reason(
     records = dict([record("a", **known)]) if known is not None else {}
     before = Consumption(records=records, routine_at_s=NOW_S)
 
-    asked = rounds.next_round([there], before, has_waiting=has_waiting, now_s=NOW_S)
+    asked = worker_queries.next_query([there], before, has_waiting=has_waiting, now_s=NOW_S)
 
-    assert asked == Round(nodes=(there.node,) if is_asked else ())
+    assert asked == ConsumerQuery(nodes=(there.node,) if is_asked else ())
 
 
 def test_few_are_asked_at_once_and_all_in_turn() -> None:
     many = [worker(f"{number:03}", is_idle=True) for number in range(100)]
     known, now_s, asked_at_once = Consumption(), NOW_S, []
     for _ in range(5):
-        asked = rounds.next_round(many, known, has_waiting=True, now_s=now_s)
+        asked = worker_queries.next_query(many, known, has_waiting=True, now_s=now_s)
         asked_at_once.append(len(asked.nodes))
         answers = {node: seen(node.removeprefix("w@"), MAIL, at_s=now_s) for node in asked.nodes}
         known = consumption.with_answers(
             known, many, asked.nodes, answers, spec_queues=(MAIL,), now_s=now_s
         )
         now_s += 2.0
-    assert asked_at_once == [rounds.AT_ONCE] * 5
+    assert asked_at_once == [worker_queries.AT_ONCE] * 5
     assert len(known.records) == 100
 
 
@@ -316,8 +318,14 @@ def test_without_a_reason_a_few_are_asked_now_and_then() -> None:
     many = [worker(str(number)) for number in range(9)]
     records = dict(record(str(number), asked_s_ago=300.0 + number) for number in range(9))
 
-    asked = rounds.next_round(many, Consumption(records=records), has_waiting=False, now_s=NOW_S)
-    assert asked == Round(nodes=tuple(NodeName(f"w@{name}") for name in "876"), is_routine=True)
+    asked = worker_queries.next_query(
+        many, Consumption(records=records), has_waiting=False, now_s=NOW_S
+    )
+    assert asked == ConsumerQuery(
+        nodes=tuple(NodeName(f"w@{name}") for name in "876"), is_routine=True
+    )
 
     paused = Consumption(records=records, routine_at_s=NOW_S - 9.0)
-    assert rounds.next_round(many, paused, has_waiting=False, now_s=NOW_S) == Round()
+    assert (
+        worker_queries.next_query(many, paused, has_waiting=False, now_s=NOW_S) == ConsumerQuery()
+    )

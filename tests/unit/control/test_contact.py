@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from app.broker.model import BrokerReading, ControlTrouble, Elsewhere, Heartbeat, NodeName
-from app.control.decide import contact
-from app.control.observe import worker_heartbeats as hearing
+from app.control.decide import findings
+from app.control.observe import worker_heartbeats
 from app.control.pool.problems import ProblemReason
 from app.control.pool.spec import BrokerSpec
 from app.control.ports import Instance, InstanceName
@@ -19,13 +19,13 @@ HEARD = Heartbeat(node=NODE, active=0, processed=0, seen_at_s=NOW_S - 1)
 READING = BrokerReading(read_at_s=NOW_S, queues={}, listening_since_s=0.0)
 
 
-def found(reading: BrokerReading, *unheard: str) -> Mapping[ProblemReason, str]:
-    told = contact.of_workers(
+def found(reading: BrokerReading, *silent: str) -> Mapping[ProblemReason, str]:
+    told = findings.of_contact(
         BrokerSpec(),
         reading,
-        hearing.build_hearing(reading),
+        worker_heartbeats.sort_heartbeats(reading),
         [POD],
-        unheard=unheard,
+        silent=silent,
         now_s=NOW_S,
     )
     return {one.reason: one.message for one in told}

@@ -2,23 +2,16 @@
 
 import pytest
 
-from app.control.observe import drains
-from app.control.observe.drains import Drains
-from app.control.ports import (
-    DrainEnd,
-    DrainMark,
-    DrainOutcome,
-    Instance,
-    InstanceName,
-    Removal,
-    Target,
-)
+from app.control.observe import drain_state
+from app.control.observe.drain_state import Drains
+from app.control.ports import DrainEnd, DrainMark, DrainOutcome, Instance, InstanceName, ScaleTarget
+from app.scaling.replica_state import Removal
 
 A, B = InstanceName("a"), InstanceName("b")
 
 
-def target(*instances: Instance) -> Target:
-    return Target(
+def target(*instances: Instance) -> ScaleTarget:
+    return ScaleTarget(
         replicas=len(instances),
         ready_replicas=len(instances),
         removal=Removal.CHOSEN,
@@ -48,19 +41,19 @@ def end(outcome: DrainOutcome, duration_s: float) -> DrainEnd:
         pytest.param(target(instance(A)), (end(DrainOutcome.WOKEN, 20.0),), id="it consumes again"),
     ],
 )
-def test_how_a_drain_ends(now: Target, want: tuple[DrainEnd, ...]) -> None:
+def test_how_a_drain_ends(now: ScaleTarget, want: tuple[DrainEnd, ...]) -> None:
     before: Drains = {A: 10.0}
 
-    assert drains.ended(before, now, now_s=30.0) == want
+    assert drain_state.ended_drains(before, now, now_s=30.0) == want
 
 
 def test_what_drains_is_remembered_by_its_mark() -> None:
     now = target(instance(A, since_s=10.0), instance(B), instance(InstanceName("c"), ending=True))
 
-    assert drains.current(now) == {A: 10.0}
+    assert drain_state.current_drains(now) == {A: 10.0}
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
-    [found] = drains.ended({A: 10.0}, target(), now_s=5.0)
+    [found] = drain_state.ended_drains({A: 10.0}, target(), now_s=5.0)
 
     assert found.duration_s == 0.0

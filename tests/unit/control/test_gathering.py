@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 
 from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName, QueueReading
-from app.control.observe import drain_progress as noting
-from app.control.observe import observation as gathering
-from app.control.observe import worker_heartbeats as hearing
-from app.control.observe.drain_progress import Note, Notes
-from app.control.observe.observation import Gathered
-from app.control.observe.worker_heartbeats import NOTHING_HEARD, Hearing
-from app.control.ports import DrainMark, Instance, InstanceName, Removal, Target
+from app.control.observe import drain_state, observation, worker_heartbeats
+from app.control.observe.drain_state import DrainState, DrainStates
+from app.control.observe.observation import Observation
+from app.control.observe.worker_heartbeats import NO_HEARTBEATS, WorkerHeartbeats
+from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.queues import QueueName
-from app.scaling.crew import Answer
-from app.scaling.reading import Reading
+from app.scaling.inputs import PoolReading
+from app.scaling.replica_state import Removal, ReplicaAnswer
 from tests.unit.control.builders import worker_pool
 
 NOW_S = 1_000_000.0
@@ -47,8 +45,8 @@ def pod(name: str, **known: Any) -> Instance:  # Any: whatever a test names
     return replace(usual, **known)
 
 
-def target(*instances: Instance, replicas: int | None = None) -> Target:
-    return Target(
+def target(*instances: Instance, replicas: int | None = None) -> ScaleTarget:
+    return ScaleTarget(
         replicas=len(instances) if replicas is None else replicas,
         ready_replicas=len(instances),
         removal=Removal.CHOSEN,
@@ -56,15 +54,19 @@ def target(*instances: Instance, replicas: int | None = None) -> Target:
     )
 
 
-def gathered(
-    there: Target, heard: BrokerReading | None, *, notes: Notes | None = None, **spec: Any
-) -> Gathered:
-    return gathering.gather(
+def observed(
+    there: ScaleTarget,
+    heard: BrokerReading | None,
+    *,
+    drain_states: DrainStates | None = None,
+    **spec: Any,
+) -> Observation:
+    return observation.observe(
         worker_pool(**spec),
         there,
         heard,
-        hearing.build_hearing(heard) if heard is not None else NOTHING_HEARD,
-        notes=notes if notes is not None else {},
+        worker_heartbeats.sort_heartbeats(heard) if heard is not None else NO_HEARTBEATS,
+        drain_states=drain_states if drain_states is not None else {},
         slots_per_replica=None,
         now_s=NOW_S,
     )
@@ -77,25 +79,25 @@ def test_queues_add_up_and_workers_are_found_by_host() -> None:
     )
     beats = (heartbeat("celery@p1", active=2), heartbeat("celery@elsewhere", active=7))
 
-    got = gathered(target(pod("p1"), pod("p2")), broker(*beats, queues=two), queues=["a", "b"])
+    got = observed(target(pod("p1"), pod("p2")), broker(*beats, queues=two), queues=["a", "b"])
 
-    assert replace(got.reading, nodes=()) == Reading(
+    assert replace(got.reading, nodes=()) == PoolReading(
         replicas=2, ready=7, unacked=3, scheduled=1, due_soon=1, active=2, oldest_age_s=9.0
     )
     assert [sample.node for sample in got.reading.nodes] == ["celery@p1"]
-    assert got.unheard == ("p2",)
+    assert got.silent == ("p2",)
 
 
 def test_what_one_queue_does_not_tell_is_not_known_of_all() -> None:
     two = (queue("a", unacked=3), queue("b", unacked=None))
 
-    got = gathered(target(), broker(queues=two), queues=["a", "b"])
+    got = observed(target(), broker(queues=two), queues=["a", "b"])
 
     assert (got.reading.unacked, got.reading.scheduled) == (None, 0)
 
 
 def test_a_silent_broker_tells_nothing() -> None:
-    got = gathered(target(pod("p1")), None)
+    got = observed(target(pod("p1")), None)
 
     assert (got.queues, got.reading.ready, got.reading.active) == (None, None, None)
 
@@ -110,9 +112,9 @@ def test_a_silent_broker_tells_nothing() -> None:
     ],
 )
 def test_running_tasks_are_known_after_listening(
-    there: Target, since_s: float, want: int | None
+    there: ScaleTarget, since_s: float, want: int | None
 ) -> None:
-    assert gathered(there, broker(since_s=since_s)).reading.active == want
+    assert observed(there, broker(since_s=since_s)).reading.active == want
 
 
 @pytest.mark.parametrize(
@@ -136,60 +138,60 @@ def test_running_tasks_are_known_after_listening(
 def test_a_replica_runs_what_its_workers_say(
     beats: tuple[Heartbeat, ...], want: int | None
 ) -> None:
-    got = gathered(target(pod("p1")), broker(*beats))
+    got = observed(target(pod("p1")), broker(*beats))
 
-    assert got.crew.working[0].active == want
+    assert got.group.working[0].active == want
 
 
 def test_named_nodes_come_before_the_host() -> None:
     local = pod("one", nodes=(NodeName("one@here"),), host="here")
     beats = (heartbeat("one@here", active=1), heartbeat("two@here", active=5))
 
-    assert gathered(target(local), broker(*beats)).crew.working[0].active == 1
+    assert observed(target(local), broker(*beats)).group.working[0].active == 1
 
 
 def test_a_replica_without_host_and_nodes_is_not_heard() -> None:
-    got = gathered(target(pod("p1", host=None)), broker(heartbeat("celery@p1")))
+    got = observed(target(pod("p1", host=None)), broker(heartbeat("celery@p1")))
 
-    assert got.crew.working[0].active is None
+    assert got.group.working[0].active is None
 
 
 def test_replicas_on_their_way_out_do_not_count() -> None:
     marked = pod("p2", mark=DrainMark(since_s=NOW_S - 5.0))
     there = target(pod("p1"), marked, pod("p3", is_ending=True), pod("p4"), replicas=2)
-    notes = {InstanceName("p4"): Note(given_up_at_s=NOW_S - 5.0)}
+    drain_states = {InstanceName("p4"): DrainState(removed_at_s=NOW_S - 5.0)}
 
-    got = gathered(there, broker(), notes=notes)
+    got = observed(there, broker(), drain_states=drain_states)
 
-    assert [one.name for one in got.crew.working] == ["p1"]
-    assert [one.name for one in got.crew.draining] == ["p2"]
+    assert [one.name for one in got.group.working] == ["p1"]
+    assert [one.name for one in got.group.draining] == ["p2"]
     assert (got.reading.replicas, got.reading.draining) == (1, 1)
 
 
 def test_one_that_was_given_up_and_stays_counts_again() -> None:
-    notes = {InstanceName("p1"): Note(given_up_at_s=NOW_S - 121.0)}
+    drain_states = {InstanceName("p1"): DrainState(removed_at_s=NOW_S - 121.0)}
 
-    assert gathered(target(pod("p1")), broker(), notes=notes).crew.consuming == 1
+    assert observed(target(pod("p1")), broker(), drain_states=drain_states).group.consuming == 1
 
 
 def test_unready_means_nothing_while_we_have_just_begun_to_listen() -> None:
     there = target(pod("p1", is_ready=False))
 
-    assert gathered(there, broker(since_s=1.0)).crew.working[0].is_ready
-    assert not gathered(there, broker(since_s=9.0)).crew.working[0].is_ready
+    assert observed(there, broker(since_s=1.0)).group.working[0].is_ready
+    assert not observed(there, broker(since_s=9.0)).group.working[0].is_ready
 
 
 def test_any_worker_that_is_heard_can_be_asked() -> None:
-    heard = hearing.build_hearing(
+    heard = worker_heartbeats.sort_heartbeats(
         broker(heartbeat("celery@p1", age_s=99.0), heartbeat("celery@p2"))
     )
 
-    assert heard.awake_nodes(pod("p2"), now_s=NOW_S) == ("celery@p2",)
-    assert heard.awake_nodes(pod("p1"), now_s=NOW_S) == ()
+    assert heard.live_nodes(pod("p2"), now_s=NOW_S) == ("celery@p2",)
+    assert heard.live_nodes(pod("p1"), now_s=NOW_S) == ()
 
 
 def test_silence_says_nothing_without_a_subscription() -> None:
-    assert not Hearing(by_node={}, by_host={}, since_s=None).is_reliable(now_s=NOW_S)
+    assert not WorkerHeartbeats(by_node={}, by_host={}, since_s=None).is_reliable(now_s=NOW_S)
 
 
 def answer(node: str, **said: Any) -> NodeAnswer:  # Any: whatever a test names
@@ -210,28 +212,28 @@ def answer(node: str, **said: Any) -> NodeAnswer:  # Any: whatever a test names
         pytest.param({"a": answer("a")}, None, id="one of two has spoken"),
         pytest.param(
             {"a": answer("a"), "b": answer("b", active=1, reserved=2, answered_at_s=NOW_S - 1)},
-            Answer(at_s=NOW_S - 1, held=3, is_consuming=False),
+            ReplicaAnswer(at_s=NOW_S - 1, held=3, is_consuming=False),
             id="all together",
         ),
         pytest.param(
             {"a": answer("a", queues=frozenset({QueueName("q")})), "b": answer("b")},
-            Answer(at_s=NOW_S, held=0, is_consuming=True),
+            ReplicaAnswer(at_s=NOW_S, held=0, is_consuming=True),
             id="one still consumes",
         ),
     ],
 )
 def test_workers_of_a_replica_answer_together(
-    answers: Mapping[NodeName, NodeAnswer], want: Answer | None
+    answers: Mapping[NodeName, NodeAnswer], want: ReplicaAnswer | None
 ) -> None:
-    assert noting.joint_answer([NodeName("a"), NodeName("b")], answers) == want
+    assert drain_state.joint_answer([NodeName("a"), NodeName("b")], answers) == want
 
 
 def test_a_confirmed_stop_makes_earlier_answers_void() -> None:
-    before = Note(answer=Answer(at_s=1.0, held=0, is_consuming=True))
+    before = DrainState(answer=ReplicaAnswer(at_s=1.0, held=0, is_consuming=True))
 
-    assert noting.with_stop(before, tried_at_s=2.0, stopped_at_s=3.0) == Note(
+    assert drain_state.with_stop(before, tried_at_s=2.0, stopped_at_s=3.0) == DrainState(
         stop_tried_at_s=2.0, stopped_at_s=3.0, was_stopped=True
     )
-    assert noting.with_stop(before, tried_at_s=2.0, stopped_at_s=None) == replace(
+    assert drain_state.with_stop(before, tried_at_s=2.0, stopped_at_s=None) == replace(
         before, stop_tried_at_s=2.0
     )

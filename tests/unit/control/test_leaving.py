@@ -3,17 +3,15 @@
 from dataclasses import replace
 
 from app.broker.model import BrokerReading, Heartbeat, NodeName, QueueReading
-from app.control.decide.evaluation import judge
+from app.control.decide.evaluation import evaluate
 from app.control.decide.pool_memory import FRESH
-from app.control.observe import leaving
-from app.control.observe import worker_heartbeats as hearing
+from app.control.observe import worker_heartbeats
 from app.control.observe.broker_view import BrokerView
-from app.control.observe.worker_heartbeats import Hearing
-from app.control.ports import Instance, InstanceName, Target
-from app.control.report import status_builder as statuses
-from app.control.report.status_builder import Course
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.ports import Instance, InstanceName, ScaleTarget
+from app.control.report import status_builder
 from app.queues import QueueName
-from app.scaling.crew import Removal
+from app.scaling.replica_state import Removal
 from tests.unit.control.builders import worker_pool
 
 NOW_S = 1000.0
@@ -35,43 +33,45 @@ def reading(*active: int) -> BrokerReading:
     )
 
 
-def heard(*active: int) -> Hearing:
-    return hearing.build_hearing(reading(*active))
+def heard(*active: int) -> WorkerHeartbeats:
+    return worker_heartbeats.sort_heartbeats(reading(*active))
 
 
 def test_what_was_heard_last_counts_until_the_replica_is_gone() -> None:
     ending = replace(BUSY, is_ending=True, is_ready=False)
 
-    last = leaving.updated({}, [BUSY], heard(2), now_s=NOW_S)
-    said_goodbye = leaving.updated(last, [ending], heard(), now_s=NOW_S)
-    gone = leaving.updated(said_goodbye, [], heard(), now_s=NOW_S)
+    last = worker_heartbeats.with_last_active({}, [BUSY], heard(2), now_s=NOW_S)
+    said_goodbye = worker_heartbeats.with_last_active(last, [ending], heard(), now_s=NOW_S)
+    gone = worker_heartbeats.with_last_active(said_goodbye, [], heard(), now_s=NOW_S)
 
-    assert leaving.running(last, [BUSY]) == 0
-    assert leaving.running(said_goodbye, [ending]) == 2
+    assert worker_heartbeats.active_on_ending(last, [BUSY]) == 0
+    assert worker_heartbeats.active_on_ending(said_goodbye, [ending]) == 2
     assert gone == {}
 
 
 def test_a_replica_that_was_never_heard_adds_nothing() -> None:
     ending = replace(BUSY, is_ending=True)
-    last = leaving.updated({}, [ending], heard(), now_s=NOW_S)
+    last = worker_heartbeats.with_last_active({}, [ending], heard(), now_s=NOW_S)
 
-    assert leaving.running(last, [ending]) == 0
+    assert worker_heartbeats.active_on_ending(last, [ending]) == 0
 
 
 def test_a_status_counts_the_tasks_of_ending_replicas() -> None:
     """Issue 9: a pod that finished its task within its grace period was not in ACTIVE."""
     pool, other = worker_pool(), replace(BUSY, name=InstanceName("w-2"), host="w-2")
-    target = Target(replicas=2, ready_replicas=2, removal=Removal.CHOSEN, instances=(BUSY, other))
-    view = BrokerView(reading=reading(1, 1), hearing=heard(1, 1))
-    before = judge(pool, target, view, memory=FRESH, now_s=NOW_S)
+    target = ScaleTarget(
+        replicas=2, ready_replicas=2, removal=Removal.CHOSEN, instances=(BUSY, other)
+    )
+    view = BrokerView(reading=reading(1, 1), heartbeats=heard(1, 1))
+    before = evaluate(pool, target, view, memory=FRESH, now_s=NOW_S)
     ends = replace(target, instances=(replace(BUSY, is_ending=True), other))
     view = BrokerView(
-        reading=reading(), hearing=hearing.build_hearing(without_first(reading(1, 1)))
+        reading=reading(),
+        heartbeats=worker_heartbeats.sort_heartbeats(without_first(reading(1, 1))),
     )
-    after = judge(pool, ends, view, memory=before.memory, now_s=NOW_S + 1)
+    after = evaluate(pool, ends, view, memory=before.memory, now_s=NOW_S + 1)
 
-    course = Course(target=ends, gathered=after.gathered, findings=after.findings)
-    status = statuses.build_status(pool, course, after.memory, now_s=NOW_S)
+    status = status_builder.build_status(pool, after, now_s=NOW_S)
 
     assert (status.active_tasks, status.backlog, status.held) == (2, 12, 2)
 

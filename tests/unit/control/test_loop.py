@@ -11,13 +11,13 @@ import pytest
 
 from app.broker import keys
 from app.broker.model import BrokerReading, MisnamedQueue, NodeAnswer, NodeName
-from app.control import loop as loops
+from app.control import loop
 from app.control.loop import Loop
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.status import ConditionStatus, ConditionType, PoolStatus
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
-from app.control.ports import Broker, BrokerKey, DrainMark, InstanceName, Target
+from app.control.ports import Broker, BrokerKey, DrainMark, InstanceName, ScaleTarget
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
@@ -50,7 +50,7 @@ def test_a_pool_is_looked_at_as_often_as_it_asks_for() -> None:
 
     run(stage, 10)
 
-    assert [tick.looked_at for tick in stage.reports.ticks] == [2, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    assert [tick.reconciled for tick in stage.reports.ticks] == [2, 1, 1, 1, 1, 2, 1, 1, 1, 1]
 
 
 def test_a_pool_that_drains_is_looked_at_every_second() -> None:
@@ -282,7 +282,7 @@ class OneFails:
 
     stage: Stage
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         if pool.key.name == "bad":
             raise ZeroDivisionError
         return await self.stage.replicas.read(pool)
@@ -300,7 +300,7 @@ def test_an_unexpected_error_stays_with_its_pool(caplog: pytest.LogCaptureFixtur
         pools=stage.pools,
         brokers=stage.brokers,
         replicas=OneFails(stage),
-        reports=stage.reports,
+        reporter=stage.reports,
         clock=stage.world.clock,
     )
     stage.world.publish(60.0)
@@ -309,7 +309,7 @@ def test_an_unexpected_error_stays_with_its_pool(caplog: pytest.LogCaptureFixtur
 
     assert latest(stage, "good").desired_replicas == 1
     assert [tick.failed for tick in stage.reports.ticks] == [(PoolKey("apps", "bad"),)] * 2
-    assert "turn failed" in caplog.text
+    assert "reconcile failed" in caplog.text
 
 
 def test_a_broker_that_cannot_be_found_for_no_known_reason(
@@ -328,7 +328,7 @@ def test_a_broker_that_cannot_be_found_for_no_known_reason(
         pools=stage.pools,
         brokers=BreaksForOne(),
         replicas=stage.replicas,
-        reports=stage.reports,
+        reporter=stage.reports,
         clock=stage.world.clock,
     )
     run(stage, 2)
@@ -358,16 +358,16 @@ def test_a_broker_that_hangs_holds_nobody_else_up() -> None:
         pools=stage.pools,
         brokers=TwoBrokers(),
         replicas=stage.replicas,
-        reports=stage.reports,
+        reporter=stage.reports,
         clock=stage.world.clock,
-        patience_s=0.01,
+        tick_wait_s=0.01,
     )
     stage.world.publish(60.0)
 
     run(stage, 5)
 
     assert latest(stage, "good").desired_replicas == 1
-    assert [tick.looked_at for tick in stage.reports.ticks] == [2, 1, 1, 1, 1]
+    assert [tick.reconciled for tick in stage.reports.ticks] == [2, 1, 1, 1, 1]
 
 
 class BreaksOnRead:
@@ -599,7 +599,7 @@ def test_run_ticks_until_it_is_cancelled() -> None:
 
     asyncio.run(play())
 
-    assert pauses_s == [loops.LONGEST_PAUSE_S] * 3
+    assert pauses_s == [loop.MAX_PAUSE_S] * 3
     assert len(stage.reports.ticks) == 3
 
 
@@ -661,7 +661,7 @@ def test_a_pool_that_is_deleted_in_its_turn_is_not_remembered() -> None:
     stage = Stage(World(), worker_pool())
     read = stage.replicas.read
 
-    async def read_and_delete(pool: WorkerPool) -> Target:
+    async def read_and_delete(pool: WorkerPool) -> ScaleTarget:
         stage.pools.listed.clear()
         await stage.loop.tick()
         return await read(pool)
@@ -671,9 +671,9 @@ def test_a_pool_that_is_deleted_in_its_turn_is_not_remembered() -> None:
         pools=stage.pools,
         brokers=stage.brokers,
         replicas=stage.replicas,
-        reports=stage.reports,
+        reporter=stage.reports,
         clock=stage.world.clock,
-        patience_s=0.01,
+        tick_wait_s=0.01,
     )
     run(stage, 3)
 
@@ -694,7 +694,7 @@ def test_replicas_that_cannot_be_woken_are_logged(caplog: pytest.LogCaptureFixtu
 
     asyncio.run(play())
 
-    assert "replicas still stopped" in caplog.text
+    assert "drains not ended" in caplog.text
 
 
 def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.control.pool.spec import Mode, ScaleTargetRef
-from app.scaling.crew import Removal
+from app.scaling.replica_state import Removal
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
 

@@ -4,8 +4,8 @@ from functools import reduce
 
 import pytest
 
-from app.control.decide import refusals
-from app.control.decide.refusals import ScaleAttempt, ScaleRefusal
+from app.control.decide import pool_memory
+from app.control.decide.pool_memory import ScaleAttempt, ScaleRefusal
 from app.control.pool.problems import PoolProblem, ProblemReason
 
 REFUSED = PoolProblem(ProblemReason.SCALE_REFUSED, "no more than 4")
@@ -20,7 +20,9 @@ def attempt(was: int = 2, replicas: int = 6, *, generation: int = 1) -> ScaleAtt
 def failed(problem: PoolProblem, *at_s: float) -> ScaleRefusal:
     """What is remembered after attempts at these moments."""
     found = reduce(
-        lambda before, now_s: refusals.refusal(before, attempt(), problem, now_s=now_s), at_s, None
+        lambda before, now_s: pool_memory.with_failure(before, attempt(), problem, now_s=now_s),
+        at_s,
+        None,
     )
     assert found is not None
     return found
@@ -48,7 +50,7 @@ def test_a_refused_size_is_tried_ever_more_seldom(
 def test_another_problem_begins_anew() -> None:
     before = failed(REFUSED, 0, 10, 20)
 
-    found = refusals.refusal(before, attempt(), AWAY, now_s=30)
+    found = pool_memory.with_failure(before, attempt(), AWAY, now_s=30)
 
     assert (found.since_s, found.pause_s) == (30, 0)
 
@@ -67,7 +69,7 @@ def test_another_problem_begins_anew() -> None:
     ],
 )
 def test_only_a_repeat_is_held_back(wanted: ScaleAttempt, now_s: float, *, want: bool) -> None:
-    assert refusals.holds(failed(REFUSED, 10.0), wanted, now_s=now_s) is want
+    assert pool_memory.is_repeat(failed(REFUSED, 10.0), wanted, now_s=now_s) is want
 
 
 @pytest.mark.parametrize(
@@ -83,4 +85,4 @@ def test_only_a_repeat_is_held_back(wanted: ScaleAttempt, now_s: float, *, want:
 def test_what_its_owner_is_told(
     found: ScaleRefusal | None, now_s: float, want: PoolProblem | None
 ) -> None:
-    assert refusals.told(found, now_s=now_s) is want
+    assert pool_memory.problem_to_report(found, now_s=now_s) is want

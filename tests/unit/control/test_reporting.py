@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.control.decide.evaluation import Findings
-from app.control.decide.pool_memory import Tellings
+from app.control.decide.evaluation import Evaluation
+from app.control.decide.pool_memory import SentEvents
 from app.control.pool.problems import Finding, ProblemReason
 from app.control.pool.status import (
     EventType,
@@ -16,9 +16,8 @@ from app.control.pool.status import (
     QueueStatus,
 )
 from app.control.ports import Scaling
-from app.control.report import conditions
-from app.control.report import pool_events as reporting
-from app.control.report.pool_events import Told
+from app.control.report import conditions, pool_events, status_builder
+from app.control.report.pool_events import ReportedState
 from app.queues import QueueName
 from app.scaling.steps import Rule
 from tests.unit.control.builders import CALM, decided
@@ -56,7 +55,7 @@ def status(**known: Any) -> PoolStatus:  # Any: whatever a test names
         explanation=("3 waiting",),
         conditions=conditions.conditions(CALM, before=(), now_s=0.0),
     )
-    return replace(usual, **known)
+    return usual.model_copy(update=known)
 
 
 def queue_status(ready: int) -> QueueStatus:
@@ -70,7 +69,7 @@ def queue_status(ready: int) -> QueueStatus:
         pytest.param({"ready_replicas": 1}, 0.0, True, id="a count of replicas, at once"),
         pytest.param({"observed_generation": 2}, 0.0, True, id="a new spec, at once"),
         pytest.param(
-            {"conditions": conditions.conditions(CALM.also(GONE), before=(), now_s=0)},
+            {"conditions": conditions.conditions(CALM.with_findings(GONE), before=(), now_s=0)},
             0.0,
             True,
             id="a condition, at once",
@@ -87,27 +86,27 @@ def queue_status(ready: int) -> QueueStatus:
 def test_a_status_is_written_when_it_says_something_new(
     change: dict[str, Any], age_s: float, *, want: bool
 ) -> None:
-    assert reporting.needs_write(status(), status(**change), age_s=age_s) is want
+    assert status_builder.needs_write(status(), status(**change), age_s=age_s) is want
 
 
 def test_a_first_status_is_written() -> None:
-    assert reporting.needs_write(None, status(), age_s=0.0)
+    assert status_builder.needs_write(None, status(), age_s=0.0)
 
 
-def told_of(found: Findings) -> Told:
-    made = conditions.conditions(found, before=(), now_s=NOW_S)
-    return Told(conditions=made, findings=found.found)
+def told_of(evaluation: Evaluation) -> ReportedState:
+    made = conditions.conditions(evaluation, before=(), now_s=NOW_S)
+    return ReportedState(conditions=made, findings=evaluation.findings)
 
 
 def happened(
-    before: Findings | None = None,
-    after: Findings = CALM,
+    before: Evaluation | None = None,
+    after: Evaluation = CALM,
     *,
     scaling: Scaling | None = None,
     marked: tuple[str, ...] = (),
 ) -> list[tuple[str, str]]:
-    found = reporting.events(
-        before=told_of(before) if before is not None else Told(),
+    found = pool_events.events(
+        before=told_of(before) if before is not None else ReportedState(),
         after=told_of(after),
         scaling=scaling,
         marked=marked,
@@ -145,38 +144,43 @@ PAUSED = replace(CALM, decision=decided(Rule.PAUSED))
     [
         pytest.param(None, CALM, [], id="a new pool that is well"),
         pytest.param(CALM, CALM, [], id="nothing has changed"),
-        pytest.param(None, CALM.also(GONE), ["Warning TargetNotFound"], id="a new one in trouble"),
-        pytest.param(CALM, CALM.also(SILENT), ["Warning BrokerUnreachable"], id="trouble"),
+        pytest.param(
+            None, CALM.with_findings(GONE), ["Warning TargetNotFound"], id="a new one in trouble"
+        ),
+        pytest.param(CALM, CALM.with_findings(SILENT), ["Warning BrokerUnreachable"], id="trouble"),
         pytest.param(
             CALM,
-            CALM.also(SILENT, GONE, MISSPELT),
+            CALM.with_findings(SILENT, GONE, MISSPELT),
             ["Warning BrokerUnreachable", "Warning TargetNotFound", "Warning UnknownAnnotation"],
             id="each of several troubles",
         ),
-        pytest.param(CALM.also(GONE), CALM.also(GONE), [], id="the same trouble"),
+        pytest.param(CALM.with_findings(GONE), CALM.with_findings(GONE), [], id="the same trouble"),
         pytest.param(
-            CALM.also(GONE), CALM.also(FORBIDDEN), ["Warning TargetForbidden"], id="another trouble"
+            CALM.with_findings(GONE),
+            CALM.with_findings(FORBIDDEN),
+            ["Warning TargetForbidden"],
+            id="another trouble",
         ),
         pytest.param(
-            CALM.also(GONE),
+            CALM.with_findings(GONE),
             CALM,
             ["Normal TargetNotFoundResolved"],
             id="well again",
         ),
         pytest.param(
-            CALM.also(SILENT),
-            CALM.also(REFUSED),
+            CALM.with_findings(SILENT),
+            CALM.with_findings(REFUSED),
             ["Warning BrokerRefused"],
             id="back, and refusing",
         ),
         pytest.param(
-            CALM.also(SILENT),
+            CALM.with_findings(SILENT),
             replace(CALM, is_read=False),
             [],
             id="not bad any more, not good yet",
         ),
         pytest.param(
-            CALM.also(MISSPELT), CALM, ["Normal UnknownAnnotationResolved"], id="corrected"
+            CALM.with_findings(MISSPELT), CALM, ["Normal UnknownAnnotationResolved"], id="corrected"
         ),
         pytest.param(CALM, PAUSED, ["Normal PausedByAnnotation"], id="paused"),
         pytest.param(None, PAUSED, ["Normal PausedByAnnotation"], id="a new one, paused"),
@@ -184,29 +188,32 @@ PAUSED = replace(CALM, decision=decided(Rule.PAUSED))
         pytest.param(replace(CALM, decision=None), CALM, [], id="known not to be paused"),
         pytest.param(
             CALM,
-            PAUSED.also(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
+            PAUSED.with_findings(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
             ["Warning FixedOutOfBounds"],
             id="fixed above the maximum, told once",
         ),
         pytest.param(
-            PAUSED.also(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
+            PAUSED.with_findings(Finding(ProblemReason.FIXED_OUT_OF_BOUNDS, "50 is above 10")),
             CALM,
             ["Normal FixedOutOfBoundsResolved"],
             id="and once when it is over",
         ),
         pytest.param(
             CALM,
-            CALM.also(Finding(ProblemReason.DRAIN_OVERDUE, "a is busy")),
+            CALM.with_findings(Finding(ProblemReason.DRAIN_OVERDUE, "a is busy")),
             ["Warning DrainOverdue"],
             id="overdue",
         ),
         pytest.param(
-            CALM, CALM.also(Finding(ProblemReason.SHRINKS_TO_ZERO_ONLY, "")), [], id="only a note"
+            CALM,
+            CALM.with_findings(Finding(ProblemReason.SHRINKS_TO_ZERO_ONLY, "")),
+            [],
+            id="only a note",
         ),
     ],
 )
 def test_turns_of_conditions_are_told(
-    before: Findings | None, after: Findings, want: list[str]
+    before: Evaluation | None, after: Evaluation, want: list[str]
 ) -> None:
     told = [f"{kind} {text.partition(':')[0]}" for kind, text in happened(before, after)]
 
@@ -216,7 +223,7 @@ def test_turns_of_conditions_are_told(
 def test_findings_of_one_reason_make_one_event_with_all_of_them() -> None:
     other = Finding(ProblemReason.UNKNOWN_ANNOTATION, "no effect either")
 
-    assert happened(CALM, CALM.also(MISSPELT, other)) == [
+    assert happened(CALM, CALM.with_findings(MISSPELT, other)) == [
         ("Warning", "UnknownAnnotation: no effect; no effect either")
     ]
 
@@ -239,16 +246,16 @@ def event(reason: str, message: str, at_s: float) -> PoolEvent:
 def test_events_do_not_flood(
     told_before: list[tuple[str, str, float]], at_s: float, *, want: bool
 ) -> None:
-    told: Tellings = {(why, text): when for why, text, when in told_before}
+    told: SentEvents = {(why, text): when for why, text, when in told_before}
     new = event("ScaledDown", "3 -> 2", at_s)
 
-    chosen, now_told = reporting.worth_telling([new], told)
+    chosen, now_told = pool_events.without_repeats([new], told)
 
     assert chosen == ((new,) if want else ())
     assert (now_told != told) is want
 
 
 def test_what_was_told_long_ago_is_forgotten() -> None:
-    _, told = reporting.worth_telling([event("A", "x", 1000.0)], {("B", "y"): 1.0})
+    _, told = pool_events.without_repeats([event("A", "x", 1000.0)], {("B", "y"): 1.0})
 
     assert set(told) == {("A", "x")}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.control.pool import schedules
+from app.control.pool import policies
+from app.control.pool.policies import Bounds
 from app.control.pool.problems import PoolProblem, ProblemReason
-from app.control.pool.schedules import Bounds
 from app.control.pool.spec import ScheduleSpec
 
 
@@ -36,7 +36,7 @@ def in_force(moment: str, *windows: ScheduleSpec, zone: str = "Europe/Berlin") -
     at = datetime.fromisoformat(moment)
     if at.tzinfo is None:
         at = at.replace(tzinfo=ZoneInfo(zone))
-    return schedules.bounds(windows, minimum=0, maximum=10, now_s=at.timestamp())
+    return policies.bounds(windows, minimum=0, maximum=10, now_s=at.timestamp())
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_a_daily_window_is_open_for_its_length(
     at = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)) + timedelta(minutes=minute)
     since_open = (at.hour * 60 + at.minute - opens) % (24 * 60)
 
-    got = schedules.bounds((daily,), minimum=0, maximum=10, now_s=at.timestamp())
+    got = policies.bounds((daily,), minimum=0, maximum=10, now_s=at.timestamp())
 
     assert (got.minimum == 2) is (since_open < length)

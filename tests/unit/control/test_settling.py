@@ -4,19 +4,19 @@ import asyncio
 
 import pytest
 
-from app.control.decide import debounce as settling
-from app.control.decide.debounce import Settling
+from app.control.decide import pool_memory
+from app.control.decide.pool_memory import Debounce
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.world import Stage, World
 
-HELD = Settling(since_s=10.0, ready=11)
+HELD = Debounce(since_s=10.0, ready=11)
 
 
 @pytest.mark.parametrize(
     ("before", "replicas", "ready", "now_s", "want"),
     [
         pytest.param(None, 0, 11, 10.0, HELD, id="the first look holds the write back"),
-        pytest.param(HELD, 0, 40, 10.2, Settling(since_s=10.0, ready=40), id="more has come in"),
+        pytest.param(HELD, 0, 40, 10.2, Debounce(since_s=10.0, ready=40), id="more has come in"),
         pytest.param(HELD, 0, 11, 10.2, None, id="no more has come in"),
         pytest.param(HELD, 0, 5, 10.2, None, id="somebody takes it away"),
         pytest.param(HELD, 0, 99, 11.0, None, id="it grows for ever"),
@@ -26,14 +26,14 @@ HELD = Settling(since_s=10.0, ready=11)
     ],
 )
 def test_a_write_is_held_back_while_a_burst_comes_in(
-    before: Settling | None, replicas: int, ready: int | None, now_s: float, want: Settling | None
+    before: Debounce | None, replicas: int, ready: int | None, now_s: float, want: Debounce | None
 ) -> None:
-    got = settling.settling(before, replicas=replicas, planned=32, ready=ready, now_s=now_s)
+    got = pool_memory.debounce(before, replicas=replicas, planned=32, ready=ready, now_s=now_s)
     assert got == want
 
 
 def test_a_pool_that_shall_stay_at_zero_holds_nothing_back() -> None:
-    assert settling.settling(None, replicas=0, planned=0, ready=3, now_s=10.0) is None
+    assert pool_memory.debounce(None, replicas=0, planned=0, ready=3, now_s=10.0) is None
 
 
 def test_a_burst_that_is_seen_half_way_is_answered_in_one_write() -> None:
@@ -45,7 +45,7 @@ def test_a_burst_that_is_seen_half_way_is_answered_in_one_write() -> None:
         await stage.loop.tick()
         stage.world.publish(*[60.0] * 29)
         for _ in range(3):
-            stage.world.advance(settling.LOOK_AGAIN_S)
+            stage.world.advance(pool_memory.DEBOUNCE_POLL_S)
             await stage.loop.tick()
 
     asyncio.run(play())

@@ -3,15 +3,15 @@
 import pytest
 
 from app.broker.model import Heartbeat, NodeConsumers, NodeName
-from app.control.observe import slots
-from app.control.observe.worker_heartbeats import Hearing
+from app.control.observe import worker_queries
+from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000.0
 PODS = [Instance(name=InstanceName(name), host=name, is_ready=True) for name in ("p1", "p2")]
 
 
-def hearing(**active: int) -> Hearing:
+def heartbeats(**active: int) -> WorkerHeartbeats:
     """One worker a host; a negative number was heard long ago."""
     found = {
         host: Heartbeat(
@@ -22,7 +22,7 @@ def hearing(**active: int) -> Hearing:
         )
         for host, count in active.items()
     }
-    return Hearing(
+    return WorkerHeartbeats(
         by_node={one.node: one for one in found.values()},
         by_host={host: (one,) for host, one in found.items()},
         since_s=0.0,
@@ -43,23 +43,25 @@ def hearing(**active: int) -> Hearing:
 def test_what_is_seen_running_is_believed(
     known: int | None, active: dict[str, int], want: int | None
 ) -> None:
-    assert slots.believed(known, PODS, hearing(**active), now_s=NOW_S) == want
+    assert worker_queries.believed_slots(known, PODS, heartbeats(**active), now_s=NOW_S) == want
 
 
 def test_a_worker_that_has_answered_before_is_asked_first() -> None:
-    heard = hearing(p1=0, p2=0)
+    heard = heartbeats(p1=0, p2=0)
     one, two = NodeName("celery@p1"), NodeName("celery@p2")
 
     def ask(*silent: NodeName) -> tuple[NodeName, ...]:
-        return slots.nodes_to_ask(PODS, heard, silent=silent, now_s=NOW_S)
+        return worker_queries.nodes_to_ask_for_slots(PODS, heard, silent=silent, now_s=NOW_S)
 
     assert [ask(), ask(one), ask(one, two)] == [(one,), (two,), (one,)]
-    assert slots.nodes_to_ask(PODS, hearing(p1=-1), silent=(), now_s=NOW_S) == ()
+    assert (
+        worker_queries.nodes_to_ask_for_slots(PODS, heartbeats(p1=-1), silent=(), now_s=NOW_S) == ()
+    )
 
 
 def test_workers_of_one_replica_add_up() -> None:
     def worker(count: int | None) -> NodeConsumers:
         return NodeConsumers(node=NodeName("a@p"), seen_at_s=NOW_S, queues=frozenset(), slots=count)
 
-    assert slots.of_workers([worker(2), worker(3)]) == 5
-    assert slots.of_workers([worker(None)]) is None
+    assert worker_queries.slots_of_replica([worker(2), worker(3)]) == 5
+    assert worker_queries.slots_of_replica([worker(None)]) is None

@@ -6,25 +6,25 @@ import pytest
 from pydantic import ValidationError
 
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
-from app.control.pool import annotations, policies
+from app.control.pool import policies
 from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import BrokerSpec, Mode
 from app.control.pool.worker_pool import PoolKey, UnreadablePool
-from app.scaling.crew import DrainPolicy
-from app.scaling.policy import (
+from app.scaling.inputs import (
     BacklogPerReplica,
     Behavior,
     Fallback,
     FallbackBehavior,
     Override,
-    Policy,
     PolicyType,
     QueueWait,
     RatePolicy,
-    Rules,
+    ScalingPolicy,
+    ScalingRules,
     SelectPolicy,
 )
+from app.scaling.replica_state import DrainSettings
 from tests.unit.control.builders import worker_pool
 
 LEAST = {"scaleTargetRef": {"name": "worker"}, "queues": ["documents"]}
@@ -117,7 +117,7 @@ def test_a_whole_spec_becomes_a_policy() -> None:
         fallback={"failureThreshold": 5, "behavior": "currentReplicasIfHigher", "replicas": 2},
     )
 
-    assert policies.build_policy(pool, now_s=1_800_000_000.0) == Policy(
+    assert policies.build_policy(pool, now_s=1_800_000_000.0) == ScalingPolicy(
         min_replicas=3,
         max_replicas=20,
         slots_per_replica=4,
@@ -125,7 +125,7 @@ def test_a_whole_spec_becomes_a_policy() -> None:
         activation_depth=2,
         cooldown_s=90.0,
         behavior=Behavior(
-            scale_up=Rules(
+            scale_up=ScalingRules(
                 stabilization_window_s=5.0,
                 select_policy=SelectPolicy.MIN,
                 policies=(RatePolicy(type=PolicyType.PERCENT, value=100, period_s=15.0),),
@@ -145,22 +145,22 @@ def test_a_whole_spec_becomes_a_policy() -> None:
 def test_the_defaults_of_a_spec_are_those_of_a_policy() -> None:
     pool = worker_pool(concurrency=None, cooldownPeriodSeconds=60)
 
-    assert policies.build_policy(pool, now_s=0.0) == Policy(target=QueueWait(wait_s=30.0))
+    assert policies.build_policy(pool, now_s=0.0) == ScalingPolicy(target=QueueWait(wait_s=30.0))
 
 
 @pytest.mark.parametrize(
     ("drain", "want"),
     [
-        pytest.param({}, DrainPolicy(), id="as usual"),
+        pytest.param({}, DrainSettings(), id="as usual"),
         pytest.param(
             {"timeoutSeconds": 60, "onTimeout": "Retire"},
-            DrainPolicy(timeout_s=60.0, ends_busy=True),
+            DrainSettings(timeout_s=60.0, ends_busy=True),
             id="impatient",
         ),
-        pytest.param({"policy": "None"}, DrainPolicy(is_idle_first=False), id="none"),
+        pytest.param({"policy": "None"}, DrainSettings(is_idle_first=False), id="none"),
     ],
 )
-def test_a_drain_is_as_its_owner_wants_it(drain: dict[str, Any], want: DrainPolicy) -> None:
+def test_a_drain_is_as_its_owner_wants_it(drain: dict[str, Any], want: DrainSettings) -> None:
     assert policies.build_drain_policy(worker_pool(drain=drain).spec) == want
 
 
@@ -187,19 +187,19 @@ def test_a_drain_is_as_its_owner_wants_it(drain: dict[str, Any], want: DrainPoli
     ],
 )
 def test_annotations_become_an_override(given: dict[str, str], want: Override) -> None:
-    assert annotations.override(given, replicas=None) == want
+    assert policies.override(given, replicas=None) == want
 
 
 def test_an_annotation_is_stronger_than_the_spec() -> None:
-    given = {annotations.PAUSED_REPLICAS: "3"}
+    given = {policies.PAUSED_REPLICAS: "3"}
 
-    assert annotations.override(given, replicas=7).replicas == 3
+    assert policies.override(given, replicas=7).replicas == 3
 
 
 @pytest.mark.parametrize("text", ["-1", "two", "1.5", ""])
 def test_a_size_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(PoolProblem, match="write a number of replicas"):
-        annotations.override({annotations.PAUSED_REPLICAS: text}, replicas=None)
+        policies.override({policies.PAUSED_REPLICAS: text}, replicas=None)
 
 
 def test_a_pool_is_named_by_namespace_and_name() -> None:

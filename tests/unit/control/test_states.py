@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.control.decide import findings
-from app.control.decide.evaluation import Findings
-from app.control.pool.problems import EFFECTS, Finding, Level, ProblemReason
+from app.control.decide.evaluation import Evaluation
+from app.control.pool.problems import EFFECTS, Finding, ProblemReason, Severity
 from app.control.pool.spec import Mode
 from app.control.pool.status import PoolState
-from app.control.report import states
+from app.control.report import conditions
 from app.scaling.steps import Rule
 from tests.unit.control.builders import CALM, decided
 
@@ -21,7 +21,7 @@ SILENT = Finding(ProblemReason.BROKER_UNREACHABLE, "no answer")
 GONE = Finding(ProblemReason.TARGET_NOT_FOUND, "there is no Deployment shop")
 
 
-def by(*rules: Rule) -> Findings:
+def by(*rules: Rule) -> Evaluation:
     return replace(BUSY, decision=decided(*rules))
 
 
@@ -31,30 +31,30 @@ CASES = {
     "AtMaximum": by(Rule.DEMAND, Rule.MAXIMUM),
     "AtMinimum": replace(CALM, decision=decided(Rule.DEMAND, Rule.MINIMUM)),
     "Draining": replace(by(Rule.DEMAND, Rule.MAXIMUM), draining=2),
-    "Unhealthy": replace(BUSY, draining=1).also(
+    "Unhealthy": replace(BUSY, draining=1).with_findings(
         Finding(ProblemReason.QUEUES_DIFFER, "the workers consume others")
     ),
     "Unknown": replace(BUSY, decision=None),
-    "Blind": replace(by(Rule.BLIND), draining=1).also(SILENT),
-    "Fallback": by(Rule.FALLBACK).also(SILENT),
-    "Paused": by(Rule.PAUSED).also(SILENT),
-    "Fixed": by(Rule.FIXED).also(findings.fixed_out_of_bounds(12, minimum=0, maximum=10)),
+    "Blind": replace(by(Rule.BLIND), draining=1).with_findings(SILENT),
+    "Fallback": by(Rule.FALLBACK).with_findings(SILENT),
+    "Paused": by(Rule.PAUSED).with_findings(SILENT),
+    "Fixed": by(Rule.FIXED).with_findings(findings.fixed_out_of_bounds(12, minimum=0, maximum=10)),
     "DryRun": replace(by(Rule.FIXED), mode=Mode.DRY_RUN),
-    "Refused": by(Rule.DEMAND, Rule.MAXIMUM).also(
+    "Refused": by(Rule.DEMAND, Rule.MAXIMUM).with_findings(
         Finding(ProblemReason.TARGET_FORBIDDEN, "may not patch")
     ),
-    "Contested": Findings(found=(Finding(ProblemReason.TARGET_SHARED, "mail scales it"),)),
-    "NoTarget": Findings(found=(SILENT, GONE)),
-    "Off": Findings(mode=Mode.OFF, found=(GONE,)),
-    "Invalid": Findings(
-        mode=Mode.OFF, found=(GONE, Finding(ProblemReason.INVALID_SCHEDULE, "no cron"))
+    "Contested": Evaluation(findings=(Finding(ProblemReason.TARGET_SHARED, "mail scales it"),)),
+    "NoTarget": Evaluation(findings=(SILENT, GONE)),
+    "Off": Evaluation(mode=Mode.OFF, findings=(GONE,)),
+    "Invalid": Evaluation(
+        mode=Mode.OFF, findings=(GONE, Finding(ProblemReason.INVALID_SCHEDULE, "no cron"))
     ),
 }
 
 
-@pytest.mark.parametrize(("want", "found"), CASES.items(), ids=CASES.keys())
-def test_a_pool_is_in_the_first_state_that_holds(want: str, found: Findings) -> None:
-    assert states.state(found) == want
+@pytest.mark.parametrize(("want", "evaluation"), CASES.items(), ids=CASES.keys())
+def test_a_pool_is_in_the_first_state_that_holds(want: str, evaluation: Evaluation) -> None:
+    assert conditions.state(evaluation) == want
 
 
 def test_every_state_has_a_case() -> None:
@@ -62,17 +62,17 @@ def test_every_state_has_a_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [each for each in EFFECTS if EFFECTS[each].level is Level.PROBLEM]
+    "reason", [each for each in EFFECTS if EFFECTS[each].severity is Severity.PROBLEM]
 )
 def test_a_pool_with_a_problem_is_not_in_order(reason: ProblemReason) -> None:
-    found = states.state(CALM.also(Finding(reason, "")))
+    found = conditions.state(CALM.with_findings(Finding(reason, "")))
 
     assert found not in (PoolState.IDLE, PoolState.FOLLOWING)
 
 
 def test_growing_that_is_paused_is_a_pause() -> None:
-    assert states.state(by(Rule.DEMAND, Rule.GROWING_PAUSED)) is PoolState.PAUSED
-    assert states.state(by(Rule.DEMAND, Rule.SHRINKING_PAUSED)) is PoolState.PAUSED
+    assert conditions.state(by(Rule.DEMAND, Rule.GROWING_PAUSED)) is PoolState.PAUSED
+    assert conditions.state(by(Rule.DEMAND, Rule.SHRINKING_PAUSED)) is PoolState.PAUSED
 
 
 def rows(heading: str) -> list[str]:
@@ -89,7 +89,7 @@ def test_the_reference_lists_the_states_by_precedence() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "level"),
-    [("Reasons of problems", Level.PROBLEM), ("Reasons of warnings", Level.WARNING)],
+    [("Reasons of problems", Severity.PROBLEM), ("Reasons of warnings", Severity.WARNING)],
 )
-def test_the_reference_lists_every_reason(heading: str, level: Level) -> None:
-    assert rows(heading) == [each.value for each in EFFECTS if EFFECTS[each].level is level]
+def test_the_reference_lists_every_reason(heading: str, level: Severity) -> None:
+    assert rows(heading) == [each.value for each in EFFECTS if EFFECTS[each].severity is level]

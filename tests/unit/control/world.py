@@ -27,16 +27,16 @@ from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.control.ports import (
     Broker,
     BrokerKey,
-    Cancelled,
+    CancelledConsumers,
     DrainMark,
     Instance,
     InstanceName,
-    Removal,
-    Target,
+    ScaleTarget,
     Tick,
 )
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
+from app.scaling.replica_state import Removal
 
 STEP_S = 0.25
 HEARTBEAT_S = 2.0
@@ -52,7 +52,7 @@ class Pod:
     up_at_s: float
     slots: int
     mark: DrainMark | None = None
-    cancelled: Mapping[NodeName, Cancelled] = field(default_factory=dict)
+    cancelled: Mapping[NodeName, CancelledConsumers] = field(default_factory=dict)
     ends_at_s: list[float] = field(default_factory=list)
     processed: int = 0
     queues: frozenset[QueueName] = frozenset({QueueName("q")})
@@ -314,12 +314,12 @@ class WorldReplicas:
     """Of the machine, whatever is asked for."""
     writes: int = 0
 
-    async def read(self, pool: WorkerPool) -> Target:
+    async def read(self, pool: WorkerPool) -> ScaleTarget:
         if self.problem is not None:
             raise self.problem
         world = self.world
         up = [pod for pod in world.pods.values() if pod.up_at_s <= world.now_s]
-        return Target(
+        return ScaleTarget(
             replicas=world.replicas,
             ready_replicas=len(up),
             removal=world.removal,
@@ -397,7 +397,7 @@ class WorldReports:
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
         self.events.append((pool.key, event))
 
-    def observe(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
+    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
         self.ticks.append(tick)
         self.latest = statuses
 
@@ -427,7 +427,7 @@ class Stage:
             pools=self.pools,
             brokers=self.brokers,
             replicas=self.replicas,
-            reports=self.reports,
+            reporter=self.reports,
             clock=self.world.clock,
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.broker.model import NodeName
 from app.control.pool.problems import PoolProblem
-from app.control.ports import DrainMark, InstanceName, Target
+from app.control.ports import DrainMark, InstanceName, ScaleTarget
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.processes.zygote_client import ZygoteGone
@@ -52,13 +52,13 @@ class Scene:
     started: dict[NodeName, Pretended]
     said: list[str]
 
-    async def scaled(self, pool: LocalPool, replicas: int, *victims: str) -> Target:
+    async def scaled(self, pool: LocalPool, replicas: int, *victims: str) -> ScaleTarget:
         was = (await self.workers.read(pool.pool)).replicas
         names = [InstanceName(name) for name in victims]
         await self.workers.scale_to(pool.pool, was=was, replicas=replicas, victims=names)
         return await self.settled(pool)
 
-    async def settled(self, pool: LocalPool) -> Target:
+    async def settled(self, pool: LocalPool) -> ScaleTarget:
         for _ in range(10):
             await asyncio.sleep(0)
         return await self.workers.read(pool.pool)
@@ -101,7 +101,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], stage: Stage | None = Non
     asyncio.run(run())
 
 
-def names_of(target: Target) -> list[str]:
+def names_of(target: ScaleTarget) -> list[str]:
     return [instance.name for instance in target.instances]
 
 

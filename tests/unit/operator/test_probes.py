@@ -75,7 +75,7 @@ class Ticks:
             ended_at_s=self.ended_at_s,
             duration_s=0.1,
             pools=1,
-            looked_at=1,
+            reconciled=1,
             failed=(),
             unreachable=(),
         )

@@ -3,31 +3,30 @@
 from dataclasses import replace
 from typing import Any
 
-from app.scaling.crew import Answer, Replica
-from app.scaling.memory import Memory
-from app.scaling.policy import Behavior, Policy, Rules
-from app.scaling.reading import NodeSample, Reading
+from app.scaling.inputs import Behavior, NodeSample, PoolReading, ScalingPolicy, ScalingRules
+from app.scaling.replica_state import Replica, ReplicaAnswer
+from app.scaling.situation import SizingMemory
 
 NOW_S = 1_000_000.0
 
-AT_ONCE = Behavior(scale_up=Rules(), scale_down=Rules())
+AT_ONCE = Behavior(scale_up=ScalingRules(), scale_down=ScalingRules())
 """No windows, no policies, no tolerance."""
 
 
-def reading(**known: Any) -> Reading:  # Any: whatever fields a test names
+def reading(**known: Any) -> PoolReading:  # Any: whatever fields a test names
     """An empty pool at zero that has been heard."""
-    return replace(Reading(replicas=0, ready=0, unacked=0, scheduled=0, active=0), **known)
+    return replace(PoolReading(replicas=0, ready=0, unacked=0, scheduled=0, active=0), **known)
 
 
-def policy(**wanted: Any) -> Policy:  # Any: whatever fields a test names
+def policy(**wanted: Any) -> ScalingPolicy:  # Any: whatever fields a test names
     """One slot a replica, at most 32 replicas, nothing that holds a decision back."""
-    plain = Policy(max_replicas=32, slots_per_replica=1, behavior=AT_ONCE, cooldown_s=0.0)
+    plain = ScalingPolicy(max_replicas=32, slots_per_replica=1, behavior=AT_ONCE, cooldown_s=0.0)
     return replace(plain, **wanted)
 
 
-def remembered(**known: Any) -> Memory:  # Any: whatever fields a test names
+def remembered(**known: Any) -> SizingMemory:  # Any: whatever fields a test names
     """A memory of a pool that was idle long ago."""
-    return replace(Memory(active_at_s=NOW_S - 3600.0), **known)
+    return replace(SizingMemory(active_at_s=NOW_S - 3600.0), **known)
 
 
 def node(name: str = "celery@a", **known: Any) -> NodeSample:  # Any: as above
@@ -36,7 +35,7 @@ def node(name: str = "celery@a", **known: Any) -> NodeSample:  # Any: as above
 
 def replica(name: str = "a", **known: Any) -> Replica:  # Any: as above
     """Ready, idle, heard this moment, started long ago."""
-    calm = Replica(name=name, active=0, heard_at_s=NOW_S, started_at_s=NOW_S - 600.0)
+    calm = Replica(name=name, active=0, heartbeat_at_s=NOW_S, started_at_s=NOW_S - 600.0)
     return replace(calm, **known)
 
 
@@ -48,6 +47,6 @@ def drained(name: str = "a", **known: Any) -> Replica:  # Any: as above
         stop_tried_at_s=NOW_S - 6.0,
         stopped_at_s=NOW_S - 5.0,
         was_stopped=True,
-        answer=Answer(at_s=NOW_S - 1.0, held=0, is_consuming=False),
+        answer=ReplicaAnswer(at_s=NOW_S - 1.0, held=0, is_consuming=False),
     )
     return replace(gone, **known)

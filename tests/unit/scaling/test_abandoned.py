@@ -2,22 +2,22 @@
 
 import pytest
 
-from app.scaling import abandoned
-from app.scaling.abandoned import SPAN_S, Abandoned
+from app.scaling import demand
+from app.scaling.demand import ORPHAN_SPAN_S, OrphanedMessages
 
 TICK_S = 2.0
 
 
-def after(counts: list[int], *, has_idle_slots: bool = True) -> Abandoned:
-    memory = Abandoned()
+def after(counts: list[int], *, has_idle_slots: bool = True) -> OrphanedMessages:
+    memory = OrphanedMessages()
     for index, count in enumerate(counts):
-        memory = abandoned.updated(
+        memory = demand.with_orphaned(
             memory, not_running=count, has_idle_slots=has_idle_slots, now_s=index * TICK_S
         )
     return memory
 
 
-TICKS_A_SPAN = int(SPAN_S / TICK_S)
+TICKS_A_SPAN = int(ORPHAN_SPAN_S / TICK_S)
 
 
 @pytest.mark.parametrize(

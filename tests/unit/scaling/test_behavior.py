@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.scaling import behavior
 from app.scaling.behavior import MOST_POINTS, History, Point
-from app.scaling.policy import Behavior, PolicyType, RatePolicy, Rules, SelectPolicy
+from app.scaling.inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
 
 
 def pods(value: int, period_s: float = 15.0) -> RatePolicy:
@@ -17,8 +17,8 @@ def percent(value: int, period_s: float = 15.0) -> RatePolicy:
     return RatePolicy(type=PolicyType.PERCENT, value=value, period_s=period_s)
 
 
-def rules(*policies: RatePolicy, select: SelectPolicy = SelectPolicy.MAX) -> Rules:
-    return Rules(policies=policies, select_policy=select)
+def rules(*policies: RatePolicy, select: SelectPolicy = SelectPolicy.MAX) -> ScalingRules:
+    return ScalingRules(policies=policies, select_policy=select)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def rules(*policies: RatePolicy, select: SelectPolicy = SelectPolicy.MAX) -> Rul
     ],
 )
 def test_growing_is_limited_by_policies(
-    up: Rules, current: int, changes: tuple[tuple[int, int], ...], want: int
+    up: ScalingRules, current: int, changes: tuple[tuple[int, int], ...], want: int
 ) -> None:
     history = History(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
 
@@ -64,7 +64,7 @@ def test_growing_is_limited_by_policies(
     ],
 )
 def test_shrinking_is_limited_by_policies(
-    down: Rules, current: int, changes: tuple[tuple[int, int], ...], want: int
+    down: ScalingRules, current: int, changes: tuple[tuple[int, int], ...], want: int
 ) -> None:
     history = History(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
 
@@ -82,7 +82,8 @@ def test_staying_is_never_limited() -> None:
 
 
 WINDOWS = Behavior(
-    scale_up=Rules(stabilization_window_s=20.0), scale_down=Rules(stabilization_window_s=60.0)
+    scale_up=ScalingRules(stabilization_window_s=20.0),
+    scale_down=ScalingRules(stabilization_window_s=60.0),
 )
 
 
@@ -135,8 +136,8 @@ def test_what_is_kept_decides_as_all_recommendations_would(
 @given(sizes=st.lists(st.integers(0, 10_000), max_size=400))
 def test_history_is_bounded_and_errs_to_the_careful_side(sizes: list[int]) -> None:
     long = Behavior(
-        scale_up=Rules(stabilization_window_s=3600.0, policies=(pods(1, 1800.0),)),
-        scale_down=Rules(stabilization_window_s=3600.0),
+        scale_up=ScalingRules(stabilization_window_s=3600.0, policies=(pods(1, 1800.0),)),
+        scale_down=ScalingRules(stabilization_window_s=3600.0),
     )
     history = History()
     for at_s, size in enumerate(sizes):
@@ -149,7 +150,7 @@ def test_history_is_bounded_and_errs_to_the_careful_side(sizes: list[int]) -> No
 
 
 def test_a_long_slope_keeps_its_ends() -> None:
-    long = Behavior(scale_down=Rules(stabilization_window_s=3600.0))
+    long = Behavior(scale_down=ScalingRules(stabilization_window_s=3600.0))
     history = History()
     for at_s in range(1000):
         history = behavior.with_recommendation(history, 1000 - at_s, behavior=long, now_s=at_s)

@@ -6,26 +6,26 @@ import pytest
 
 from app.scaling import decision
 from app.scaling.behavior import History, Point
-from app.scaling.estimate import Estimate, Sums
-from app.scaling.memory import Memory
-from app.scaling.policy import (
+from app.scaling.estimate import Estimate, FadingSums
+from app.scaling.inputs import (
     BacklogPerReplica,
     Behavior,
     Fallback,
     FallbackBehavior,
     Override,
-    Policy,
     PolicyType,
+    PoolReading,
     QueueWait,
     RatePolicy,
-    Rules,
+    ScalingPolicy,
+    ScalingRules,
 )
-from app.scaling.reading import Reading
+from app.scaling.situation import SizingMemory
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S, node, policy, reading, remembered
 
 
-def decided(seen: Reading, wanted: Policy, memory: Memory) -> tuple[int, Rule]:
+def decided(seen: PoolReading, wanted: ScalingPolicy, memory: SizingMemory) -> tuple[int, Rule]:
     outcome = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S)
     assert outcome.decision.steps[-1].replicas == outcome.decision.replicas
     return outcome.decision.replicas, outcome.decision.reason
@@ -220,30 +220,34 @@ def decided(seen: Reading, wanted: Policy, memory: Memory) -> tuple[int, Rule]:
         ),
         pytest.param(
             reading(replicas=9, ready=10, active=0),
-            policy(behavior=Behavior(scale_up=Rules(tolerance_ratio=0.2))),
+            policy(behavior=Behavior(scale_up=ScalingRules(tolerance_ratio=0.2))),
             (9, Rule.TOLERANCE),
             id="a little more is tolerated",
         ),
         pytest.param(
             reading(replicas=10, active=9, unacked=9),
-            policy(behavior=Behavior(scale_down=Rules(tolerance_ratio=0.1))),
+            policy(behavior=Behavior(scale_down=ScalingRules(tolerance_ratio=0.1))),
             (10, Rule.TOLERANCE),
             id="a little less is tolerated",
         ),
         pytest.param(
             reading(replicas=10, active=8, unacked=8),
-            policy(behavior=Behavior(scale_down=Rules(tolerance_ratio=0.1))),
+            policy(behavior=Behavior(scale_down=ScalingRules(tolerance_ratio=0.1))),
             (8, Rule.DEMAND),
             id="more than that is not",
         ),
     ],
 )
-def test_decide_follows_the_rules(seen: Reading, wanted: Policy, want: tuple[int, Rule]) -> None:
+def test_decide_follows_the_rules(
+    seen: PoolReading, wanted: ScalingPolicy, want: tuple[int, Rule]
+) -> None:
     assert decided(seen, wanted, remembered()) == want
 
 
-FOUR_A_QUARTER_MINUTE = Rules(policies=(RatePolicy(type=PolicyType.PODS, value=4, period_s=15.0),))
-LONG_WINDOW = Behavior(scale_down=Rules(stabilization_window_s=300.0))
+FOUR_A_QUARTER_MINUTE = ScalingRules(
+    policies=(RatePolicy(type=PolicyType.PODS, value=4, period_s=15.0),)
+)
+LONG_WINDOW = Behavior(scale_down=ScalingRules(stabilization_window_s=300.0))
 EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
 
 
@@ -266,7 +270,7 @@ EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
         ),
         pytest.param(
             reading(replicas=1, ready=5, active=1),
-            policy(behavior=Behavior(scale_up=Rules(stabilization_window_s=300.0))),
+            policy(behavior=Behavior(scale_up=ScalingRules(stabilization_window_s=300.0))),
             remembered(replicas=1, history=History(lows=(Point(at_s=NOW_S - 60, replicas=2),))),
             (2, Rule.STABILIZATION),
             id="the window's lowest holds growing back",
@@ -295,7 +299,7 @@ EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
         pytest.param(
             reading(replicas=1),
             policy(cooldown_s=60.0),
-            Memory(),
+            SizingMemory(),
             (1, Rule.COOLDOWN),
             id="after a restart the cooldown begins anew",
         ),
@@ -323,14 +327,14 @@ EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
     ],
 )
 def test_decide_remembers(
-    seen: Reading, wanted: Policy, memory: Memory, want: tuple[int, Rule]
+    seen: PoolReading, wanted: ScalingPolicy, memory: SizingMemory, want: tuple[int, Rule]
 ) -> None:
     assert decided(seen, wanted, memory) == want
 
 
 def test_running_tasks_keep_replicas_that_a_wrong_run_time_would_take() -> None:
     """Held by the busy rule: demand from rates may be far below what runs."""
-    sums = Sums(time_s=60.0, arrived=6.0, ended=60.0, busy_s=0.6)
+    sums = FadingSums(time_s=60.0, arrived=6.0, ended=60.0, busy_s=0.6)
     quick = Estimate(stable=sums, burst=sums, ended_runtime_s=0.01)
     seen = reading(replicas=6, active=6, unacked=6, ready=4)
 
@@ -348,8 +352,8 @@ def test_a_replica_that_was_added_is_not_taken_away_before_it_works() -> None:
 
 
 def test_a_burst_is_answered_with_the_rate_of_the_last_seconds() -> None:
-    calm = Sums(time_s=60.0, arrived=6.0, ended=6.0, busy_s=60.0)
-    sudden = Sums(time_s=6.0, arrived=12.0, ended=1.0, busy_s=6.0)
+    calm = FadingSums(time_s=60.0, arrived=6.0, ended=6.0, busy_s=60.0)
+    sudden = FadingSums(time_s=6.0, arrived=12.0, ended=1.0, busy_s=6.0)
     known = Estimate(stable=calm, burst=sudden, ended_runtime_s=10.0)
     seen = reading(replicas=2, active=2, unacked=2, ready=18)
 

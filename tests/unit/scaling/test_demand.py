@@ -5,9 +5,8 @@ import math
 import pytest
 
 from app.scaling import demand
-from app.scaling.demand import Demand, Work
-from app.scaling.policy import BacklogPerReplica, QueueWait, Target
-from app.scaling.reading import Reading
+from app.scaling.demand import Demand, Workload
+from app.scaling.inputs import BacklogPerReplica, PoolReading, QueueWait, SizingTarget
 from tests.unit.scaling.builders import policy, reading
 
 
@@ -22,68 +21,70 @@ def erlang_c(slots: int, load: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("seen", "slots", "abandoned", "want"),
+    ("seen", "slots", "orphaned", "want"),
     [
         pytest.param(
             reading(ready=4, due_soon=2),
             1,
             0,
-            Work(waiting=6, running=0, held=0),
+            Workload(waiting=6, running=0, held=0),
             id="tasks whose time is about to come count as waiting",
         ),
         pytest.param(
             reading(ready=0, unacked=5, active=2),
             8,
             0,
-            Work(waiting=0, running=2, held=3),
+            Workload(waiting=0, running=2, held=3),
             id="what was fetched and is not running yet is held",
         ),
         pytest.param(
             reading(ready=0, unacked=9, active=2),
             4,
             0,
-            Work(waiting=0, running=2, held=2),
+            Workload(waiting=0, running=2, held=2),
             id="prefetched messages hold slots and never add one",
         ),
         pytest.param(
             reading(ready=0, unacked=9, scheduled=7, active=2),
             9,
             0,
-            Work(waiting=0, running=2, held=0),
+            Workload(waiting=0, running=2, held=0),
             id="ETA tasks far ahead need no slot",
         ),
         pytest.param(
             reading(ready=9, ready_scheduled=7, ready_due_soon=2),
             9,
             0,
-            Work(waiting=4, running=0, held=0),
+            Workload(waiting=4, running=0, held=0),
             id="nor do those that no worker has fetched, until their time is about to come",
         ),
         pytest.param(
             reading(ready=3, ready_scheduled=7),
             9,
             0,
-            Work(waiting=0, running=0, held=0),
+            Workload(waiting=0, running=0, held=0),
             id="no fewer than none wait",
         ),
         pytest.param(
             reading(ready=0, unacked=9, active=2),
             9,
             7,
-            Work(waiting=0, running=2, held=0),
+            Workload(waiting=0, running=2, held=0),
             id="what nobody alive holds needs no slot",
         ),
         pytest.param(
             reading(ready=3, unacked=None, active=None),
             9,
             0,
-            Work(waiting=3, running=0, held=0),
+            Workload(waiting=3, running=0, held=0),
             id="what is not known adds nothing",
         ),
     ],
 )
-def test_work_sorts_what_is_there(seen: Reading, slots: int, abandoned: int, want: Work) -> None:
-    assert demand.work(seen, abandoned=abandoned, slots=slots) == want
+def test_work_sorts_what_is_there(
+    seen: PoolReading, slots: int, orphaned: int, want: Workload
+) -> None:
+    assert demand.workload(seen, orphaned=orphaned, slots=slots) == want
 
 
 @pytest.mark.parametrize("load", [0.05, 0.5, 3.0, 10.0, 60.0, 250.0])
@@ -113,39 +114,47 @@ def test_no_load_needs_no_slot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("todo", "wait_s", "runtime_s", "want"),
+    ("work", "wait_s", "runtime_s", "want"),
     [
         pytest.param(
-            Work(waiting=40, running=0, held=0), 30.0, 60.0, 40.0, id="long tasks: one slot each"
+            Workload(waiting=40, running=0, held=0),
+            30.0,
+            60.0,
+            40.0,
+            id="long tasks: one slot each",
         ),
         pytest.param(
-            Work(waiting=40, running=0, held=0), 30.0, 10.0, 10.0, id="four turns in the target"
+            Workload(waiting=40, running=0, held=0), 30.0, 10.0, 10.0, id="four turns in the target"
         ),
         pytest.param(
-            Work(waiting=40, running=4, held=0), 30.0, 10.0, 11.0, id="busy slots come free"
+            Workload(waiting=40, running=4, held=0), 30.0, 10.0, 11.0, id="busy slots come free"
         ),
         pytest.param(
-            Work(waiting=6, running=2, held=0), 30.0, 10.0, 0.0, id="what is there is enough"
+            Workload(waiting=6, running=2, held=0), 30.0, 10.0, 0.0, id="what is there is enough"
         ),
         pytest.param(
-            Work(waiting=5, running=2, held=5), 30.0, 10.0, 3.0, id="what is held is yet to start"
+            Workload(waiting=5, running=2, held=5),
+            30.0,
+            10.0,
+            3.0,
+            id="what is held is yet to start",
         ),
     ],
 )
 def test_backlog_slots_start_all_in_time(
-    todo: Work, wait_s: float, runtime_s: float, want: float
+    work: Workload, wait_s: float, runtime_s: float, want: float
 ) -> None:
-    assert demand.backlog_slots(todo, wait_s=wait_s, runtime_s=runtime_s) == want
+    assert demand.backlog_slots(work, wait_s=wait_s, runtime_s=runtime_s) == want
 
 
 @pytest.mark.parametrize(
-    ("target", "runtime_s", "rate", "todo", "want"),
+    ("target", "runtime_s", "rate", "work", "want"),
     [
         pytest.param(
             QueueWait(wait_s=30.0),
             None,
             None,
-            Work(waiting=5, running=2, held=1),
+            Workload(waiting=5, running=2, held=1),
             Demand(slots=8.0, steady=0.0, backlog=8.0, replicas=4.0),
             id="without run times every task gets a slot",
         ),
@@ -153,7 +162,7 @@ def test_backlog_slots_start_all_in_time(
             QueueWait(wait_s=30.0),
             60.0,
             1.0,
-            Work(waiting=0, running=3, held=0),
+            Workload(waiting=0, running=3, held=0),
             Demand(slots=3.0, steady=65.0, backlog=0.0, replicas=1.5),
             id="no more slots than tasks, whatever the rate promises",
         ),
@@ -161,7 +170,7 @@ def test_backlog_slots_start_all_in_time(
             QueueWait(wait_s=30.0),
             0.1,
             None,
-            Work(waiting=100, running=0, held=0),
+            Workload(waiting=100, running=0, held=0),
             Demand(slots=100 / 301, steady=0.0, backlog=100 / 301, replicas=50 / 301),
             id="many short tasks need a fraction of a replica",
         ),
@@ -169,7 +178,7 @@ def test_backlog_slots_start_all_in_time(
             BacklogPerReplica(messages=5),
             60.0,
             1.0,
-            Work(waiting=8, running=3, held=0),
+            Workload(waiting=8, running=3, held=0),
             Demand(slots=4.4, steady=0.0, backlog=4.4, replicas=2.2),
             id="a replica for each share of the backlog",
         ),
@@ -177,17 +186,17 @@ def test_backlog_slots_start_all_in_time(
             BacklogPerReplica(messages=50),
             None,
             None,
-            Work(waiting=0, running=5, held=0),
+            Workload(waiting=0, running=5, held=0),
             Demand(slots=6.0, steady=0.0, backlog=6.0, replicas=3.0),
             id="a large share does not crowd running tasks out",
         ),
     ],
 )
 def test_demand_takes_the_larger_need(
-    target: Target, runtime_s: float | None, rate: float | None, todo: Work, want: Demand
+    target: SizingTarget, runtime_s: float | None, rate: float | None, work: Workload, want: Demand
 ) -> None:
     got = demand.demand(
-        todo,
+        work,
         policy=policy(target=target),
         slots_per_replica=2,
         arrival_rate=rate,

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.scaling import crew as crews
-from app.scaling import drain
-from app.scaling.crew import Answer, DrainPolicy, Removal, Replica
-from app.scaling.drain import Plan
+from app.scaling import drain_plan, replica_state
+from app.scaling.drain_plan import ScalePlan
+from app.scaling.replica_state import DrainSettings, Removal, Replica, ReplicaAnswer
 from tests.unit.scaling.builders import NOW_S, drained, replica
 
-IDLE_FIRST = DrainPolicy(timeout_s=3600.0)
+IDLE_FIRST = DrainSettings(timeout_s=3600.0)
 
 
 def planned(
@@ -20,11 +19,11 @@ def planned(
     wanted: int = 1,
     most: int = 10,
     removal: Removal = Removal.CHOSEN,
-    policy: DrainPolicy = IDLE_FIRST,
-) -> Plan:
+    policy: DrainSettings = IDLE_FIRST,
+) -> ScalePlan:
     size = len(replicas) if target is None else target
-    return drain.plan(
-        crews.build_crew(replicas, target_replicas=size),
+    return drain_plan.plan(
+        replica_state.build_replica_group(replicas, target_replicas=size),
         wanted=wanted,
         max_replicas=most,
         removal=removal,
@@ -37,7 +36,7 @@ def unconfirmed(name: str, **known: Any) -> Replica:  # Any: as in the builders
     """It is marked, has missed heartbeats, and has not confirmed that it stops."""
     silent = replica(
         name,
-        heard_at_s=NOW_S - 6.0,
+        heartbeat_at_s=NOW_S - 6.0,
         drained_since_s=NOW_S - 4.0,
         stop_tried_at_s=NOW_S - 4.0,
     )
@@ -47,159 +46,162 @@ def unconfirmed(name: str, **known: Any) -> Replica:  # Any: as in the builders
 @pytest.mark.parametrize(
     ("replicas", "wanted", "want"),
     [
-        pytest.param((), 5, Plan(replicas=5), id="from zero in one write"),
-        pytest.param((), 0, Plan(replicas=0), id="nothing wanted, nothing there"),
-        pytest.param((replica("a"),), 1, Plan(replicas=1), id="all is as it should be"),
+        pytest.param((), 5, ScalePlan(replicas=5), id="from zero in one write"),
+        pytest.param((), 0, ScalePlan(replicas=0), id="nothing wanted, nothing there"),
+        pytest.param((replica("a"),), 1, ScalePlan(replicas=1), id="all is as it should be"),
         pytest.param(
             (replica("a", active=1), replica("b"), replica("c", active=2)),
             2,
-            Plan(replicas=3, mark=("b",), stop=("b",)),
+            ScalePlan(replicas=3, mark=("b",), stop=("b",)),
             id="the idlest is stopped first, and still there",
         ),
         pytest.param(
             (replica("a", active=3), replica("b", active=1), replica("c", active=2)),
             1,
-            Plan(replicas=3, mark=("b", "c"), stop=("b", "c")),
+            ScalePlan(replicas=3, mark=("b", "c"), stop=("b", "c")),
             id="where all are busy, those with the fewest tasks",
         ),
         pytest.param(
             (replica("a", started_at_s=NOW_S - 900.0), replica("b", started_at_s=NOW_S - 90.0)),
             1,
-            Plan(replicas=2, mark=("b",), stop=("b",)),
+            ScalePlan(replicas=2, mark=("b",), stop=("b",)),
             id="of two idle ones the younger",
         ),
         pytest.param(
             (replica("a", active=1), replica("b", is_started=False, active=None)),
             1,
-            Plan(replicas=1, victims=("b",)),
+            ScalePlan(replicas=1, victims=("b",)),
             id="a pending one goes at once",
         ),
         pytest.param(
             (replica("a", active=1), drained("b")),
             1,
-            Plan(replicas=1, victims=("b",)),
+            ScalePlan(replicas=1, victims=("b",)),
             id="what is idle for certain goes",
         ),
         pytest.param(
             (replica("a", active=1), drained("b"), drained("c", active=1)),
             1,
-            Plan(replicas=2, victims=("b",)),
+            ScalePlan(replicas=2, victims=("b",)),
             id="while the others go on with their tasks",
         ),
         pytest.param(
             (replica("a", active=1), drained("b"), drained("c", active=2), drained("d", active=1)),
             3,
-            Plan(replicas=4, resume=("b", "d")),
+            ScalePlan(replicas=4, resume=("b", "d")),
             id="load comes back: those with the most free slots are woken, none is started",
         ),
         pytest.param(
             (replica("a"), drained("b")),
             4,
-            Plan(replicas=4, resume=("b",)),
+            ScalePlan(replicas=4, resume=("b",)),
             id="woken first, the rest is started",
         ),
         pytest.param(
             (replica("a"), drained("b", active=1, drained_since_s=NOW_S - 11.0)),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
             id="one with a long task changes places with one that has become idle",
         ),
         pytest.param(
             (replica("a"), drained("b", active=1, drained_since_s=NOW_S - 9.0)),
             1,
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="not at once: a short task will have ended",
         ),
         pytest.param(
-            (replica("a"), replica("b", active=None, heard_at_s=None, started_at_s=NOW_S - 2.0)),
+            (
+                replica("a"),
+                replica("b", active=None, heartbeat_at_s=None, started_at_s=NOW_S - 2.0),
+            ),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",)),
             id="one that is heard and idle goes before one that starts up",
         ),
         pytest.param(
             (
                 replica("a", active=1),
-                replica("b", active=None, heard_at_s=None, started_at_s=NOW_S - 2.0),
+                replica("b", active=None, heartbeat_at_s=None, started_at_s=NOW_S - 2.0),
             ),
             1,
-            Plan(replicas=2, mark=("b",)),
+            ScalePlan(replicas=2, mark=("b",)),
             id="one that starts up is marked, and stopped when it is heard",
         ),
         pytest.param(
-            (replica("a", active=9), replica("b", active=None, heard_at_s=NOW_S - 300.0)),
+            (replica("a", active=9), replica("b", active=None, heartbeat_at_s=NOW_S - 300.0)),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",)),
             id="one that has fallen silent may be busy: it goes last",
         ),
         pytest.param(
-            (replica("a"), replica("b", heard_at_s=NOW_S - 6.0, started_at_s=NOW_S - 90.0)),
+            (replica("a"), replica("b", heartbeat_at_s=NOW_S - 6.0, started_at_s=NOW_S - 90.0)),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",)),
             id="one that has missed heartbeats may be busy, whatever the last one said",
         ),
         pytest.param(
             (
-                replica("a", heard_at_s=NOW_S - 20.0),
-                replica("b", heard_at_s=NOW_S - 21.0, started_at_s=NOW_S - 90.0),
+                replica("a", heartbeat_at_s=NOW_S - 20.0),
+                replica("b", heartbeat_at_s=NOW_S - 21.0, started_at_s=NOW_S - 90.0),
             ),
             1,
-            Plan(replicas=2, mark=("b",), stop=("b",)),
+            ScalePlan(replicas=2, mark=("b",), stop=("b",)),
             id="where none is heard, silence tells nothing",
         ),
         pytest.param(
-            (replica("a", active=1), replica("b", heard_at_s=NOW_S - 6.0)),
+            (replica("a", active=1), replica("b", heartbeat_at_s=NOW_S - 6.0)),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",)),
             id="one that is heard can at least be told to stop",
         ),
         pytest.param(
             (replica("a"), unconfirmed("b")),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
             id="one that does not hear that it is to stop changes places with an idle one",
         ),
         pytest.param(
             (replica("a", active=1), unconfirmed("b")),
             1,
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="not with a busy one",
         ),
         pytest.param(
-            (replica("a"), drained("b", stopped_at_s=NOW_S - 9.0, heard_at_s=NOW_S - 6.0)),
+            (replica("a"), drained("b", stopped_at_s=NOW_S - 9.0, heartbeat_at_s=NOW_S - 6.0)),
             1,
-            Plan(replicas=1, victims=("b",)),
+            ScalePlan(replicas=1, victims=("b",)),
             id="one that has confirmed and has said that it is idle goes",
         ),
         pytest.param(
             (drained("a"), unconfirmed("b"), replica("c")),
             2,
-            Plan(replicas=2, victims=("a",), resume=("b",)),
+            ScalePlan(replicas=2, victims=("a",), resume=("b",)),
             id="load comes back: the idle one is gone already",
         ),
         pytest.param(
             (drained("a", answer=None), unconfirmed("b")),
             1,
-            Plan(replicas=2, ask=("a",), resume=("b",)),
+            ScalePlan(replicas=2, ask=("a",), resume=("b",)),
             id="and it does not change back",
         ),
         pytest.param(
             (
                 replica("a"),
-                unconfirmed("b", active=None, heard_at_s=NOW_S - 60.0, stop_tried_at_s=None),
+                unconfirmed("b", active=None, heartbeat_at_s=NOW_S - 60.0, stop_tried_at_s=None),
             ),
             1,
-            Plan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
+            ScalePlan(replicas=2, mark=("a",), stop=("a",), resume=("b",)),
             id="nor does one that was silent when it was marked",
         ),
         pytest.param(
-            (unconfirmed("b", active=None, heard_at_s=NOW_S - 300.0),),
+            (unconfirmed("b", active=None, heartbeat_at_s=NOW_S - 300.0),),
             1,
-            Plan(replicas=1, resume=("b",)),
+            ScalePlan(replicas=1, resume=("b",)),
             id="one that never heard the stop needs no other in its place",
         ),
     ],
 )
-def test_a_plan_ends_no_task(replicas: tuple[Replica, ...], wanted: int, want: Plan) -> None:
+def test_a_plan_ends_no_task(replicas: tuple[Replica, ...], wanted: int, want: ScalePlan) -> None:
     assert planned(*replicas, wanted=wanted) == want
 
 
@@ -209,94 +211,98 @@ GONE = drained("b")
 @pytest.mark.parametrize(
     ("going", "want"),
     [
-        pytest.param(GONE, Plan(replicas=1, victims=("b",)), id="it may go"),
+        pytest.param(GONE, ScalePlan(replicas=1, victims=("b",)), id="it may go"),
         pytest.param(
-            replace(GONE, heard_at_s=GONE.stopped_at_s),
-            Plan(replicas=2),
+            replace(GONE, heartbeat_at_s=GONE.stopped_at_s),
+            ScalePlan(replicas=2),
             id="not before a heartbeat that is younger than the stop",
         ),
         pytest.param(
-            replace(GONE, answer=None), Plan(replicas=2, ask=("b",)), id="it has to say so itself"
+            replace(GONE, answer=None),
+            ScalePlan(replicas=2, ask=("b",)),
+            id="it has to say so itself",
         ),
         pytest.param(
             replace(GONE, answer=None, stopped_at_s=NOW_S - 1.0),
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="and is asked only when a fetch under way has arrived",
         ),
         pytest.param(
             replace(GONE, answer=None, ask_tried_at_s=NOW_S - 1.0),
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="not twice in a second",
         ),
         pytest.param(
-            replace(GONE, answer=Answer(at_s=NOW_S - 1.0, held=1, is_consuming=False)),
-            Plan(replicas=2, ask=("b",)),
+            replace(GONE, answer=ReplicaAnswer(at_s=NOW_S - 1.0, held=1, is_consuming=False)),
+            ScalePlan(replicas=2, ask=("b",)),
             id="a message in its hands is a task to come",
         ),
         pytest.param(
-            replace(GONE, answer=Answer(at_s=NOW_S - 4.0, held=0, is_consuming=False)),
-            Plan(replicas=2, ask=("b",)),
+            replace(GONE, answer=ReplicaAnswer(at_s=NOW_S - 4.0, held=0, is_consuming=False)),
+            ScalePlan(replicas=2, ask=("b",)),
             id="an answer from before the fetch could arrive does not count",
         ),
         pytest.param(
             replace(
                 GONE,
                 stopped_at_s=NOW_S - 90.0,
-                answer=Answer(at_s=NOW_S - 11.0, held=0, is_consuming=False),
+                answer=ReplicaAnswer(at_s=NOW_S - 11.0, held=0, is_consuming=False),
             ),
-            Plan(replicas=2, ask=("b",)),
+            ScalePlan(replicas=2, ask=("b",)),
             id="nor does one that is old",
         ),
         pytest.param(
-            replace(GONE, answer=Answer(at_s=NOW_S - 1.0, held=0, is_consuming=True)),
-            Plan(replicas=2, stop=("b",), ask=("b",)),
+            replace(GONE, answer=ReplicaAnswer(at_s=NOW_S - 1.0, held=0, is_consuming=True)),
+            ScalePlan(replicas=2, stop=("b",), ask=("b",)),
             id="one that consumes again is stopped again",
         ),
         pytest.param(
             replace(GONE, stopped_at_s=None, stop_tried_at_s=NOW_S - 5.0),
-            Plan(replicas=2, stop=("b",)),
+            ScalePlan(replicas=2, stop=("b",)),
             id="one that did not confirm is told again after a while",
         ),
         pytest.param(
             replace(GONE, stopped_at_s=None, stop_tried_at_s=NOW_S - 4.0),
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="but not at once",
         ),
         pytest.param(
             replace(GONE, stopped_at_s=None, stop_tried_at_s=None, answer=None),
-            Plan(replicas=2, stop=("b",)),
+            ScalePlan(replicas=2, stop=("b",)),
             id="after a restart the mark is all there is: told again",
         ),
-        pytest.param(replace(GONE, active=None), Plan(replicas=2), id="one that fell silent stays"),
-        pytest.param(replace(GONE, active=1), Plan(replicas=2), id="one that is busy stays"),
+        pytest.param(
+            replace(GONE, active=None), ScalePlan(replicas=2), id="one that fell silent stays"
+        ),
+        pytest.param(replace(GONE, active=1), ScalePlan(replicas=2), id="one that is busy stays"),
         pytest.param(
             replace(GONE, active=1, drained_since_s=NOW_S - 3601.0),
-            Plan(replicas=2, overdue=("b",)),
+            ScalePlan(replicas=2, overdue=("b",)),
             id="also when it takes long",
         ),
         pytest.param(
             replace(GONE, answer=None, drained_since_s=NOW_S - 3601.0),
-            Plan(replicas=1, victims=("b",)),
+            ScalePlan(replicas=1, victims=("b",)),
             id="one that never answers goes after the timeout if its heartbeats are idle",
         ),
         pytest.param(
             replace(GONE, active=None, drained_since_s=NOW_S - 3601.0),
-            Plan(replicas=2, overdue=("b",)),
+            ScalePlan(replicas=2, overdue=("b",)),
             id="not if it is not even heard",
         ),
     ],
 )
-def test_a_replica_goes_when_it_is_idle_for_certain(going: Replica, want: Plan) -> None:
+def test_a_replica_goes_when_it_is_idle_for_certain(going: Replica, want: ScalePlan) -> None:
     assert planned(replica("a", active=1), going, wanted=1) == want
 
 
 def test_an_owner_may_let_busy_replicas_go_after_the_timeout() -> None:
-    impatient = DrainPolicy(timeout_s=60.0, ends_busy=True)
+    impatient = DrainSettings(timeout_s=60.0, ends_busy=True)
     late = drained("b", active=1, drained_since_s=NOW_S - 61.0)
 
     got = planned(replica("a", active=2), late, wanted=1, policy=impatient)
 
-    assert got == Plan(replicas=1, victims=("b",))
+    assert got == ScalePlan(replicas=1, victims=("b",))
 
 
 @pytest.mark.parametrize(
@@ -305,13 +311,13 @@ def test_an_owner_may_let_busy_replicas_go_after_the_timeout() -> None:
         pytest.param(
             (replica("w-0", ordinal=0), replica("w-1", ordinal=1, active=1)),
             1,
-            Plan(replicas=2, mark=("w-1",), stop=("w-1",)),
+            ScalePlan(replicas=2, mark=("w-1",), stop=("w-1",)),
             id="the highest ordinal drains, busy or not",
         ),
         pytest.param(
             (replica("w-0", ordinal=0), drained("w-1", ordinal=1), drained("w-2", ordinal=2)),
             1,
-            Plan(replicas=1, victims=("w-1", "w-2")),
+            ScalePlan(replicas=1, victims=("w-1", "w-2")),
             id="from the top down",
         ),
         pytest.param(
@@ -322,19 +328,19 @@ def test_an_owner_may_let_busy_replicas_go_after_the_timeout() -> None:
                 drained("w-3", ordinal=3),
             ),
             1,
-            Plan(replicas=3, victims=("w-3",)),
+            ScalePlan(replicas=3, victims=("w-3",)),
             id="an idle one waits for the busy one above it",
         ),
         pytest.param(
             (drained("w-0", ordinal=0), replica("w-1", ordinal=1)),
             1,
-            Plan(replicas=2, mark=("w-1",), stop=("w-1",), resume=("w-0",)),
+            ScalePlan(replicas=2, mark=("w-1",), stop=("w-1",), resume=("w-0",)),
             id="a low one that drains for another reason is woken",
         ),
     ],
 )
 def test_a_stateful_set_loses_its_highest_ordinals(
-    replicas: tuple[Replica, ...], wanted: int, want: Plan
+    replicas: tuple[Replica, ...], wanted: int, want: ScalePlan
 ) -> None:
     assert planned(*replicas, wanted=wanted, removal=Removal.HIGHEST_ORDINAL) == want
 
@@ -344,7 +350,7 @@ def test_a_missing_ordinal_in_the_middle_does_not_cost_a_busy_one_above_it() -> 
 
     got = planned(*there, target=3, wanted=1, removal=Removal.HIGHEST_ORDINAL)
 
-    assert got == Plan(replicas=3)
+    assert got == ScalePlan(replicas=3)
 
 
 @pytest.mark.parametrize(
@@ -353,31 +359,36 @@ def test_a_missing_ordinal_in_the_middle_does_not_cost_a_busy_one_above_it() -> 
         pytest.param(
             (replica("a"), replica("b")),
             1,
-            Plan(replicas=2, is_blocked=True),
+            ScalePlan(replicas=2, is_blocked=True),
             id="nobody can tell which would go, so none goes",
         ),
         pytest.param(
             (replica("a"), replica("b", active=1)),
             0,
-            Plan(replicas=2, mark=("a", "b"), stop=("a", "b")),
+            ScalePlan(replicas=2, mark=("a", "b"), stop=("a", "b")),
             id="to zero all drain",
         ),
         pytest.param(
-            (drained("a"), drained("b", active=1)), 0, Plan(replicas=2), id="until all are idle"
+            (drained("a"), drained("b", active=1)),
+            0,
+            ScalePlan(replicas=2),
+            id="until all are idle",
         ),
         pytest.param(
             (drained("a"), drained("b")),
             0,
-            Plan(replicas=0, victims=("a", "b")),
+            ScalePlan(replicas=0, victims=("a", "b")),
             id="then all go in one write",
         ),
         pytest.param(
-            (drained("a"), drained("b")), 1, Plan(replicas=2, resume=("a", "b"), is_blocked=True)
+            (drained("a"), drained("b")),
+            1,
+            ScalePlan(replicas=2, resume=("a", "b"), is_blocked=True),
         ),
     ],
 )
 def test_a_target_with_unknown_victims_shrinks_to_zero_only(
-    replicas: tuple[Replica, ...], wanted: int, want: Plan
+    replicas: tuple[Replica, ...], wanted: int, want: ScalePlan
 ) -> None:
     assert planned(*replicas, wanted=wanted, removal=Removal.ANY) == want
 
@@ -389,34 +400,34 @@ def test_a_target_with_unknown_victims_shrinks_to_zero_only(
             (replica("a", active=1), replica("b", active=1)),
             4,
             2,
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="those that never came up are not missed",
         ),
         pytest.param(
             (replica("a", active=1), drained("b")),
             4,
             2,
-            Plan(replicas=2, resume=("b",)),
+            ScalePlan(replicas=2, resume=("b",)),
             id="one that runs is woken in place of one that does not exist yet",
         ),
         pytest.param(
             (replica("a"), drained("b"), drained("c")),
             2,
             2,
-            Plan(replicas=2, resume=("c",)),
+            ScalePlan(replicas=2, resume=("c",)),
             id="a marked one beyond the target is on its way out already",
         ),
         pytest.param(
             (replica("a"), replica("b"), replica("c")),
             2,
             2,
-            Plan(replicas=2),
+            ScalePlan(replicas=2),
             id="a surge pod of a rollout is none of ours",
         ),
     ],
 )
 def test_a_plan_copes_with_a_target_that_is_on_its_way(
-    replicas: tuple[Replica, ...], target: int, wanted: int, want: Plan
+    replicas: tuple[Replica, ...], target: int, wanted: int, want: ScalePlan
 ) -> None:
     assert planned(*replicas, target=target, wanted=wanted) == want
 
@@ -424,8 +435,8 @@ def test_a_plan_copes_with_a_target_that_is_on_its_way(
 def test_draining_replicas_that_cannot_be_woken_are_replaced_within_the_maximum() -> None:
     stuck = drained("b", active=None)
 
-    assert planned(replica("a"), stuck, wanted=2, most=10) == Plan(replicas=3)
-    assert planned(replica("a"), stuck, wanted=2, most=2) == Plan(replicas=2)
+    assert planned(replica("a"), stuck, wanted=2, most=10) == ScalePlan(replicas=3)
+    assert planned(replica("a"), stuck, wanted=2, most=2) == ScalePlan(replicas=2)
 
 
 def test_a_stuck_ordinal_is_replaced_by_the_next_one() -> None:
@@ -433,46 +444,48 @@ def test_a_stuck_ordinal_is_replaced_by_the_next_one() -> None:
 
     got = planned(*there, wanted=1, removal=Removal.HIGHEST_ORDINAL)
 
-    assert got == Plan(replicas=2)
+    assert got == ScalePlan(replicas=2)
 
 
 def test_without_a_drain_the_scale_is_written_at_once() -> None:
     there = (replica("a", active=1), replica("b"), drained("c", active=1))
 
-    got = planned(*there, wanted=1, policy=DrainPolicy(is_idle_first=False))
+    got = planned(*there, wanted=1, policy=DrainSettings(is_idle_first=False))
 
-    assert got == Plan(replicas=1, victims=("c", "b"))
+    assert got == ScalePlan(replicas=1, victims=("c", "b"))
 
 
 def test_without_a_drain_marked_replicas_are_woken() -> None:
     there = (replica("a", active=1), drained("c", active=1))
 
-    got = planned(*there, wanted=3, policy=DrainPolicy(is_idle_first=False))
+    got = planned(*there, wanted=3, policy=DrainSettings(is_idle_first=False))
 
-    assert got == Plan(replicas=3, resume=("c",))
+    assert got == ScalePlan(replicas=3, resume=("c",))
 
 
 @pytest.mark.parametrize(
     ("one", "want"),
     [
         pytest.param(replica(is_started=False), True, id="pending"),
-        pytest.param(replica(is_ready=False, heard_at_s=None), True, id="never came up"),
+        pytest.param(replica(is_ready=False, heartbeat_at_s=None), True, id="never came up"),
         pytest.param(
-            replica(is_ready=False, heard_at_s=None, started_at_s=NOW_S - 59.0), False, id="young"
+            replica(is_ready=False, heartbeat_at_s=None, started_at_s=NOW_S - 59.0),
+            False,
+            id="young",
         ),
         pytest.param(
-            replica(is_ready=False, heard_at_s=None, started_at_s=None), False, id="age unknown"
+            replica(is_ready=False, heartbeat_at_s=None, started_at_s=None), False, id="age unknown"
         ),
         pytest.param(replica(is_ready=False), False, id="heard once: it may be busy"),
-        pytest.param(replica(heard_at_s=None), False, id="ready: it may be busy"),
+        pytest.param(replica(heartbeat_at_s=None), False, id="ready: it may be busy"),
     ],
 )
 def test_only_what_never_ran_is_unborn(one: Replica, *, want: bool) -> None:
-    assert crews.is_unborn(one, now_s=NOW_S) is want
+    assert replica_state.cannot_hold_tasks(one, now_s=NOW_S) is want
 
 
 def test_a_crew_counts_who_takes_work() -> None:
-    there = crews.build_crew((replica("a"), drained("b")), target_replicas=4)
+    there = replica_state.build_replica_group((replica("a"), drained("b")), target_replicas=4)
 
     assert (there.consuming, there.missing) == (3, 2)
 
@@ -489,34 +502,34 @@ def lost(name: str, **known: Any) -> Replica:  # Any: as in the builders
             (lost("a"), replica("b")),
             2,
             5,
-            Plan(replicas=3, mark=("a",), stop=("a",)),
+            ScalePlan(replicas=3, mark=("a",), stop=("a",)),
             id="another one is started beside it, and it drains",
         ),
         pytest.param(
             (drained("a"), replica("b")),
             2,
             5,
-            Plan(replicas=2, resume=("a",)),
+            ScalePlan(replicas=2, resume=("a",)),
             id="one that drains and has not lost its consumers is woken",
         ),
         pytest.param(
             (drained("a", consumes_nothing=True), replica("b")),
             2,
             2,
-            Plan(replicas=1, victims=("a",)),
+            ScalePlan(replicas=1, victims=("a",)),
             id="at the maximum it goes first, and is replaced then",
         ),
         pytest.param(
             (replica("b"), lost("a", active=1), replica("c")),
             1,
             5,
-            Plan(replicas=3, mark=("a", "b"), stop=("a", "b")),
+            ScalePlan(replicas=3, mark=("a", "b"), stop=("a", "b")),
             id="it is the first to go, busy or not",
         ),
     ],
 )
 def test_a_replica_that_has_lost_its_consumers_is_replaced(
-    replicas: tuple[Replica, ...], wanted: int, most: int, want: Plan
+    replicas: tuple[Replica, ...], wanted: int, most: int, want: ScalePlan
 ) -> None:
     assert planned(*replicas, wanted=wanted, most=most) == want
 
@@ -525,53 +538,56 @@ def test_a_stateful_set_grows_around_a_replica_that_has_lost_its_consumers() -> 
     """It removes the highest ordinals only, so the lost one stays and does not count."""
     replicas = (lost("w-0", ordinal=0), replica("w-1", ordinal=1))
 
-    assert crews.build_crew(replicas, target_replicas=2).consuming == 1
-    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == Plan(replicas=3)
+    assert replica_state.build_replica_group(replicas, target_replicas=2).consuming == 1
+    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == ScalePlan(replicas=3)
 
 
 def hung(name: str, **known: Any) -> Replica:  # Any: as above
     """It has started and was never heard, in a time in which others were."""
-    return replica(name, active=None, heard_at_s=None, is_hung=True, **known)
+    return replica(name, active=None, heartbeat_at_s=None, is_hung=True, **known)
 
 
 @pytest.mark.parametrize(
     ("replicas", "wanted", "want"),
     [
         pytest.param(
-            (hung("a"), replica("b")), 2, Plan(replicas=3), id="another one is started in its place"
+            (hung("a"), replica("b")),
+            2,
+            ScalePlan(replicas=3),
+            id="another one is started in its place",
         ),
         pytest.param(
-            (hung("a"), replica("b"), replica("c", active=None, heard_at_s=None)),
+            (hung("a"), replica("b"), replica("c", active=None, heartbeat_at_s=None)),
             2,
-            Plan(replicas=3),
+            ScalePlan(replicas=3),
             id="the other one is not up yet: both may be slow",
         ),
         pytest.param(
             (hung("a"), replica("b"), replica("c")),
             2,
-            Plan(replicas=2, victims=("a",)),
+            ScalePlan(replicas=2, victims=("a",)),
             id="enough others are up: it goes at once",
         ),
         pytest.param(
             (hung("a"), replica("b", active=1), replica("c", active=1)),
             1,
-            Plan(replicas=2, victims=("a",), mark=("b",), stop=("b",)),
+            ScalePlan(replicas=2, victims=("a",), mark=("b",), stop=("b",)),
             id="no drain waits for it",
         ),
         pytest.param(
-            (hung("a"),), 0, Plan(replicas=0, victims=("a",)), id="nothing is wanted: it goes"
+            (hung("a"),), 0, ScalePlan(replicas=0, victims=("a",)), id="nothing is wanted: it goes"
         ),
     ],
 )
 def test_a_replica_that_hangs_at_its_start_is_no_capacity_and_in_nobodys_way(
-    replicas: tuple[Replica, ...], wanted: int, want: Plan
+    replicas: tuple[Replica, ...], wanted: int, want: ScalePlan
 ) -> None:
     assert planned(*replicas, wanted=wanted) == want
 
 
 def test_slow_replicas_are_not_removed_by_turns() -> None:
     """With each one gone at its limit and its successor as slow, none would ever come up."""
-    slow = (hung("a"), replica("b", active=None, heard_at_s=None, started_at_s=NOW_S - 5.0))
+    slow = (hung("a"), replica("b", active=None, heartbeat_at_s=None, started_at_s=NOW_S - 5.0))
 
     found = planned(*slow, wanted=1)
 
@@ -582,4 +598,4 @@ def test_slow_replicas_are_not_removed_by_turns() -> None:
 
 def test_a_stateful_set_grows_around_a_replica_that_hangs() -> None:
     replicas = (hung("w-0", ordinal=0), replica("w-1", ordinal=1))
-    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == Plan(replicas=3)
+    assert planned(*replicas, wanted=2, removal=Removal.HIGHEST_ORDINAL) == ScalePlan(replicas=3)

@@ -7,11 +7,11 @@ import pytest
 
 from app.scaling import estimate
 from app.scaling.estimate import LONGEST_GAP_S, STABLE_S, Estimate
-from app.scaling.reading import NodeSample, Reading
+from app.scaling.inputs import NodeSample, PoolReading
 from tests.unit.scaling.builders import node, reading
 
 
-def fed(readings: Iterator[tuple[float, Reading]]) -> Estimate:
+def fed(readings: Iterator[tuple[float, PoolReading]]) -> Estimate:
     memory = Estimate()
     for now_s, seen in readings:
         memory = estimate.updated(memory, seen, now_s=now_s)
@@ -20,7 +20,7 @@ def fed(readings: Iterator[tuple[float, Reading]]) -> Estimate:
 
 def steady(
     *, rate: float, runtime_s: float, seconds: int, from_s: float = 0.0
-) -> Iterator[tuple[float, Reading]]:
+) -> Iterator[tuple[float, PoolReading]]:
     """Fluid arrivals on one large worker that keeps up, seen every 2 s."""
     for tick in range(0, seconds, 2):
         at_s = from_s + tick

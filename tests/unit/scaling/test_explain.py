@@ -4,18 +4,26 @@ from dataclasses import replace
 
 import pytest
 
-from app.scaling import decision, explain
-from app.scaling.estimate import Estimate, Sums
-from app.scaling.policy import Behavior, Fallback, Override, Policy, PolicyType, RatePolicy, Rules
-from app.scaling.reading import Reading
+from app.scaling import decision, steps
+from app.scaling.estimate import Estimate, FadingSums
+from app.scaling.inputs import (
+    Behavior,
+    Fallback,
+    Override,
+    PolicyType,
+    PoolReading,
+    RatePolicy,
+    ScalingPolicy,
+    ScalingRules,
+)
 from app.scaling.steps import Rule, Step
 from tests.unit.scaling.builders import NOW_S, policy, reading, remembered
 
-SUMS = Sums(time_s=60.0, arrived=15.0, ended=60.0, busy_s=120.0)
+SUMS = FadingSums(time_s=60.0, arrived=15.0, ended=60.0, busy_s=120.0)
 KNOWN = remembered(estimate=Estimate(stable=SUMS, burst=SUMS, ended_runtime_s=2.0))
-WINDOW = Behavior(scale_down=Rules(stabilization_window_s=30.0))
+WINDOW = Behavior(scale_down=ScalingRules(stabilization_window_s=30.0))
 ONE_A_MINUTE = Behavior(
-    scale_up=Rules(policies=(RatePolicy(type=PolicyType.PODS, value=1, period_s=60.0),))
+    scale_up=ScalingRules(policies=(RatePolicy(type=PolicyType.PODS, value=1, period_s=60.0),))
 )
 
 
@@ -61,10 +69,12 @@ ONE_A_MINUTE = Behavior(
         ),
     ],
 )
-def test_a_decision_reads_as_text(seen: Reading, wanted: Policy, want: tuple[str, ...]) -> None:
+def test_a_decision_reads_as_text(
+    seen: PoolReading, wanted: ScalingPolicy, want: tuple[str, ...]
+) -> None:
     outcome = decision.decide(seen, policy=wanted, memory=KNOWN, now_s=NOW_S)
 
-    assert explain.sentences(outcome.decision) == want
+    assert steps.sentences(outcome.decision) == want
 
 
 def test_each_step_adds_a_sentence() -> None:
@@ -75,7 +85,7 @@ def test_each_step_adds_a_sentence() -> None:
         reading(replicas=1, ready=8, active=1), policy=wanted, memory=remembered(), now_s=NOW_S
     )
 
-    assert explain.sentences(outcome.decision) == (
+    assert steps.sentences(outcome.decision) == (
         "8 waiting, 1 running, run time not known yet: 9 slots needed, 9 replicas of 1 slot",
         "a rate policy allows 2 now, 9 needed",
         "minReplicas is 3 by schedule night, weekend, 2 needed",
@@ -113,7 +123,7 @@ FIGURES: dict[Rule, tuple[tuple[str, float | int | str | None], ...]] = {
 
 @pytest.mark.parametrize("rule", list(Rule))
 def test_every_rule_has_a_sentence(rule: Rule) -> None:
-    text = explain.sentence(Step(rule=rule, replicas=4, figures=FIGURES.get(rule, ())))
+    text = steps.sentence(Step(rule=rule, replicas=4, figures=FIGURES.get(rule, ())))
 
     assert text
     assert "{" not in text
@@ -122,10 +132,8 @@ def test_every_rule_has_a_sentence(rule: Rule) -> None:
 def test_unknown_figures_are_named_so() -> None:
     step = Step(rule=Rule.HELD_MESSAGES, replicas=1, figures=FIGURES[Rule.HELD_MESSAGES])
 
-    assert "an unknown number with an ETA" in explain.sentence(step)
-    assert "2 with an ETA" in explain.sentence(
-        replace(step, figures=(("held", 2), ("scheduled", 2)))
-    )
+    assert "an unknown number with an ETA" in steps.sentence(step)
+    assert "2 with an ETA" in steps.sentence(replace(step, figures=(("held", 2), ("scheduled", 2))))
 
 
 def idle(running: int) -> Step:
@@ -138,10 +146,10 @@ def idle(running: int) -> Step:
 
 def test_a_pool_with_nothing_new_says_so_in_words() -> None:
     """Issue 9: "2 running, 0/s arriving: 0 slots, 0 replicas" told nobody what happens next."""
-    assert explain.sentence(idle(0)) == "nothing waits or runs"
-    assert explain.sentence(idle(1)) == (
+    assert steps.sentence(idle(0)) == "nothing waits or runs"
+    assert steps.sentence(idle(1)) == (
         "nothing waits or arrives: 1 running task ends before its replica goes"
     )
-    assert explain.sentence(idle(2)) == (
+    assert steps.sentence(idle(2)) == (
         "nothing waits or arrives: 2 running tasks end before their replicas go"
     )

@@ -8,19 +8,20 @@ from hypothesis import strategies as st
 
 from app.scaling import decision, demand
 from app.scaling.behavior import MOST_POINTS
-from app.scaling.memory import Memory
-from app.scaling.policy import (
+from app.scaling.inputs import (
     BacklogPerReplica,
     Behavior,
-    Policy,
+    NodeSample,
     PolicyType,
+    PoolReading,
     QueueWait,
     RatePolicy,
-    Rules,
+    ScalingPolicy,
+    ScalingRules,
     SelectPolicy,
-    Target,
+    SizingTarget,
 )
-from app.scaling.reading import NodeSample, Reading
+from app.scaling.situation import SizingMemory
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S
 
@@ -37,7 +38,7 @@ rate_policies = st.builds(
     period_s=st.sampled_from([5.0, 15.0, SLOWEST_PERIOD_S]),
 )
 rules = st.builds(
-    Rules,
+    ScalingRules,
     stabilization_window_s=st.sampled_from([0.0, 10.0, 60.0]),
     select_policy=st.sampled_from(SelectPolicy),
     policies=st.lists(rate_policies, max_size=2).map(tuple),
@@ -47,9 +48,9 @@ behaviors = st.builds(Behavior, scale_up=rules, scale_down=rules)
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> Policy:
+def policies(draw: st.DrawFn) -> ScalingPolicy:
     minimum = draw(st.integers(0, 10))
-    return Policy(
+    return ScalingPolicy(
         min_replicas=minimum,
         max_replicas=minimum + draw(st.integers(0, 60)),
         slots_per_replica=draw(st.none() | st.integers(1, 8)),
@@ -64,7 +65,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 @st.composite
-def readings(draw: st.DrawFn, replicas: int | None = None) -> Reading:
+def readings(draw: st.DrawFn, replicas: int | None = None) -> PoolReading:
     replicas = draw(st.integers(0, 40)) if replicas is None else replicas
     active = draw(st.none() | st.integers(0, replicas * 4))
     sample = NodeSample(
@@ -73,7 +74,7 @@ def readings(draw: st.DrawFn, replicas: int | None = None) -> Reading:
         processed=(active or 0) + draw(counts),
         seen_at_s=NOW_S + draw(st.integers(-10, 60)),
     )
-    return Reading(
+    return PoolReading(
         replicas=replicas,
         ready=draw(counts),
         ready_scheduled=draw(counts),
@@ -88,9 +89,9 @@ def readings(draw: st.DrawFn, replicas: int | None = None) -> Reading:
 
 
 @st.composite
-def memories(draw: st.DrawFn, wanted: Policy) -> Memory:
+def memories(draw: st.DrawFn, wanted: ScalingPolicy) -> SizingMemory:
     """A memory as it comes about: by decisions."""
-    memory = Memory()
+    memory = SizingMemory()
     for index, seen in enumerate(draw(st.lists(readings(), max_size=4))):
         at_s = NOW_S - 20.0 + 5 * index
         memory = decision.decide(seen, policy=wanted, memory=memory, now_s=at_s).memory
@@ -99,7 +100,7 @@ def memories(draw: st.DrawFn, wanted: Policy) -> Memory:
 
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies())
-def test_a_decision_is_within_its_bounds(data: st.DataObject, wanted: Policy) -> None:
+def test_a_decision_is_within_its_bounds(data: st.DataObject, wanted: ScalingPolicy) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
 
     got = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S).decision
@@ -109,7 +110,7 @@ def test_a_decision_is_within_its_bounds(data: st.DataObject, wanted: Policy) ->
 
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies())
-def test_a_decision_is_not_below_the_busy(data: st.DataObject, wanted: Policy) -> None:
+def test_a_decision_is_not_below_the_busy(data: st.DataObject, wanted: ScalingPolicy) -> None:
     """Replicas that run tasks stay, as far as the maximum allows and there are that many."""
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
     slots = wanted.slots_per_replica or 1
@@ -122,7 +123,7 @@ def test_a_decision_is_not_below_the_busy(data: st.DataObject, wanted: Policy) -
 
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies(), more=counts)
-def test_more_depth_never_lowers(data: st.DataObject, wanted: Policy, more: int) -> None:
+def test_more_depth_never_lowers(data: st.DataObject, wanted: ScalingPolicy, more: int) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
     assert seen.ready is not None
     deeper = replace(seen, ready=seen.ready + more)
@@ -139,7 +140,7 @@ def test_more_depth_never_lowers(data: st.DataObject, wanted: Policy, more: int)
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies(), later=counts)
 def test_messages_whose_time_is_far_ahead_ask_for_one_replica_at_most(
-    data: st.DataObject, wanted: Policy, later: int
+    data: st.DataObject, wanted: ScalingPolicy, later: int
 ) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
     assert seen.ready is not None
@@ -156,7 +157,9 @@ def test_messages_whose_time_is_far_ahead_ask_for_one_replica_at_most(
 
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies(), failures=st.integers(0, 9))
-def test_an_error_never_lowers_a_count(data: st.DataObject, wanted: Policy, failures: int) -> None:
+def test_an_error_never_lowers_a_count(
+    data: st.DataObject, wanted: ScalingPolicy, failures: int
+) -> None:
     memory = replace(data.draw(memories(wanted)), failures=failures)
     silent = replace(data.draw(readings()), ready=None, unacked=None, active=None)
 
@@ -168,7 +171,7 @@ def test_an_error_never_lowers_a_count(data: st.DataObject, wanted: Policy, fail
 
 @settings(deadline=None)
 @given(data=st.data(), wanted=policies())
-def test_decide_is_a_function(data: st.DataObject, wanted: Policy) -> None:
+def test_decide_is_a_function(data: st.DataObject, wanted: ScalingPolicy) -> None:
     seen, memory = data.draw(readings()), data.draw(memories(wanted))
 
     once = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S)
@@ -178,23 +181,23 @@ def test_decide_is_a_function(data: st.DataObject, wanted: Policy) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(
-    todo=st.tuples(few, few, few),
+    work=st.tuples(few, few, few),
     idle=few,
     more=few,
     target=st.sampled_from([QueueWait(wait_s=30.0), BacklogPerReplica(messages=3)]),
     runtime_s=st.sampled_from([None, 8.0, 25.0, 50.0]),
 )
 def test_a_larger_pool_does_not_lower_the_demand(
-    todo: tuple[int, int, int], idle: int, more: int, target: Target, runtime_s: float | None
+    work: tuple[int, int, int], idle: int, more: int, target: SizingTarget, runtime_s: float | None
 ) -> None:
     """Otherwise a pool grows and shrinks without end, while nothing but its size changes."""
-    ready, held, active = todo
-    seen = Reading(replicas=0, ready=ready, unacked=active + held, active=active)
+    ready, held, active = work
+    seen = PoolReading(replicas=0, ready=ready, unacked=active + held, active=active)
 
     smaller, larger = (
         demand.demand(
-            demand.work(seen, abandoned=0, slots=slots),
-            policy=Policy(target=target),
+            demand.workload(seen, orphaned=0, slots=slots),
+            policy=ScalingPolicy(target=target),
             slots_per_replica=1,
             arrival_rate=None,
             runtime_s=runtime_s,
@@ -207,7 +210,7 @@ def test_a_larger_pool_does_not_lower_the_demand(
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), wanted=policies())
-def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) -> None:
+def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: ScalingPolicy) -> None:
     """Whatever was before: once the slowest policy has had its time, a decision repeats itself.
 
     That is two hours: one replica in every other tick of a minute, up to sixty of them. Arrival
@@ -227,10 +230,10 @@ def test_a_constant_load_settles_and_stays(data: st.DataObject, wanted: Policy) 
 
 @settings(deadline=None, max_examples=15)
 @given(data=st.data(), wanted=policies())
-def test_memory_is_bounded_json(data: st.DataObject, wanted: Policy) -> None:
+def test_memory_is_bounded_json(data: st.DataObject, wanted: ScalingPolicy) -> None:
     memory = data.draw(memories(wanted))
     for tick in range(3 * MOST_POINTS):
-        seen = Reading(
+        seen = PoolReading(
             replicas=tick % 7, ready=(tick * 37) % 101, unacked=tick % 5, active=tick % 3
         )
         memory = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S + tick).memory

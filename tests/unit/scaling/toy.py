@@ -8,9 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from app.scaling import decision
-from app.scaling.memory import Memory
-from app.scaling.policy import Policy
-from app.scaling.reading import NodeSample, Reading
+from app.scaling.inputs import NodeSample, PoolReading, ScalingPolicy
+from app.scaling.situation import SizingMemory
 
 
 @dataclass(kw_only=True)
@@ -23,11 +22,11 @@ class Worker:
 
 @dataclass(kw_only=True)
 class Toy:
-    policy: Policy
+    policy: ScalingPolicy
     boot_s: float = 3.0
     poll_s: int = 2
     now_s: float = 0.0
-    memory: Memory = field(default_factory=Memory)
+    memory: SizingMemory = field(default_factory=SizingMemory)
     waiting: deque[tuple[float, float]] = field(default_factory=deque)
     workers: list[Worker] = field(default_factory=list)
     waits_s: list[float] = field(default_factory=list)
@@ -49,7 +48,7 @@ class Toy:
             self.busy_s += sum(worker.task_ends_at_s is not None for worker in self.workers)
             self.now_s += 1.0
 
-    def reading(self) -> Reading:
+    def reading(self) -> PoolReading:
         up = [worker for worker in self.workers if worker.starts_at_s <= self.now_s]
         samples = tuple(
             NodeSample(
@@ -61,7 +60,7 @@ class Toy:
             for worker in up
         )
         active = sum(sample.active for sample in samples)
-        return Reading(
+        return PoolReading(
             replicas=len(self.workers),
             ready=len(self.waiting),
             unacked=active,
@@ -96,6 +95,6 @@ class Toy:
                 worker.processed += 1
 
 
-def default_policy(**wanted: int) -> Policy:
+def default_policy(**wanted: int) -> ScalingPolicy:
     """The defaults of a WorkerPool, one slot a replica."""
-    return replace(Policy(slots_per_replica=1), **wanted)  # type: ignore[arg-type]  # ints only
+    return replace(ScalingPolicy(slots_per_replica=1), **wanted)  # type: ignore[arg-type]  # ints only

@@ -10,13 +10,14 @@ import pytest
 from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.worker_pool import PoolKey, WorkerPool
-from app.control.ports import DrainMark, InstanceName, Removal
+from app.control.ports import DrainMark, InstanceName
 from app.operator.resources import replicas, well_known
 from app.operator.resources.cluster_caches import Caches
 from app.operator.resources.pods import PodStore
 from app.operator.resources.pool_cache import PoolCache
 from app.operator.resources.replicas import PodReplicas
 from app.operator.resources.scale import AutoscalerStore, ScaleStore
+from app.scaling.replica_state import Removal
 from tests.integration.operator.objects import Objects
 from tests.integration.operator.serving import serving
 from tests.unit.operator.builders import pod

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from app.broker.model import NodeName
-from app.control.ports import Cancelled, DrainMark, Instance, InstanceName, Removal
+from app.control.ports import CancelledConsumers, DrainMark, Instance, InstanceName
 from app.operator.resources import pods, selectors, well_known
 from app.operator.resources.pods import PodStore
 from app.queues import QueueName
+from app.scaling.replica_state import Removal
 from tests.unit.operator.builders import pod
 
 
@@ -41,7 +42,7 @@ def test_a_deleted_pod_is_ending() -> None:
 
 def test_the_mark_of_a_drain_is_read_back_as_written() -> None:
     queues = frozenset({QueueName("mail"), QueueName("a, b")})
-    cancelled = {NodeName("celery@shop-1"): Cancelled(queues=queues, at_s=1772366400.5)}
+    cancelled = {NodeName("celery@shop-1"): CancelledConsumers(queues=queues, at_s=1772366400.5)}
     mark = DrainMark(since_s=1772366400.25, cancelled=cancelled)
     written = pods.mark_patch(mark, pool="documents")["metadata"]
     read = pods.parse_pod(pod(annotations=written["annotations"]))
@@ -54,7 +55,8 @@ def test_what_was_cancelled_is_known_after_the_mark_is_taken_off() -> None:
     """A worker that loses its connection may forget the consumers that it was given back."""
     node = NodeName("celery@shop-1")
     mark = DrainMark(
-        since_s=5.0, cancelled={node: Cancelled(queues=frozenset({QueueName("mail")}), at_s=6.0)}
+        since_s=5.0,
+        cancelled={node: CancelledConsumers(queues=frozenset({QueueName("mail")}), at_s=6.0)},
     )
     written = pods.mark_patch(mark, pool="documents")["metadata"]["annotations"]
     for name in pods.mark_patch(None, pool="documents")["metadata"]["annotations"]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.control.pool.status import (
+    MESSAGE_LIMIT,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -132,7 +133,7 @@ def test_a_long_message_is_cut() -> None:
         message="x" * 5000,
         last_transition_at_s=0,
     )
-    assert len(status(condition=long).conditions[0].message) == statuses.MESSAGE_LIMIT
+    assert len(status(condition=long).conditions[0].message) == MESSAGE_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 SETTLE_S = 1.5
 """A fetch that was under way when a consumer was cancelled has arrived by then (BRPOP: 1 s)."""
-COMES_UP_WITHIN_S = 60.0
+STARTUP_TIMEOUT_S = 60.0
 """A worker that is neither ready nor heard of after this holds nothing."""
 STOP_AGAIN_S = 5.0
 """A worker that did not confirm is told again after this."""
@@ -31,7 +31,7 @@ class Removal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrainPolicy:
+class DrainSettings:
     """How replicas are taken away."""
 
     is_idle_first: bool = True
@@ -42,7 +42,7 @@ class DrainPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ReplicaAnswer:
     """What the workers of a replica said when they were asked."""
 
     at_s: float
@@ -63,7 +63,7 @@ class Replica:
     """Its place in a StatefulSet, counted from 0."""
     active: int | None = None
     """Tasks by its last heartbeat; `None` when there was none lately."""
-    heard_at_s: float | None = None
+    heartbeat_at_s: float | None = None
     """Its last heartbeat, however old."""
     drained_since_s: float | None = None
     """Its mark."""
@@ -73,7 +73,7 @@ class Replica:
     """It has confirmed a stop since it was marked, perhaps before it was told to go on."""
     stop_tried_at_s: float | None = None
     ask_tried_at_s: float | None = None
-    answer: Answer | None = None
+    answer: ReplicaAnswer | None = None
     consumes_nothing: bool = False
     """It runs and has been seen, for a while, to consume nothing: it is no capacity."""
     is_hung: bool = False
@@ -85,12 +85,12 @@ class Replica:
         return self.drained_since_s is not None
 
     @property
-    def is_heard(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether its workers can be spoken to."""
         return self.active is not None
 
     @property
-    def is_deaf(self) -> bool:
+    def is_stop_pending(self) -> bool:
         """Whether it is to stop and has not confirmed it."""
         return self.is_draining and not self.was_stopped
 
@@ -103,11 +103,11 @@ class Replica:
         """
         if not self.is_draining:
             return False
-        return self.consumes_nothing or (not self.is_heard and self.was_stopped)
+        return self.consumes_nothing or (not self.is_reachable and self.was_stopped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class ReplicaGroup:
     """The replicas of a target, without those that are on their way out already."""
 
     replicas: int
@@ -117,9 +117,9 @@ class Crew:
     draining: tuple[Replica, ...]
 
     @property
-    def last_heard_at_s(self) -> float | None:
+    def last_heartbeat_at_s(self) -> float | None:
         """The last heartbeat of any of them."""
-        heard = (one.heard_at_s for one in (*self.working, *self.draining))
+        heard = (one.heartbeat_at_s for one in (*self.working, *self.draining))
         return max((at_s for at_s in heard if at_s is not None), default=None)
 
     @property
@@ -140,7 +140,7 @@ class Crew:
     @property
     def proven(self) -> int:
         """Replicas that are heard and take work."""
-        return sum(1 for one in self.working if one.is_heard and not one.consumes_nothing)
+        return sum(1 for one in self.working if one.is_reachable and not one.consumes_nothing)
 
     @property
     def missing(self) -> int:
@@ -148,7 +148,7 @@ class Crew:
         return max(0, self.replicas - len(self.working) - len(self.draining))
 
 
-def build_crew(replicas: Sequence[Replica], *, target_replicas: int) -> Crew:
+def build_replica_group(replicas: Sequence[Replica], *, target_replicas: int) -> ReplicaGroup:
     """Sort the replicas.
 
     Where there are more than the target asks for, marked ones have been given up already (a write
@@ -158,38 +158,38 @@ def build_crew(replicas: Sequence[Replica], *, target_replicas: int) -> Crew:
     marked = sorted(
         (one for one in replicas if one.is_draining), key=lambda one: one.drained_since_s or 0.0
     )
-    return Crew(
+    return ReplicaGroup(
         replicas=target_replicas,
         working=tuple(one for one in replicas if not one.is_draining),
         draining=tuple(marked[surplus:]),
     )
 
 
-def is_quiet(replica: Replica, *, last_heard_at_s: float | None) -> bool:
+def misses_heartbeats(replica: Replica, *, last_heartbeat_at_s: float | None) -> bool:
     """Whether it has missed heartbeats in a time in which others of its pool were heard."""
-    if replica.heard_at_s is None or last_heard_at_s is None:
+    if replica.heartbeat_at_s is None or last_heartbeat_at_s is None:
         return False
-    return last_heard_at_s - replica.heard_at_s > MISSED_S
+    return last_heartbeat_at_s - replica.heartbeat_at_s > MISSED_S
 
 
-def is_unborn(replica: Replica, *, now_s: float) -> bool:
+def cannot_hold_tasks(replica: Replica, *, now_s: float) -> bool:
     """Whether no process of it can hold a task: pending, or it has not come up for long.
 
     One that has just started may fetch a message before it is heard for the first time.
     """
     if not replica.is_started or replica.is_hung:
         return True
-    if replica.is_ready or replica.heard_at_s is not None or replica.started_at_s is None:
+    if replica.is_ready or replica.heartbeat_at_s is not None or replica.started_at_s is None:
         return False
-    return now_s - replica.started_at_s > COMES_UP_WITHIN_S
+    return now_s - replica.started_at_s > STARTUP_TIMEOUT_S
 
 
-def may_go(replica: Replica, policy: DrainPolicy, *, now_s: float) -> bool:
+def may_be_removed(replica: Replica, policy: DrainSettings, *, now_s: float) -> bool:
     """Whether it holds no task and cannot get one (or its drain was given up, as its owner says).
 
     A worker that never answers is taken for idle after the timeout if its heartbeats say so.
     """
-    if is_unborn(replica, now_s=now_s):
+    if cannot_hold_tasks(replica, now_s=now_s):
         return True
     if is_overdue(replica, policy, now_s=now_s):
         return policy.ends_busy or replica.active == 0
@@ -198,7 +198,7 @@ def may_go(replica: Replica, policy: DrainPolicy, *, now_s: float) -> bool:
 
 def needs_stop(replica: Replica, *, now_s: float) -> bool:
     """Whether it is to be told to stop consuming, for the first time or again."""
-    if not replica.is_heard or _is_recent(replica.stop_tried_at_s, STOP_AGAIN_S, now_s=now_s):
+    if not replica.is_reachable or _is_recent(replica.stop_tried_at_s, STOP_AGAIN_S, now_s=now_s):
         return False
     took_up_again = replica.answer is not None and replica.answer.is_consuming
     return replica.stopped_at_s is None or took_up_again
@@ -213,7 +213,7 @@ def needs_answer(replica: Replica, *, now_s: float) -> bool:
     return _looks_idle(replica) and not _says_idle(replica, now_s=now_s)
 
 
-def is_overdue(replica: Replica, policy: DrainPolicy, *, now_s: float) -> bool:
+def is_overdue(replica: Replica, policy: DrainSettings, *, now_s: float) -> bool:
     """Whether it has been draining for longer than its owner has thought it would."""
     since_s = replica.drained_since_s
     return since_s is not None and now_s - since_s > policy.timeout_s
@@ -221,10 +221,10 @@ def is_overdue(replica: Replica, policy: DrainPolicy, *, now_s: float) -> bool:
 
 def _looks_idle(replica: Replica) -> bool:
     """By a heartbeat that was received after the stop was confirmed."""
-    stopped_at_s, heard_at_s = replica.stopped_at_s, replica.heard_at_s
-    if stopped_at_s is None or heard_at_s is None:
+    stopped_at_s, heartbeat_at_s = replica.stopped_at_s, replica.heartbeat_at_s
+    if stopped_at_s is None or heartbeat_at_s is None:
         return False
-    return replica.active == 0 and heard_at_s > stopped_at_s
+    return replica.active == 0 and heartbeat_at_s > stopped_at_s
 
 
 def _says_idle(replica: Replica, *, now_s: float) -> bool:

@@ -34,7 +34,7 @@ class RatePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class ScalingRules:
     """How fast a pool may change in one direction. No policies: as fast as it likes."""
 
     stabilization_window_s: float = 0.0
@@ -48,9 +48,9 @@ class Rules:
 class Behavior:
     """How fast a pool may grow and shrink."""
 
-    scale_up: Rules = field(default_factory=Rules)
-    scale_down: Rules = field(
-        default_factory=lambda: Rules(stabilization_window_s=30.0, tolerance_ratio=0.1)
+    scale_up: ScalingRules = field(default_factory=ScalingRules)
+    scale_down: ScalingRules = field(
+        default_factory=lambda: ScalingRules(stabilization_window_s=30.0, tolerance_ratio=0.1)
     )
     """A tenth of the HPA's window: a drain can be undone, so shrinking in error costs little."""
 
@@ -69,7 +69,7 @@ class BacklogPerReplica:
     messages: int
 
 
-Target = QueueWait | BacklogPerReplica
+SizingTarget = QueueWait | BacklogPerReplica
 
 
 class FallbackBehavior(StrEnum):
@@ -104,14 +104,14 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class ScalingPolicy:
     """All that binds the size of one pool, at one moment (schedules are resolved)."""
 
     min_replicas: int = 0
     max_replicas: int = 10
     slots_per_replica: int | None = None
     """Tasks that a replica runs at once; `None`: what its workers say, 1 until they do."""
-    target: Target = field(default_factory=lambda: QueueWait(wait_s=30.0))
+    target: SizingTarget = field(default_factory=lambda: QueueWait(wait_s=30.0))
     activation_depth: int = 0
     """A pool at zero stays there until more than this many messages wait."""
     cooldown_s: float = 60.0
@@ -122,3 +122,49 @@ class Policy:
     override: Override = field(default_factory=Override)
     schedules: tuple[str, ...] = ()
     """Names of the schedules that are in force and have set minimum and maximum."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSample:
+    """One worker's last heartbeat."""
+
+    node: str
+    active: int
+    processed: int
+    """Tasks accepted since it started; those minus `active` have ended."""
+    seen_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolReading:
+    """The inputs of one decision."""
+
+    replicas: int
+    """Replicas that take work, or will once they have started. Draining ones do not count."""
+    ready: int | None
+    """Messages that no worker has fetched, over all queues and priorities; `None`: no answer."""
+    ready_scheduled: int = 0
+    """Of the ready ones, those with an ETA in the future, as far as they were looked at."""
+    ready_due_soon: int = 0
+    """Of these, those whose time is about to come."""
+    unacked: int | None = None
+    """Fetched and not acknowledged: running, prefetched, and ETA tasks."""
+    scheduled: int | None = None
+    """Of the unacked ones, those with an ETA in the future."""
+    due_soon: int | None = None
+    """Of the scheduled ones, those whose time is about to come."""
+    active: int | None = None
+    """Tasks that run, also on draining replicas: those may be woken and keep theirs."""
+    draining: int = 0
+    """Replicas that are being drained: they take no work."""
+    oldest_age_s: float | None = None
+    """How long the oldest ready message has waited."""
+    slots_per_replica: int | None = None
+    """What the workers say; the policy's own figure comes first."""
+    nodes: tuple[NodeSample, ...] = ()
+    """Heartbeats of the pool's workers, for rates and run times."""
+
+    @property
+    def ready_later(self) -> int:
+        """Ready messages whose time has not come, nor is about to."""
+        return max(0, min(self.ready_scheduled - self.ready_due_soon, self.ready or 0))

@@ -11,15 +11,15 @@ to stop once more (which changes nothing) and goes on.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.scaling import crew as crews
-from app.scaling.crew import Crew, DrainPolicy, Removal, Replica
+from app.scaling import replica_state
+from app.scaling.replica_state import DrainSettings, Removal, Replica, ReplicaGroup
 
 SHORT_TASK_S = 10.0
 """A drain waits this long for a task before it looks for an idle replica instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ScalePlan:
     """What to do now, by names of replicas."""
 
     replicas: int
@@ -41,102 +41,106 @@ class Plan:
 
 
 def plan(
-    crew: Crew,
+    group: ReplicaGroup,
     *,
     wanted: int,
     max_replicas: int,
     removal: Removal,
-    policy: DrainPolicy,
+    policy: DrainSettings,
     now_s: float,
-) -> Plan:
+) -> ScalePlan:
     """What to do so that `wanted` replicas take work and the others go, without ending a task.
 
     `max_replicas` bounds what is started in place of draining replicas that cannot be woken.
     """
     if not policy.is_idle_first:
-        return _at_once(crew, wanted, now_s=now_s)
-    going = _going(crew, wanted=wanted, removal=removal, now_s=now_s)
-    gone = _names(one for one in going if crews.may_go(one, policy, now_s=now_s))
-    replicas, victims = _shrunk(crew, gone, wanted=wanted, removal=removal)
+        return _at_once(group, wanted, now_s=now_s)
+    going = _going(group, wanted=wanted, removal=removal, now_s=now_s)
+    gone = _names(one for one in going if replica_state.may_be_removed(one, policy, now_s=now_s))
+    replicas, victims = _shrunk(group, gone, wanted=wanted, removal=removal)
     staying = [one for one in going if one.name not in victims]
-    kept = sum(1 for one in (*crew.lost, *crew.hung) if one not in going)
-    needed = min(wanted + len(staying) + kept, max(crew.replicas, max_replicas, wanted))
-    return Plan(
+    kept = sum(1 for one in (*group.lost, *group.hung) if one not in going)
+    needed = min(wanted + len(staying) + kept, max(group.replicas, max_replicas, wanted))
+    return ScalePlan(
         # Victims go by a smaller size alone: one that is replaced at the maximum goes first.
         replicas=replicas if victims else max(replicas, needed),
         victims=victims,
         mark=_names(one for one in staying if not one.is_draining),
-        stop=_names(one for one in staying if crews.needs_stop(one, now_s=now_s)),
-        ask=_names(one for one in staying if crews.needs_answer(one, now_s=now_s)),
-        resume=_names(one for one in crew.draining if one not in going),
-        overdue=_names(one for one in staying if crews.is_overdue(one, policy, now_s=now_s)),
-        is_blocked=removal is Removal.ANY and 0 < wanted < crew.replicas,
+        stop=_names(one for one in staying if replica_state.needs_stop(one, now_s=now_s)),
+        ask=_names(one for one in staying if replica_state.needs_answer(one, now_s=now_s)),
+        resume=_names(one for one in group.draining if one not in going),
+        overdue=_names(
+            one for one in staying if replica_state.is_overdue(one, policy, now_s=now_s)
+        ),
+        is_blocked=removal is Removal.ANY and 0 < wanted < group.replicas,
     )
 
 
-def _at_once(crew: Crew, wanted: int, *, now_s: float) -> Plan:
+def _at_once(group: ReplicaGroup, wanted: int, *, now_s: float) -> ScalePlan:
     """Without a drain: the idlest go, whatever they do."""
-    fewer = max(0, crew.replicas - wanted - crew.missing)
-    victims = _names(_ranked(crew, fewer=fewer, now_s=now_s)[:fewer])
-    resume = _names(one for one in crew.draining if one.name not in victims)
-    return Plan(replicas=wanted, victims=victims, resume=resume)
+    fewer = max(0, group.replicas - wanted - group.missing)
+    victims = _names(_ranked(group, fewer=fewer, now_s=now_s)[:fewer])
+    resume = _names(one for one in group.draining if one.name not in victims)
+    return ScalePlan(replicas=wanted, victims=victims, resume=resume)
 
 
-def _going(crew: Crew, *, wanted: int, removal: Removal, now_s: float) -> tuple[Replica, ...]:
+def _going(
+    group: ReplicaGroup, *, wanted: int, removal: Removal, now_s: float
+) -> tuple[Replica, ...]:
     """The replicas that take no work (any more), so that `wanted` others do."""
-    everybody = (*crew.working, *crew.draining)
-    stuck = tuple(one for one in crew.draining if one.is_stuck)
+    everybody = (*group.working, *group.draining)
+    stuck = tuple(one for one in group.draining if one.is_stuck)
     match removal:
         case Removal.CHOSEN:
             # A replica that has lost its consumers is replaced: a new one has them.
-            useless = len(stuck) + len(crew.lost)
-            spared = _spared(crew, wanted=wanted)
-            fewer = max(useless, crew.replicas - len(spared) - wanted - crew.missing)
-            ranked = _ranked(crew, fewer=fewer, now_s=now_s)
+            useless = len(stuck) + len(group.lost)
+            spared = _spared(group, wanted=wanted)
+            fewer = max(useless, group.replicas - len(spared) - wanted - group.missing)
+            ranked = _ranked(group, fewer=fewer, now_s=now_s)
             return tuple(one for one in ranked if one not in spared)[:fewer]
         case Removal.HIGHEST_ORDINAL:
-            useless_ones = (*stuck, *crew.lost, *crew.hung)
+            useless_ones = (*stuck, *group.lost, *group.hung)
             top = wanted + sum(1 for one in useless_ones if _ordinal(one) < wanted)
             return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
         case Removal.ANY:
             return everybody if wanted == 0 else stuck
 
 
-def _spared(crew: Crew, *, wanted: int) -> tuple[Replica, ...]:
+def _spared(group: ReplicaGroup, *, wanted: int) -> tuple[Replica, ...]:
     """Hung replicas stay until enough others are heard. They may just be slow, and their successors
     would be as slow: removed at once, none would ever come up."""
-    return crew.hung if crew.proven < wanted else ()
+    return group.hung if group.proven < wanted else ()
 
 
 def _shrunk(
-    crew: Crew, gone: tuple[str, ...], *, wanted: int, removal: Removal
+    group: ReplicaGroup, gone: tuple[str, ...], *, wanted: int, removal: Removal
 ) -> tuple[int, tuple[str, ...]]:
     """How small the target can be made by giving up those in `gone`, and who goes by that."""
-    everybody = (*crew.working, *crew.draining)
+    everybody = (*group.working, *group.draining)
     match removal:
         case Removal.CHOSEN:
-            never_born = min(crew.missing, max(0, crew.replicas - wanted))
-            return crew.replicas - never_born - len(gone), gone
+            never_born = min(group.missing, max(0, group.replicas - wanted))
+            return group.replicas - never_born - len(gone), gone
         case Removal.HIGHEST_ORDINAL:
             kept = (_ordinal(one) + 1 for one in everybody if one.name not in gone)
-            replicas = min(crew.replicas, max((wanted, *kept)))
+            replicas = min(group.replicas, max((wanted, *kept)))
             return replicas, _names(one for one in everybody if _ordinal(one) >= replicas)
         case Removal.ANY:
             is_empty = wanted == 0 and len(gone) == len(everybody)
-            return (0, _names(everybody)) if is_empty else (crew.replicas, ())
+            return (0, _names(everybody)) if is_empty else (group.replicas, ())
 
 
-def _ranked(crew: Crew, *, fewer: int, now_s: float) -> tuple[Replica, ...]:
+def _ranked(group: ReplicaGroup, *, fewer: int, now_s: float) -> tuple[Replica, ...]:
     """All replicas, those that should go first; `fewer` of them are to go."""
-    wakes_some = fewer < len(crew.draining)
-    last_heard_at_s = crew.last_heard_at_s
+    wakes_some = fewer < len(group.draining)
+    last_heartbeat_at_s = group.last_heartbeat_at_s
 
     def rank(one: Replica) -> tuple[int, int, float, str]:
-        is_quiet = crews.is_quiet(one, last_heard_at_s=last_heard_at_s)
+        is_quiet = replica_state.misses_heartbeats(one, last_heartbeat_at_s=last_heartbeat_at_s)
         place, active = _place(one, wakes_some=wakes_some, is_quiet=is_quiet, now_s=now_s)
         return (place, active, -(one.started_at_s or 0.0), one.name)
 
-    return tuple(sorted((*crew.working, *crew.draining), key=rank))
+    return tuple(sorted((*group.working, *group.draining), key=rank))
 
 
 def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) -> tuple[int, int]:
@@ -146,9 +150,9 @@ def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) 
         active = max(active, 1)  # it may be busy
     if replica.is_stuck or replica.consumes_nothing:
         return 0, active
-    if crews.is_unborn(replica, now_s=now_s):
+    if replica_state.cannot_hold_tasks(replica, now_s=now_s):
         return 1, active
-    if is_quiet and replica.is_deaf:
+    if is_quiet and replica.is_stop_pending:
         # It changes places with an idle one, and does not change back when that one drains.
         return 4, active
     if replica.is_draining and wakes_some:
@@ -161,9 +165,9 @@ def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) 
 
 
 def _place_of_working(replica: Replica, *, active: int, is_quiet: bool) -> int:
-    if replica.heard_at_s is None:
+    if replica.heartbeat_at_s is None:
         return 5  # it starts up
-    if is_quiet or not replica.is_heard:
+    if is_quiet or not replica.is_reachable:
         return 7  # it may be busy, and cannot be told to stop
     return 3 if active == 0 else 6
 

@@ -123,14 +123,15 @@ def _routes(registry: Registry, worker: WorkerSettings) -> Conf:
         "task_create_missing_queues": True,
         "task_routes": registry.task_routes,
         "task_annotations": {
-            task: _limits(route["queue"], worker) for task, route in registry.task_routes.items()
+            task: _limits(route["queue"], registry, worker)
+            for task, route in registry.task_routes.items()
         },
     }
 
 
-def _limits(queue: str, worker: WorkerSettings) -> Conf:
-    """What Celery enforces in processes. In threads it cannot: there the lease keeper does."""
-    limits = time_limits.of_queue(queue, settings=worker.time_limits)
+def _limits(queue: str, registry: Registry, worker: WorkerSettings) -> Conf:
+    """What Celery enforces in processes. In threads it cannot: there the lease renewal does."""
+    limits = time_limits.of_queue(queue, queues=registry.queues, settings=worker.time_limits)
     return {"soft_time_limit": limits.soft_s, "time_limit": limits.hard_s}
 
 

@@ -5,13 +5,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from app import queues
 from app.cli import option_values
 from app.errors import CeleriacError, InvalidInput
 from app.queues import PoolKind, Queue
@@ -81,8 +80,9 @@ def worker(
     ] = None,
     log_level: LogLevelOption = "info",
 ) -> None:
-    """Run a worker for declared queues; further arguments go to `celery worker` as they are."""
-    served = [declared(name) for name in queue or queues.BY_NAME]
+    """Run a worker for some queues. Further arguments go to `celery worker` as they are."""
+    known = known_queues()
+    served = [find_queue(name, known) for name in queue or known]
     arguments = worker_arguments(served, pool=pool, concurrency=concurrency)
     _become_celery(["worker", *arguments, "--loglevel", log_level, *context.args])
 
@@ -96,11 +96,19 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """For commands whose further arguments are Celery's."""
 
 
-def declared(name: str) -> Queue:
+def known_queues() -> Mapping[str, Queue]:
+    """The declared queues and those of `CELERIAC_PIPELINES`. Raises RegistryError."""
+    from app.pipelines import registry  # brings pydantic, which other commands need not wait for
+    from app.settings import PipelineSettings
+
+    return registry.queues_with(PipelineSettings().modules)
+
+
+def find_queue(name: str, known: Mapping[str, Queue]) -> Queue:
     """The queue of this name. Raises InvalidInput."""
-    found = queues.BY_NAME.get(name)
+    found = known.get(name)
     if found is None:
-        raise InvalidInput(f"no queue {name!r}; there are: {', '.join(queues.BY_NAME)}")
+        raise InvalidInput(f"no queue {name!r}; there are: {', '.join(known)}")
     return found
 
 

@@ -2,9 +2,10 @@
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.jobs.model.pipeline import Pipeline, Registry, RegistryError
+from app.queues import Queue
 
 
 def discover(extra_modules: Sequence[str] = ()) -> Registry:
@@ -15,7 +16,7 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
     import app.pipelines as home
 
     folders = [
-        _own_module(f"{home.__name__}.{found.name}")
+        f"{home.__name__}.{found.name}.tasks"
         for found in pkgutil.iter_modules(home.__path__)
         if found.ispkg
     ]
@@ -23,10 +24,9 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
     return Registry([pipeline for name in names for pipeline in _pipelines_of(name)])
 
 
-def _own_module(folder: str) -> str:
-    package = importlib.import_module(folder)
-    has_pipeline = hasattr(package, "PIPELINE") or hasattr(package, "PIPELINES")
-    return folder if has_pipeline else f"{folder}.tasks"
+def queues_with(extra_modules: Sequence[str]) -> Mapping[str, Queue]:
+    """The declared queues and those that these modules bring. Our own pipelines bring none."""
+    return Registry([pipeline for name in extra_modules for pipeline in _pipelines_of(name)]).queues
 
 
 def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:

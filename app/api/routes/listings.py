@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import queues
 from app.api.json_values import ShownJson, ShownObject, ShownText
 from app.api.links import Links
 from app.api.requests import Text
@@ -187,11 +186,10 @@ def list_schedules(services: ServicesParam, links: LinksParam) -> Listing[Schedu
 @router.get("/queues", tags=["queues"])
 async def list_queues(services: ServicesParam) -> Listing[QueueView]:
     """List the queues, with their ready, fetched and scheduled messages over all priorities."""
-    names = [queue.name for queue in queues.QUEUES]
+    queues = services.platform.registry.queues.values()
+    names = [queue.name for queue in queues]
     readings = await services.depth.read(names, now_s=time.time(), horizon_s=0.0)
-    return Listing(
-        items=tuple(QueueView.of(queue, readings[queue.name]) for queue in queues.QUEUES)
-    )
+    return Listing(items=tuple(QueueView.of(queue, readings[queue.name]) for queue in queues))
 
 
 @router.get("/pools", tags=["pools"])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app import queues
 from app.errors import LimitExceeded
+from app.queues import DEFAULT_QUEUE, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +17,18 @@ class TimeLimits:
     """Then its job fails, whether it stops or not."""
 
 
-def of_queue(name: str, *, settings: Mapping[str, tuple[float, float]]) -> TimeLimits:
+def of_queue(
+    name: str, *, queues: Mapping[str, Queue], settings: Mapping[str, tuple[float, float]]
+) -> TimeLimits:
     """The limits of a queue: those set for it, its declared ones, or the default queue's.
 
-    >>> of_queue("llm", settings={"llm": (60, 90)})
+    >>> of_queue("llm", queues={}, settings={"llm": (60, 90)})
     TimeLimits(soft_s=60, hard_s=90)
     """
     if name in settings:
         soft_s, hard_s = settings[name]
         return TimeLimits(soft_s=soft_s, hard_s=hard_s)
-    queue = queues.BY_NAME.get(name, queues.DEFAULT_QUEUE)
+    queue = queues.get(name, DEFAULT_QUEUE)
     return TimeLimits(soft_s=queue.soft_limit_s, hard_s=queue.hard_limit_s)
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from app import queues
 from app.jobs.model import time_limits
 from app.jobs.model.job import Json
 from app.jobs.model.pipeline import Stage
@@ -12,6 +11,7 @@ from app.jobs.model.time_limits import TimeLimits
 from app.jobs.model.work import Work
 from app.jobs.platform import Platform
 from app.jobs.store.claims import Claimant
+from app.queues import DEFAULT_QUEUE
 
 CLAIM_PATIENCE_S = 10.0
 """A claim waits so long for the database, then leaves the job to the reconciler."""
@@ -30,8 +30,10 @@ def claimant(platform: Platform, worker: str) -> Claimant:
 
 def limits(platform: Platform, stage: Stage | None) -> TimeLimits:
     """The time limits of the stage's queue; of the default queue for no stage."""
-    queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name
-    return time_limits.of_queue(queue, settings=platform.settings.worker.time_limits)
+    queue = stage.queue if stage is not None else DEFAULT_QUEUE.name
+    return time_limits.of_queue(
+        queue, queues=platform.registry.queues, settings=platform.settings.worker.time_limits
+    )
 
 
 def _now() -> datetime:

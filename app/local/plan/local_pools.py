@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.control.pool import worker_pool as pools
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.errors import InvalidInput
 from app.local.plan.celery_pools import PoolStart
-from app.queues import QUEUES, PoolKind, Queue
+from app.queues import PoolKind, Queue
 
 NAMESPACE = "local"
 POLLING_S = 1
@@ -51,14 +51,16 @@ def processor_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def declared_pools(*, processors: int, cooldown_s: float) -> list[LocalPool]:
-    """A pool for each declared queue, no larger than this machine can use."""
+def declared_pools(
+    queues: Iterable[Queue], *, processors: int, cooldown_s: float
+) -> list[LocalPool]:
+    """A pool for each queue, no larger than this machine can use."""
     return [
         LocalPool(
             pool=_worker_pool(queue.name, _declared_spec(queue, processors, cooldown_s)),
             celery_pool=queue.pool.value,
         )
-        for queue in QUEUES
+        for queue in queues
     ]
 
 

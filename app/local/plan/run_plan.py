@@ -17,7 +17,8 @@ from app.local.data_dir import DataDir
 from app.local.options import DEFAULT_COOLDOWN_S, OWN_CELERY_APP, UpOptions
 from app.local.plan import local_pools, manifests
 from app.local.plan.local_pools import LocalPool
-from app.settings import BrokerSettings
+from app.pipelines import registry
+from app.settings import BrokerSettings, PipelineSettings
 
 ROOT = Path(__file__).parents[3]
 """The folder that holds our package."""
@@ -159,6 +160,7 @@ def chosen_pools(options: UpOptions) -> tuple[tuple[LocalPool, ...] | None, tupl
 
     Raises:
         InvalidInput: a pool file is wrong.
+        RegistryError: so is a pipeline of `CELERIAC_PIPELINES`.
     """
     if options.is_api_only:
         return (), ()
@@ -167,7 +169,9 @@ def chosen_pools(options: UpOptions) -> tuple[tuple[LocalPool, ...] | None, tupl
     if options.celery_app != OWN_CELERY_APP:
         return None, ()
     declared = local_pools.declared_pools(
-        processors=local_pools.processor_count(), cooldown_s=_cooldown_s(options)
+        registry.queues_with(PipelineSettings().modules).values(),
+        processors=local_pools.processor_count(),
+        cooldown_s=_cooldown_s(options),
     )
     return tuple(declared), ()
 

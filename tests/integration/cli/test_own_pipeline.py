@@ -68,7 +68,7 @@ def test_it_runs_by_command_route_and_task(
     )
     job = json.loads(submitted)
     assert (job["state"], job["result"]) == ("succeeded", {"words": 6, "top": [["the", 3]]})
-    assert "How many words to tell." in celeriac.output("jobs", "submit", "word-count", "--help")
+    assert "How many words to return." in celeriac.output("jobs", "submit", "word-count", "--help")
     with httpx2.Client(base_url=url, timeout=60) as http:
         table = http.get(job["artifacts"][0]["url"]).json()
         again = http.post("/api/v1/jobs/word-count", json={"params": job["params"]}).json()

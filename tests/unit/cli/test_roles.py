@@ -9,7 +9,8 @@ from app.queues import PoolKind
 
 
 def worker_options(*names: str, **given: object) -> dict[str, str]:
-    arguments = roles.worker_arguments([roles.declared(name) for name in names], **given)  # type: ignore[arg-type]  # given by the test
+    served = [roles.find_queue(name, queues.BY_NAME) for name in names]
+    arguments = roles.worker_arguments(served, **given)  # type: ignore[arg-type]  # given by the test
     return dict(zip(arguments[::2], arguments[1::2], strict=True))
 
 
@@ -35,7 +36,7 @@ def test_the_user_has_the_last_word() -> None:
 
 def test_an_unknown_queue_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(InvalidInput, match=r"'docs'.*documents"):
-        roles.declared("docs")
+        roles.find_queue("docs", queues.BY_NAME)
 
 
 def test_every_declared_queue_can_be_served() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app import queues
 from app.errors import InvalidInput
 from app.jobs.model import time_limits
 from app.jobs.model.time_limits import TimeLimits
@@ -21,7 +22,9 @@ def test_limits_are_those_of_the_queue(
 ) -> None:
     monkeypatch.setenv("CELERIAC_TIME_LIMITS", " llm=60/90, websites=5/5")
 
-    found = time_limits.of_queue(queue, settings=WorkerSettings().time_limits)
+    found = time_limits.of_queue(
+        queue, queues=queues.BY_NAME, settings=WorkerSettings().time_limits
+    )
 
     assert found == want
 

@@ -13,6 +13,7 @@ from app.local.console import Console, RunAddresses, Terminal
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.supervisor import LocalReports
+from app.queues import QUEUES
 
 
 @dataclass(kw_only=True)
@@ -33,7 +34,7 @@ class Screen:
 
 
 def first_pools() -> list[LocalPool]:
-    return local_pools.declared_pools(processors=2, cooldown_s=30.0)[:2]
+    return local_pools.declared_pools(QUEUES, processors=2, cooldown_s=30.0)[:2]
 
 
 def status(replicas: int, *explanation: str) -> PoolStatus:

@@ -14,6 +14,7 @@ from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.processes.zygote_client import ZygoteGone
 from app.local.replicas import WorkerReplicas
+from app.queues import QUEUES
 from tests.waiting import eventually_async
 
 
@@ -86,7 +87,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], stage: Stage | None = Non
             started[node] = Pretended(len(started) + 1, heeds=stage.heeds)
             return started[node]
 
-        first, second, *_ = local_pools.declared_pools(processors=8, cooldown_s=30.0)
+        first, second, *_ = local_pools.declared_pools(QUEUES, processors=8, cooldown_s=30.0)
         workers = WorkerReplicas(
             [first, second],
             start_worker=start_worker,

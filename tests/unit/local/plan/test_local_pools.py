@@ -33,7 +33,7 @@ def test_replica_limit_fits_the_machine(served: Queue, processors: int, want: in
 
 
 def test_every_declared_queue_has_a_pool_of_its_own() -> None:
-    found = local_pools.declared_pools(processors=2, cooldown_s=30.0)
+    found = local_pools.declared_pools(QUEUES, processors=2, cooldown_s=30.0)
 
     assert [(pool.name, pool.pool.spec.queues) for pool in found] == [
         (queue.name, (queue.name,)) for queue in QUEUES
@@ -43,7 +43,7 @@ def test_every_declared_queue_has_a_pool_of_its_own() -> None:
 def test_a_declared_pool_starts_workers_of_its_kind() -> None:
     (download,) = [
         pool
-        for pool in local_pools.declared_pools(processors=2, cooldown_s=30.0)
+        for pool in local_pools.declared_pools(QUEUES, processors=2, cooldown_s=30.0)
         if pool.name == "download"
     ]
 
@@ -56,7 +56,7 @@ def test_a_declared_pool_starts_workers_of_its_kind() -> None:
 
 
 def test_two_pools_of_one_name_are_refused() -> None:
-    found = local_pools.declared_pools(processors=2, cooldown_s=30.0)
+    found = local_pools.declared_pools(QUEUES, processors=2, cooldown_s=30.0)
 
     with pytest.raises(InvalidInput, match="two pools are called"):
         local_pools.check_names([*found, found[0]])

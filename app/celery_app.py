@@ -23,7 +23,7 @@ from app.queues import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from app.settings import BrokerSettings, Settings, WorkerSettings
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
-from app.worker import liveness, log_lines
+from app.worker import celery_hooks
 
 Conf = dict[str, Any]  # settings of several types
 
@@ -70,9 +70,9 @@ def create(settings: Settings, registry: Registry) -> Celery:
     task.register(application, registry)
     hooks.connect(application, platform)
     if settings.worker.log_format is not None:
-        log_lines.connect(LogFormat(settings.worker.log_format))
+        celery_hooks.connect_logging(LogFormat(settings.worker.log_format))
     if settings.worker.liveness_file is not None:
-        application.steps["worker"].add(liveness.step(settings.worker.liveness_file))
+        application.steps["worker"].add(celery_hooks.liveness_step(settings.worker.liveness_file))
     return application
 
 

@@ -290,7 +290,7 @@ def exporter(
     logs.configure(log_level, log_format=log_format)
     from app.broker import keys
     from app.broker.connections import address
-    from app.exporter import process
+    from app.exporter import exporter
     from app.exporter.exporter import Exporter
     from app.settings import BrokerSettings
 
@@ -304,6 +304,6 @@ def exporter(
         found = Exporter(
             place, key_prefix=key_prefix, exchanges=names, queues=queue or (), clock=time.time
         )
-        await process.run(found, host=host, port=port)
+        await exporter.run(found, host=host, port=port)
 
     asyncio.run(run())

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
+from prometheus_client.registry import CollectorRegistry
 
 from app.broker.connections.address import Address
 from app.broker.keys import CELERY_EXCHANGES, Exchanges
@@ -13,11 +16,10 @@ from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
 from app.broker.workers.task_events import TaskEvent
 from app.errors import BrokerUnreachable
-from app.exporter import families, workers
-from app.exporter.known_queues import KnownQueues
-from app.exporter.label_values import label_value
+from app.exporter import families, series
+from app.exporter.series import Host, KnownQueues, label_value
 from app.exporter.tally import TaskTally
-from app.exporter.workers import Host
+from app.telemetry import scraping
 from app.telemetry.logs import OutageLog
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,9 @@ ASK_NEW_S = 5.0
 """So soon a worker that was not heard before is asked."""
 NODES_AT_ONCE = 100
 """Workers that are asked with one question."""
+
+SCRAPE_LIMIT_S = 9.0
+"""Less than Prometheus' own limit of 10 s, more than the broker may take to answer."""
 
 
 class Exporter:
@@ -92,9 +97,9 @@ class Exporter:
 
     def _of_workers(self, reading: BrokerReading) -> Iterator[Metric]:
         now_s = reading.read_at_s
-        self._hosts = workers.hosts_after(self._hosts, reading.heartbeats, now_s=now_s)
+        self._hosts = series.hosts_after(self._hosts, reading.heartbeats, now_s=now_s)
         self._tally.forget_hosts(
-            silent_since_s=now_s - workers.FORGOTTEN_S, but=frozenset(map(label_value, self._hosts))
+            silent_since_s=now_s - series.FORGOTTEN_S, but=frozenset(map(label_value, self._hosts))
         )
         return families.of_workers(self._hosts)
 
@@ -158,5 +163,31 @@ def _guarded(source: str, build: Callable[[], Iterable[Metric]]) -> list[Metric]
 
 def _awake(heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float) -> list[NodeName]:
     """The workers that are heard now."""
-    silent_s = workers.SILENT_S
+    silent_s = series.SILENT_S
     return [node for node, each in heartbeats.items() if now_s - each.seen_at_s < silent_s]
+
+
+async def run(exporter: Exporter, *, host: str, port: int) -> None:
+    """Export until SIGTERM or SIGINT: listen in the event loop, answer scrapes from a thread.
+
+    Raises:
+        InvalidInput: the port is taken, or the host is not one of this machine.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def collect() -> Iterable[Metric]:
+        return asyncio.run_coroutine_threadsafe(exporter.collect(), loop).result(SCRAPE_LIMIT_S)
+
+    registry = CollectorRegistry()
+    registry.register(scraping.Collected(collect))
+    for own in (ProcessCollector, PlatformCollector, GCCollector):
+        own(registry=registry)
+    exporter.open()
+    try:
+        with scraping.serving(registry, host=host, port=port) as listening_on:
+            logger.info("exporter runs", extra={"host": host, "port": listening_on})
+            await stop.wait()
+    finally:
+        await exporter.close()

@@ -13,10 +13,8 @@ from prometheus_client.core import (
 
 from app.broker.model import NodeConsumers, QueueReading
 from app.broker.workers.task_events import TaskEventKind
-from app.exporter.histogram import Histogram
-from app.exporter.label_values import label_value
-from app.exporter.tally import Counts, Labels
-from app.exporter.workers import Host
+from app.exporter.series import Host, label_value
+from app.exporter.tally import Counts, Histogram, TaskLabels
 
 MOST = 1_000_000_000
 """No worker runs or consumes more; a larger number would not fit into a sample."""
@@ -35,7 +33,7 @@ _TASK_HELP = {
 }
 
 
-def of_tasks(counts: Mapping[Labels, Counts]) -> Iterator[Metric]:
+def of_tasks(counts: Mapping[TaskLabels, Counts]) -> Iterator[Metric]:
     """What events have told. A worker's counters begin at 0, so that rates of them exist."""
     for kind, text in _TASK_HELP.items():
         yield _counter(kind, text, counts)
@@ -56,7 +54,7 @@ def of_tasks(counts: Mapping[Labels, Counts]) -> Iterator[Metric]:
 
 
 def _counter(
-    kind: TaskEventKind, text: str, counts: Mapping[Labels, Counts]
+    kind: TaskEventKind, text: str, counts: Mapping[TaskLabels, Counts]
 ) -> CounterMetricFamily:
     is_failed = kind is TaskEventKind.FAILED
     names = (*_TASK_LABELS[:2], "exception", _TASK_LABELS[2]) if is_failed else _TASK_LABELS
@@ -70,11 +68,11 @@ def _counter(
     return family
 
 
-def _add_histogram(family: HistogramMetricFamily, labels: Labels, found: Histogram) -> None:
+def _add_histogram(family: HistogramMetricFamily, labels: TaskLabels, found: Histogram) -> None:
     family.add_metric(_values(labels), buckets=found.buckets(), sum_value=found.sum_s)
 
 
-def _values(labels: Labels) -> list[str]:
+def _values(labels: TaskLabels) -> list[str]:
     return [labels.name, labels.hostname, labels.queue]
 
 

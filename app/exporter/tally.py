@@ -1,14 +1,16 @@
 """Counts what events tell of tasks. However long it runs and whatever it hears, its memory and the
 number of its series are bounded."""
 
+import math
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from app.broker import model
 from app.broker.workers.task_events import TaskEvent, TaskEventKind
-from app.exporter.histogram import Histogram
-from app.exporter.label_values import label_value
+from app.exporter.series import FORGOTTEN_S, label_value
 
 OTHER = "(other)"
 """Stands for all label values past a limit."""
@@ -18,9 +20,8 @@ DEFAULT_QUEUE = "celery"
 """What celery-exporter calls the queue of a task whose sending was not heard."""
 
 SERIES_LIMIT = 2_000
-"""Combinations of task, host and queue; each has at most some sixty series."""
-FORGOTTEN_S = 600.0
-"""At the limit, a combination without events for this long makes room for a new one."""
+"""Combinations of task, host and queue; each has at most some sixty series. At the limit, one
+without events for `FORGOTTEN_S` makes room for a new one."""
 EXCEPTION_LIMIT = 20
 """Classes of exceptions that one combination tells apart."""
 OPEN_TASKS_LIMIT = 50_000
@@ -28,9 +29,55 @@ OPEN_TASKS_LIMIT = 50_000
 
 _ENDS = (TaskEventKind.SUCCEEDED, TaskEventKind.FAILED, TaskEventKind.REVOKED)
 
+BOUNDS_S = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    1800.0,
+)
+"""Upper bounds: the usual ones, and further ones for tasks that take up to half an hour."""
+
+
+class Histogram:
+    """Counts durations. It never grows."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, duration_s: float) -> None:
+        """Count one duration; what is not a number of seconds (infinite, NaN) is left out.
+
+        >>> found = Histogram()
+        >>> found.add(0.2)
+        >>> found.add(10_000)
+        >>> [count for bound, count in found.buckets() if bound in ("0.1", "0.25", "+Inf")]
+        [0.0, 1.0, 2.0]
+        """
+        if not math.isfinite(duration_s):
+            return
+        self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self.sum_s += duration_s
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by upper bound."""
+        names = (*map(str, BOUNDS_S), "+Inf")
+        return list(zip(names, map(float, accumulate(self._counts)), strict=True))
+
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class TaskLabels:
     """What a series is of."""
 
     name: str
@@ -38,7 +85,7 @@ class Labels:
     queue: str
 
 
-OTHERS = Labels(OTHER, OTHER, OTHER)
+OTHERS = TaskLabels(OTHER, OTHER, OTHER)
 
 
 @dataclass(slots=True)
@@ -72,11 +119,11 @@ class TaskTally:
         self._series_limit = series_limit
         self._open: OrderedDict[str, _Open] = OrderedDict()
         # In the order of the last event.
-        self._counts: OrderedDict[Labels, Counts] = OrderedDict()
+        self._counts: OrderedDict[TaskLabels, Counts] = OrderedDict()
         self._heard_at_s: dict[str, float] = {}
 
     @property
-    def counts(self) -> Mapping[Labels, Counts]:
+    def counts(self) -> Mapping[TaskLabels, Counts]:
         """Everything that was counted of hosts that are not forgotten."""
         return self._counts
 
@@ -125,8 +172,8 @@ class TaskTally:
             self._open.popitem(last=False)
         return known
 
-    def _labels(self, event: TaskEvent, known: _Open, *, now_s: float) -> Labels:
-        labels = Labels(known.name, label_value(model.host_of(event.node)), known.queue)
+    def _labels(self, event: TaskEvent, known: _Open, *, now_s: float) -> TaskLabels:
+        labels = TaskLabels(known.name, label_value(model.host_of(event.node)), known.queue)
         if labels in self._counts or len(self._counts) < self._series_limit:
             return labels
         eldest = next(iter(self._counts))

@@ -5,10 +5,17 @@ ours, and not `ipaddress.is_global`, because the verdict must not depend on the 
 because addresses that carry another address inside (mapped, 6to4, NAT64, Teredo) are refused whole.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+import socket
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from app.errors import AddressRefused
+from app.fetch import failures
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Sequence[Address]]
+"""Host and port to addresses; raises `socket.gaierror`."""
 
 _REFUSED_V4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), kind)
@@ -74,3 +81,54 @@ def refusal(address: Address) -> str | None:
 def is_public(address: Address) -> bool:
     """Whether jobs may reach the address when private ones are not allowed."""
     return refusal(address) is None
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """The addresses of a host by the system's resolver, each once, in its order of preference."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+
+class Guard:
+    """Decides where connections may go: public addresses, allowed networks and allowed hosts."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        allowed_networks: Sequence[Network] = (),
+        allowed_hosts: Collection[str] = (),
+        resolve: Resolve,
+    ) -> None:
+        self._allow_private = allow_private
+        self._allowed_networks = allowed_networks
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
+        self._resolve = resolve
+
+    def allowed(self, host: str, port: int) -> list[Address]:
+        """The addresses of the host that may be reached, at least one.
+
+        Raises AddressRefused when there are only others, NotFound when the name does not exist,
+        RetryableError when it could not be looked up.
+        """
+        try:
+            found = self._resolve(host, port)
+        except socket.gaierror as error:
+            raise failures.of_name(error, host=host) from error
+        except UnicodeError as error:  # a label of a name that is too long, or empty
+            raise failures.of_name(socket.gaierror(socket.EAI_NONAME, ""), host=host) from error
+        is_trusted = host.lower() in self._allowed_hosts
+        good = [address for address in found if is_trusted or self._is_allowed(address)]
+        if not good:
+            kinds = ", ".join(sorted({refusal(address) or "" for address in found}))
+            raise AddressRefused(
+                f"jobs may not reach {host}: its address is {kinds or 'unknown'} (an operator "
+                "allows it by CELERIAC_ALLOWED_HOSTS, its network by CELERIAC_ALLOWED_NETWORKS, "
+                "all such addresses by CELERIAC_ALLOW_PRIVATE_ADDRESSES=true)"
+            )
+        return good
+
+    def _is_allowed(self, address: Address) -> bool:
+        if self._allow_private or is_public(address):
+            return True
+        return any(address in network for network in self._allowed_networks)

@@ -10,7 +10,7 @@ import httpcore2
 import httpx2
 
 from app.errors import LimitExceeded, NotFound
-from app.fetch import connection, failures
+from app.fetch import addresses, connection, failures
 from app.settings import FetchSettings
 
 MAX_REDIRECTS = 10
@@ -38,9 +38,9 @@ class Fetcher:
         *,
         on_wait: Callable[[], None] = _nothing,
         cookies: CookieJar | None = None,
-        resolve: connection.Resolve = connection.resolve,
+        resolve: addresses.Resolve = addresses.resolve,
     ) -> None:
-        guard = connection.Guard(
+        guard = addresses.Guard(
             allow_private=settings.allow_private_addresses,
             allowed_networks=settings.allowed_networks,
             allowed_hosts=settings.allowed_hosts,
@@ -127,7 +127,7 @@ class _Transport(httpx2.BaseTransport):
 
     def __init__(
         self,
-        guard: connection.Guard,
+        guard: addresses.Guard,
         on_wait: Callable[[], None],
         *,
         proxy_url: str | None,
@@ -141,7 +141,7 @@ class _Transport(httpx2.BaseTransport):
                 network_backend=backend, max_connections=MAX_CONNECTIONS
             )
         else:
-            trusted = connection.Guard(allow_private=True, resolve=connection.resolve)
+            trusted = addresses.Guard(allow_private=True, resolve=addresses.resolve)
             backend = connection.GuardedBackend(trusted, on_wait)
             proxy = httpx2.Proxy(proxy_url)
             self._pool = httpcore2.HTTPProxy(

@@ -11,76 +11,19 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
-from ipaddress import ip_address
 from typing import TypeVar
 
 import httpcore2
 
-from app.errors import AddressRefused
-from app.fetch import addresses, failures
-from app.fetch.addresses import Address, Network
-
-Resolve = Callable[[str, int], Sequence[Address]]
-"""Host and port to addresses; raises `socket.gaierror`."""
+from app.fetch.addresses import Address, Guard
 
 _Outcome = TypeVar("_Outcome")
 
 SLICE_S = 0.5
 """Between two looks at whether the work should end. Cancel answers within 2 s; this is a quarter,
 and two looks a second cost nothing."""
-
-
-def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a host by the system's resolver, each once, in its order of preference."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
-
-
-class Guard:
-    """Decides where connections may go: public addresses, allowed networks and allowed hosts."""
-
-    def __init__(
-        self,
-        *,
-        allow_private: bool,
-        allowed_networks: Sequence[Network] = (),
-        allowed_hosts: Collection[str] = (),
-        resolve: Resolve,
-    ) -> None:
-        self._allow_private = allow_private
-        self._allowed_networks = allowed_networks
-        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
-        self._resolve = resolve
-
-    def allowed(self, host: str, port: int) -> list[Address]:
-        """The addresses of the host that may be reached, at least one.
-
-        Raises AddressRefused when there are only others, NotFound when the name does not exist,
-        RetryableError when it could not be looked up.
-        """
-        try:
-            found = self._resolve(host, port)
-        except socket.gaierror as error:
-            raise failures.of_name(error, host=host) from error
-        except UnicodeError as error:  # a label of a name that is too long, or empty
-            raise failures.of_name(socket.gaierror(socket.EAI_NONAME, ""), host=host) from error
-        is_trusted = host.lower() in self._allowed_hosts
-        good = [address for address in found if is_trusted or self._is_allowed(address)]
-        if not good:
-            kinds = ", ".join(sorted({addresses.refusal(address) or "" for address in found}))
-            raise AddressRefused(
-                f"jobs may not reach {host}: its address is {kinds or 'unknown'} (an operator "
-                "allows it by CELERIAC_ALLOWED_HOSTS, its network by CELERIAC_ALLOWED_NETWORKS, "
-                "all such addresses by CELERIAC_ALLOW_PRIVATE_ADDRESSES=true)"
-            )
-        return good
-
-    def _is_allowed(self, address: Address) -> bool:
-        if self._allow_private or addresses.is_public(address):
-            return True
-        return any(address in network for network in self._allowed_networks)
 
 
 class GuardedBackend(httpcore2.NetworkBackend):

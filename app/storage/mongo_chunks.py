@@ -13,14 +13,16 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import uuid_utils
-from pymongo import ASCENDING, MongoClient
+from bson.errors import BSONError, InvalidDocument
+from pymongo import ASCENDING, MongoClient, errors
 from pymongo.collection import Collection
 
-from app.errors import InvalidInput
-from app.storage import chunks, mongo_errors, terms
+from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
+from app.storage import chunks, terms
 from app.storage.chunks import Chunk, Hit, NewChunk
 from app.storage.columns import clean
 from app.storage.engine import dump_json
@@ -51,6 +53,23 @@ Document = dict[str, Any]  # BSON
 
 _ORDER = [("source_id", ASCENDING), ("generation", ASCENDING), ("ordinal", ASCENDING)]
 
+UNAUTHORIZED = frozenset({13, 18})
+"""Not allowed, and a wrong password: somebody may mend it meanwhile, as for any other store."""
+
+_TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
+    (errors.DuplicateKeyError, Conflict, "MongoDB holds this already"),
+    (errors.DocumentTooLarge, InvalidInput, "a chunk is too large for MongoDB"),
+    (InvalidDocument, InvalidInput, "MongoDB refuses a value"),
+    (BSONError, InvalidInput, "MongoDB refuses a value"),
+    (errors.ConnectionFailure, StorageUnavailable, "MongoDB did not answer"),
+    (errors.WTimeoutError, StorageUnavailable, "MongoDB did not answer"),
+    (errors.ExecutionTimeout, StorageUnavailable, "MongoDB did not answer"),
+    (errors.ConfigurationError, InvalidInput, "MONGODB_URL cannot be used"),
+    (errors.InvalidURI, InvalidInput, "MONGODB_URL cannot be read"),
+    (errors.PyMongoError, StorageUnavailable, "MongoDB refused"),
+)
+"""Foreign error, ours, and the words for it. The first row that fits wins."""
+
 
 class MongoChunkStore:
     """The `ChunkStore` that `MONGODB_URL` names. Connects when it is first used."""
@@ -67,7 +86,7 @@ class MongoChunkStore:
 
     def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
         generation = uuid_utils.uuid7().hex
-        with mongo_errors.translated():
+        with translated():
             self._ensure_indexes()
             try:
                 count = self._written(source_id, generation, chunks, chatbot_id)
@@ -92,7 +111,7 @@ class MongoChunkStore:
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
         named = {"_id": source_id, "chatbot_id": chatbot_id}
         query = {name: value for name, value in named.items() if value is not None}
-        with mongo_errors.translated():
+        with translated():
             return sum(found["count"] for found in self._sources.find(query, {"count": 1}))
 
     def search(
@@ -108,7 +127,7 @@ class MongoChunkStore:
         belongs = {name: value for name, value in named.items() if value is not None}
         if not words:
             return []
-        with mongo_errors.translated():
+        with translated():
             total = self.count(source_id=source_id, chatbot_id=chatbot_id)
             having = {
                 word: self._chunks.count_documents({**belongs, "terms": word}, limit=COUNTED)
@@ -147,7 +166,7 @@ class MongoChunkStore:
 
     def _read(self, source_id: str, part: Mapping[str, Any], *, limit: int) -> list[Chunk]:
         """The chunks of the generation that is valid before and after they were read."""
-        with mongo_errors.translated():
+        with translated():
             valid = self._generation(source_id)
             for _ in range(ATTEMPTS):
                 query = {"source_id": source_id, "generation": valid, **part}
@@ -196,7 +215,7 @@ def _client(url: str, *, selection_ms: int) -> MongoClient[Document]:
     if not url.startswith(("mongodb://", "mongodb+srv://")):
         raise InvalidInput("MONGODB_URL begins with mongodb:// or mongodb+srv://")
     try:
-        with mongo_errors.translated():
+        with translated():
             return MongoClient(
                 url,
                 connect=False,
@@ -264,3 +283,23 @@ def _weights(
         rarity = math.log(1 + (max(total, count) - count + 0.5) / (count + 0.5))
         often = counts[word]
         yield rarity * often * (_SATURATION + 1) / (often + _SATURATION * norm)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours. Messages hold no document."""
+    try:
+        yield
+    except (errors.PyMongoError, BSONError) as error:
+        ours = translate(error)
+        raise ours from error
+
+
+def translate(error: Exception) -> CeleriacError:
+    """Our error for one of the driver's."""
+    if isinstance(error, errors.OperationFailure) and error.code in UNAUTHORIZED:
+        return StorageUnavailable("MongoDB refuses our name and password, or what we ask for")
+    _, ours, words = next(row for row in _TABLE if isinstance(error, row[0]))
+    if isinstance(error, errors.OperationFailure | InvalidDocument | errors.InvalidURI):
+        return ours(words)  # its own words may hold values
+    return ours(f"{words}: {str(error).split(', Timeout:')[0]}")

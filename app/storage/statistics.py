@@ -1,17 +1,34 @@
-"""Counts over a span of time: sources and their chunks, notifications and their deliveries."""
+"""Counts over a span of time, and the SQL that SQLite and PostgreSQL spell differently for them."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import JSON, Column, ColumnElement, Float, Text, cast, func, select
 
 from app.storage import schema
 from app.storage.engine import Database
-from app.storage.moments import Span
 
 _sources = schema.sources
 _chunks = schema.chunks
 _notifications = schema.notifications
 _deliveries = schema.notification_deliveries
+
+_UNREADABLE = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+r"""Escapes that PostgreSQL keeps and cannot read: NUL, and surrogates, those of pairs as well.
+After an escaped backslash it is none: `\\u0000` is a backslash and more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time, its end not included."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, column: Column[Any]) -> ColumnElement[bool]:  # of a Moment
+        """The condition that the column's moment lies in it."""
+        return (column >= self.since) & (column < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +97,27 @@ class Statistics:
             for channel, state, count in connection.execute(carried):
                 deliveries.setdefault(channel, {})[state] = count
         return NotificationFigures(by_type=counted, unread=waiting, deliveries=deliveries)
+
+
+def seconds_between(start: Column[Any], end: Column[Any], *, dialect: str) -> ColumnElement[float]:
+    """From one moment to another, in seconds. (SQLite's days are doubles: to 0.1 ms.)"""
+    if dialect == "sqlite":
+        return (func.julianday(end) - func.julianday(start)) * 86_400.0
+    return cast(func.extract("epoch", end) - func.extract("epoch", start), Float)
+
+
+def day_of(column: Column[Any], *, dialect: str) -> ColumnElement[str]:
+    """The moment's day in UTC, as `2026-01-31`."""
+    if dialect == "sqlite":
+        return cast(func.date(column), Text)
+    return func.to_char(func.timezone("UTC", column), "YYYY-MM-DD")
+
+
+def text_at(column: Column[Any], key: str, *, dialect: str) -> ColumnElement[str]:
+    """The text under a key of a JSON object, with "?" for what PostgreSQL cannot read."""
+    if dialect == "sqlite":
+        plain: ColumnElement[str] = column[key].as_string()
+        return plain
+    readable = func.regexp_replace(cast(column, Text), _UNREADABLE, r"\1?", "g")
+    found: ColumnElement[str] = cast(readable, JSON)[key].as_string()
+    return found

@@ -21,7 +21,7 @@ from app.jobs.publish import delivery
 from app.jobs.store import children
 from app.jobs.store.upkeep import PublishedAt
 from app.queues import QueueName
-from app.worker import liveness
+from app.worker import celery_hooks
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Reconciler:
         liveness_file = self._platform.settings.worker.liveness_file
         while not self._stopped.wait(interval_s):
             if liveness_file is not None:
-                liveness.touch(liveness_file)
+                celery_hooks.touch(liveness_file)
             self._try("the reconciler", self.tick)
             self._try("the scheduler", self._scheduler.tick)
 

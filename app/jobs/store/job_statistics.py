@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 
 from app.jobs.model.job import JobState
-from app.storage import json_text, moments, schema
+from app.storage import schema, statistics
 from app.storage.engine import Database
-from app.storage.moments import Span
+from app.storage.statistics import Span
 
 _jobs = schema.jobs
 _runs = schema.runs
@@ -50,14 +50,14 @@ class JobStatistics:
 
     def failures(self, span: Span, *, chatbot_id: str | None) -> list[Counted]:
         """By kind and type of the error."""
-        named = json_text.text_at(_jobs.c.error, "type", dialect=self._database.dialect)
+        named = statistics.text_at(_jobs.c.error, "type", dialect=self._database.dialect)
         kind = func.coalesce(named, "unknown")
         is_failed = _jobs.c.state == JobState.FAILED.value
         return self._counted(span, chatbot_id, _jobs.c.pipeline, kind, where=(is_failed,))
 
     def by_day_and_state(self, span: Span, *, chatbot_id: str | None) -> list[Counted]:
         """By the day of their creation in UTC."""
-        day = moments.day_of(_jobs.c.created_at, dialect=self._database.dialect)
+        day = statistics.day_of(_jobs.c.created_at, dialect=self._database.dialect)
         return self._counted(span, chatbot_id, day, _jobs.c.state)
 
     def job_times(self, span: Span, *, chatbot_id: str | None) -> list[Times]:
@@ -100,7 +100,7 @@ class JobStatistics:
         end: Any,
         conditions: tuple[ColumnElement[bool], ...],
     ) -> list[Times]:
-        took_s = moments.seconds_between(start, end, dialect=self._database.dialect)
+        took_s = statistics.seconds_between(start, end, dialect=self._database.dialect)
         ranked = (
             select(
                 name.label("name"),
@@ -137,7 +137,7 @@ class JobStatistics:
             return (within,)
         dialect = self._database.dialect
         named = [
-            json_text.text_at(_jobs.c.params, field, dialect=dialect) == chatbot_id
+            statistics.text_at(_jobs.c.params, field, dialect=dialect) == chatbot_id
             for field in BOT_FIELDS
         ]
         return (within, or_(*named))

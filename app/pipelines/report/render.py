@@ -27,8 +27,7 @@ from app.pipelines.report.schema import (
     Sources,
     StageTimes,
 )
-from app.storage.moments import Span
-from app.storage.statistics import Statistics
+from app.storage.statistics import Span, Statistics
 
 
 def count_jobs(platform: Platform, span: Span, *, chatbot_id: str | None) -> JobFigures:

@@ -9,7 +9,7 @@ import pymongo
 import pytest
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
-from app.storage import mongo_errors, terms
+from app.storage import mongo_chunks, terms
 from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
 from app.storage.engine import Database
 from app.storage.mongo_chunks import MongoChunkStore
@@ -235,6 +235,6 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 def test_errors_of_mongodb_are_ours_and_hold_no_document(
     error: Exception, want: type[CeleriacError]
 ) -> None:
-    ours = mongo_errors.translate(error)
+    ours = mongo_chunks.translate(error)
     assert type(ours) is want
     assert "secret" not in str(ours)

@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName, QueueReading
 from app.exporter import families
-from app.exporter.workers import Host
+from app.exporter.series import Host
 from app.queues import QueueName
 
 MAIL = QueueName("mail")

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from app.broker.model import NodeName
 from app.broker.workers.task_events import TaskEvent, TaskEventKind
+from app.exporter import series
 from app.exporter import tally as tallies
-from app.exporter.tally import Labels, TaskTally
+from app.exporter.tally import TaskLabels, TaskTally
 
 POD = NodeName("celery@pod")
 
@@ -29,7 +30,7 @@ SUCCEEDED = replace(event("succeeded", at_s=6.0), runtime_s=1.0)
 
 def test_later_events_of_a_task_count_under_what_earlier_ones_told() -> None:
     tally = noted(SENT, RECEIVED, STARTED, SUCCEEDED)
-    worker = tally.counts[Labels("mail.send", "pod", "mail")]
+    worker = tally.counts[TaskLabels("mail.send", "pod", "mail")]
     assert worker.by_kind == {
         TaskEventKind.RECEIVED: 1,
         TaskEventKind.STARTED: 1,
@@ -54,19 +55,19 @@ def test_a_wait_begins_with_the_receipt_where_the_publish_was_not_heard() -> Non
 
 def test_a_task_that_was_meant_to_wait_has_not_waited() -> None:
     tally = noted(SENT, replace(RECEIVED, has_eta=True), STARTED)
-    worker = tally.counts[Labels("mail.send", "pod", "mail")]
+    worker = tally.counts[TaskLabels("mail.send", "pod", "mail")]
     assert worker.queue_wait.buckets()[-1] == ("+Inf", 0.0)
 
 
 def test_a_task_whose_beginning_was_not_heard_is_counted_all_the_same() -> None:
     tally = noted(SUCCEEDED)
-    assert list(tally.counts) == [Labels(tallies.UNKNOWN, "pod", tallies.DEFAULT_QUEUE)]
+    assert list(tally.counts) == [TaskLabels(tallies.UNKNOWN, "pod", tallies.DEFAULT_QUEUE)]
 
 
 def test_combinations_past_the_limit_share_one() -> None:
     tally = TaskTally(series_limit=2)
     noted(*(replace(RECEIVED, task_id=str(n), name=f"t{n}") for n in range(50)), tally=tally)
-    other = tally.counts[Labels(tallies.OTHER, tallies.OTHER, tallies.OTHER)]
+    other = tally.counts[TaskLabels(tallies.OTHER, tallies.OTHER, tallies.OTHER)]
     assert (len(tally.counts), other.by_kind) == (3, {TaskEventKind.RECEIVED: 48})
 
 
@@ -74,8 +75,8 @@ def test_a_combination_without_events_makes_room_for_a_new_one() -> None:
     tally = TaskTally(series_limit=2)
     old, kept, new = (replace(RECEIVED, task_id=name, name=name) for name in ("old", "kept", "new"))
     noted(old, kept, tally=tally, now_s=0.0)
-    noted(kept, tally=tally, now_s=tallies.FORGOTTEN_S - 1)
-    noted(new, tally=tally, now_s=tallies.FORGOTTEN_S)
+    noted(kept, tally=tally, now_s=series.FORGOTTEN_S - 1)
+    noted(new, tally=tally, now_s=series.FORGOTTEN_S)
     assert [labels.name for labels in tally.counts] == ["kept", "new"]
 
 

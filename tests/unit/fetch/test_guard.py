@@ -7,8 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from app.errors import AddressRefused
-from app.fetch.addresses import Address
-from app.fetch.connection import Guard
+from app.fetch.addresses import Address, Guard
 from app.settings import FetchSettings
 
 PUBLIC, PRIVATE = ip_address("93.184.215.14"), ip_address("10.0.0.7")

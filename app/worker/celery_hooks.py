@@ -1,4 +1,4 @@
-"""A file that is touched while a worker lives: what a liveness probe looks at, at no cost.
+"""What is attached to Celery's workers and beat: their log lines, and a file for liveness probes.
 
 Celery's own `inspect ping` starts a Python for each probe and fails busy workers. The file tells
 that the worker's main loop turns. While the broker is away the loop waits inside of the connect, so
@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from celery import bootsteps
+from celery import bootsteps, current_task, signals
+
+from app.telemetry import logs
+from app.telemetry.logs import LogFormat
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +74,35 @@ def touch(path: Path) -> None:
         logger.warning("the liveness file is not touched", extra={"reason": str(error)})
 
 
-def step(path: Path) -> type[LivenessFile]:
+def liveness_step(path: Path) -> type[LivenessFile]:
     """The step for a file, for `app.steps["worker"]`."""
     return type("LivenessFile", (LivenessFile,), {"path": path})
+
+
+def connect_logging(log_format: LogFormat) -> None:
+    """Set up logging in place of Celery, in every worker and beat of this process."""
+
+    def configure(loglevel: int | str, **_: Any) -> None:
+        level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
+        logs.configure(level, log_format=log_format)
+        logging.captureWarnings(True)  # noqa: FBT003  # the library's own signature
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(with_task)
+
+    def hide_banner(instance: Any, **_: Any) -> None:
+        instance.quiet = log_format is LogFormat.JSON
+
+    signals.setup_logging.connect(configure, weak=False, dispatch_uid="celeriac log lines")
+    signals.celeryd_init.connect(hide_banner, weak=False, dispatch_uid="celeriac banner")
+
+
+def with_task(record: logging.LogRecord) -> bool:
+    """Name the task of a line by fields, and leave out what Celery adds of its arguments."""
+    told = record.__dict__.pop("data", None)
+    if isinstance(told, dict):
+        record.task, record.task_id = told.get("name"), told.get("id")
+        if "runtime" in told:
+            record.runtime_s = round(told["runtime"], 3)
+    elif current_task and current_task.request.id is not None:
+        record.task, record.task_id = current_task.name, current_task.request.id
+    return True

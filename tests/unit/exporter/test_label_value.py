@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.exporter import label_values
-from app.exporter.label_values import label_value
+from app.exporter import series
+from app.exporter.series import label_value
 from app.telemetry import scraping
 
 anything = st.text(st.characters(), max_size=300)  # halves of surrogate pairs too
@@ -31,7 +31,7 @@ def test_a_name_is_shown(text: str, want: str) -> None:
 def test_a_long_name_is_cut_and_stays_different() -> None:
     first, second = (label_value("x" * 1_000_000 + end) for end in "ab")
 
-    assert len(first) == len(second) == label_values.LONGEST
+    assert len(first) == len(second) == series.LABEL_LIMIT
     assert first != second
 
 
@@ -48,4 +48,4 @@ def test_any_names_make_a_scrape_that_can_be_parsed(texts: set[str]) -> None:
     labels = [sample.labels["name"] for each in found for sample in each.samples]
     assert sorted(labels) == sorted(map(label_value, texts))
     assert len(set(labels)) == len(texts)
-    assert all(len(label) <= label_values.LONGEST for label in labels)
+    assert all(len(label) <= series.LABEL_LIMIT for label in labels)

@@ -1,7 +1,7 @@
 """Which queues have series."""
 
-from app.exporter import known_queues
-from app.exporter.known_queues import KnownQueues
+from app.exporter import series
+from app.exporter.series import KnownQueues
 
 DIRECT = "w@host-1.dq2"
 BROADCAST = "bcast.0d1e2f30-1111-2222-3333-444455556666"
@@ -20,7 +20,7 @@ def test_a_queue_is_known_until_it_was_not_used_for_long() -> None:
     queues.note("mail", is_certain=True, now_s=0.0)
     queues.note("news", is_certain=True, now_s=5.0)
 
-    queues.forget(now_s=known_queues.FORGOTTEN_S)
+    queues.forget(now_s=series.FORGOTTEN_S)
 
     assert queues.names() == ("named", "news")
 
@@ -52,4 +52,4 @@ def test_queues_of_one_worker_make_room_for_others() -> None:
 
 
 def test_an_endless_name_is_not_looked_up() -> None:
-    assert known(("x" * (known_queues.LONGEST_NAME + 1), True, 0.0), ("", True, 0.0)) == ("named",)
+    assert known(("x" * (series.NAME_LIMIT + 1), True, 0.0), ("", True, 0.0)) == ("named",)

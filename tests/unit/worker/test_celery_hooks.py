@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.worker import liveness
+from app.worker import celery_hooks
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,6 @@ from app.worker import liveness
     ],
 )
 def test_a_worker_is_alive_while_its_loop_turns(age_s: float, connection: str, want: str) -> None:
-    found = liveness.is_alive(loop_age_s=age_s, is_connected=connection == "up")
+    found = celery_hooks.is_alive(loop_age_s=age_s, is_connected=connection == "up")
 
     assert found is (want == "alive")

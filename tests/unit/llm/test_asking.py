@@ -6,7 +6,7 @@ import pytest
 from pydantic_ai import exceptions
 
 from app.errors import RateLimited, RetryableError
-from app.llm import failures, names
+from app.llm import asking, names
 
 CHOICE = names.parse_model("claude-sonnet-4")
 
@@ -35,7 +35,7 @@ NOT_OF_A_REQUEST = frozenset(
 
 
 def test_every_error_of_a_request_is_mapped() -> None:
-    rows = tuple(row[0] for row in failures.TABLE)
+    rows = tuple(row[0] for row in asking.TABLE)
     unmapped = {
         name
         for name, kind in inspect.getmembers(exceptions, inspect.isclass)
@@ -57,7 +57,7 @@ def test_every_error_of_a_request_is_mapped() -> None:
 )
 def test_some_statuses_are_worth_a_retry(status: int, want: type[Exception]) -> None:
     error = exceptions.ModelHTTPError(status, "m")
-    assert type(failures.of_error(error, choice=CHOICE, secret="")) is want
+    assert type(asking.error_of(error, choice=CHOICE, secret="")) is want
 
 
 def test_an_overloaded_provider_may_ask_for_a_pause() -> None:
@@ -65,10 +65,10 @@ def test_an_overloaded_provider_may_ask_for_a_pause() -> None:
     error = exceptions.ModelHTTPError.for_category(
         exceptions.ModelOverloadedError, status_code=529, model_name="m", headers=headers
     )
-    ours = failures.of_error(error, choice=CHOICE, secret="")
+    ours = asking.error_of(error, choice=CHOICE, secret="")
     assert isinstance(ours, RateLimited)
     assert ours.retry_after_s == 12
 
 
 def test_other_errors_are_not_ours_to_tell() -> None:
-    assert failures.of_error(KeyError("x"), choice=CHOICE, secret="") is None
+    assert asking.error_of(KeyError("x"), choice=CHOICE, secret="") is None

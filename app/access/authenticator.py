@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.access import tokens
 from app.access.keys import ApiKey
+from app.access.oidc import TokenVerifier
 from app.access.principal import Principal
 from app.errors import NotAuthenticated
 
@@ -46,12 +47,14 @@ class Authenticator:
         store: KeyReader,
         *,
         given: Mapping[str, Principal] = MappingProxyType({}),
+        provider: TokenVerifier | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`given` are keys that are not in the store, with the principal of each: the first ones,
-        with which the others are created."""
+        with which the others are created. `provider` verifies tokens that are not API keys."""
         self._store = store
         self._given = dict(given)
+        self._provider = provider
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._noted: dict[str, datetime] = {}
@@ -67,7 +70,9 @@ class Authenticator:
         holder = self._holder(text)
         if holder is not None:
             return holder
-        token = _parsed(text)
+        token = tokens.parse(text)
+        if token is None:
+            return self._of_provider().cached(text)
         found = self._cache.get(token.key_id)
         if found is None or now - found.read_at >= timedelta(seconds=CACHE_S):
             return None
@@ -79,11 +84,14 @@ class Authenticator:
         Raises:
             NotAuthenticated: it is not a key, or one that is unknown, wrong, expired or revoked.
             StorageUnavailable: the store does not answer.
+            ProviderUnavailable: the identity provider does not answer.
         """
         holder = self._holder(text)
         if holder is not None:
             return holder
-        token = _parsed(text)
+        token = tokens.parse(text)
+        if token is None:
+            return self._of_provider().verify(text)
         now = self._clock()
         key = self._store.find(token.key_id)
         with self._lock:
@@ -105,18 +113,16 @@ class Authenticator:
                 return principal
         return None
 
+    def _of_provider(self) -> TokenVerifier:
+        if self._provider is None:
+            raise NotAuthenticated("the credentials are not an API key of Celeriac")
+        return self._provider
+
     def _note_use(self, key_id: str, now: datetime) -> None:
         last = self._noted.get(key_id)
         if last is None or now - last >= timedelta(seconds=USE_NOTED_EVERY_S):
             self._noted[key_id] = now
             self._store.note_use([key_id], now=now)
-
-
-def _parsed(text: str) -> tokens.Token:
-    token = tokens.parse(text)
-    if token is None:
-        raise NotAuthenticated("the credentials are not an API key of Celeriac")
-    return token
 
 
 def _checked(token: tokens.Token, key: ApiKey | None, *, now: datetime) -> Principal:

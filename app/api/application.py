@@ -8,8 +8,10 @@ from importlib import metadata
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from app.access import oidc
 from app.access.authenticator import Authenticator
 from app.access.keys import KeyStore
+from app.access.oidc import OidcRules, TokenVerifier
 from app.access.principal import ADMIN, METRICS, Principal
 from app.api import openapi, problem
 from app.api.links import PREFIX
@@ -43,6 +45,7 @@ from app.broker.connections import address, redis_clients
 from app.broker.connections.connection import Connection
 from app.broker.keys import Keys
 from app.broker.queues.depth import DepthReader
+from app.errors import InvalidInput
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.settings import MEBIBYTE, ApiSettings
@@ -143,7 +146,11 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             broker=broker,
             depth=DepthReader(broker, Keys(db=target.db)),
             keys=keys,
-            authenticator=Authenticator(keys, given=_given_keys(platform.settings.api)),
+            authenticator=Authenticator(
+                keys,
+                given=_given_keys(platform.settings.api),
+                provider=_provider(platform.settings.api),
+            ),
         )
     finally:
         await reader.aclose()
@@ -154,3 +161,20 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
 def _given_keys(settings: ApiSettings) -> dict[str, Principal]:
     given = {ADMIN: settings.admin_key, METRICS: settings.metrics_key}
     return {key.get_secret_value(): one for one, key in given.items() if key is not None}
+
+
+def _provider(settings: ApiSettings) -> TokenVerifier | None:
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        groups = oidc.parse_groups(settings.oidc_groups)
+    except ValueError as error:
+        raise InvalidInput(f"the setting CELERIAC_OIDC_GROUPS cannot be used: {error}") from None
+    rules = OidcRules(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        groups=groups,
+        groups_claim=settings.oidc_groups_claim,
+        owner_claim=settings.oidc_owner_claim,
+    )
+    return TokenVerifier(rules, fetch=oidc.fetch_json)

@@ -51,6 +51,35 @@ class ApiSettings(Group):
         description="An API key of scope `read`, with which Prometheus scrapes the API. At least "
         "32 random characters.",
     )
+    oidc_issuer: str | None = Field(
+        None,
+        validation_alias="CELERIAC_OIDC_ISSUER",
+        pattern=r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]).+",
+        description="URL of an OpenID Connect provider whose bearer tokens the API accepts beside "
+        "API keys. `https`, except on this machine.",
+    )
+    oidc_audience: str = Field(
+        "celeriac",
+        validation_alias="CELERIAC_OIDC_AUDIENCE",
+        description="The audience (`aud`) that its tokens must name.",
+    )
+    oidc_groups: str = Field(
+        "",
+        validation_alias="CELERIAC_OIDC_GROUPS",
+        description="The scope of each group of its users, as `group=scope` separated by commas. "
+        "Members of no such group are refused.",
+    )
+    oidc_groups_claim: str = Field(
+        "groups",
+        validation_alias="CELERIAC_OIDC_GROUPS_CLAIM",
+        description="The claim that lists the groups.",
+    )
+    oidc_owner_claim: str = Field(
+        "sub",
+        validation_alias="CELERIAC_OIDC_OWNER_CLAIM",
+        description="The claim that names the owner of what a request creates: `sub` for each "
+        "person, or one that names a tenant.",
+    )
     leaving_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_LEAVING_FILE",

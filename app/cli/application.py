@@ -1,4 +1,4 @@
-"""All commands put together."""
+"""The root command with all command groups."""
 
 import sys
 from importlib import metadata
@@ -13,10 +13,10 @@ API_URL = "http://127.0.0.1:8000"
 
 application = typer.Typer(
     name="celeriac",
-    help="The worker platform for Celery: jobs, queues and pools that size themselves.",
+    help="The worker platform for Celery: jobs, queues and autoscaled worker pools.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: rich takes a third of a second to import
+    rich_markup_mode=None,  # plain help, because rich takes a third of a second to import
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -30,9 +30,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001  # as typer calls it
 @application.callback()
 def _root(
     *,
-    api_url: Annotated[
-        str, typer.Option(envvar="CELERIAC_URL", help="The API that the commands talk to.")
-    ] = API_URL,
+    api_url: Annotated[str, typer.Option(envvar="CELERIAC_URL", help="URL of the API.")] = API_URL,
     version: Annotated[
         bool,
         typer.Option(
@@ -40,8 +38,8 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Options of all commands. What they hold is read from the root context."""
-    del version  # its callback has acted
+    """Options of all commands, which read them from the root context."""
+    del version  # handled by its callback
 
 
 application.command("up")(up.up)
@@ -60,7 +58,7 @@ application.add_typer(db.application, name="db")
 
 
 def main() -> None:
-    """The console script. Errors of ours are a line, never a traceback."""
+    """The console script. Our errors are printed as one line, without a traceback."""
     try:
         application()
     except CeleriacError as error:

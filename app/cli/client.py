@@ -1,4 +1,4 @@
-"""The HTTP API as the commands see it: JSON in and out, and failures that a person can read."""
+"""The client of the HTTP API: JSON in and out, and readable errors."""
 
 import contextlib
 import os
@@ -27,29 +27,29 @@ API_KEY = "CELERIAC_API_KEY"
 """The environment variable with the key that the commands send."""
 
 
-class ApiAway(CeleriacError):
-    """The API gives no answer."""
+class ApiUnreachable(CeleriacError):
+    """The API does not answer."""
 
     def __init__(self, *, url: str, reason: str) -> None:
         super().__init__(
             f"no answer from {masking.masked(url)} ({reason}); start one with 'celeriac up', "
-            "or name another with --api-url or CELERIAC_URL"
+            "or set another one with --api-url or CELERIAC_URL"
         )
 
 
 class NotAUrl(CeleriacError):
-    """What names the API is no URL."""
+    """The address of the API is not a URL."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"{masking.masked(url)} is not a URL such as http://127.0.0.1:8000")
 
 
 class ApiRefused(CeleriacError):
-    """The API answers with a problem. The message is `title: detail`, a line more for each field
-    that is wrong."""
+    """The API returns an error. The message is `title: detail`, with a line for each invalid
+    field."""
 
     def __init__(self, problem: Mapping[str, Json]) -> None:
-        lines = [f"{problem.get('title', 'the API refuses')}: {problem.get('detail', '')}"]
+        lines = [f"{problem.get('title', 'request refused')}: {problem.get('detail', '')}"]
         errors = problem.get("errors", [])
         if len(errors) > 1:
             lines += [f"  {error.get('pointer')}: {error.get('detail')}" for error in errors]
@@ -61,7 +61,7 @@ class ApiRefused(CeleriacError):
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """Calls of one API. Every method raises ApiAway and ApiRefused."""
+    """Calls of one API. Every method raises ApiUnreachable and ApiRefused."""
 
     http: "httpx2.Client"
 
@@ -78,15 +78,15 @@ class ApiClient:
         return self._json("POST", path, json=body, headers=headers)
 
     def upload(self, path: str, file: Path) -> Json:
-        """Send a file as it is read from the disk. Raises CeleriacError when it can not be read."""
+        """Stream a file from the disk. Raises CeleriacError if it cannot be read."""
         try:
             with file.open("rb") as content:
                 return self._json("POST", path, files={"file": (file.name, content)}, timeout=None)
         except OSError as error:
-            raise CeleriacError(f"can not read {file}: {error.strerror}") from error
+            raise CeleriacError(f"cannot read {file}: {error.strerror}") from error
 
     def pages(self, path: str, *, params: Mapping[str, Json], limit: int) -> Iterator[Json]:
-        """The items of a listing, page by page, `limit` at most."""
+        """At most `limit` items of a listing, requested page by page."""
         left, cursor = limit, None
         while left > 0:
             page = self.get(path, params={**params, "limit": min(left, 100), "cursor": cursor})
@@ -106,7 +106,7 @@ class ApiClient:
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Where the errors of the HTTP library end."""
+        """Translate the errors of the HTTP library."""
         import httpx2
 
         try:
@@ -114,7 +114,7 @@ class ApiClient:
         except httpx2.InvalidURL:
             raise NotAUrl(self.url) from None
         except httpx2.HTTPError as error:
-            raise ApiAway(url=self.url, reason=_reason(error)) from error
+            raise ApiUnreachable(url=self.url, reason=_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -123,7 +123,7 @@ def _reason(error: Exception) -> str:
 
 
 def check(answer: "httpx2.Response") -> None:
-    """Raise ApiRefused unless the answer is a success. Reads the body of a streamed refusal."""
+    """Raise ApiRefused unless the response is a success. Reads the body of a streamed error."""
     if answer.is_success:
         return
     answer.read()
@@ -132,9 +132,9 @@ def check(answer: "httpx2.Response") -> None:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
-        place = masking.masked(str(answer.request.url))
-        detail = f"{answer.request.method} {place} answers {answer.status_code}"
-        problem = {"title": answer.reason_phrase or "refused", "detail": detail}
+        url = masking.masked(str(answer.request.url))
+        detail = f"{answer.request.method} {url} returned {answer.status_code}"
+        problem = {"title": answer.reason_phrase or "request refused", "detail": detail}
     raise ApiRefused({"status": answer.status_code, **problem})
 
 
@@ -145,15 +145,15 @@ def _authorization() -> dict[str, str]:
 
 @contextlib.contextmanager
 def connected(context: typer.Context, *, folder: Path | None = None) -> Iterator[ApiClient]:
-    """The API that `--api-url` or CELERIAC_URL names, else that of the `celeriac up` that runs in
-    this folder."""
-    import httpx2  # a quarter of a second that `--help` need not wait for
+    """A client of the API of `--api-url` or CELERIAC_URL; by default, of the `celeriac up` in this
+    folder."""
+    import httpx2  # takes a quarter of a second, which `--help` does not need
 
     url = running.api_url(context, folder)
     base = url.rstrip("/") + PREFIX
     is_plain = base.startswith("http://")
     try:
-        # Reading the machine's certificates takes a tenth of a second: not for plain HTTP.
+        # Plain HTTP does not need the certificates, which take a tenth of a second to load.
         http = httpx2.Client(
             base_url=base, timeout=TIMEOUT_S, verify=not is_plain, headers=_authorization()
         )

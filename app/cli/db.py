@@ -1,4 +1,4 @@
-"""`celeriac db`: the tables."""
+"""`celeriac db`: the database schema."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,14 @@ import typer
 
 from app.errors import StorageUnavailable
 
-PAUSE_S = 2.0
+RETRY_PAUSE_S = 2.0
 
-application = typer.Typer(help="Care for the database.", no_args_is_help=True)
+application = typer.Typer(help="Manage the database.", no_args_is_help=True)
 
 
 @application.callback()
 def _group() -> None:
-    """Care for the database."""
+    """Manage the database."""
 
 
 @application.command("upgrade")
@@ -24,33 +24,36 @@ def upgrade(
     wait: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=0, help="Go on for so long while the database does not answer."
+            metavar="SECONDS",
+            min=0,
+            help="Keep trying for this long while the database does not answer.",
         ),
     ] = 0.0,
 ) -> None:
-    """Bring the tables of DATABASE_URL to this version. Safe to run twice, and at once."""
-    from app.settings import DatabaseSettings  # client commands do without both
+    """Migrate the database of DATABASE_URL to this version. Safe to repeat and in parallel."""
+    from app.settings import DatabaseSettings  # client commands need neither
     from app.storage import migrate
 
     url = DatabaseSettings().url.get_secret_value()
-    revision = patiently(lambda: migrate.upgrade(url), patience_s=wait)
+    revision = retried(lambda: migrate.upgrade(url), give_up_after_s=wait)
     typer.echo(f"the database is at revision {revision}")
 
 
-def patiently(
+def retried(
     run: Callable[[], str],
     *,
-    patience_s: float,
+    give_up_after_s: float,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """What `run` returns, as soon as storage answers. Raises StorageUnavailable after that time."""
-    give_up_at = clock() + patience_s
+    """The result of `run`, repeated until the storage answers. Raises StorageUnavailable after that
+    time."""
+    give_up_at = clock() + give_up_after_s
     while True:
         try:
             return run()
-        except StorageUnavailable as away:
+        except StorageUnavailable as error:
             if clock() >= give_up_at:
                 raise
-            typer.echo(f"{away}; trying again", err=True)
-            pause(PAUSE_S)
+            typer.echo(f"{error}; retrying", err=True)
+            pause(RETRY_PAUSE_S)

@@ -1,4 +1,4 @@
-"""`celeriac jobs`: submit, look at, follow, cancel and retry."""
+"""`celeriac jobs`: submit, list, show, follow, cancel and retry jobs."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,11 @@ from app.errors import NotFound
 
 Json = Any  # a JSON value: the type system has no better word for it
 
-application = typer.Typer(help="Submit jobs, and see what becomes of them.", no_args_is_help=True)
+application = typer.Typer(help="Submit, list, follow, cancel and retry jobs.", no_args_is_help=True)
 application.add_typer(submit.application, name="submit")
 
-JobIdArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+JobIdsArgument = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of the jobs.")]
+JobIdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job.")]
 
 
 @application.command("list")
@@ -24,15 +25,23 @@ def list_jobs(
     *,
     pipeline: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
     state: Annotated[
-        str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")
+        str | None,
+        typer.Option(
+            help="Only jobs in this state: queued, running, succeeded, failed or cancelled."
+        ),
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable."),
     ] = None,
     parent: Annotated[str | None, typer.Option(help="Only children of this job.")] = None,
-    created_after: Annotated[str | None, typer.Option(help="A moment, as ISO 8601.")] = None,
-    created_before: Annotated[str | None, typer.Option(help="A moment, as ISO 8601.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    created_after: Annotated[
+        str | None, typer.Option(help="Only jobs created at this time or later (ISO 8601).")
+    ] = None,
+    created_before: Annotated[
+        str | None, typer.Option(help="Only jobs created before this time (ISO 8601).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List jobs, newest first."""
@@ -59,7 +68,9 @@ def get_job(
     context: typer.Context,
     job_id: JobIdArgument,
     *,
-    runs: Annotated[bool, typer.Option("--runs", help="Its history: who ran what, when.")] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Also show each run: stage, worker, times and outcome.")
+    ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show a job."""
@@ -77,9 +88,9 @@ def get_job(
 
 @application.command("watch")
 def watch_job(context: typer.Context, job_id: JobIdArgument) -> None:
-    """Follow a job until it ends. Exit code 0 when it succeeded, else 1; Ctrl-C leaves it alone."""
+    """Follow a job until it ends. Exit code: 0 if it succeeds, else 1. Ctrl-C leaves it running."""
     with client.connected(context) as api:
-        api.get(path_of(job_id))  # one that is not there is named before anything is followed
+        api.get(path_of(job_id))  # reports an unknown job at once
         job = watch.until_done(api, job_id)
     raise typer.Exit(watch.exit_code(job))
 
@@ -87,7 +98,7 @@ def watch_job(context: typer.Context, job_id: JobIdArgument) -> None:
 @application.command("cancel")
 def cancel_job(
     context: typer.Context,
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...")],
+    job_ids: JobIdsArgument,
     *,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -98,16 +109,16 @@ def cancel_job(
 @application.command("retry")
 def retry_job(
     context: typer.Context,
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...")],
+    job_ids: JobIdsArgument,
     *,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Queue failed or cancelled jobs again, from the stage where they ended."""
+    """Retry failed or cancelled jobs, from the stage where they ended."""
     _act(context, job_ids, "retry", output_format)
 
 
 def _act(context: typer.Context, job_ids: Sequence[str], verb: str, shown: Format) -> None:
-    """Act on each job; those that are refused are named, and cost the others nothing."""
+    """Act on each job. Refused jobs are reported and do not affect the others."""
     done, refused = [], []
     with client.connected(context) as api:
         for job_id in job_ids:
@@ -127,7 +138,7 @@ def _act(context: typer.Context, job_ids: Sequence[str], verb: str, shown: Forma
 
 
 def path_of(job_id: str) -> str:
-    """Where the API has the job. Raises NotFound for what is no id."""
+    """The job's path in the API. Raises NotFound if the id is invalid."""
     try:
         return f"/jobs/{uuid.UUID(job_id)}"
     except ValueError:
@@ -156,7 +167,7 @@ def _fields(job: Mapping[str, Json], *, api_url: str) -> list[tuple[str, object]
         ("state", job["state"]),
         ("stage", f"{job['stage']} (attempt {attempts})"),
         ("progress", f"{job['progress']:.0f} % {job['message']}".rstrip()),
-        ("error", error and f"{error['type']}: {error['message']}"),
+        ("error", output.error_text(error)),
         ("params", option_values.shown(job["params"])),
         ("labels", option_values.shown(job["labels"])),
         (
@@ -191,5 +202,5 @@ def _run_row(run: Mapping[str, Json]) -> tuple[object, ...]:
         output.moment(run["ended_at"]),
         run["worker"],
         run["pid"],
-        error and f"{error['type']}: {error['message']}",
+        output.error_text(error),
     )

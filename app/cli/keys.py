@@ -37,7 +37,7 @@ def create_key(
     *,
     name: Annotated[str, typer.Option(help="What the key is for.")],
     owner: Annotated[
-        str, typer.Option(help="The owner of what its holder creates. Default: the name.")
+        str, typer.Option(help="The owner of what is created with the key. Default: the name.")
     ] = "",
     scope: Annotated[
         AccessScope, typer.Option(help="Each scope includes those before it.")
@@ -48,7 +48,7 @@ def create_key(
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Create an API key and print it. It is not shown again."""
+    """Create an API key and print it. It is shown only once."""
     body = {
         "name": name,
         "owner": owner,
@@ -62,7 +62,7 @@ def create_key(
         return
     typer.echo(created["key"])
     typer.echo(
-        "Store it now: it is not shown again. Commands read it from CELERIAC_API_KEY.", err=True
+        "Store it now: it is shown only once. Commands read it from CELERIAC_API_KEY.", err=True
     )
 
 
@@ -82,7 +82,7 @@ def revoke_key(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="The id of the key, as 'keys list' shows it.")],
 ) -> None:
-    """End an API key. Its holder is refused from now on."""
+    """Revoke an API key. Requests that use it are refused from now on."""
     with client.connected(context) as api:
         revoked = api.post(f"/keys/{key}:revoke")
     typer.echo(f"revoked {revoked['id']} ({revoked['name']})")

@@ -1,4 +1,4 @@
-"""`celeriac queues`, `schedules` and `chunks`: listings of the API."""
+"""`celeriac queues`, `celeriac schedules` and `celeriac chunks`: read-only listings."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 Json = Any  # a JSON value: the type system has no better word for it
 
 Queues = Sequence[Mapping[str, Json]]
-"""Queues as the API sends them, as far as they are known."""
+"""Queues as the API returns them."""
 
 QUEUE_COLUMNS = ("QUEUE", "READY", "UNACKED", "SCHEDULED", "OLDEST", "PURPOSE")
-queues = typer.Typer(help="Show what the queues hold.", no_args_is_help=True)
+queues = typer.Typer(help="Show the queues.", no_args_is_help=True)
 SCHEDULE_COLUMNS = ("SCHEDULE", "KIND", "CRON", "ZONE", "NEXT", "LAST JOB", "STATE", "PARAMS")
-schedules = typer.Typer(help="See which jobs begin by themselves.", no_args_is_help=True)
+schedules = typer.Typer(help="Show the schedules.", no_args_is_help=True)
 CHUNK_COLUMNS = ("CHUNK", "SCORE", "SOURCE", "PLACE", "TEXT")
-SHOWN_LENGTH = 160
-chunks = typer.Typer(help="See what bots know.", no_args_is_help=True)
+TEXT_LENGTH = 160
+chunks = typer.Typer(help="Search the stored chunks.", no_args_is_help=True)
 
 
 @queues.command("list")
@@ -35,7 +35,7 @@ def list_queues(
     data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the queues: ready over all priorities, fetched by workers, waiting for their time."""
+    """List the queues with their messages: ready (over all priorities), unacked and scheduled."""
     with _reader(context, data_dir) as read:
         found = read()
     if output_format is Format.JSON:
@@ -50,10 +50,10 @@ def watch_queues(
     *,
     data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     interval_s: Annotated[
-        float, typer.Option("--interval", min=0.2, help="Seconds between two looks.")
+        float, typer.Option("--interval", min=0.2, help="Seconds between updates.")
     ] = 1.0,
 ) -> None:
-    """Show the queues live, until Ctrl-C."""
+    """Show the queues and update them until Ctrl-C."""
     from rich.live import Live
 
     console = output.console()
@@ -65,8 +65,8 @@ def watch_queues(
 
 @contextmanager
 def _reader(context: typer.Context, folder: Path) -> Iterator[Callable[[], Queues]]:
-    """What reads the queues: of our platform by its API, of another application from the file of
-    the `celeriac up` that runs it."""
+    """Reads the queues: from the API, or from the status file of a `celeriac up` that runs another
+    application."""
     up = running.find(context, folder)
     if up is not None and up.api_url is None:
         yield lambda: _of_pools(running.find(context, folder))
@@ -109,7 +109,7 @@ def _count(value: int | None) -> str:
 
 @schedules.command("list")
 def list_schedules(context: typer.Context, *, output_format: FormatOption = Format.TABLE) -> None:
-    """List the schedules: when each begins its next job, and what became of the last one."""
+    """List the schedules: the next start and the last job of each."""
     with client.connected(context) as api:
         found = api.get("/schedules")["items"]
     if output_format is Format.JSON:
@@ -135,14 +135,14 @@ def _schedule_row(schedule: Mapping[str, Json]) -> tuple[object, ...]:
 @chunks.command("search")
 def search_chunks(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="Words; a chunk with one of them is found.")],
+    query: Annotated[str, typer.Argument(help="Words; chunks that contain one of them match.")],
     *,
-    chatbot_id: Annotated[str | None, typer.Option(help="Only what this bot knows.")] = None,
+    chatbot_id: Annotated[str | None, typer.Option(help="Only chunks of this bot.")] = None,
     source_id: Annotated[str | None, typer.Option(help="Only chunks of this source.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Most chunks to show.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of chunks.")] = 10,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Search the stored chunks, best first."""
+    """Search the stored chunks, best match first."""
     params = {"query": query, "chatbot_id": chatbot_id, "source_id": source_id, "limit": limit}
     with client.connected(context) as api:
         found = api.get("/chunks", params=params)["items"]
@@ -159,28 +159,28 @@ def _chunk_row(chunk: Mapping[str, Json]) -> tuple[object, ...]:
         chunk["id"],
         f"{chunk['score']:.2f}",
         source.get("filename", chunk["source_id"]),
-        place_of(chunk["metadata"]),
-        text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "...",
+        location(chunk["metadata"]),
+        text if len(text) <= TEXT_LENGTH else text[: TEXT_LENGTH - 3] + "...",
     )
 
 
-def place_of(metadata: Mapping[str, Json]) -> str:
-    """Where a chunk stands, in short.
+def location(metadata: Mapping[str, Json]) -> str:
+    """The location of a chunk, in short form.
 
-    >>> place_of({"pages": [3, 4], "headings": ["A", "B"]})
+    >>> location({"pages": [3, 4], "headings": ["A", "B"]})
     'A > B, pages 3-4'
-    >>> place_of({"sheet": "Prices", "rows": [7, 7]})
+    >>> location({"sheet": "Prices", "rows": [7, 7]})
     'sheet Prices, rows 7'
     """
-    told = []
+    parts = []
     if metadata.get("url"):
-        told.append(str(metadata["url"]))
+        parts.append(str(metadata["url"]))
     if metadata.get("sheet"):
-        told.append(f"sheet {metadata['sheet']}")
+        parts.append(f"sheet {metadata['sheet']}")
     elif metadata.get("headings"):
-        told.append(" > ".join(metadata["headings"]))
+        parts.append(" > ".join(metadata["headings"]))
     for name in ("pages", "rows"):
         span = metadata.get(name)
         if span:
-            told.append(f"{name} {'-'.join(map(str, dict.fromkeys(span)))}")
-    return ", ".join(told)
+            parts.append(f"{name} {'-'.join(map(str, dict.fromkeys(span)))}")
+    return ", ".join(parts)

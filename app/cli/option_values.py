@@ -1,4 +1,4 @@
-"""Values of options that need more than a type: `key=value`, JSON objects, names of exchanges."""
+"""Parsers of option values: `key=value` pairs, JSON objects, names of exchanges."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -12,20 +12,20 @@ Json = Any  # a JSON value: the type system has no better word for it
 
 
 def parse(given: Iterable[str]) -> dict[str, str]:
-    """Raises InvalidInput for what is no `key=value`."""
+    """Parse `key=value` pairs. Raises InvalidInput."""
     return dict(_split(pair) for pair in given)
 
 
 def parse_typed(given: Iterable[str], *, texts: Collection[str] = ()) -> dict[str, Json]:
-    """A value that reads as JSON is that (`3`, `true`, `["a"]`), unless its key is one of `texts`;
-    any other is text."""
+    """Parse pairs whose values may be JSON (`3`, `true`, `["a"]`). Other values, and those
+    of keys in `texts`, are text."""
     return {
         key: value if key in texts else _json_or_text(value) for key, value in parse(given).items()
     }
 
 
 def shown(values: Mapping[str, Json]) -> str:
-    """`key=value` again, in one line."""
+    """The values as `key=value` pairs in one line."""
     return " ".join(f"{key}={_text(value)}" for key, value in values.items())
 
 
@@ -39,7 +39,7 @@ def _split(pair: str) -> tuple[str, str]:
 def _json_or_text(value: str) -> Json:
     try:
         return json.loads(value)
-    except (ValueError, RecursionError):  # the API refuses what is nested so deeply
+    except (ValueError, RecursionError):  # the API refuses values that are nested so deeply
         return value
 
 
@@ -60,20 +60,22 @@ def parse_object(text: str | None, *, option: str) -> dict[str, Json] | None:
 
 
 def check_exchange(name: str) -> str:
-    """The name of an exchange. Raises `BadParameter`."""
-    from app.control.pool import spec  # brings pydantic, which no help text needs
+    """Check the name of an exchange like a WorkerPool's field. Raises `BadParameter`."""
+    from app.control.pool import spec  # imports pydantic, which help texts do not need
 
-    return _checked(name, spec.Exchange, "blanks and * ? [ ] \\ have a meaning in channel names")
+    return _checked(
+        name, spec.Exchange, "blanks and * ? [ ] \\ have a special meaning in channel names"
+    )
 
 
 def check_fanout_prefix(prefix: str) -> str:
-    """A `fanout_prefix`; empty where the application has turned it off. Raises `BadParameter`."""
+    """Check a `fanout_prefix`; empty if the application disables it. Raises `BadParameter`."""
     from app.control.pool import spec  # as above
 
     return _checked(
         prefix,
         spec.FanoutPrefix,
-        "it starts with a slash and ends with its only dot, as /{db}. does; empty where "
+        "it starts with a slash and ends with its only dot, as /{db}. does; empty if "
         "fanout_prefix is False",
     )
 
@@ -84,4 +86,4 @@ def _checked(value: str, kind: Any, rule: str) -> str:  # Any: an annotated str
     try:
         return str(TypeAdapter[str](kind).validate_python(value))
     except ValidationError:
-        raise typer.BadParameter(f"{value!r} does not fit: {rule}") from None
+        raise typer.BadParameter(f"{value!r} is not valid: {rule}") from None

@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, JSON for programs."""
+"""Output of the commands: tables for people, JSON for programs."""
 
 import json
 import sys
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 Json = Any  # a JSON value: the type system has no better word for it
 
 WIDE = 400
-"""Columns of output that is read by a program: no cell is cut to fit a screen that is not there."""
+"""Width of output that does not go to a terminal, so that no cell is wrapped."""
 
 
 class Format(StrEnum):
-    """How a listing is printed."""
+    """The output format of a listing."""
 
     TABLE = "table"
     JSON = "json"
 
 
 FormatOption = Annotated[
-    Format, typer.Option("--output", "-o", help="A table for people, JSON for programs.")
+    Format,
+    typer.Option("--output", "-o", help="Output format: a table for people, JSON for programs."),
 ]
 
 
 def print_json(value: Json) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=not _prints_unicode()))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -40,10 +41,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_fields(fields: Sequence[tuple[str, object]]) -> None:
-    """A name and a value a line, without those that are None or empty."""
-    told = [(name, value) for name, value in fields if value not in (None, "", [], {})]
-    width = max((len(name) for name, _ in told), default=0)
-    for name, value in told:
+    """Print a name and a value per line, without values that are None or empty."""
+    known = [(name, value) for name, value in fields if value not in (None, "", [], {})]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
         typer.echo(f"{name:<{width}}  {value}")
 
 
@@ -58,14 +59,14 @@ def error(message: str) -> None:
 
 
 def moment(value: str | None) -> str | None:
-    """A moment of the API, short and in the reader's own time zone."""
+    """A time of the API in short form and in the local time zone."""
     if value is None:
         return None
     return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
-    """A table; a cell that is None is empty, and nothing in a cell is markup."""
+    """A table. None is an empty cell, and cells contain no markup."""
     from rich.table import Table
     from rich.text import Text
 
@@ -77,8 +78,13 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
     return table
 
 
-def _speaks_unicode() -> bool:
+def _prints_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def error_text(error: Json) -> str | None:
+    """An error of the API as one line."""
+    return None if error is None else f"{error['type']}: {error['message']}"
 
 
 def seconds(value: float | None) -> str | None:

@@ -1,7 +1,7 @@
-"""`celeriac pools`: worker pools and why they have their size, in a cluster or on this machine.
+"""`celeriac pools`: the worker pools of a cluster or of this machine, and why they have their size.
 
-Where no cluster is named and none can be logged in to, the platform of this machine is asked: by
-its API, or by the file of a `celeriac up` that runs another application.
+Without access to a cluster, the pools are those of this machine. They come from the API, or from
+the status file of a `celeriac up` that runs another application.
 """
 
 import asyncio
@@ -20,28 +20,32 @@ if TYPE_CHECKING:
     from app.control.pool.status import PoolStatus
     from app.operator.kubernetes.apiserver import ApiServer
 
-Manifest = Mapping[str, Any]  # a WorkerPool as the API server sends it
+Manifest = Mapping[str, Any]  # a WorkerPool as the API server returns it
 
 COLUMNS = (
     *("NAMESPACE", "NAME", "STATE", "REPLICAS", "DESIRED", "MIN", "MAX"),
     *("QUEUES", "BACKLOG", "ACTIVE", "WAIT", "READY", "REASON"),
 )
 
-Pool = Mapping[str, Any]  # a PoolView as the API sends it
+Pool = Mapping[str, Any]  # a PoolView as the API returns it
 
 LOCAL_COLUMNS = ("NAME", "STATE", "REPLICAS", "READY", "DESIRED", "BACKLOG", "ACTIVE", "WAIT")
 
 application = typer.Typer(help="Show the worker pools.", no_args_is_help=True)
 
 NamespaceOption = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Instead of the kubeconfig's own.")
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Namespace of the pools. Default: that of the kubeconfig."
+    ),
 ]
 ContextOption = Annotated[
-    str | None, typer.Option("--context", help="A context of the kubeconfig, not the current one.")
+    str | None,
+    typer.Option("--context", help="Context of the kubeconfig. Default: the current one."),
 ]
 LocalOption = Annotated[
     bool,
-    typer.Option("--local", help="The pools of this machine, or of the API that --api-url names."),
+    typer.Option("--local", help="Show the pools of this machine, or of the API of --api-url."),
 ]
 
 
@@ -51,14 +55,14 @@ def list_pools(
     *,
     namespace: NamespaceOption = None,
     all_namespaces: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="The pools of the whole cluster.")
+        bool, typer.Option("--all-namespaces", "-A", help="List the pools of all namespaces.")
     ] = False,
     context: ContextOption = None,
     local: LocalOption = False,
     data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the pools: their state, their size and what waits."""
+    """List the pools: state, size and backlog."""
     is_local = local or not (all_namespaces or _has_cluster(namespace, context=context))
     if is_local:
         pools = _read_local(root, folder=data_dir)
@@ -75,7 +79,7 @@ def list_pools(
 @application.command("explain")
 def explain(
     root: typer.Context,
-    name: str,
+    name: Annotated[str, typer.Argument(help="Name of the pool.")],
     *,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
@@ -83,7 +87,7 @@ def explain(
     data_dir: running.DataDirOption = running.DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Explain why a pool has its size."""
+    """Explain the size of a pool."""
     is_local = local or not _has_cluster(namespace, context=context)
     if is_local:
         pool = _get_local(root, name, folder=data_dir)
@@ -101,7 +105,7 @@ def explain(
 
 @application.command("crd")
 def print_definition() -> None:
-    """Print the CustomResourceDefinition, for kubectl apply --server-side -f -."""
+    """Print the CustomResourceDefinition of WorkerPools, for kubectl apply --server-side -f -."""
     from app.operator import crd  # only this command needs the models
 
     typer.echo(crd.manifest(), nl=False)
@@ -130,7 +134,7 @@ async def _read_one(name: str, namespace: str | None, *, context: str | None) ->
 
 
 def _has_cluster(namespace: str | None, *, context: str | None) -> bool:
-    """Whether one is named, or there is one that we could log in to."""
+    """Whether the options name a cluster, or credentials for one exist."""
     if namespace is not None or context is not None:
         return True
     from app.operator.kubernetes import credentials
@@ -170,7 +174,7 @@ def _row(pool: Manifest) -> tuple[object, ...]:
 def _print_explanation(pool: Manifest) -> None:
     status = pool.get("status") or {}
     if not status:
-        typer.echo("no operator has reported on this pool yet")
+        typer.echo("no operator has reported a status of this pool yet")
         return
     output.print_fields(_facts(pool))
     for queue in status.get("queues") or ():
@@ -211,7 +215,7 @@ def _queue_facts(queue: Manifest) -> str:
     facts = (("ready", "ready"), ("unacked", "unacked"), ("scheduled", "scheduled"))
     told = [f"{queue[key]} {word}" for key, word in facts if queue.get(key) is not None]
     age = output.seconds(queue.get("oldestAgeSeconds"))
-    return ", ".join([*told, *([f"the oldest for {age}"] if age else [])])
+    return ", ".join([*told, *([f"the oldest waits for {age}"] if age else [])])
 
 
 def _print_lines(title: str, lines: Sequence[str]) -> None:
@@ -245,13 +249,13 @@ def _get_local(root: typer.Context, name: str, *, folder: Path) -> Pool:
     pools = {str(pool["name"]): pool for pool in _read_local(root, folder=folder)}
     if name not in pools:
         known = ", ".join(pools) or "none"
-        raise NotFound(f"no pool {name!r} on this machine; there are: {known}")
+        raise NotFound(f"no pool {name!r} on this machine; known pools: {known}")
     return pools[name]
 
 
 def local_view(name: str, status: "PoolStatus") -> Pool:
-    """A pool as the API would send it."""
-    from app.control.report.pool_snapshot import PoolView  # brings pydantic
+    """A pool as the API would return it."""
+    from app.control.report.pool_snapshot import PoolView  # imports pydantic
 
     return PoolView.of(name, status).model_dump(mode="json")
 

@@ -1,4 +1,4 @@
-"""`celeriac api`, `worker`, `beat`, `operator` and `exporter`: one role in this process."""
+"""`celeriac api`, `worker`, `beat`, `operator` and `exporter`: run one role in this process."""
 
 import asyncio
 import os
@@ -21,22 +21,26 @@ CELERY_APP = "app.celery_app"
 ASGI_APP = "app.main:app"
 
 EXPORTER_PORT = 9808
-"""Celery-exporter's own."""
+"""The port of celery-exporter, so that dashboards and scrape configs work for both."""
 
 SHUTDOWN_S = 5
-"""How long open requests may go on after SIGTERM; event streams are cut then and resumed by their
-clients from another server."""
+"""How long open requests may continue after SIGTERM. Event streams are then closed, and clients
+resume them on another server."""
 
-HostOption = Annotated[str, typer.Option(envvar="CELERIAC_HOST", help="Where to listen.")]
-PortOption = Annotated[int, typer.Option(envvar="CELERIAC_PORT", min=0, max=65535)]
+HostOption = Annotated[str, typer.Option(envvar="CELERIAC_HOST", help="Address to listen on.")]
+PortOption = Annotated[
+    int, typer.Option(envvar="CELERIAC_PORT", min=0, max=65535, help="Port to listen on.")
+]
 INSECURE = "CELERIAC_INSECURE"
 
 InsecureOption = Annotated[
     bool,
-    typer.Option(envvar=INSECURE, help="Demand no API key: something else protects the API."),
+    typer.Option(
+        envvar=INSECURE, help="Require no API key, because something else protects the API."
+    ),
 ]
-LogLevelOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
-LogFormatOption = Annotated[LogFormat | None, typer.Option(help="json or text.")]
+LogLevelOption = Annotated[str, typer.Option(help="Log level: debug, info, warning or error.")]
+LogFormatOption = Annotated[LogFormat | None, typer.Option(help="Log format: json or text.")]
 
 
 def api(
@@ -44,8 +48,10 @@ def api(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     insecure: InsecureOption = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
-    reload: Annotated[bool, typer.Option(help="Start again when the code changes.")] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes that share the port.")
+    ] = 1,
+    reload: Annotated[bool, typer.Option(help="Restart when the code changes.")] = False,
     log_level: LogLevelOption = "info",
 ) -> None:
     """Serve the HTTP API."""
@@ -53,7 +59,7 @@ def api(
         os.environ[INSECURE] = "true"  # read by the application, which may be in other processes
     import uvicorn  # only this role needs it
 
-    if workers > 1:  # uvicorn starts those that fail again, without end
+    if workers > 1:  # uvicorn restarts failing processes without end
         uvicorn.importer.import_from_string(ASGI_APP)
     uvicorn.run(
         ASGI_APP,
@@ -70,17 +76,20 @@ def worker(
     context: typer.Context,
     *,
     queue: Annotated[
-        list[str] | None, typer.Option("--queue", "-q", help="May be given several times.")
+        list[str] | None,
+        typer.Option(
+            "--queue", "-q", help="Queue to serve. Repeatable. Default: all declared queues."
+        ),
     ] = None,
     pool: Annotated[
-        PoolKind | None, typer.Option(help="Instead of the queue's own kind of pool.")
+        PoolKind | None, typer.Option(help="Pool class. Default: that of the queue.")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Instead of the queue's own number of slots.")
+        int | None, typer.Option(min=1, help="Number of slots. Default: that of the queue.")
     ] = None,
     log_level: LogLevelOption = "info",
 ) -> None:
-    """Run a worker for some queues. Further arguments go to `celery worker` as they are."""
+    """Run a worker for queues. Further arguments are passed to `celery worker`."""
     known = known_queues()
     served = [find_queue(name, known) for name in queue or known]
     arguments = worker_arguments(served, pool=pool, concurrency=concurrency)
@@ -88,17 +97,18 @@ def worker(
 
 
 def beat(context: typer.Context, *, log_level: LogLevelOption = "info") -> None:
-    """Run the scheduler; two of them do no harm. Further arguments go to `celery beat`."""
+    """Run the scheduler. Several instances may run at once. Further arguments are passed to `celery
+    beat`."""
     _become_celery(["beat", "--loglevel", log_level, *context.args])
 
 
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""For commands whose further arguments are Celery's."""
+"""Settings of commands that pass further arguments to Celery."""
 
 
 def known_queues() -> Mapping[str, Queue]:
     """The declared queues and those of `CELERIAC_PIPELINES`. Raises RegistryError."""
-    from app.pipelines import registry  # brings pydantic, which other commands need not wait for
+    from app.pipelines import registry  # imports pydantic, which other commands do not need
     from app.settings import PipelineSettings
 
     return registry.queues_with(PipelineSettings().modules)
@@ -108,7 +118,7 @@ def find_queue(name: str, known: Mapping[str, Queue]) -> Queue:
     """The queue of this name. Raises InvalidInput."""
     found = known.get(name)
     if found is None:
-        raise InvalidInput(f"no queue {name!r}; there are: {', '.join(known)}")
+        raise InvalidInput(f"no queue {name!r}; known queues: {', '.join(known)}")
     return found
 
 
@@ -117,8 +127,8 @@ def worker_arguments(
 ) -> list[str]:
     """Arguments of `celery worker` for these queues.
 
-    Processes serve all kinds of work, threads only what waits for the network: a worker of both
-    takes processes, and as many slots as the widest of its queues has.
+    Processes suit every kind of work, threads only tasks that wait for the network. A worker of
+    several queues therefore uses processes if one of them does, and the largest concurrency.
     """
     is_cpu_bound = any(queue.pool is PoolKind.PREFORK for queue in served)
     kind = pool or (PoolKind.PREFORK if is_cpu_bound else PoolKind.THREADS)
@@ -134,13 +144,13 @@ def worker_arguments(
 
 
 def _become_celery(arguments: Sequence[str]) -> NoReturn:
-    """Replace this process, so that signals reach Celery and not a parent of it."""
+    """Replace this process, so that signals reach Celery directly."""
     command = celery_command(arguments, log_format=os.environ.get("CELERIAC_LOG_FORMAT"))
     os.execv(sys.executable, command)
 
 
 def celery_command(arguments: Sequence[str], *, log_format: str | None) -> list[str]:
-    """Celery's command line; without its banner where each line is to be JSON."""
+    """Celery's command line, without the banner if the log is JSON."""
     quiet = ["--quiet"] if log_format == "json" else []
     return [sys.executable, "-m", "celery", "-A", CELERY_APP, *quiet, *arguments]
 
@@ -153,51 +163,50 @@ def operator(
             "--namespace",
             "-n",
             envvar="CELERIAC_NAMESPACE",
-            help="A namespace to serve; may be given several times.",
+            help="Namespace to serve. Repeatable.",
         ),
     ] = None,
     all_namespaces: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="Serve the whole cluster.")
+        bool, typer.Option("--all-namespaces", "-A", help="Serve all namespaces.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option(help="Print what each pool should have, and write nothing anywhere.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the decisions and write nothing.")] = False,
     release: Annotated[
         bool,
         typer.Option(
             "--release",
-            help="Wake every replica that drains, and end: before the operator is uninstalled.",
+            help="Resume draining replicas and exit. Run it before you uninstall the operator.",
         ),
     ] = False,
     broker_url: Annotated[
         str | None,
         typer.Option(
             envvar="CELERIAC_DRY_RUN_BROKER_URL",
-            help="In a dry run: read every pool's queues here, such as through a port-forward.",
+            help="With --dry-run: read all queues from this broker, for example a port-forward.",
         ),
     ] = None,
     lease_namespace: Annotated[
         str | None,
         typer.Option(
             envvar="CELERIAC_LEASE_NAMESPACE",
-            help="With --all-namespaces: where the Lease is held, by default its own namespace.",
+            help="With --all-namespaces: namespace of the Lease. Default: that of the operator.",
         ),
     ] = None,
     liveness_url: Annotated[
         str | None,
         typer.Option(
             "--liveness",
-            help="Serve liveness here (http://0.0.0.0:8080/healthz), readiness at /readyz.",
+            help="URL to serve liveness at (http://0.0.0.0:8080/healthz); readiness is at /readyz.",
         ),
     ] = None,
-    metrics_host: Annotated[str, typer.Option(help="Where metrics are served.")] = "127.0.0.1",
+    metrics_host: Annotated[str, typer.Option(help="Address to serve metrics on.")] = "127.0.0.1",
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Serve metrics on this port.")
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to serve metrics on. Default: no metrics."),
     ] = None,
     log_level: LogLevelOption = "info",
     log_format: LogFormatOption = None,
 ) -> None:
-    """Size the WorkerPools of a Kubernetes cluster, until SIGTERM."""
+    """Run the operator, which scales the WorkerPools of a Kubernetes cluster, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
     from pydantic import SecretStr
 
@@ -209,13 +218,13 @@ def operator(
 
     found = credentials.find_login(os.environ, home=Path.home())
     if not (namespace or all_namespaces):
-        raise InvalidInput("say which namespaces to serve: --namespace, or --all-namespaces")
+        raise InvalidInput("set the namespaces to serve with --namespace or --all-namespaces")
     if namespace and all_namespaces:
-        raise InvalidInput("either --namespace or --all-namespaces, not both")
+        raise InvalidInput("set either --namespace or --all-namespaces, not both")
     if release and dry_run:
-        raise InvalidInput("either --release or --dry-run, not both")
+        raise InvalidInput("set either --release or --dry-run, not both")
     if broker_url and not dry_run:
-        raise InvalidInput("--broker-url is for a dry run: pools name their brokers themselves")
+        raise InvalidInput("--broker-url needs --dry-run: otherwise each pool names its own broker")
     broker = BrokerSettings()
     settings = OperatorSettings(
         namespaces=tuple(namespace or ()),
@@ -233,27 +242,31 @@ def operator(
         from app.operator import release as operator_release
 
         released = asyncio.run(operator_release.run(settings, found))
-        _tell(released.resumed, released.left)
+        _report_release(released.resumed, released.left)
         return
     asyncio.run(lifecycle.run(settings, found, show=typer.echo))
 
 
-def _tell(woken: Collection[str], left: Collection[str]) -> None:
-    """Raises CeleriacError where replicas are left that drain."""
-    typer.echo(f"{len(woken)} draining replicas consume again")
+def _report_release(resumed: Collection[str], left: Collection[str]) -> None:
+    """Raises CeleriacError if replicas still drain."""
+    typer.echo(f"{len(resumed)} draining replicas consume again")
     if left:
         raise CeleriacError(
-            f"not heard, so not woken: {', '.join(left)}. Restart these pods if they still run"
+            f"no heartbeat, still draining: {', '.join(left)}. Restart these pods if they still run"
         )
 
 
 def exporter(
     *,
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = EXPORTER_PORT,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = EXPORTER_PORT,
     queue: Annotated[
         list[str] | None,
-        typer.Option("--queue", "-q", help="Known from the start; others are found. Repeatable."),
+        typer.Option(
+            "--queue",
+            "-q",
+            help="Queue to report from the start; others are discovered. Repeatable.",
+        ),
     ] = None,
     key_prefix: Annotated[
         str, typer.Option(help="`global_keyprefix` of the application's transport options.")
@@ -261,7 +274,7 @@ def exporter(
     master_name: Annotated[
         str,
         typer.Option(
-            help="The master set of a sentinel:// broker; CELERIAC_SENTINEL_MASTER by default."
+            help="Master name of a sentinel:// broker. Default: CELERIAC_SENTINEL_MASTER."
         ),
     ] = "",
     event_exchange: Annotated[
@@ -286,7 +299,7 @@ def exporter(
     log_level: LogLevelOption = "info",
     log_format: LogFormatOption = None,
 ) -> None:
-    """Serve the metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
+    """Serve Prometheus metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
     from app.broker import keys
     from app.broker.connections import address

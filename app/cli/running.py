@@ -1,4 +1,4 @@
-"""The `celeriac up` of this folder, which the commands find by its data folder."""
+"""Finds the `celeriac up` that runs in this folder, by its data folder."""
 
 import os
 from pathlib import Path
@@ -15,24 +15,24 @@ DATA_DIR = "CELERIAC_DATA_DIR"
 DEFAULT_DATA_DIR = Path(".celeriac")
 
 DataDirOption = Annotated[
-    Path, typer.Option(envvar=DATA_DIR, help="The data folder of the `celeriac up` that is asked.")
+    Path, typer.Option(envvar=DATA_DIR, help="Data folder of the `celeriac up` to query.")
 ]
 
 
 class NoApi(CeleriacError):
-    """What runs here has no API."""
+    """The `celeriac up` in this folder has no API."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
             f"the 'celeriac up' of {folder} runs another Celery application, which has no API: "
-            "'celeriac pools' and 'celeriac queues' work; name an API with --api-url or "
-            "CELERIAC_URL for the rest"
+            "only 'celeriac pools' and 'celeriac queues' work; for other commands set --api-url "
+            "or CELERIAC_URL"
         )
 
 
 def find(context: typer.Context, folder: Path | None = None) -> "UpStatus | None":
-    """The status of what runs in this folder. `None` where nothing does, or the command line or the
-    environment names an API."""
+    """The status of the `celeriac up` in this folder. None if there is none, or if the command line
+    or the environment names an API."""
     if is_api_named(context):
         return None
     from app.local import state_files
@@ -43,11 +43,11 @@ def find(context: typer.Context, folder: Path | None = None) -> "UpStatus | None
 
 
 def api_url(context: typer.Context, folder: Path | None = None) -> str:
-    """The URL of the API: the one that is named, else that of what runs in this folder, else the
+    """The URL of the API: the given one, else that of the `celeriac up` in this folder, else the
     default.
 
     Raises:
-        NoApi: what runs has none.
+        NoApi: that `celeriac up` has no API.
     """
     named: str = context.find_root().params["api_url"]
     found = find(context, folder)

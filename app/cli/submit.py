@@ -1,6 +1,4 @@
-"""`celeriac jobs submit KIND`: a command for each kind that the API knows, with an option for each
-parameter of its JSON schema.
-"""
+"""`celeriac jobs submit KIND`: one command per kind of job, with options from its JSON schema."""
 
 import inspect
 import json
@@ -15,7 +13,7 @@ import typer.core
 import typer.main
 
 from app.cli import client, option_values, output, watch
-from app.cli.client import ApiAway, ApiClient
+from app.cli.client import ApiClient, ApiUnreachable
 from app.cli.output import Format, FormatOption
 from app.errors import InvalidInput
 
@@ -27,14 +25,14 @@ Schema = Mapping[str, Json]
 
 
 class ValueType(StrEnum):
-    """What an option takes."""
+    """The type of an option's value."""
 
     TEXT = "string"
     INTEGER = "integer"
     NUMBER = "number"
     BOOLEAN = "boolean"
     TEXTS = "array"
-    """Given several times, each a text."""
+    """A list of texts: the option is repeatable."""
     JSON = "json"
 
 
@@ -53,7 +51,7 @@ class Parameter:
 
 
 def parameters(schema: Schema) -> tuple[Parameter, ...]:
-    """One for each property of the schema, in its order."""
+    """The parameters of a schema, in its order."""
     required = schema.get("required", ())
     return tuple(
         _parameter(name, _resolved(inner, schema), is_required=name in required)
@@ -71,7 +69,7 @@ def _parameter(name: str, schema: Schema, *, is_required: bool) -> Parameter:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """The schema itself: behind a reference, and without the `null` that an optional value adds."""
+    """The schema without references, and without the `null` of an optional value."""
     reference = schema.get("$ref")
     if reference is not None:
         found = root.get("$defs", {}).get(reference.rpartition("/")[2], {})
@@ -98,7 +96,7 @@ def _help(schema: Schema, *, is_required: bool) -> str:
     if "enum" in schema:
         told.append("One of " + ", ".join(map(str, schema["enum"])) + ".")
     if _value_type(schema) is ValueType.JSON:
-        told.append("As JSON.")
+        told.append("In JSON.")
     if is_required:
         told.append("[required]")
     elif schema.get("default") not in (None, "", [], {}):
@@ -110,37 +108,46 @@ UPLOAD_PARAMETER = "upload_id"
 
 ParamOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="A parameter by name; its value may be JSON."),
+    typer.Option(metavar="KEY=VALUE", help="A parameter; its value may be JSON. Repeatable."),
 ]
 PairArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Parameters by name, as with --param."),
+    typer.Argument(metavar="KEY=VALUE", help="Parameters, as with --param."),
 ]
 JsonOption = Annotated[str | None, typer.Option(help="All parameters as one JSON object.")]
 FileOption = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, help="Upload this file first, and work on it."),
+    typer.Option(
+        exists=True, dir_okay=False, help="Upload this file and pass its id as `upload_id`."
+    ),
 ]
 PriorityOption = Annotated[
-    int | None, typer.Option(min=0, max=9, help="0 is served first, 9 last.")
+    int | None, typer.Option(min=0, max=9, help="0 runs first, 9 last. Default: 5.")
 ]
-NotBeforeOption = Annotated[
-    str | None, typer.Option(help="Start no earlier than this moment (ISO 8601).")
+NotBeforeOption = Annotated[str | None, typer.Option(help="Earliest start (ISO 8601).")]
+MaxAttemptsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Maximum runs of each stage. Default: the server's setting."),
 ]
-MaxAttemptsOption = Annotated[int | None, typer.Option(min=1, help="Runs of each stage.")]
 LabelOption = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="To find the job again.")
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Label to find the job by. Repeatable."),
 ]
 IdempotencyKeyOption = Annotated[
-    str | None, typer.Option(help="Submitting again with this key gives the same job.")
+    str | None, typer.Option(help="A repeated request with the same key returns the same job.")
 ]
 EndWebhookOption = Annotated[
-    str | None, typer.Option(metavar="URL", help="Told of the job's end by a signed webhook.")
+    str | None, typer.Option(metavar="URL", help="Receives a signed webhook when the job ends.")
 ]
 OnSuccessOption = Annotated[
-    str | None, typer.Option(metavar="JSON", help='What follows: `{"kind": ..., "params": ...}`.')
+    str | None,
+    typer.Option(
+        metavar="JSON", help='What to run if the job succeeds: `{"kind": ..., "params": ...}`.'
+    ),
 ]
-OnFailureOption = Annotated[str | None, typer.Option(metavar="JSON", help="The same for failure.")]
+OnFailureOption = Annotated[
+    str | None, typer.Option(metavar="JSON", help="What to run if the job fails, in the same form.")
+]
 WaitOption = Annotated[
     bool, typer.Option("--wait", "--watch", help="Follow the job until it ends.")
 ]
@@ -148,7 +155,7 @@ WaitOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
-    """A kind of job as the API tells of it."""
+    """A kind of job, as the API describes it."""
 
     name: str
     summary: str
@@ -156,30 +163,34 @@ class JobKind:
 
     @property
     def texts(self) -> frozenset[str]:
-        """Parameters whose values are text, whatever they look like."""
+        """Parameters whose values are text, even if they look like JSON."""
         found = (one.name for one in self.parameters if one.value_type is ValueType.TEXT)
         return frozenset(found)
 
 
 def known_kinds(context: typer.Context) -> dict[str, JobKind]:
-    """The API's kinds; those of this installation when it does not answer (enough for `--help`)."""
+    """The kinds of the API; without an answer, those of this installation, enough for `--help`."""
     try:
         with client.connected(context) as api:
             found = api.get("/pipelines")["items"]
-    except ApiAway:
-        found = _installed_kinds()
-    return {
-        entry["kind"]: JobKind(
-            name=entry["kind"],
-            summary=entry["summary"],
-            parameters=parameters(entry["params_schema"]),
-        )
-        for entry in found
-    }
+    except ApiUnreachable:
+        found = installed_kinds()
+    kinds = [parse_kind(entry) for entry in found]
+    return {kind.name: kind for kind in kinds}
 
 
-def _installed_kinds() -> list[dict[str, Json]]:
-    from app.pipelines import registry  # only when no API can be asked
+def parse_kind(entry: Mapping[str, Json]) -> JobKind:
+    """A kind from its PipelineView."""
+    return JobKind(
+        name=entry["kind"],
+        summary=entry["summary"],
+        parameters=parameters(entry["params_schema"]),
+    )
+
+
+def installed_kinds() -> list[dict[str, Json]]:
+    """The kinds of this installation, as the API would return them."""
+    from app.pipelines import registry  # only if no API answers
     from app.settings import PipelineSettings
 
     return [
@@ -189,7 +200,7 @@ def _installed_kinds() -> list[dict[str, Json]]:
 
 
 class KindGroup(typer.core.TyperGroup):
-    """Asks for the kinds only when it needs them: a kind is a command."""
+    """A group with a command for each kind, which it requests only when needed."""
 
     def list_commands(self, ctx: "Context") -> list[str]:
         return sorted(known_kinds(ctx))  # type: ignore[arg-type]  # Typer's is a subclass of it
@@ -197,13 +208,13 @@ class KindGroup(typer.core.TyperGroup):
     def get_command(self, ctx: "Context", cmd_name: str) -> "Command":
         known = known_kinds(ctx)  # type: ignore[arg-type]  # as above
         if cmd_name not in known:
-            raise typer.BadParameter(f"no kind {cmd_name!r}; there are: {', '.join(known)}")
-        return _command(known[cmd_name])
+            raise typer.BadParameter(f"no kind {cmd_name!r}; known kinds: {', '.join(known)}")
+        return build_command(known[cmd_name])
 
 
 application = typer.Typer(
     cls=KindGroup,
-    help="Submit a job. Each kind has a command of its own, which shows its parameters.",
+    help="Submit a job. Each kind is a command with its own options.",
     no_args_is_help=True,
     subcommand_metavar="KIND [OPTIONS]",
 )
@@ -211,10 +222,10 @@ application = typer.Typer(
 
 @application.callback()
 def _group() -> None:
-    """Submit a job. Each kind has a command of its own, which shows its parameters."""
+    """Submit a job. Each kind is a command with its own options."""
 
 
-def submit(  # the options that every kind has
+def submit(  # with the options of every kind
     context: typer.Context,
     named: PairArgument = None,
     *,
@@ -234,7 +245,7 @@ def submit(  # the options that every kind has
     kind: JobKind,
     params: Mapping[str, Json],
 ) -> None:
-    """Submit one job of the kind; `params` are those that were given by options of their own."""
+    """Submit a job; `params` come from the options of its kind."""
     by_name = option_values.parse_typed([*(named or ()), *(param or ())], texts=kind.texts)
     body: dict[str, Json] = {
         "params": {
@@ -270,8 +281,8 @@ def _report(api: ApiClient, job: Mapping[str, Json], *, wait: bool, shown: Forma
         raise typer.Exit(watch.exit_code(job))
 
 
-def _command(kind: JobKind) -> "Command":
-    """The command of a kind: the options of all kinds, and one for each parameter of its own."""
+def build_command(kind: JobKind) -> "Command":
+    """The command of a kind: the common options, and one for each of its parameters."""
     shared = [
         parameter
         for name, parameter in inspect.signature(submit).parameters.items()
@@ -287,7 +298,7 @@ def _command(kind: JobKind) -> "Command":
 
     context, named, *options = shared
     signature = inspect.Signature([context, named, *map(_option, own), *options])
-    run.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for
+    run.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
     run.__annotations__ = {name: found.annotation for name, found in signature.parameters.items()}
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(kind.name, help=kind.summary)(run)

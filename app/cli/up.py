@@ -1,4 +1,4 @@
-"""`celeriac up`: the whole platform on this machine."""
+"""`celeriac up`: run the whole platform on this machine."""
 
 import os
 import sys
@@ -14,24 +14,25 @@ DataDirOption = Annotated[
     typer.Option(
         file_okay=False,
         envvar="CELERIAC_DATA_DIR",
-        help="What outlives a run: broker, database, files, logs.",
+        help="Folder for the data of broker and database, files and logs.",
     ),
 ]
 ApiOnlyOption = Annotated[
-    bool, typer.Option("--api-only", help="Broker, database and API; no scheduler and no pools.")
+    bool, typer.Option("--api-only", help="Start only broker, database and API.")
 ]
 ReloadOption = Annotated[
-    bool, typer.Option("--reload", help="Start again when code changes; running tasks finish.")
+    bool,
+    typer.Option("--reload", help="Restart when the code changes. Running tasks finish first."),
 ]
 AppOption = Annotated[
-    str, typer.Option("--app", "-A", help="What `celery -A` gets: any Celery application.")
+    str, typer.Option("--app", "-A", help="Celery application, as for `celery -A`.")
 ]
 PythonOption = Annotated[
     Path | None,
     typer.Option(
         exists=True,
         envvar="CELERIAC_PYTHON",
-        help="The application's virtual environment, or its interpreter; ours by default.",
+        help="Virtual environment or interpreter of the application. Default: that of celeriac.",
     ),
 ]
 PoolsOption = Annotated[
@@ -39,7 +40,7 @@ PoolsOption = Annotated[
     typer.Option(
         "--pools",
         exists=True,
-        help="WorkerPool manifests; by default each queue of the application has a pool.",
+        help="WorkerPool manifests. Repeatable. Default: a pool for each queue of the application.",
     ),
 ]
 CooldownOption = Annotated[
@@ -47,28 +48,29 @@ CooldownOption = Annotated[
     typer.Option(
         "--cooldown",
         min=0,
-        help="Seconds before an idle pool goes to zero: 30 by default, or what its manifest says.",
+        help="Seconds before an idle pool is scaled to zero. Default: 30, or that of its manifest.",
     ),
 ]
 MaxWorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes at once over all pools.")
+    int | None, typer.Option(min=1, help="Maximum number of worker processes over all pools.")
 ]
 EventExchangeOption = Annotated[
     str,
     typer.Option(
         callback=option_values.check_exchange,
-        help="`event_exchange` of an application whose manifests do not name it.",
+        help="`event_exchange` of the application, if its manifests do not set it.",
     ),
 ]
 ControlExchangeOption = Annotated[
     str,
     typer.Option(
         callback=option_values.check_exchange,
-        help="`control_exchange` of an application whose manifests do not name it.",
+        help="`control_exchange` of the application, if its manifests do not set it.",
     ),
 ]
 GraceOption = Annotated[
-    float, typer.Option("--grace", min=0, help="Seconds that running tasks get after Ctrl-C.")
+    float,
+    typer.Option("--grace", min=0, help="Seconds that running tasks have to finish after Ctrl-C."),
 ]
 
 
@@ -90,10 +92,10 @@ def up(
     control_exchange: ControlExchangeOption = "celery",
     log_level: roles.LogLevelOption = "info",
 ) -> None:
-    """Start everything: broker, database, API, scheduler, and pools that size themselves."""
+    """Run the whole platform: broker, database, API, scheduler and autoscaled worker pools."""
     if insecure:
-        os.environ[roles.INSECURE] = "true"  # for the API, which is a process of its own
-    from app.local import local_platform  # brings the whole platform with it
+        os.environ[roles.INSECURE] = "true"  # for the API, which runs in its own process
+    from app.local import local_platform  # imports the whole platform
     from app.local.options import UpOptions
 
     options = UpOptions(

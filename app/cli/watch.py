@@ -1,4 +1,4 @@
-"""A job's progress on the terminal, from its events over as many connections as it takes."""
+"""Shows the progress of a job from its events, and reconnects if the stream breaks."""
 
 import contextlib
 import json
@@ -11,19 +11,19 @@ from typing import Any, Protocol
 import typer
 
 from app.cli import client, output
-from app.cli.client import ApiAway, ApiClient
+from app.cli.client import ApiClient, ApiUnreachable
 
 Json = Any  # a JSON value: the type system has no better word for it
 
 
 class Display(Protocol):
-    """Shows what is known of the job so far."""
+    """Shows the progress of a job."""
 
     def show(self, job: Json) -> None: ...
 
 
 def until_done(api: ApiClient, job_id: str, *, quiet: bool = False) -> Json:
-    """Follow the job to its end; return it as it is then."""
+    """Follow the job to its end, and return it."""
     if quiet:
         _follow(api, job_id, None)
     elif sys.stdout.isatty():
@@ -42,17 +42,17 @@ def exit_code(job: Json) -> int:
 
 
 def summary(job: Json, *, api_url: str) -> str:
-    """How it ended, and what there is of it."""
-    error = job["error"]
-    ending = f": {error['type']}: {error['message']}" if error is not None else ""
+    """The outcome of a job, its children and its artifacts."""
+    error = output.error_text(job["error"])
+    outcome = job["state"] if error is None else f"{job['state']}: {error}"
     artifacts = [f"  {api_url}{found['url']}" for found in job["artifacts"]]
     counts = children(job)
     below = [f"  children: {counts}"] if counts is not None else []
-    return "\n".join([f"{job['pipeline']} {job['id']} {job['state']}{ending}", *below, *artifacts])
+    return "\n".join([f"{job['pipeline']} {job['id']} {outcome}", *below, *artifacts])
 
 
 def children(job: Json) -> str | None:
-    """How many of its children are in which state, when it has any.
+    """The number of children by state; None if there are none.
 
     >>> children({"children": {"total": 3, "succeeded": 2, "failed": 1, "queued": 0}})
     '3: 2 succeeded, 1 failed'
@@ -73,7 +73,7 @@ def _follow(api: ApiClient, job_id: str, display: Display | None) -> None:
 
 
 class Lines:
-    """A line whenever the stage or the state changes: for logs, where nothing can be redrawn."""
+    """Prints a line when the stage or the state changes, for output that is not a terminal."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -86,21 +86,21 @@ class Lines:
 
 
 class Bar:
-    """One line that is redrawn: stage, bar, percent, message, speed and time left."""
+    """A progress bar with stage, percentage, message, speed and remaining time."""
 
-    def __init__(self, progress: Any) -> None:  # Any: rich is imported when it is needed
+    def __init__(self, progress: Any) -> None:  # Any: rich is imported only when needed
         self._progress = progress
-        self._task = progress.add_task("queued", total=100, news="")
+        self._task = progress.add_task("queued", total=100, details="")
 
     def show(self, job: Json) -> None:
         eta_s = job.get("eta_seconds")
-        news = [job.get("message"), job.get("speed"), eta_s and f"{eta_s:.0f} s left"]
+        details = [job.get("message"), job.get("speed"), eta_s and f"{eta_s:.0f} s left"]
         is_running = job.get("state") == "running"
         self._progress.update(
             self._task,
             completed=job.get("progress", 0),
             description=job.get("stage") if is_running else job.get("state", ""),
-            news=" · ".join(part for part in news if part),
+            details=" · ".join(part for part in details if part),
         )
 
 
@@ -113,23 +113,23 @@ def _bar() -> Iterator[Bar]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[news]}", markup=False),
+        TextColumn("{task.fields[details]}", markup=False),
     )
     with Progress(*columns, console=output.console(), transient=True) as progress:
         yield Bar(progress)
 
 
 SILENCE_S = 45.0
-"""Three missed keep-alives of the server: the connection is dead, whatever the socket says."""
+"""After three missed keep-alives the connection counts as lost."""
 
-PATIENCE_S = 60.0
-"""How long an API may be away before following ends: a restart is far shorter."""
+RECONNECT_FOR_S = 60.0
+"""How long to reconnect to an API that does not answer. A restart takes far less."""
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 
 LAST_EVENT = "end"
-"""The event after which the server closes the stream for good."""
+"""The last event of a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,30 +148,30 @@ def events(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[ServerSentEvent]:
-    """Yield the job's events until the server says that there will be no more.
+    """Yield the events of a job to the last one.
 
-    A lost connection is made again from the last event. Raises ApiAway when the API stays away,
-    ApiRefused when there is no such job.
+    Reconnects after the last received event if the connection is lost. Raises ApiUnreachable if the
+    API stays unreachable, ApiRefused if the job does not exist.
     """
     last_id: str | None = None
-    heard_at: float | None = None
+    received_at: float | None = None
     wait_s = FIRST_PAUSE_S
     while True:
         try:
             for event in _connection(api, job_id, last_id):
-                last_id, heard_at, wait_s = event.id or last_id, clock(), FIRST_PAUSE_S
+                last_id, received_at, wait_s = event.id or last_id, clock(), FIRST_PAUSE_S
                 yield event
                 if event.name == LAST_EVENT:
                     return
-        except ApiAway:
-            if heard_at is None or clock() - heard_at > PATIENCE_S:
+        except ApiUnreachable:
+            if received_at is None or clock() - received_at > RECONNECT_FOR_S:
                 raise
         pause(wait_s)
         wait_s = min(wait_s * 2, LONGEST_PAUSE_S)
 
 
 def _connection(api: ApiClient, job_id: str, last_id: str | None) -> Iterator[ServerSentEvent]:
-    """Events until this connection ends, as it does when a server stops."""
+    """Events until the connection ends, for example because the server stops."""
     import httpx2
 
     headers = {} if last_id is None else {"Last-ServerSentEvent-ID": last_id}
@@ -183,5 +183,5 @@ def _connection(api: ApiClient, job_id: str, last_id: str | None) -> Iterator[Se
         client.check(source.response)
         for found in source:
             if not found.data:
-                continue  # a `retry:` alone is no event
+                continue  # a `retry:` alone is not an event
             yield ServerSentEvent(id=found.id, name=found.event, data=json.loads(found.data))

@@ -77,7 +77,7 @@ def test_an_api_that_is_away_is_one_line() -> None:
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr == (
         "celeriac: no answer from http://127.0.0.1:9 (connection refused); start one with "
-        "'celeriac up', or name another with --api-url or CELERIAC_URL\n"
+        "'celeriac up', or set another one with --api-url or CELERIAC_URL\n"
     )
 
 

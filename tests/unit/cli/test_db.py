@@ -35,15 +35,18 @@ def away_until(moment_s: float, clock: Clock) -> Callable[[], str]:
 def test_a_database_that_answers_in_time_is_upgraded() -> None:
     clock = Clock()
     run = away_until(109.0, clock)
-    assert db.patiently(run, patience_s=10.0, clock=clock, pause=clock.pause) == "0001"
+    assert db.retried(run, give_up_after_s=10.0, clock=clock, pause=clock.pause) == "0001"
 
 
-@pytest.mark.parametrize(("patience_s", "want_s"), [(0.0, 0.0), (10.0, 10.0)])
-def test_patience_ends_when_it_was_told_to(patience_s: float, want_s: float) -> None:
+@pytest.mark.parametrize(("give_up_after_s", "want_s"), [(0.0, 0.0), (10.0, 10.0)])
+def test_it_gives_up_after_that_time(give_up_after_s: float, want_s: float) -> None:
     clock = Clock()
     with pytest.raises(StorageUnavailable):
-        db.patiently(
-            away_until(1000.0, clock), patience_s=patience_s, clock=clock, pause=clock.pause
+        db.retried(
+            away_until(1000.0, clock),
+            give_up_after_s=give_up_after_s,
+            clock=clock,
+            pause=clock.pause,
         )
     assert clock() - 100.0 == want_s
 
@@ -54,5 +57,5 @@ def test_what_waiting_does_not_mend_is_told_at_once() -> None:
 
     clock = Clock()
     with pytest.raises(PermanentError):
-        db.patiently(run, patience_s=10.0, clock=clock, pause=clock.pause)
+        db.retried(run, give_up_after_s=10.0, clock=clock, pause=clock.pause)
     assert clock() == 100.0

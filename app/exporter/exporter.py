@@ -11,9 +11,9 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import CollectorRegistry
 
 from app.broker.connections.address import Address
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.broker.workers.task_events import TaskEvent
 from app.errors import BrokerUnreachable
 from app.exporter import families, series

@@ -26,10 +26,10 @@ from app.jobs.store.job_store import JobStore
 from app.jobs.store.upkeep import UpkeepStore
 from app.settings import Settings
 from app.storage.chunks import ChunkStore, SqlChunkStore
+from app.storage.crawled_pages import PageStore
 from app.storage.engine import Database
-from app.storage.notifications import NotificationStore
+from app.storage.notification_store import NotificationStore
 from app.storage.objects import ArtifactStore
-from app.storage.pages import PageStore
 from app.storage.sources import SourceStore
 from app.storage.uploads import UploadStore
 from app.storage.video_archive import VideoArchive

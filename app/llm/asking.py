@@ -64,7 +64,7 @@ class AskAgain(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class PromptImage:
     """A picture to look at."""
 
     content: bytes
@@ -82,7 +82,7 @@ class Question(Generic[Output]):
     """What to ask, and what a good answer is."""
 
     instructions: str
-    parts: Sequence[str | Picture]
+    parts: Sequence[str | PromptImage]
     output: type[Output]
     check: "Check[Output]"
 
@@ -180,7 +180,7 @@ class Asker:
         return task.result()
 
 
-def _part(part: str | Picture) -> str | BinaryContent:
+def _part(part: str | PromptImage) -> str | BinaryContent:
     if isinstance(part, str):
         return part
     return BinaryContent(data=part.content, media_type=part.media_type)

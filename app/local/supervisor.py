@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from app.broker.connections.address import Address
 from app.broker.connections.connection import Connection
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import NodeName
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.broker.workers.revocations import Revocations
 from app.control.loop import Loop
 from app.control.pool.status import EventType, PoolEvent, PoolStatus
@@ -26,8 +26,8 @@ from app.local.plan.run_plan import RunPlan
 from app.local.processes.celery_processes import CeleryProcesses, LoggedProcess
 from app.local.processes.child_process import Process
 from app.local.processes.zygote_client import CeleryCommand
-from app.local.replicas import WorkerReplicas
 from app.local.state_files import UpStatus
+from app.local.worker_replicas import WorkerReplicas
 
 POST_S = 2.0
 SAME_S = 5.0

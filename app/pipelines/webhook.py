@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from app import settings
 from app.errors import InvalidInput, PermanentError, RateLimited, RetryableError
 from app.fetch import failures
-from app.fetch.client import Fetcher
+from app.fetch.http_client import Fetcher
 from app.jobs.model.job import Json, JsonObject
 from app.jobs.model.work import Work
 

@@ -8,12 +8,17 @@ the names say. May import `errors`.
 from app.settings.api import ApiSettings
 from app.settings.documents import DocumentSettings, PdfSettings, WebsiteSettings
 from app.settings.group import MEBIBYTE
-from app.settings.jobs import JobSettings, PipelineSettings, ScheduleSetting, ScheduleSettings
+from app.settings.job_settings import (
+    JobSettings,
+    PipelineSettings,
+    ScheduleSetting,
+    ScheduleSettings,
+)
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings, webhook_key
-from app.settings.process import Settings, groups
+from app.settings.process_settings import Settings, groups
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
 from app.settings.worker import WorkerSettings
 

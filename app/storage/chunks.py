@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from app.storage import schema, terms
+from app.storage import schema, search_words
 from app.storage.engine import Database, dump_json
 
 _chunks = schema.chunks
@@ -187,8 +187,8 @@ def _batches(
                 "text": chunk.text,
                 "tokens": chunk.tokens,
                 "metadata": chunk.metadata,
-                "number": terms.number_of(f"{source_id}-{ordinal}"),
-                "terms": " ".join(terms.of_text(chunk.text)),
+                "number": search_words.number_of(f"{source_id}-{ordinal}"),
+                "terms": " ".join(search_words.of_text(chunk.text)),
             }
             for ordinal, chunk in batch
         ]
@@ -202,7 +202,7 @@ def _search_rows(
     database: Database, query: str, *, chatbot_id: str | None, source_id: str | None, limit: int
 ) -> Sequence[Row[Any]]:  # of the chunks' columns and `score`
     """The chunks that have a word of the query, those first that have rare ones and many."""
-    words = terms.of_query(query)
+    words = search_words.of_query(query)
     if not words:
         return ()
     belongs = _belongs(chatbot_id, source_id)

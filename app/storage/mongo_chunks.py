@@ -22,7 +22,7 @@ from pymongo import ASCENDING, MongoClient, errors
 from pymongo.collection import Collection
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
-from app.storage import chunks, terms
+from app.storage import chunks, search_words
 from app.storage.chunks import Chunk, Hit, NewChunk
 from app.storage.columns import clean
 from app.storage.engine import dump_json
@@ -122,7 +122,7 @@ class MongoChunkStore:
         source_id: str | None = None,
         limit: int = 10,
     ) -> list[Hit]:
-        words = terms.of_query(query)
+        words = search_words.of_query(query)
         named = {"source_id": source_id, "chatbot_id": chatbot_id}
         belongs = {name: value for name, value in named.items() if value is not None}
         if not words:
@@ -240,7 +240,7 @@ def _document(
         "text": clean(chunk.text),
         "tokens": chunk.tokens,
         **_metadata(chunk.metadata),
-        "terms": terms.of_text(chunk.text),
+        "terms": search_words.of_text(chunk.text),
     }
 
 

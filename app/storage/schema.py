@@ -167,7 +167,7 @@ chunks = Table(
     Column("terms", Terms),
 )
 """`number` is what SQLite's full-text index `chunk_search` calls the chunk; triggers keep the index
-as the table is. `terms` are the words of the text (`storage.terms`)."""
+as the table is. `terms` are the words of the text (`storage.search_words`)."""
 Index("ix_chunks_number", chunks.c.number, unique=True)
 Index("ix_chunks_source_id_ordinal", chunks.c.source_id, chunks.c.ordinal, unique=True)
 Index("ix_chunks_chatbot_id", chunks.c.chatbot_id)

@@ -11,7 +11,7 @@ from app.api.json_values import ShownObject, ShownText
 from app.api.requests import PAGE_LIMIT, RequestBody, Text, WebAddress
 from app.api.services import ServicesParam
 from app.api.views import Listing, View
-from app.storage.notifications import Channel, DeliveryState, Notification, NotificationFilter
+from app.storage.notification_store import Channel, DeliveryState, Notification, NotificationFilter
 
 
 class DeliveryView(View):

@@ -12,10 +12,10 @@ from typing import Any
 
 from redis import asyncio as redis
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.model import MisnamedQueue
+from app.broker.redis_keys import Keys
 from app.queues import QueueName
 
 BINDING = "_kombu.binding."
@@ -63,7 +63,7 @@ class NameSearch:
         found = []
         for queue in queues:
             names = self.completed.get(queue, frozenset())
-            expected = DeclaredName(queue=queue, prefix=prefix, separator=keys.SEPARATOR)
+            expected = DeclaredName(queue=queue, prefix=prefix, separator=redis_keys.SEPARATOR)
             if names and expected not in names:
                 first = min(names, key=lambda one: (one.prefix != prefix, one.prefix))
                 found.append(
@@ -100,15 +100,15 @@ def declared_by(
 
 
 def _leads_to(member: str, queue: str) -> bool:
-    if keys.SEPARATOR in member:
-        return member.endswith(f"{keys.SEPARATOR}{queue}")
+    if redis_keys.SEPARATOR in member:
+        return member.endswith(f"{redis_keys.SEPARATOR}{queue}")
     # Routing key, separator, no pattern, separator, queue: in most bindings key and queue agree.
     return member.startswith(queue) and member.endswith(queue) and len(member) > 2 * len(queue)
 
 
 def _separator(member: str, queue: str) -> str | None:
-    if keys.SEPARATOR in member:
-        return keys.SEPARATOR
+    if redis_keys.SEPARATOR in member:
+        return redis_keys.SEPARATOR
     between = member[len(queue) : -len(queue)]
     half = between[: len(between) // 2]
     return half if half * 2 == between else None
@@ -147,7 +147,7 @@ class NameReader:
 
     def _own(self, queues: Sequence[QueueName]) -> list[bytes]:
         """The bindings of exchanges that are called like the queues, as Celery calls them."""
-        return [keys.encode(f"{self._keys.binding_prefix}{queue}") for queue in queues]
+        return [redis_keys.encode(f"{self._keys.binding_prefix}{queue}") for queue in queues]
 
     async def _scan(self, client: "redis.Redis") -> tuple[int, list[bytes]]:
         pipeline = client.pipeline(transaction=False)

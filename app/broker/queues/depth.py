@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from redis import asyncio as redis
 from redis.asyncio.client import Pipeline
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.model import QueueReading
 from app.broker.queues import samples, unacked
 from app.broker.queues.unacked import BindingTable, HeldCount, UnackedCache
+from app.broker.redis_keys import Keys
 from app.queues import QueueName
 
 T = TypeVar("T")
@@ -101,8 +101,8 @@ class DepthReader:
         pipeline.eval(
             _script("ready.lua"),
             len(queues),
-            *(keys.encode(self._keys.queue(queue)) for queue in queues),
-            keys.SEPARATOR,
+            *(redis_keys.encode(self._keys.queue(queue)) for queue in queues),
+            redis_keys.SEPARATOR,
             bytes_of_chunk // len(queues),
             bytes_of_chunk,
             int(LIST_NODES * share),
@@ -132,7 +132,7 @@ class DepthReader:
 
     def _add_bindings(self, pipeline: Pipeline, exchanges: Iterable[str]) -> None:
         for exchange in exchanges:
-            key = keys.encode(f"{self._keys.binding_prefix}{exchange}")
+            key = redis_keys.encode(f"{self._keys.binding_prefix}{exchange}")
             pipeline.sscan(key, count=BINDINGS_OF_AN_EXCHANGE)
 
     def _note_bindings(self, exchanges: Sequence[str], answers: Sequence[Any]) -> None:

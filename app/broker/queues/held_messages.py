@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import redis
 from redis.exceptions import RedisError
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections import connection
-from app.broker.keys import Keys
+from app.broker.redis_keys import Keys
 from app.queues import QueueName
 
 MESSAGES_AT_ONCE = 1000
@@ -40,7 +40,7 @@ def task_ids(
 def _waiting(client: "redis.Redis", layout: Keys, queue: QueueName) -> Iterator[str]:
     name = layout.queue(queue)
     for step in layout.steps:
-        key = name if step == 0 else f"{name}{keys.SEPARATOR}{step}"
+        key = name if step == 0 else f"{name}{redis_keys.SEPARATOR}{step}"
         start = 0
         # Workers take from the far end and clients add at the near one: nothing is skipped.
         while messages := client.lrange(key, start, start + MESSAGES_AT_ONCE - 1):

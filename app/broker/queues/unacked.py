@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.queues import samples
 from app.broker.queues.samples import HeldMessage
 
@@ -184,7 +184,7 @@ def build_table(members: Iterable[bytes]) -> BindingTable:
     by_pattern: dict[str, set[str]] = defaultdict(set)
     for member in members:
         try:
-            routing_key, pattern, queue = keys.parse_binding(member.decode())
+            routing_key, pattern, queue = redis_keys.parse_binding(member.decode())
         except ValueError:
             continue
         (by_pattern[pattern] if pattern else by_key[routing_key]).add(queue)

@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.messages import envelope
 from app.broker.messages.envelope import Envelope
 from app.broker.model import Heartbeat, NodeName
+from app.broker.redis_keys import Keys
 from app.broker.workers import task_events
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.task_events import TaskEvent

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections.connection import ANSWER_TIMEOUT_S, Connection
-from app.broker.keys import Keys
 from app.broker.messages import bodies, envelope
 from app.broker.model import NodeName
+from app.broker.redis_keys import Keys
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.errors import BrokerUnreachable, InvalidInput
 
@@ -212,4 +212,4 @@ class Pidbox:
             await pipeline.execute()
 
     def _binding(self, us: str) -> str:
-        return keys.binding_member(routing_key=us, queue=self._keys.reply_queue_name(us))
+        return redis_keys.binding_member(routing_key=us, queue=self._keys.reply_queue_name(us))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.messages import bodies
 from app.broker.model import ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
 from app.broker.queues.depth import DepthReader
+from app.broker.redis_keys import Keys
 from app.broker.workers import reply
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.pidbox import ANSWER_LIMIT_S, Pidbox, Request

@@ -13,9 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from app.broker.connections.connection import Connection, Published
-from app.broker.keys import Keys
 from app.broker.messages import envelope
 from app.broker.model import NodeName
+from app.broker.redis_keys import Keys
 from app.broker.workers.heartbeats import Heartbeats
 from app.broker.workers.remote_control import RemoteControl
 from app.broker.workers.revoked import Newcomers, RevokedIds

@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from contextlib import aclosing
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.messages import envelope
 from app.broker.model import Elsewhere, NodeName
+from app.broker.redis_keys import Keys
 from app.errors import BrokerUnreachable, InvalidInput
 
 LISTEN_S = 5.0
@@ -118,7 +118,7 @@ def _text(raw: bytes | str) -> str:
 
 def _queue(member: str) -> str:
     try:
-        return keys.parse_binding(member)[2]
+        return redis_keys.parse_binding(member)[2]
     except ValueError:
         return ""
 

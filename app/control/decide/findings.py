@@ -5,7 +5,7 @@ Findings of an adapter come as a `PoolProblem` with the adapter's own words.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.model import BrokerReading, ControlTrouble, MisnamedQueue, NodeName, host_of
 from app.control.decide import findings
 from app.control.decide.missing_consumers import MissingConsumers, QueueMismatch, Remedy
@@ -22,7 +22,7 @@ def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
     names = listed([one.queue for one in queues])
     first = queues[0]
     separator = "unknown" if first.separator is None else repr(first.separator)
-    is_prefix = first.separator == keys.SEPARATOR
+    is_prefix = first.separator == redis_keys.SEPARATOR
     told = f"key prefix {first.prefix!r}" if is_prefix else f"separator (sep) {separator}"
     way_out = (
         "set broker.keyPrefix to the application's global_keyprefix"

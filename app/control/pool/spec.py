@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.scaling.inputs import FallbackBehavior, PolicyType, SelectPolicy
 
 GROUP = "celeriac.dev"

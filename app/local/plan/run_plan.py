@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.broker.connections import address as addresses
 from app.broker.connections.address import Address, SentinelEntry
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.errors import CeleriacError, InvalidInput
 from app.local import valkey
 from app.local.data_dir import DataDir

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from app.broker.connections import address as addresses
 from app.broker.connections.address import NO_SENTINEL, Address, SentinelEntry
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import SentinelSpec
 from app.control.pool.worker_pool import WorkerPool

@@ -14,7 +14,7 @@ from app.documents.items import Fact, Refusal
 from app.errors import InvalidInput, LimitExceeded, NotFound, PermanentError, ProcessFailed
 from app.jobs.model.work import Work
 from app.llm import names
-from app.llm.asking import AskAgain, Asker, Picture, Question
+from app.llm.asking import AskAgain, Asker, PromptImage, Question
 from app.pipelines import disk
 from app.pipelines.chart_image.schema import (
     ChartAnalysis,
@@ -165,7 +165,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
         work.progress(0, "preparing the picture")
         ready = prepare_picture(params, work)
         work.progress(PREPARED_PERCENT, "the model looks at the picture")
-        shown = Picture(content=ready.path.read_bytes(), media_type="image/png")
+        shown = PromptImage(content=ready.path.read_bytes(), media_type="image/png")
         answer = asker.ask(
             Question(
                 instructions=INSTRUCTIONS,

@@ -8,7 +8,7 @@ from typing import Any
 from yt_dlp.networking.exceptions import RequestError
 
 from app.errors import CeleriacError, LimitExceeded, WorkStopped
-from app.fetch import client, failures
+from app.fetch import failures, http_client
 from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import page
@@ -165,7 +165,7 @@ def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | N
     try:
         with downloader.urlopen(url) as answer:
             blocks = iter(lambda: answer.read(65536), b"")
-            picture = b"".join(client.capped(blocks, limit_bytes=COVER_LIMIT_BYTES, url=url))
+            picture = b"".join(http_client.capped(blocks, limit_bytes=COVER_LIMIT_BYTES, url=url))
     except WorkStopped:
         raise
     except (CeleriacError, RequestError, ValueError) as error:  # ValueError: it is no URL at all

@@ -16,7 +16,7 @@ from yt_dlp.networking import Request, RequestHandler, Response
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
 from app.errors import CeleriacError, LimitExceeded, RetryableError
-from app.fetch import client, failures
+from app.fetch import failures, http_client
 from app.settings import FetchSettings
 
 SLICE_S = 0.25
@@ -111,7 +111,7 @@ class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
     def __init__(self, network: DownloadNetwork, **options: Any) -> None:  # Any: yt-dlp's own
         super().__init__(**options)
         self._network = network
-        self._fetcher = client.Fetcher(
+        self._fetcher = http_client.Fetcher(
             network.settings, on_wait=network.look, cookies=self.cookiejar
         )
 
@@ -174,7 +174,7 @@ class _Answer(Response):  # type: ignore[misc]  # yt-dlp ships no types
             pace.keep(len(block))
             return block
         blocks = iter(self._body.some, b"")
-        return b"".join(client.capped(blocks, limit_bytes=MEMORY_LIMIT_BYTES, url=self._url))
+        return b"".join(http_client.capped(blocks, limit_bytes=MEMORY_LIMIT_BYTES, url=self._url))
 
 
 class _Body(io.RawIOBase):

@@ -15,7 +15,7 @@ from string import Template
 
 from app.errors import CeleriacError, InvalidInput, PermanentError, RetryableError
 from app.settings import NotifySettings
-from app.storage.notifications import Notification
+from app.storage.notification_store import Notification
 
 OWN_TEMPLATES = Path(__file__).parent / "templates"
 

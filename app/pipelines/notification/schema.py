@@ -15,7 +15,7 @@ from pydantic import (
     UrlConstraints,
 )
 
-from app.storage.notifications import Channel, DeliveryState
+from app.storage.notification_store import Channel, DeliveryState
 
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 

@@ -6,7 +6,7 @@ from app.pipelines import webhook
 from app.pipelines.notification import mail
 from app.pipelines.notification.schema import Carried, NotificationParams, Sent
 from app.settings import NotifySettings
-from app.storage.notifications import (
+from app.storage.notification_store import (
     Channel,
     Delivery,
     DeliveryState,

@@ -16,8 +16,8 @@ import httpx2
 import redis
 
 from app.errors import InvalidInput, NotFound, UnsupportedFormat
-from app.fetch import client, failures
-from app.fetch.client import Fetcher
+from app.fetch import failures, http_client
+from app.fetch.http_client import Fetcher
 from app.jobs.model.work import Work
 from app.settings import FetchSettings, VideoSettings
 
@@ -257,7 +257,9 @@ def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
                     now=datetime.now(UTC),
                     retry_after=response.headers.get("Retry-After"),
                 )
-            blocks = client.capped(response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=url)
+            blocks = http_client.capped(
+                response.iter_bytes(), limit_bytes=ANSWER_LIMIT_BYTES, url=url
+            )
             return b"".join(blocks)
         finally:
             response.close()

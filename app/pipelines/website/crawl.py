@@ -36,7 +36,7 @@ from app.pipelines.website.schema import Skip
 from app.pipelines.website.site_client import SiteClient
 from app.pipelines.website.visit import Fetched, Unchanged, Visit, Visitor
 from app.storage.chunks import NewChunk
-from app.storage.pages import Page
+from app.storage.crawled_pages import StoredPage
 
 READER = "app.documents.web.page_reader"
 
@@ -49,7 +49,7 @@ LONGEST_PAUSE_S = 60.0
 RETRY_PAUSE = 4
 """A retried page is requested after this many times the usual pause."""
 
-OldChunks = Callable[[Page], tuple[NewChunk, ...]]
+OldChunks = Callable[[StoredPage], tuple[NewChunk, ...]]
 
 Steps = Generator[Fetched, PageContent]
 """Yields a page to be read, and is sent what is on it."""
@@ -142,7 +142,7 @@ class Crawl:
         self._store.request(page)
         return self._visitor.visit(page.url, site=self._site)
 
-    def _unchanged(self, page: PendingPage, known: Page) -> Outcome:
+    def _unchanged(self, page: PendingPage, known: StoredPage) -> Outcome:
         """Keep what is known of a page."""
         if self._store.is_taken(known.url, but=page):
             return Skipped(reason=Skip.DUPLICATE)

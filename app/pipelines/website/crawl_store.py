@@ -18,7 +18,7 @@ from app.pipelines.website import page_urls
 from app.pipelines.website.outcomes import Failed, Kept, Likeness, Outcome, Postponed, Skipped
 from app.pipelines.website.schema import PageFailure, Skip
 from app.storage.chunks import NewChunk
-from app.storage.pages import Page
+from app.storage.crawled_pages import StoredPage
 
 SCHEMA = Path(__file__).with_name("crawl_store.sql")
 
@@ -29,7 +29,7 @@ MAX_TRIES = 3
 
 TOLD_FAILURES = 100
 
-_KNOWN = tuple(Page.__dataclass_fields__)
+_KNOWN = tuple(StoredPage.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class CrawlStore:
     def note(self, name: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
-    def learn(self, pages: Iterable[Page]) -> None:
+    def learn(self, pages: Iterable[StoredPage]) -> None:
         """What the crawl before has seen."""
         marks = ", ".join(f":{name}" for name in _KNOWN)
         with self._transaction():
@@ -94,11 +94,11 @@ class CrawlStore:
                 (asdict(page) for page in pages),
             )
 
-    def known(self, url: str) -> Page | None:
+    def known(self, url: str) -> StoredPage | None:
         row = self._database.execute(
             f"SELECT {', '.join(_KNOWN)} FROM known WHERE url = ?", (url,)
         ).fetchone()
-        return None if row is None else Page(**dict(row))
+        return None if row is None else StoredPage(**dict(row))
 
     def add(self, urls: Iterable[str], *, depth: int) -> None:
         """Let pages wait that are new and lead somewhere."""
@@ -222,14 +222,14 @@ class CrawlStore:
         for row in self._database.execute("SELECT body FROM chunk ORDER BY page, ordinal"):
             yield NewChunk(**json.loads(row[0]))
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Iterator[StoredPage]:
         """Those that were kept, in the same order."""
         first = 0
         for row in self._database.execute(
             "SELECT url, etag, modified, body_digest, text_sha256, shape, links, chunks FROM page "
             "WHERE state = 'kept' ORDER BY number"
         ):
-            yield Page(first_ordinal=first, **dict(row))
+            yield StoredPage(first_ordinal=first, **dict(row))
             first += int(row["chunks"])
 
     def _keep(self, page: PendingPage, kept: Kept) -> None:

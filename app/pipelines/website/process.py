@@ -22,7 +22,7 @@ from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.pipelines.website.site_client import SiteClient
 from app.pipelines.website.visit import Unchanged, Visit, Visitor
 from app.storage.chunks import Chunk, NewChunk
-from app.storage.pages import Page
+from app.storage.crawled_pages import StoredPage
 
 EDITION = 1
 """Of the way pages are read. Another one makes every page a new one at the next crawl."""
@@ -90,7 +90,7 @@ class _Site:
         documents = self._work.platform.settings.documents
         salt = f"{EDITION}:{documents.chunk_tokens}:{documents.chunk_overlap_tokens}"
 
-        def find_known(url: str) -> Page | None:
+        def find_known(url: str) -> StoredPage | None:
             page = store.known(url)
             if page is None or not page.body_digest.startswith(f"{salt}:"):
                 return None
@@ -150,7 +150,7 @@ class _Site:
             store.add((page for page in pages if not page_urls.is_file(page)), depth=1)
         store.note("seeded", "yes")
 
-    def _old_chunks(self, page: Page) -> tuple[NewChunk, ...]:
+    def _old_chunks(self, page: StoredPage) -> tuple[NewChunk, ...]:
         """The chunks that the page has by now; none when others stand in their place."""
         found = self._work.platform.chunks.part_of_source(
             self._source_id, first=page.first_ordinal, count=page.chunks
@@ -212,7 +212,7 @@ def _digest(store: CrawlStore) -> str:
     return digest.hexdigest()
 
 
-def _is_of(chunk: Chunk, page: Page) -> bool:
+def _is_of(chunk: Chunk, page: StoredPage) -> bool:
     return bool(chunk.metadata.get("url") == page.url)
 
 

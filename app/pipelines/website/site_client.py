@@ -11,7 +11,7 @@ import httpx2
 
 from app.errors import LimitExceeded
 from app.fetch import failures
-from app.fetch.client import Fetcher
+from app.fetch.http_client import Fetcher
 from app.jobs.model.work import Work
 from app.pipelines.website import page_urls
 from app.settings import WebsiteSettings

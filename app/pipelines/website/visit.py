@@ -10,13 +10,13 @@ import httpx2
 
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 from app.fetch import failures
-from app.fetch.client import capped
+from app.fetch.http_client import capped
 from app.pipelines.website import page_urls, robots
 from app.pipelines.website.outcomes import Skipped
 from app.pipelines.website.robots import Robots
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.site_client import SiteClient
-from app.storage.pages import Page
+from app.storage.crawled_pages import StoredPage
 
 MAX_REDIRECTS = 10
 
@@ -43,7 +43,7 @@ class Fetched:
 class Unchanged:
     """A page that is what it was."""
 
-    page: Page
+    page: StoredPage
 
 
 Visit = Fetched | Unchanged | Skipped
@@ -59,7 +59,7 @@ class Visitor:
         *,
         body: Path,
         limit_bytes: int,
-        find_known: Callable[[str], Page | None],
+        find_known: Callable[[str], StoredPage | None],
         salt: str,
     ) -> None:
         self._client = client
@@ -110,7 +110,7 @@ class Visitor:
                 target = page_urls.normalized(answer.headers["Location"], base=url)
         raise InvalidInput(f"{failures.shown(url)}: it redirects to no page")
 
-    def _taken(self, answer: httpx2.Response, url: str, known: Page | None) -> Visit:
+    def _taken(self, answer: httpx2.Response, url: str, known: StoredPage | None) -> Visit:
         if answer.status_code == 304 and known is not None:
             return Unchanged(page=known)
         if answer.status_code >= 400:
@@ -157,7 +157,7 @@ class Visitor:
             return file.read(_SNIFFED_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def _headers(known: Page | None) -> dict[str, str]:
+def _headers(known: StoredPage | None) -> dict[str, str]:
     headers = {"Accept": ACCEPTED}
     # What is no ASCII cannot be sent back in a header.
     if known is not None and known.etag is not None and known.etag.isascii():

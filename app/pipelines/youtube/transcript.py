@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import UnsupportedFormat
-from app.fetch import client
+from app.fetch import http_client
 from app.jobs.model.work import Work
 from app.pipelines.media import page
 from app.pipelines.youtube import captions, frames, metadata, speech
@@ -53,7 +53,7 @@ def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptRe
 def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no types
     with downloader.urlopen(track.url) as answer:
         blocks = iter(lambda: answer.read(65536), b"")
-        limited = client.capped(blocks, limit_bytes=CAPTIONS_LIMIT_BYTES, url=track.url)
+        limited = http_client.capped(blocks, limit_bytes=CAPTIONS_LIMIT_BYTES, url=track.url)
         return captions.decoded(b"".join(limited))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from app.storage import notifications
-from app.storage.notifications import NewNotification, Notification
+from app.storage import notification_store
+from app.storage.notification_store import NewNotification, Notification
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS, Json
@@ -70,7 +70,9 @@ def test_large_data_is_shown_with_its_notification_and_not_in_a_listing(
     database_url: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
-    data = {"a": "x" * (notifications.LISTED_DATA_CHARACTERS + 1)}  # of before there was a limit
+    data = {
+        "a": "x" * (notification_store.LISTED_DATA_CHARACTERS + 1)
+    }  # of before there was a limit
     with serving.serve(serving.platform_from_environment()) as server:
         large = told(server, "large", data=data)
         told(server, "small", data={"a": 1})
@@ -78,7 +80,7 @@ def test_large_data_is_shown_with_its_notification_and_not_in_a_listing(
         answer = server.http.get(NOTIFICATIONS)
         whole = server.http.get(f"{NOTIFICATIONS}/{large.id}").json()
 
-    assert [one["data"] for one in answer.json()["items"]] == [{"a": 1}, notifications.OMITTED]
+    assert [one["data"] for one in answer.json()["items"]] == [{"a": 1}, notification_store.OMITTED]
     assert whole["data"] == data
 
 

@@ -9,9 +9,9 @@ from typing import TypeVar
 import pytest
 
 from app.broker.connections.address import parse_address
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
 from app.broker.link import Link
 from app.broker.model import BrokerReading, NodeName
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.queues import QueueName
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop

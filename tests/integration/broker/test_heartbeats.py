@@ -8,10 +8,10 @@ import redis
 
 from app.broker.connections.address import parse_address
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.link import Link
 from app.broker.messages import envelope
 from app.broker.model import Heartbeat
+from app.broker.redis_keys import Keys
 from app.broker.workers.heartbeats import Heartbeats
 from app.queues import QueueName
 from tests.integration.broker.conftest import Shop, node, until

@@ -7,7 +7,7 @@ import pytest
 import redis
 from celery import Celery
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.broker.model import BrokerReading, MisnamedQueue
@@ -40,9 +40,12 @@ async def read(url: str, *, prefix: str = "") -> BrokerReading:
         pytest.param({}, "", None, id="as it is looked for"),
         pytest.param({"global_keyprefix": "shop:"}, "shop:", None, id="with the prefix given"),
         pytest.param(
-            {"global_keyprefix": "shop:"}, "", ("shop:", keys.SEPARATOR), id="a prefix not given"
+            {"global_keyprefix": "shop:"},
+            "",
+            ("shop:", redis_keys.SEPARATOR),
+            id="a prefix not given",
         ),
-        pytest.param({}, "shop:", ("", keys.SEPARATOR), id="a prefix that it does not have"),
+        pytest.param({}, "shop:", ("", redis_keys.SEPARATOR), id="a prefix that it does not have"),
         pytest.param({"sep": ":"}, "", ("", ":"), id="a separator of its own"),
     ],
 )

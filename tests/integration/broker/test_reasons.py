@@ -14,8 +14,8 @@ from redis.retry import Retry
 
 from app.broker.connections.address import parse_address
 from app.broker.connections.connection import Connection
-from app.broker.keys import Keys
 from app.broker.queues.depth import DepthReader
+from app.broker.redis_keys import Keys
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
 from app.jobs.model.pipeline import Registry
 from app.jobs.publish.publisher import Publisher

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.errors import AddressRefused, Cancelled, LimitExceeded, NotFound, RetryableError
 from app.fetch.addresses import Address
-from app.fetch.client import Fetcher
+from app.fetch.http_client import Fetcher
 from app.settings import FetchSettings
 from tests.sites import pages, server
 from tests.sites.server import Site

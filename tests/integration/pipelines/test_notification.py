@@ -13,7 +13,7 @@ from app.pipelines.notification import send
 from app.pipelines.notification.mail import MailRefused
 from app.pipelines.notification.schema import NotificationParams
 from app.pipelines.webhook import WebhookGone
-from app.storage.notifications import Channel, Delivery, DeliveryState, NotificationFilter
+from app.storage.notification_store import Channel, Delivery, DeliveryState, NotificationFilter
 from tests.integration.broker import tls
 from tests.integration.pipelines.desk import Desk, OpenDesk
 from tests.ports import free_port

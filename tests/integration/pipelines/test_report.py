@@ -28,7 +28,7 @@ from app.pipelines.report.schema import (
 )
 from app.storage import schema
 from app.storage.chunks import NewChunk
-from app.storage.notifications import Channel, DeliveryState, NewNotification
+from app.storage.notification_store import Channel, DeliveryState, NewNotification
 from tests.integration.pipelines.desk import Desk, OpenDesk
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)

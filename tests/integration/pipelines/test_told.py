@@ -12,7 +12,7 @@ from app.jobs.service import Jobs
 from app.jobs.store.job_store import JobFilter
 from app.pipelines.notification.schema import Sent
 from app.pipelines.report.schema import Report
-from app.storage.notifications import NotificationFilter
+from app.storage.notification_store import NotificationFilter
 from tests.integration import serving
 from tests.integration.jobs import acts
 from tests.integration.processes import Process, StartWorker

@@ -9,7 +9,7 @@ import pymongo
 import pytest
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
-from app.storage import mongo_chunks, terms
+from app.storage import mongo_chunks, search_words
 from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
 from app.storage.engine import Database
 from app.storage.mongo_chunks import MongoChunkStore
@@ -178,8 +178,8 @@ def test_search_forgets_what_was_replaced(library: Store) -> None:
 def test_every_word_of_a_text_can_be_searched_for(chunks: Store) -> None:
     text = "naïve l'été 1e5 x86_64 C++ state-of-the-art ǅungla ﬁne हिन्दी עברית"
     chunks.replace("source", [piece(text)], chatbot_id="bot")
-    found = {word: len(chunks.search(word)) for word in terms.of_text(text)}
-    assert found == dict.fromkeys(terms.of_text(text), 1)
+    found = {word: len(chunks.search(word)) for word in search_words.of_text(text)}
+    assert found == dict.fromkeys(search_words.of_text(text), 1)
 
 
 def test_new_chunks_that_break_off_are_never_seen(chunks: Store) -> None:

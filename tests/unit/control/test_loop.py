@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.model import BrokerReading, MisnamedQueue, NodeAnswer, NodeName
 from app.control import loop
 from app.control.loop import Loop
@@ -205,7 +205,7 @@ def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
     ("misnamed", "words"),
     [
         pytest.param(
-            MisnamedQueue(queue=QueueName("q"), prefix="shop:", separator=keys.SEPARATOR),
+            MisnamedQueue(queue=QueueName("q"), prefix="shop:", separator=redis_keys.SEPARATOR),
             "with the key prefix 'shop:' and not as this pool reads it: set broker.keyPrefix",
             id="another key prefix",
         ),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.broker.keys import CELERY_EXCHANGES, Exchanges
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.control.pool import policies
 from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason

@@ -7,7 +7,7 @@ from app.errors import InvalidInput
 from app.pipelines.notification import send
 from app.pipelines.notification.schema import NotificationParams
 from app.settings import NotifySettings
-from app.storage.notifications import Channel
+from app.storage.notification_store import Channel
 
 SECRET = SecretStr("whsec_" + "bm90IGEgc2VjcmV0IGJ1dCBhIHRlc3QgdmFsdWUu")
 HOOK, OWN_HOOK, MAIL, OWN_MAIL = "https://a.example/", "https://b.example/", "a@b.c", "d@e.f"

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage import terms
+from app.storage import search_words
 from app.storage.columns import CleanText, Terms
 
 revision = "0004_chunk_search"
@@ -69,8 +69,8 @@ def _batches(connection: sa.Connection) -> Iterator[list[dict[str, Any]]]:  # ro
         yield [
             {
                 "own_id": row.id,
-                "own_number": terms.number_of(row.id),
-                "own_terms": " ".join(terms.of_text(row.text)),
+                "own_number": search_words.number_of(row.id),
+                "own_terms": " ".join(search_words.of_text(row.text)),
             }
             for row in rows
         ]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from app.broker import keys
-from app.broker.keys import Keys
+from app.broker import redis_keys
 from app.broker.messages import envelope
 from app.broker.model import Heartbeat, NodeName
+from app.broker.redis_keys import Keys
 from app.broker.workers import heartbeats
 from app.errors import InvalidInput
 
@@ -85,6 +85,6 @@ def test_keys_stand_behind_the_prefix() -> None:
 
 
 def test_a_binding_is_read_as_it_was_built() -> None:
-    member = keys.binding_member(routing_key="key", queue="q")
+    member = redis_keys.binding_member(routing_key="key", queue="q")
 
-    assert keys.parse_binding(member) == ("key", "", "q")
+    assert redis_keys.parse_binding(member) == ("key", "", "q")

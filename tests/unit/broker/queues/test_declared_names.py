@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.broker import keys
+from app.broker import redis_keys
 from app.broker.model import MisnamedQueue
 from app.broker.queues import declared_names
 from app.broker.queues.declared_names import DeclaredName, NameSearch
 from app.queues import QueueName
 
 ORDERS = QueueName("orders")
-SEP = keys.SEPARATOR
+SEP = redis_keys.SEPARATOR
 
 
 def declared(prefix: str, separator: str | None = SEP) -> DeclaredName:

@@ -10,7 +10,7 @@ import httpcore2
 import httpx2
 
 from app.errors import LimitExceeded, NotFound
-from app.fetch import addresses, connection, failures
+from app.fetch import addresses, failures, guarded_connection
 from app.settings import FetchSettings
 
 MAX_REDIRECTS = 10
@@ -136,13 +136,13 @@ class _Transport(httpx2.BaseTransport):
         self._is_proxied = proxy_url is not None
         self._pool: httpcore2.ConnectionPool
         if proxy_url is None:
-            backend = connection.GuardedBackend(guard, on_wait)
+            backend = guarded_connection.GuardedBackend(guard, on_wait)
             self._pool = httpcore2.ConnectionPool(
                 network_backend=backend, max_connections=MAX_CONNECTIONS
             )
         else:
             trusted = addresses.Guard(allow_private=True, resolve=addresses.resolve)
-            backend = connection.GuardedBackend(trusted, on_wait)
+            backend = guarded_connection.GuardedBackend(trusted, on_wait)
             proxy = httpx2.Proxy(proxy_url)
             self._pool = httpcore2.HTTPProxy(
                 proxy_url=str(proxy.url),

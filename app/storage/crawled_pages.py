@@ -16,7 +16,7 @@ BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class StoredPage:
     """A page as it was when it was fetched last, and where its chunks stand in its source."""
 
     url: str
@@ -39,14 +39,14 @@ class PageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of_source(self, source_id: str) -> Iterator[Page]:
+    def of_source(self, source_id: str) -> Iterator[StoredPage]:
         """In no order; they come in batches."""
         query = select(_pages).where(_pages.c.source_id == source_id)
         with self._database.read() as connection:
             for row in connection.execution_options(yield_per=BATCH).execute(query):
                 yield _page(row)
 
-    def replace(self, source_id: str, pages: Iterable[Page]) -> None:
+    def replace(self, source_id: str, pages: Iterable[StoredPage]) -> None:
         """Make these the source's pages."""
         rows = ({"source_id": source_id, **asdict(page)} for page in pages)
         with self._database.write() as connection:
@@ -55,7 +55,7 @@ class PageStore:
                 connection.execute(insert(_pages), batch)
 
 
-def _page(row: Row[Any]) -> Page:  # one row of the table, whose columns differ in type
+def _page(row: Row[Any]) -> StoredPage:  # one row of the table, whose columns differ in type
     values = dict(row._mapping)
     del values["source_id"]
-    return Page(**values)
+    return StoredPage(**values)

@@ -7,7 +7,7 @@ from typing import get_type_hints
 from app.settings.api import ApiSettings
 from app.settings.documents import DocumentSettings, PdfSettings, WebsiteSettings
 from app.settings.group import Group
-from app.settings.jobs import JobSettings, PipelineSettings, ScheduleSettings
+from app.settings.job_settings import JobSettings, PipelineSettings, ScheduleSettings
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
 from app.settings.network import FetchSettings, SiteSettings

@@ -13,7 +13,7 @@ from app.control.ports import DrainMark, InstanceName, ScaleTarget
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.processes.zygote_client import ZygoteGone
-from app.local.replicas import WorkerReplicas
+from app.local.worker_replicas import WorkerReplicas
 from app.queues import QUEUES
 from tests.waiting import eventually_async
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import client, option_values, output, running
+from app.cli import client, option_values, output, roles, running
 from app.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ def watch_queues(
         while True:
             live.update(output.grid(QUEUE_COLUMNS, [_queue_row(queue) for queue in read()]))
             time.sleep(interval_s)
+
+
+@queues.command("values")
+def show_values() -> None:
+    """Print the chart values of the pools for the queues that CELERIAC_PIPELINES brings."""
+    import yaml
+
+    from app.queues import BY_NAME
+
+    brought = [queue for name, queue in roles.known_queues().items() if name not in BY_NAME]
+    pools = {str(queue.name): queue.pool_values() for queue in brought}
+    typer.echo(yaml.safe_dump({"pipelines": {"pools": pools}}, sort_keys=False), nl=False)
 
 
 @contextmanager

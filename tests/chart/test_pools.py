@@ -10,6 +10,7 @@ from app import queues
 from app.queues import Queue
 from tests.chart import api_schemas, matrix, rendering
 from tests.chart.rendering import ChartRefused, Manifest, Rendered, Values
+from tests.letters import LETTERS
 
 KOMBU_SEPARATOR = "\x06\x16"
 """Between a queue's name and its priority step, in the key of a Redis list (kombu's `sep`)."""
@@ -105,6 +106,12 @@ def test_pools_are_the_queues_of_the_code() -> None:
     }
     have = {name: _as_queue(name, spec, worker(name)) for name, spec in pools.items()}
     assert have == {queue.name: _essentials(queue) for queue in queues.QUEUES}
+
+
+def test_a_queue_that_a_pipeline_brings_has_the_pool_of_its_values() -> None:
+    values = {"pipelines": {"pools": {"letters": LETTERS.pool_values()}}}
+    spec = rendering.render(values).get("WorkerPool", "celeriac-letters")["spec"]
+    assert _as_queue("letters", spec, worker("letters", values)) == _essentials(LETTERS)
 
 
 def _queues(pool: Manifest) -> list[str]:

@@ -15,7 +15,7 @@ from app.jobs import platform
 from app.jobs.model.pipeline import Registry, RegistryError, Stage
 from app.queues import QueueName
 from app.settings import Settings
-from tests import probe
+from tests import letters, probe
 
 
 @pytest.fixture
@@ -69,6 +69,14 @@ def test_every_declared_queue_is_on_the_default_exchange(application: Celery) ->
     found = {queue.name: queue.exchange.name for queue in application.conf.task_queues}
 
     assert found == {queue.name: "" for queue in queues.QUEUES}
+
+
+def test_a_queue_that_a_pipeline_brings_has_its_limits() -> None:
+    conf = celery_app.create(Settings(), Registry([letters.PIPELINE])).conf
+
+    assert {queue.name for queue in conf.task_queues} == {*queues.BY_NAME, "letters"}
+    assert conf.task_routes == {"count_letters": {"queue": "letters"}}
+    assert conf.task_annotations["count_letters"] == {"soft_time_limit": 60, "time_limit": 90}
 
 
 def test_every_task_has_the_queue_and_the_limits_of_its_stage(application: Celery) -> None:

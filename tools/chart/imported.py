@@ -47,7 +47,7 @@ def parts(*, pool_extras: Mapping[str, Node], pool_defaults: Node) -> dict[str, 
     need not say of its size.
     """
     pools = {
-        queue.name: {**_pool(queue), **_size(queue, pool_defaults), **pool_extras[queue.name]}
+        queue.name: {**_pool(queue, pool_defaults), **pool_extras[queue.name]}
         for queue in queues.QUEUES
     }
     return {
@@ -92,27 +92,13 @@ def _plain(node: Any) -> Any:  # Any: a JSON value, walked to its leaves
     return {key: _plain(value) for key, value in plain.items()}
 
 
-def _pool(queue: queues.Queue) -> Node:
-    return {
-        "pool": str(queue.pool),
-        "concurrency": queue.concurrency,
-        "softTimeLimitSeconds": queue.soft_limit_s,
-        "hardTimeLimitSeconds": queue.hard_limit_s,
-    }
-
-
-def _size(queue: queues.Queue, defaults: Node) -> Node:
+def _pool(queue: queues.Queue, defaults: Node) -> Node:
     """What differs from the defaults, so that a change of the defaults reaches the other pools."""
-    target = {"queueWaitSeconds": _short(queue.wait_target_s)}
-    sizes = {"minReplicas": queue.min_replicas, "maxReplicas": queue.max_replicas}
-    unlike: Node = {name: size for name, size in sizes.items() if size != defaults[name]}
-    if target != defaults["autoscaling"]["target"]:
-        unlike["autoscaling"] = {"target": target}
-    return unlike
-
-
-def _short(seconds: float) -> float:
-    return int(seconds) if seconds.is_integer() else seconds
+    values = queue.pool_values()
+    same = [name for name in ("minReplicas", "maxReplicas") if values[name] == defaults[name]]
+    if values["autoscaling"]["target"] == defaults["autoscaling"]["target"]:
+        same.append("autoscaling")
+    return {name: value for name, value in values.items() if name not in same}
 
 
 def _settings() -> Node:

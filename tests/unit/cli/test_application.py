@@ -63,6 +63,7 @@ def test_the_default_url_is_that_of_the_settings() -> None:
         pytest.param(["jobs", "retry"], id="jobs retry"),
         pytest.param(["queues", "list"], id="queues list"),
         pytest.param(["queues", "watch"], id="queues watch"),
+        pytest.param(["queues", "values"], id="queues values"),
     ],
 )
 def test_every_command_explains_itself(run: Run, command: list[str]) -> None:

@@ -16,6 +16,7 @@ from kombu.entity import Exchange, Queue
 from app.errors import CeleriacError
 from app.jobs.celery import connections, hooks, task
 from app.jobs.model import time_limits
+from app.jobs.model.clock import Clock
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry as pipelines
@@ -52,7 +53,7 @@ class StampingCelery(Celery):  # type: ignore[misc]  # Celery has no types
         return super().send_task(name, args, kwargs, *more, headers=stamped, **options)
 
 
-def create(settings: Settings, registry: Registry) -> Celery:
+def create(settings: Settings, registry: Registry, *, clock: Clock | None = None) -> Celery:
     """An application whose workers run the registry's stages; `platform.of` finds its platform.
 
     Raises InvalidInput for a broker that jobs can not live on.
@@ -65,7 +66,7 @@ def create(settings: Settings, registry: Registry) -> Celery:
         **_routes(registry, settings.worker),
         **_workers(settings.worker),
     )
-    platform = Platform.open(settings=settings, registry=registry, celery=application)
+    platform = Platform.open(settings=settings, registry=registry, celery=application, clock=clock)
     _ = platform.schedules  # what is wrong with them is told at the start, by every process
     task.register(application, registry)
     hooks.connect(application, platform)

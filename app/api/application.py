@@ -47,7 +47,6 @@ from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import Keys
 from app.errors import InvalidInput
 from app.jobs.platform import Platform
-from app.jobs.service import Jobs
 from app.settings import MEBIBYTE, ApiSettings
 
 BODY_LIMIT_BYTES = MEBIBYTE
@@ -138,10 +137,14 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
     reader, broker = redis_clients.open_reader(target), Connection(target)
     try:
         yield Services(
-            platform=platform,
-            jobs=Jobs(platform),
+            settings=platform.settings,
+            registry=platform.registry,
+            celery=platform.celery,
+            stores=platform.stores,
+            schedules=platform.schedules,
+            jobs=platform.jobs,
             metrics=counters,
-            job_counts=JobCounts(platform),
+            job_counts=JobCounts(platform.jobs, platform.registry),
             events=reader,
             broker=broker,
             depth=DepthReader(broker, Keys(db=target.db)),

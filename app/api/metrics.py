@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,7 +19,7 @@ from app.control.report import metrics as pool_metrics
 from app.control.report import pool_snapshot
 from app.errors import CeleriacError
 from app.jobs.model.job import Job
-from app.jobs.platform import Platform
+from app.jobs.service import Jobs
 from app.jobs.store.job_store import JobFilter
 
 JOB_COUNTS_KEPT_S = 10.0
@@ -62,8 +62,15 @@ class ApiMetrics:
 class JobCounts:
     """Jobs by state, counted at most once in `JOB_COUNTS_KEPT_S`."""
 
-    def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._platform = platform
+    def __init__(
+        self,
+        jobs: Jobs,
+        kinds: Collection[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = jobs
+        self._kinds = kinds
         self._clock = clock
         self._lock = asyncio.Lock()
         self._counted_at_s = 0.0
@@ -89,11 +96,12 @@ class JobCounts:
             "Dead-lettered jobs by pipeline.",
             labels=["pipeline"],
         )
-        store = self._platform.jobs
-        for kind in self._platform.registry:
-            for state, count in store.counts_by_state(JobFilter(pipeline=kind)).items():
+        for kind in self._kinds:
+            for state, count in self._jobs.counts_by_state(JobFilter(pipeline=kind)).items():
                 jobs.add_metric([kind, state], count)
-            dead_lettered = store.counts_by_state(JobFilter(pipeline=kind, is_dead_lettered=True))
+            dead_lettered = self._jobs.counts_by_state(
+                JobFilter(pipeline=kind, is_dead_lettered=True)
+            )
             dead.add_metric([kind], sum(dead_lettered.values()))
         return jobs, dead
 

@@ -1,8 +1,10 @@
 """What the routes depend on: one value, built by composition and kept by the application."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from celery import Celery
 from fastapi import Depends, Request
 from redis import asyncio as redis
 
@@ -13,15 +15,22 @@ from app.api.links import Links
 from app.api.metrics import ApiMetrics, JobCounts
 from app.broker.connections.connection import Connection
 from app.broker.queues.depth import DepthReader
-from app.jobs.platform import Platform
+from app.jobs.content_stores import Stores
+from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model.pipeline import Registry
 from app.jobs.service import Jobs
+from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The platform, and what only the API needs."""
+    """The parts that routes use."""
 
-    platform: Platform
+    settings: Settings
+    registry: Registry
+    celery: Celery
+    stores: Stores
+    schedules: Sequence[Scheduled]
     jobs: Jobs
     events: "redis.Redis"
     """Reads event streams."""

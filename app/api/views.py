@@ -10,7 +10,7 @@ from app.api import json_values
 from app.api.json_values import ShownJson, ShownLine, ShownObject, ShownText
 from app.api.links import Links
 from app.jobs.model import job_document
-from app.jobs.model.job import Artifact, Job, JobState, JobSummary, RunOutcome, Seen
+from app.jobs.model.job import Artifact, Job, JobState, JobSummary, Progress, RunOutcome
 from app.jobs.model.job_document import ChildCounts
 
 Item = TypeVar("Item")
@@ -109,7 +109,11 @@ class JobSummaryView(View):
 
     @classmethod
     def of(
-        cls, job: Job | JobSummary, *, seen: Seen | None = None, counts: ChildCounts | None = None
+        cls,
+        job: Job | JobSummary,
+        *,
+        seen: Progress | None = None,
+        counts: ChildCounts | None = None,
     ) -> "JobSummaryView":
         document = job_document.job_document(job, seen=seen, counts=counts)
         error = job.error
@@ -131,7 +135,12 @@ class JobView(JobSummaryView):
 
     @classmethod
     def whole(
-        cls, job: Job, *, links: Links, seen: Seen | None = None, counts: ChildCounts | None = None
+        cls,
+        job: Job,
+        *,
+        links: Links,
+        seen: Progress | None = None,
+        counts: ChildCounts | None = None,
     ) -> "JobView":
         document = job_document.job_document(job, seen=seen, counts=counts)
         document["artifacts"] = [ArtifactView.of(found, job, links) for found in job.artifacts]

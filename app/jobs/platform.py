@@ -1,234 +1,214 @@
-"""What every process of ours has, opened when first used."""
+"""Puts the parts of one process together: the only place that knows all of them."""
 
 import os
-import threading
+import random
 import weakref
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
-from typing import Protocol, TypeVar, runtime_checkable
 
-import redis
 from celery import Celery
 
+from app import queues
 from app.broker.connections import address, redis_clients
+from app.broker.queues import held_messages
 from app.errors import CeleriacError
+from app.jobs.content_stores import Stores
 from app.jobs.maintenance import job_schedules
 from app.jobs.maintenance.job_schedules import Scheduled
-from app.jobs.model import retry
-from app.jobs.model.pipeline import Registry
+from app.jobs.maintenance.reconciler import Intervals, Reconciler
+from app.jobs.maintenance.scheduler import Scheduler
+from app.jobs.model import time_limits
+from app.jobs.model.clock import Clock
+from app.jobs.model.pipeline import Registry, Stage
+from app.jobs.model.retry import Policy
+from app.jobs.model.time_limits import TimeLimits
+from app.jobs.publish.dispatcher import BrokerDispatcher, Dispatcher, EagerDispatcher
 from app.jobs.publish.job_events import EventWriter
-from app.jobs.publish.publisher import Publisher
-from app.jobs.run.lease_renewal import LeaseKeeper
+from app.jobs.publish.lifecycle import Lifecycle
+from app.jobs.run.job_work import StageParts
+from app.jobs.run.lease_renewal import LeaseRenewer
+from app.jobs.run.stage_run import RunParts
+from app.jobs.run.stage_runner import StageRunner
+from app.jobs.service import Jobs, SubmitRules
 from app.jobs.store.children import ChildStore
-from app.jobs.store.claims import ClaimStore
-from app.jobs.store.job_retention import RetentionStore
+from app.jobs.store.due_jobs import DueJobStore
 from app.jobs.store.job_store import JobStore
-from app.jobs.store.upkeep import UpkeepStore
+from app.jobs.store.leases import LeaseStore
+from app.jobs.store.state_machine import StateMachine
 from app.settings import Settings
-from app.storage.chunks import ChunkStore, SqlChunkStore
-from app.storage.crawled_pages import PageStore
 from app.storage.engine import Database
-from app.storage.notification_store import NotificationStore
-from app.storage.objects import ArtifactStore
-from app.storage.sources import SourceStore
-from app.storage.uploads import UploadStore
-from app.storage.video_archive import VideoArchive
-from app.storage.webhooks import DisabledWebhooks
 from app.worker import processors
-
-T = TypeVar("T")
-
-
-@runtime_checkable
-class Closable(Protocol):
-    """A part that holds connections or threads."""
-
-    def close(self) -> None:
-        """Give them back."""
-
 
 _ATTRIBUTE = "celeriac_platform"
 
 _alive: "weakref.WeakSet[Platform]" = weakref.WeakSet()
 
 
-class Platform:
-    """Settings, stores and connections of one process.
+class NoPlatform(CeleriacError):
+    """A Celery application that `app.celery_app` did not make."""
 
-    Safe to use from many threads. A forked child opens its own: it inherits no socket and no
-    database connection in use.
+
+class Platform:
+    """The parts of one process, safe to use from many threads.
+
+    Nothing connects before it is used. A forked child opens connections of its own.
     """
 
-    def __init__(self, *, settings: Settings, registry: Registry, celery: Celery) -> None:
+    def __init__(
+        self, *, settings: Settings, registry: Registry, celery: Celery, clock: Clock | None = None
+    ) -> None:
+        clock = clock if clock is not None else Clock()
+        is_eager = bool(celery.conf.task_always_eager)
         self.settings = settings
-        self.registry = registry
+        self.registry = _without_waiting(registry) if is_eager else registry
         self.celery = celery
         self.slots = 1
-        """Tasks that run at once in this process and its children; a worker tells at its start."""
-        self._lock = threading.RLock()
-        self._opened: dict[str, object] = {}
+        """Tasks that this process runs at once, at most."""
+        self.database = Database(
+            settings.database.url.get_secret_value(), pool_size=settings.database.pool_size
+        )
+        self.redis = redis_clients.open_client(address.address_of(settings.broker))
+        self.events = EventWriter(
+            self.redis,
+            length=settings.jobs.events_length,
+            expire_s=settings.jobs.events_expire_s,
+        )
+        self.stores = Stores(self.database, settings=settings.database, files=settings.files)
+        self._clock = clock
+        self._job_store = JobStore(self.database)
+        self._children = ChildStore(self.database)
+        self._due_jobs = DueJobStore(self.database)
+        self.dispatcher: Dispatcher = (
+            EagerDispatcher(celery, self.registry, find=self._job_store.find_many)
+            if is_eager
+            else BrokerDispatcher(
+                celery,
+                self.registry,
+                unpublished=self._due_jobs,
+                is_broker_silent=lambda: self.events.is_quiet,
+            )
+        )
+        self.lifecycle = Lifecycle(
+            machine=StateMachine(self.database),
+            events=self.events,
+            dispatcher=self.dispatcher,
+            find_jobs=self._job_store.find_many,
+            registry=self.registry,
+            clock=clock,
+        )
+        self.jobs = Jobs(
+            store=self._job_store,
+            children=self._children,
+            lifecycle=self.lifecycle,
+            dispatcher=self.dispatcher,
+            events=self.events,
+            registry=self.registry,
+            rules=SubmitRules(
+                max_attempts=settings.jobs.max_attempts,
+                signs_webhooks=bool(settings.notify.webhook_secrets),
+                callback_tasks=settings.notify.callback_tasks,
+            ),
+            clock=clock,
+        )
+        self.policy = Policy(
+            base_s=settings.jobs.retry_base_s,
+            max_s=settings.jobs.retry_max_s,
+            max_deliveries=settings.jobs.max_deliveries,
+            pauses=not is_eager,
+        )
+        leases = LeaseStore(self.database)
+        self._renewer = LeaseRenewer(leases, lease_s=settings.jobs.lease_s, clock=clock)
+        parts = RunParts(
+            lifecycle=self.lifecycle,
+            leases=leases,
+            renewal=self._renewer,
+            tell_progress=self.events.progress,
+            registry=self.registry,
+            policy=self.policy,
+            limits=self._limits,
+            lease_s=settings.jobs.lease_s,
+            rng=random.random,
+            clock=clock,
+            stage=StageParts(
+                settings=settings,
+                stores=self.stores,
+                jobs=self.jobs,
+                redis=self.redis,
+                threads=lambda: self.threads,
+                clock=clock,
+            ),
+        )
+        self.runner = StageRunner(parts, renewer=self._renewer, find_job=self._job_store.find)
         _alive.add(self)
 
     @classmethod
-    def open(cls, *, settings: Settings, registry: Registry, celery: Celery) -> "Platform":
-        """A platform that `of(celery)` finds."""
-        platform = cls(settings=settings, registry=registry, celery=celery)
+    def open(
+        cls, *, settings: Settings, registry: Registry, celery: Celery, clock: Clock | None = None
+    ) -> "Platform":
+        """The platform of a Celery application, which `of` finds."""
+        platform = cls(settings=settings, registry=registry, celery=celery, clock=clock)
         setattr(celery, _ATTRIBUTE, platform)
         return platform
-
-    @property
-    def threads_per_slot(self) -> int:
-        """Threads that the child process of one task may have, so that all tasks together keep to
-        the processors of their pool."""
-        return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
     @cached_property
     def schedules(self) -> tuple[Scheduled, ...]:
         """The schedules in force. Raises InvalidInput for a setting that cannot be used."""
-        given = self.settings.schedules.schedules
-        return job_schedules.in_force(self.registry, given)
-
-    @property
-    def database(self) -> Database:
-        group = self.settings.database
-        return self.once(
-            Database, lambda: Database(group.url.get_secret_value(), pool_size=group.pool_size)
-        )
-
-    @property
-    def jobs(self) -> JobStore:
-        return self.once(JobStore, lambda: JobStore(self.database))
-
-    @property
-    def children(self) -> ChildStore:
-        return self.once(ChildStore, lambda: ChildStore(self.database))
-
-    @property
-    def claims(self) -> ClaimStore:
-        return self.once(ClaimStore, lambda: ClaimStore(self.database))
-
-    @property
-    def upkeep(self) -> UpkeepStore:
-        return self.once(UpkeepStore, lambda: UpkeepStore(self.database))
-
-    @property
-    def retention(self) -> RetentionStore:
-        return self.once(RetentionStore, lambda: RetentionStore(self.database))
-
-    @property
-    def artifacts(self) -> ArtifactStore:
-        files = self.settings.files
-        return self.once(
-            ArtifactStore,
-            lambda: ArtifactStore.open(folder=files.storage_dir, url=files.storage_url),
-        )
-
-    @property
-    def sources(self) -> SourceStore:
-        return self.once(SourceStore, lambda: SourceStore(self.database))
+        return job_schedules.in_force(self.registry, self.settings.schedules.schedules)
 
     @property
     def driver_modules(self) -> tuple[str, ...]:
-        """What stores import when they are first used (see `chunks`)."""
+        """What stores import when they are first used."""
         url = self.settings.database.mongodb_url
         return () if url is None else ("app.storage.mongo_chunks",)
 
-    @property
-    def chunks(self) -> ChunkStore:
-        url = self.settings.database.mongodb_url
-        if url is None:
-            return self.once(SqlChunkStore, lambda: SqlChunkStore(self.database))
-        from app.storage.mongo_chunks import MongoChunkStore  # a driver that few need
-
-        return self.once(MongoChunkStore, lambda: MongoChunkStore(url.get_secret_value()))
-
-    @property
-    def pages(self) -> PageStore:
-        return self.once(PageStore, lambda: PageStore(self.database))
-
-    @property
-    def video_archive(self) -> VideoArchive:
-        return self.once(VideoArchive, lambda: VideoArchive(self.database))
-
-    @property
-    def uploads(self) -> UploadStore:
-        return self.once(UploadStore, lambda: UploadStore(self.database, self.artifacts))
-
-    @property
-    def notifications(self) -> NotificationStore:
-        return self.once(NotificationStore, lambda: NotificationStore(self.database))
-
-    @property
-    def disabled_webhooks(self) -> DisabledWebhooks:
-        return self.once(DisabledWebhooks, lambda: DisabledWebhooks(self.database))
-
-    @property
-    def redis(self) -> "redis.Redis":
-        """The broker's server, for what is not a message."""
-        group = self.settings.broker
-        return self.once(redis.Redis, lambda: redis_clients.open_client(address.address_of(group)))
-
-    @property
-    def events(self) -> EventWriter:
-        group = self.settings.jobs
-        return self.once(
-            EventWriter,
-            lambda: EventWriter(
-                self.redis, length=group.events_length, expire_s=group.events_expire_s
+    def reconciler(self) -> Reconciler:
+        """What beat runs beside its own schedule."""
+        jobs = self.settings.jobs
+        return Reconciler(
+            due_jobs=self._due_jobs,
+            children=self._children,
+            lifecycle=self.lifecycle,
+            dispatcher=self.dispatcher,
+            events=self.events,
+            find_held=lambda names, since_s: held_messages.task_ids(
+                self.redis, names, fetched_after_s=since_s
             ),
-        )
-
-    @property
-    def publisher(self) -> Publisher:
-        return self.once(Publisher, lambda: Publisher(self.celery, self.registry))
-
-    @property
-    def keeper(self) -> LeaseKeeper:
-        return self.once(
-            LeaseKeeper, lambda: LeaseKeeper(self.claims, lease_s=self.settings.jobs.lease_s)
-        )
-
-    @property
-    def retry_policy(self) -> retry.Policy:
-        group = self.settings.jobs
-        return retry.Policy(
-            base_s=group.retry_base_s,
-            max_s=group.retry_max_s,
-            max_deliveries=group.max_deliveries,
+            registry=self.registry,
+            policy=self.policy,
+            intervals=Intervals(
+                tick_s=jobs.reconcile_interval_s,
+                lease_s=jobs.lease_s,
+                publish_grace_s=jobs.publish_grace_s,
+            ),
+            liveness_file=self.settings.worker.liveness_file,
+            beside=Scheduler(self.jobs, self.schedules, clock=self._clock),
+            clock=self._clock,
         )
 
     def close(self) -> None:
-        """Close what was opened. It opens again when it is used again."""
-        with self._lock:
-            opened, self._opened = self._opened, {}
-        # Those that were opened last use those from before.
-        for part in reversed(opened.values()):
-            if isinstance(part, Closable):
-                part.close()
+        """Close what is open. It opens again when it is used again."""
+        self._renewer.close()
+        self.stores.close()
+        self.redis.close()
+        self.database.close()
 
     def forget(self) -> None:
-        """After a fork: leave to the parent what it has opened, and its locks."""
-        opened, self._opened = self._opened, {}
-        self._lock = threading.RLock()
-        for part in opened.values():
-            if isinstance(part, Database):
-                part.forget()
+        """After a fork: leave to the parent what it has open."""
+        self._renewer.forget()
+        self.stores.forget()
+        self.database.forget()
 
-    def once(self, kind: type[T], build: Callable[[], T]) -> T:
-        """The one part of this kind, built when it is asked for first."""
-        found = self._opened.get(kind.__name__)
-        if found is None:
-            with self._lock:
-                found = self._opened.get(kind.__name__)
-                if found is None:
-                    found = self._opened[kind.__name__] = build()
-        if not isinstance(found, kind):
-            raise TypeError(f"{kind.__name__} was opened as {type(found).__name__}")
-        return found
+    @property
+    def threads(self) -> int:
+        """Threads that the child process of one task may have, so that all tasks together keep to
+        the processors of their pool."""
+        return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
-
-class NoPlatform(CeleriacError):
-    """A Celery application that `app.celery_app` did not make."""
+    def _limits(self, stage: Stage | None) -> TimeLimits:
+        queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name
+        return time_limits.of_queue(
+            queue, queues=self.registry.queues, settings=self.settings.worker.time_limits
+        )
 
 
 def of(celery: Celery) -> Platform:
@@ -237,6 +217,20 @@ def of(celery: Celery) -> Platform:
     if not isinstance(platform, Platform):
         raise NoPlatform("this Celery application was not made by app.celery_app.create")
     return platform
+
+
+def _without_waiting(registry: Registry) -> Registry:
+    """Stages that wait for nothing: eager children have ended when they are submitted."""
+    return Registry(
+        [
+            replace(pipeline, stages=tuple(map(_at_once, pipeline.stages)))
+            for pipeline in registry.values()
+        ]
+    )
+
+
+def _at_once(stage: Stage) -> Stage:
+    return replace(stage, after_children=False) if stage.after_children else stage
 
 
 def _forget_all() -> None:

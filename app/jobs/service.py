@@ -1,38 +1,82 @@
-"""What clients ask of jobs: submit, look up, cancel, take up again."""
+"""What clients ask of jobs: submit, look up, cancel, retry."""
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
-from app.errors import Conflict, NotFound
-from app.jobs import follow_ups
-from app.jobs.model.job import Job, JobId, JobRequest, JobState, Run
+from pydantic import ValidationError
+
+from app.errors import Conflict, InvalidInput, NotFound
+from app.jobs.model import changes, params, placeholders, transitions
+from app.jobs.model.clock import Clock
+from app.jobs.model.job import (
+    Artifact,
+    FollowUp,
+    Job,
+    JobId,
+    JobRequest,
+    JobState,
+    Json,
+    JsonObject,
+    Progress,
+    Run,
+)
 from app.jobs.model.job_document import ChildCounts
-from app.jobs.model.pipeline import Pipeline
-from app.jobs.platform import Platform
-from app.jobs.publish import delivery
+from app.jobs.model.pipeline import Pipeline, Registry
+from app.jobs.model.ticket import Hold
+from app.jobs.publish.dispatcher import Dispatcher
+from app.jobs.publish.job_events import EventWriter
+from app.jobs.publish.lifecycle import Lifecycle
 from app.jobs.store.acceptance import NewJob
-from app.jobs.store.claims import Hold
-from app.jobs.store.job_store import JobFilter, Page
+from app.jobs.store.children import Child, ChildStore
+from app.jobs.store.job_store import JobFilter, JobPage, JobStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRules:
+    """What this server accepts."""
+
+    max_attempts: int
+    """Of a stage, when neither request nor pipeline names a number."""
+    signs_webhooks: bool
+    callback_tasks: tuple[str, ...]
+    """Patterns of the Celery tasks that a job may name as its follow-up."""
 
 
 class Jobs:
     """The jobs of one platform.
 
-    Blocking: an async caller goes through a thread. Raises StorageUnavailable when the database is
-    away; a broker that is away delays jobs and refuses none.
+    Blocking: an async caller uses a thread. Raises StorageUnavailable when the database does not
+    answer; without a broker jobs are delayed, and none is refused.
     """
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        children: ChildStore,
+        lifecycle: Lifecycle,
+        dispatcher: Dispatcher,
+        events: EventWriter,
+        registry: Registry,
+        rules: SubmitRules,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._children = children
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
+        self._events = events
+        self._registry = registry
+        self._rules = rules
+        self._clock = clock
 
     def submit(self, request: JobRequest) -> Job:
         """Accept a job: the row is committed, then the first stage is published.
 
-        The same idempotency key with the same request gives the first job again. Raises NotFound
-        (no such pipeline), InvalidInput (something is to follow it that never can) and
-        IdempotencyConflict.
+        The same idempotency key with the same request returns the first job. Raises NotFound
+        (no such pipeline), InvalidInput (a follow-up that could never run) and IdempotencyConflict.
         """
         return self.submit_many([request])[0]
 
@@ -42,7 +86,7 @@ class Jobs:
 
     def submit_children(self, requests: Sequence[JobRequest], *, parent: Hold) -> tuple[Job, ...]:
         """Accept jobs in the name of a running one, as `submit_many`. Raises Superseded when its
-        run does not stand any more."""
+        run no longer stands."""
         return self._submit([replace(one, parent_id=parent.job_id) for one in requests], parent)
 
     def _submit(
@@ -50,121 +94,180 @@ class Jobs:
     ) -> tuple[Job, ...]:
         if not requests:
             return ()
-        now = datetime.now(UTC)
-        new = [self._new(one, now=now) for one in requests]
-        accepted = self._platform.jobs.add(new, parent=parent, now=now)
+        now = self._clock.now()
+        new = [
+            self._new(one, is_due=one.not_before is None or one.not_before <= now)
+            for one in requests
+        ]
+        accepted = self._store.add(new, parent=parent, now=now)
         added = [job for job, is_new in accepted if is_new]
-        self._platform.events.states(added)
+        self._events.states(added)
         due = [job for job in added if job.not_before is None or job.not_before <= now]
         if due:
-            delivery.deliver(self._platform, due)
-        if self._platform.publisher.is_eager:
-            return self._in_order([job.id for job, _ in accepted])
-        return tuple(job for job, _ in accepted)
+            self._dispatcher.dispatch(due)
+        return self._dispatcher.as_dispatched([job for job, _ in accepted])
 
     def get(self, job_id: JobId) -> Job:
         """Raises NotFound."""
-        return self._platform.jobs.get(job_id)
+        return self._store.get(job_id)
 
     def find(self, job_id: JobId) -> Job | None:
-        return self._platform.jobs.find(job_id)
+        return self._store.find(job_id)
+
+    def find_many(self, job_ids: Sequence[JobId]) -> Sequence[Job]:
+        """Those that exist, newest first."""
+        return self._store.find_many(job_ids)
 
     def list(
         self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
-    ) -> Page:
+    ) -> JobPage:
         """A page of jobs, newest first."""
-        return self._platform.jobs.list(wanted, cursor=cursor, limit=limit)
+        return self._store.list(wanted, cursor=cursor, limit=limit)
 
     def runs(self, job_id: JobId) -> tuple[Run, ...]:
         """The history of a job, oldest run first."""
-        return self._platform.jobs.runs(job_id)
+        return self._store.runs(job_id)
+
+    def artifact(self, job_id: JobId, name: str) -> tuple[Artifact, str]:
+        """The artifact and its key in the artifact store. Raises NotFound."""
+        return self._store.artifact(job_id, name)
 
     def counts_by_state(self, wanted: JobFilter | None = None) -> dict[JobState, int]:
         """How many jobs are in each state; children of one job by `JobFilter(parent_id=...)`."""
-        return self._platform.jobs.counts_by_state(wanted)
+        return self._store.counts_by_state(wanted)
 
     def counts_of_children(self, parent_ids: Sequence[JobId]) -> dict[JobId, ChildCounts]:
-        """How many children are in each state, of each job that has any."""
-        return self._platform.children.counts(parent_ids)
+        """How many children are in each state, for each job that has any."""
+        return self._children.counts(parent_ids)
+
+    def latest_progress(self, job_ids: Sequence[JobId]) -> dict[JobId, Progress]:
+        """How far each job is by its last event; jobs without events are missing."""
+        return self._events.latest(job_ids)
+
+    def children(self, job_ids: Sequence[JobId]) -> Sequence[Child]:
+        """Those of these jobs that exist, in the order of their submission, without results."""
+        return self._children.find_many(job_ids)
+
+    def used_keys(self, keys: Sequence[str]) -> set[str]:
+        """The idempotency keys among these under which a job was submitted."""
+        return self._children.used_keys(keys)
 
     def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job, and what it has submitted: at once when it is queued; a running one is told
-        to stop and is cancelled when it has.
+        """Cancel a job and its children: at once when it is queued; a running one is told to stop
+        and is cancelled when it has.
 
-        Raises NotFound, and Conflict when it is over already.
+        Raises NotFound, and Conflict when it has ended.
         """
-        upkeep = self._platform.upkeep
         while True:
             job = self.get(job_id)
             if job.state.is_final:
                 raise Conflict(f"the job {job_id} is {job.state} already")
             if job.state is JobState.RUNNING:
-                changed = upkeep.request_cancel(job_id)
+                change = changes.request_cancel(job_id)
             else:
-                has_finalizer = delivery.has_finalizer(self._platform, job)
-                changed = upkeep.cancel_queued(
-                    job_id, has_finalizer=has_finalizer, now=datetime.now(UTC)
-                )
-            if changed is None:
-                continue  # it has moved on between the read and the write: look again
-            if changed.state.is_final:
-                delivery.tell_end(self._platform, changed)
-            return self.get(job_id)
+                pipeline = self._registry.get(job.pipeline)
+                has_finalizer = pipeline is not None and pipeline.finalizer is not None
+                change = changes.cancel_queued(job_id, has_finalizer=has_finalizer)
+            if self._lifecycle.apply(change) is not None:
+                return self.get(job_id)
+            # It has moved on between the read and the write: read it again.
 
     def retry(self, job_id: JobId) -> Job:
-        """Take up a failed or cancelled job where it stopped; from its first stage when its files
-        were cleaned up since. What failed or was cancelled of its children is taken up with it.
+        """Queue a failed or cancelled job again where it stopped; in its first stage when its files
+        were removed since. Children that failed or were cancelled are retried with it.
         Raises NotFound and Conflict."""
         job = self.get(job_id)
-        if job.state not in delivery.CLEANED_UP_AFTER:
+        if job.state not in transitions.STOPPED:
             raise Conflict(
                 f"the job {job_id} is {job.state}: only a failed or cancelled one is queued again"
             )
-        pipeline = self._pipeline(job.pipeline)
+        pipeline = self.pipeline(job.pipeline)
         first = pipeline.stages[0]
         stage = next((one for one in pipeline.stages if one.task == job.stage), first)
-        waits = stage.after_children and not self._platform.publisher.is_eager
         self._retry_children(job_id)
-        queued = self._platform.upkeep.take_up_again(
-            job,
-            stage=stage.task,
-            first_stage=first.task,
-            waits_for_children=waits,
-            now=datetime.now(UTC),
-        )
+        resume = changes.resume(job, stage=stage.task, waits_for_children=stage.after_children)
+        queued = self._lifecycle.apply(resume)
+        if queued is None:
+            queued = self._lifecycle.apply(changes.restart(job, stage=first.task))
         if queued is None:
             raise Conflict(
                 f"the job {job_id} has moved on, or is being cleaned up: try again in a moment"
             )
-        self._platform.events.state(queued)
-        if not waits:
-            delivery.deliver(self._platform, [queued])
         return self.get(job_id)
 
-    def _retry_children(self, job_id: JobId) -> None:
-        for child in self._platform.children.of_parent(job_id):
-            if child.state in delivery.CLEANED_UP_AFTER:
-                with contextlib.suppress(Conflict):  # it has moved on, or cleans up just now
-                    self.retry(child.id)
-
-    def _new(self, request: JobRequest, *, now: datetime) -> NewJob:
-        pipeline = self._pipeline(request.pipeline)
-        follow_ups.check(request, self._platform)
-        of_server = self._platform.settings.jobs.max_attempts
-        usual = of_server if pipeline.max_attempts is None else pipeline.max_attempts
-        return NewJob(
-            request=request,
-            first_stage=pipeline.stages[0].task,
-            max_attempts=usual if request.max_attempts is None else request.max_attempts,
-            is_published_now=request.not_before is None or request.not_before <= now,
-        )
-
-    def _pipeline(self, kind: str) -> Pipeline:
-        pipeline = self._platform.registry.get(kind)
+    def pipeline(self, kind: str) -> Pipeline:
+        """Raises NotFound."""
+        pipeline = self._registry.get(kind)
         if pipeline is None:
             raise NotFound(f"no pipeline {kind!r}")
         return pipeline
 
-    def _in_order(self, job_ids: Sequence[JobId]) -> tuple[Job, ...]:
-        by_id = {job.id: job for job in self._platform.jobs.find_many(job_ids)}
-        return tuple(by_id[job_id] for job_id in job_ids)
+    def call_task(
+        self,
+        task: str,
+        args: Sequence[Json],
+        kwargs: JsonObject,
+        *,
+        task_id: str,
+        queue: str | None,
+    ) -> None:
+        """Call a plain Celery task as a follow-up. Raises InvalidInput for one that jobs may not
+        name, and BrokerUnreachable."""
+        self._check_task(task)
+        self._dispatcher.call_task(task, args, kwargs, task_id=task_id, queue=queue)
+
+    def forget_events(self, job_ids: Sequence[JobId]) -> None:
+        """Remove the events of jobs that were removed."""
+        self._events.forget(job_ids)
+
+    def _retry_children(self, job_id: JobId) -> None:
+        for child in self._children.of_parent(job_id):
+            if child.state in transitions.STOPPED:
+                with contextlib.suppress(Conflict):  # it has moved on, or is being cleaned up
+                    self.retry(child.id)
+
+    def _new(self, request: JobRequest, *, is_due: bool) -> NewJob:
+        pipeline = self.pipeline(request.pipeline)
+        self._check_follow_ups(request)
+        usual = pipeline.max_attempts
+        default = self._rules.max_attempts if usual is None else usual
+        return NewJob(
+            request=request,
+            first_stage=pipeline.stages[0].task,
+            max_attempts=default if request.max_attempts is None else request.max_attempts,
+            is_published_now=is_due,
+        )
+
+    def _check_follow_ups(self, request: JobRequest) -> None:
+        """Raises InvalidInput and NotFound for a follow-up that could never run here."""
+        if request.webhook_url is not None and not self._rules.signs_webhooks:
+            raise InvalidInput(
+                "no webhook is sent unsigned: this server has no NOTIFY_WEBHOOK_SECRETS"
+            )
+        for follow_up in (request.on_success, request.on_failure):
+            if follow_up is not None and follow_up.task is not None:
+                self._check_task(follow_up.task)
+            elif follow_up is not None:
+                _check_kind(follow_up, self._registry.public)
+
+    def _check_task(self, task: str) -> None:
+        allowed = self._rules.callback_tasks
+        if not any(fnmatchcase(task, pattern) for pattern in allowed):
+            raise InvalidInput(f"no job may be followed by {task!r}: see CELERIAC_CALLBACK_TASKS")
+
+
+def _check_kind(follow_up: FollowUp, known: Registry) -> None:
+    pipeline = known.get(follow_up.kind or "")
+    if pipeline is None:
+        raise NotFound(
+            f"no pipeline of kind {follow_up.kind!r}; there are: {', '.join(sorted(known))}"
+        )
+    if placeholders.has_any(follow_up.params):
+        return  # their values are known when the job has ended
+    try:
+        pipeline.params.model_validate(follow_up.params)
+    except ValidationError as error:
+        wrong = params.describe(error)
+        raise InvalidInput(
+            f"the parameters of the {follow_up.kind!r} that follows do not fit: {wrong}"
+        ) from error

@@ -12,14 +12,14 @@ def fetched(work: Work, target: Path, *, upload_id: str | None, path: str | None
     Raises NotFound, and InvalidInput for a path that leads out of STORAGE_DIR.
     """
     if upload_id is not None:
-        return work.platform.uploads.fetch(upload_id, target)
-    root = work.platform.settings.files.storage_dir.resolve()
+        return work.stores.uploads.fetch(upload_id, target)
+    root = work.settings.files.storage_dir.resolve()
     key = disk.confined(root, path or "").relative_to(root).as_posix()
-    return work.platform.artifacts.fetch(key, target)
+    return work.stores.artifacts.fetch(key, target)
 
 
 def name_of(work: Work, *, upload_id: str | None, path: str | None) -> str:
     """What the file is called. Raises NotFound."""
     if upload_id is not None:
-        return work.platform.uploads.get(upload_id).filename
+        return work.stores.uploads.get(upload_id).filename
     return Path(path or "").name

@@ -22,11 +22,11 @@ def begun(
     to another bot, StorageUnavailable when the disk is full, and what the block raises.
     """
     own_id = source_id if source_id is not None else work.key
-    known = work.platform.sources.find(own_id)
+    known = work.stores.sources.find(own_id)
     if known is not None and known.chatbot_id != chatbot_id:
         raise InvalidInput(f"the source {own_id!r} belongs to another bot")
     name = known.filename if known is not None else filename()
-    work.platform.sources.ensure(own_id, chatbot_id=chatbot_id, filename=name, job_id=work.job_id)
+    work.stores.sources.ensure(own_id, chatbot_id=chatbot_id, filename=name, job_id=work.job_id)
     try:
         with disk.watched():
             yield own_id
@@ -34,7 +34,7 @@ def begun(
         raise
     except Exception as error:
         if isinstance(error, PermanentError) or workspace.is_last_attempt(work, error):
-            work.platform.sources.mark_failed(own_id, error=str(error))
+            work.stores.sources.mark_failed(own_id, error=str(error))
         raise
 
 
@@ -42,10 +42,10 @@ def abandon(job: Job, work: Work) -> None:
     """Mark the source of a job failed that ended without result, unless it says so already, or
     another job has it by now."""
     source_id = job.params.get("source_id") or job.id
-    source = work.platform.sources.find(source_id)
+    source = work.stores.sources.find(source_id)
     if source is None or source.status is not SourceStatus.PROCESSING:
         return
     if source.job_id not in (None, job.id):
         return
     reason = job.error.message if job.error is not None else "the job was cancelled"
-    work.platform.sources.mark_failed(source_id, error=reason)
+    work.stores.sources.mark_failed(source_id, error=reason)

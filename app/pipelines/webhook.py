@@ -51,23 +51,22 @@ def deliver(url: str, event: Event, work: Work) -> int:
     Raises WebhookGone (410, now or before), AddressRefused, InvalidInput, RetryableError (every
     other answer) and what the work raises to stop.
     """
-    platform = work.platform
-    secrets = platform.settings.notify.webhook_secrets
+    secrets = work.settings.notify.webhook_secrets
     if not secrets:
         raise InvalidInput("no webhook is sent unsigned: set NOTIFY_WEBHOOK_SECRETS")
-    gone = platform.disabled_webhooks.find(url)
+    gone = work.stores.disabled_webhooks.find(url)
     if gone is not None:
         raise WebhookGone(f"{failures.shown(url)} is disabled: {gone.reason}")
     body = _body(event)
     headers = signed_headers(event.id, body, secrets=secrets, now=datetime.now(UTC))
-    with Fetcher(platform.settings.fetch, on_wait=_patience(url, work)) as fetcher:
+    with Fetcher(work.settings.fetch, on_wait=_patience(url, work)) as fetcher:
         answer = fetcher.send(
             url, method="POST", headers=headers, content=body, follow_redirects=False
         )
         status, retry_after = answer.status_code, answer.headers.get("Retry-After")
         answer.close()
     if status == GONE:
-        platform.disabled_webhooks.disable(url, reason=f"it answered {GONE} to {event.id}")
+        work.stores.disabled_webhooks.disable(url, reason=f"it answered {GONE} to {event.id}")
         raise WebhookGone(f"{failures.shown(url)} answered {GONE}: nothing is sent there any more")
     _judge(status, url=url, retry_after=retry_after)
     return status

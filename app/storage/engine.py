@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,19 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        self._engine = build_engine(url, pool_size=pool_size)
+        self._backend = parse_url(url).get_backend_name()
+        self._url = url
+        self._pool_size = pool_size
 
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
-        return self._engine.dialect.name
+        return self._backend
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """Built when it is first used: a folder is made for SQLite."""
+        return build_engine(self._url, pool_size=self._pool_size)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -79,11 +87,13 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        self._engine.dispose()
+        if "_engine" in vars(self):
+            self._engine.dispose()
 
     def forget(self) -> None:
         """After a fork: leave the parent's connections to the parent."""
-        self._engine.dispose(close=False)
+        if "_engine" in vars(self):
+            self._engine.dispose(close=False)
 
 
 @contextmanager

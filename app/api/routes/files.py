@@ -68,7 +68,7 @@ def received(
     request: Request, services: Services
 ) -> contextlib.AbstractAsyncContextManager[multipart.Form]:
     """The form of a request. Its file exists within the block."""
-    files = services.platform.settings.files
+    files = services.settings.files
     return multipart.received(
         request.stream(),
         content_type=request.headers.get("content-type", ""),
@@ -78,7 +78,7 @@ def received(
 
 
 def keep(services: Services, file: multipart.ReceivedFile) -> Upload:
-    return services.platform.uploads.add(
+    return services.stores.uploads.add(
         file.path, filename=file.filename, media_type=file.media_type
     )
 
@@ -106,7 +106,7 @@ def get_artifact(
     job_id: JobIdParam, name: str, request: Request, services: ServicesParam
 ) -> Response:
     """Download a file. Supports `Range` (a single range), `If-Range` and `If-None-Match`."""
-    artifact, key = services.platform.jobs.artifact(id_of(job_id), name)
+    artifact, key = services.jobs.artifact(id_of(job_id), name)
     try:
         answer = delivery(artifact, request.headers)
     except Unsatisfiable:
@@ -114,7 +114,7 @@ def get_artifact(
         raise HTTPException(416, f"the file has {artifact.size_bytes} bytes", whole) from None
     if answer.part is None or request.method == "HEAD":
         return Response(status_code=answer.status, headers=answer.headers)
-    blocks = services.platform.artifacts.stream(key, start=answer.part.start, end=answer.part.end)
+    blocks = services.stores.artifacts.stream(key, start=answer.part.start, end=answer.part.end)
     return StreamingResponse(blocks, status_code=answer.status, headers=answer.headers)
 
 

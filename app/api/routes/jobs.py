@@ -17,7 +17,7 @@ from app.api.openapi import Responses
 from app.api.requests import JobQuery
 from app.api.services import LinksParam, Services, ServicesParam
 from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunView
-from app.jobs.model.job import Job, JobId, JobSummary, Seen
+from app.jobs.model.job import Job, JobId, JobSummary, Progress
 from app.jobs.model.job_document import ChildCounts
 from app.jobs.publish import job_events
 from app.jobs.publish.job_events import Event, EventKind
@@ -103,11 +103,11 @@ def view(services: Services, links: Links, job: Job) -> JobView:
 
 def _progress(
     services: Services, jobs: Sequence[Job | JobSummary]
-) -> tuple[dict[JobId, Seen], dict[JobId, ChildCounts]]:
+) -> tuple[dict[JobId, Progress], dict[JobId, ChildCounts]]:
     """The latest progress of unfinished jobs, and the children of each job by state."""
     running = [job.id for job in jobs if not job.state.is_final]
     counts = services.jobs.counts_of_children([job.id for job in jobs])
-    return services.platform.events.latest(running), counts
+    return services.jobs.latest_progress(running), counts
 
 
 def row_reader(services: Services, job_id: JobId) -> Callable[[], Awaitable[Job | None]]:

@@ -173,7 +173,7 @@ def pipelines(registry: Registry) -> APIRouter:
 def list_schedules(services: ServicesParam, links: LinksParam) -> Listing[ScheduleView]:
     """List the schedules: the next start and the last job of each."""
     now = datetime.now(UTC)
-    found = services.platform.schedules
+    found = services.schedules
     last = [scheduler.last_job(services.jobs, schedule) for schedule in found]
     return Listing(
         items=tuple(
@@ -186,7 +186,7 @@ def list_schedules(services: ServicesParam, links: LinksParam) -> Listing[Schedu
 @router.get("/queues", tags=["queues"])
 async def list_queues(services: ServicesParam) -> Listing[QueueView]:
     """List the queues, with their ready, fetched and scheduled messages over all priorities."""
-    queues = services.platform.registry.queues.values()
+    queues = services.registry.queues.values()
     names = [queue.name for queue in queues]
     readings = await services.depth.read(names, now_s=time.time(), horizon_s=0.0)
     return Listing(items=tuple(QueueView.of(queue, readings[queue.name]) for queue in queues))
@@ -219,9 +219,8 @@ def search_chunks(
 ) -> Listing[ChunkView]:
     """Search the stored chunks. Those with rare words and with many of the words come first. Case
     and accents are ignored."""
-    platform = services.platform
-    hits = platform.chunks.search(
+    hits = services.stores.chunks.search(
         asked.query, chatbot_id=asked.chatbot_id, source_id=asked.source_id, limit=asked.limit
     )
-    sources = platform.sources.by_id({hit.chunk.source_id for hit in hits})
+    sources = services.stores.sources.by_id({hit.chunk.source_id for hit in hits})
     return Listing(items=tuple(ChunkView.of(hit, sources.get(hit.chunk.source_id)) for hit in hits))

@@ -62,7 +62,7 @@ async def is_alive() -> LivenessView:
 async def is_ready(request: Request, services: ServicesParam) -> Response | ReadinessView:
     """Readiness: whether the database (with its tables) and the broker answer."""
     database, broker = await asyncio.gather(
-        _check(run_in_threadpool(services.platform.jobs.find, NO_JOB)), _check(_ping(services))
+        _check(run_in_threadpool(services.jobs.find, NO_JOB)), _check(_ping(services))
     )
     checks = {"database": database, "broker": broker}
     if database.ok and broker.ok:

@@ -99,7 +99,7 @@ def list_notifications(
 ) -> Listing[NotificationView]:
     """List notifications, newest first."""
     cursor = str(wanted.cursor) if wanted.cursor is not None else None
-    page = services.platform.notifications.list(wanted.filter, cursor=cursor, limit=wanted.limit)
+    page = services.stores.notifications.list(wanted.filter, cursor=cursor, limit=wanted.limit)
     return Listing(
         items=tuple(map(NotificationView.of, page.notifications)), next_cursor=page.next_cursor
     )
@@ -108,13 +108,13 @@ def list_notifications(
 @router.post("/notifications:read-all")
 def read_all(body: ReadAll, services: ServicesParam) -> Marked:
     """Mark all notifications of a user as read."""
-    return Marked(marked=services.platform.notifications.mark_all_read(body.user_id))
+    return Marked(marked=services.stores.notifications.mark_all_read(body.user_id))
 
 
 @router.get("/notifications/{notification_id:uuid}")
 def get_notification(notification_id: NotificationId, services: ServicesParam) -> NotificationView:
     """Get a notification and its delivery on each channel."""
-    return NotificationView.of(services.platform.notifications.get(str(notification_id)))
+    return NotificationView.of(services.stores.notifications.get(str(notification_id)))
 
 
 @router.post("/notifications/{notification_id:uuid}:read")
@@ -132,15 +132,15 @@ def mark_unread(notification_id: NotificationId, services: ServicesParam) -> Not
 @router.get("/webhooks/disabled")
 def list_disabled_webhooks(services: ServicesParam) -> Listing[DisabledWebhookView]:
     """List webhooks that were disabled because they answered 410 Gone."""
-    found = services.platform.disabled_webhooks.list()
+    found = services.stores.disabled_webhooks.list()
     return Listing(items=tuple(map(DisabledWebhookView.model_validate, found)))
 
 
 @router.post("/webhooks:enable", status_code=204)
 def enable_webhook(body: WebhookAddress, services: ServicesParam) -> None:
     """Enable a disabled webhook."""
-    services.platform.disabled_webhooks.enable(str(body.url))
+    services.stores.disabled_webhooks.enable(str(body.url))
 
 
 def _marked(given: uuid.UUID, services: ServicesParam, *, is_read: bool) -> NotificationView:
-    return NotificationView.of(services.platform.notifications.mark(str(given), is_read=is_read))
+    return NotificationView.of(services.stores.notifications.mark(str(given), is_read=is_read))

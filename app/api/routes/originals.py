@@ -94,7 +94,7 @@ def task_status(task_id: str, services: ServicesParam) -> Status:
 def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
     """Add what is said in videos to a bot's knowledge."""
     given = body.model_dump(mode="json")
-    params = parse_params("video-batch", given, services.platform.registry)
+    params = parse_params("video-batch", given, services.registry)
     return TaskId(task_id=_submit(services, "video-batch", params).id)
 
 
@@ -102,7 +102,7 @@ def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
 def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
     """Process the videos of a channel, a playlist or a search."""
     given = body.model_dump(mode="json", exclude_unset=True)
-    params = parse_params("channel", given, services.platform.registry)
+    params = parse_params("channel", given, services.registry)
     return TaskId(task_id=_submit(services, "channel", params).id)
 
 
@@ -120,15 +120,14 @@ def task(task_id: str, services: ServicesParam) -> Done:
 
 
 def _process(services: Services, form: Form, bot: str | None) -> Accepted:
-    platform = services.platform
     given = {"upload_id": "to come", **({} if bot is None else {"chatbot_id": bot})}
-    params = parse_params("document", given, platform.registry)  # before anything is stored
+    params = parse_params("document", given, services.registry)  # before anything is stored
     upload = files.keep(services, form.file)
     own_id = params.model_dump()["chatbot_id"]
-    source = platform.sources.create(chatbot_id=own_id, filename=upload.filename)
+    source = services.stores.sources.create(chatbot_id=own_id, filename=upload.filename)
     known = params.model_copy(update={"upload_id": upload.id, "source_id": source.id})
     job = _submit(services, "document", known)
-    platform.sources.attach_job(source.id, job_id=job.id)
+    services.stores.sources.attach_job(source.id, job_id=job.id)
     return Accepted(
         message="The document is being processed.",
         source_id=source.id,
@@ -145,7 +144,7 @@ def _status(services: Services, task_id: str) -> TaskStatus:
     job = services.jobs.find(JobId(task_id)) if _is_uuid(task_id) else None
     if job is not None:
         return celery_status.of_job(job)
-    return celery_status.of_task(services.platform.celery, task_id)
+    return celery_status.of_task(services.celery, task_id)
 
 
 def _is_uuid(text: str) -> bool:

@@ -89,7 +89,7 @@ def _endpoint(pipeline: Pipeline) -> Callable[..., Coroutine[Any, Any, Response]
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response:
         request = body.request(pipeline.kind, body.params, idempotency_key=idempotency_key)
-        check_scope(principal, [request], services.platform.registry)
+        check_scope(principal, [request], services.registry)
         return await run_in_threadpool(_submit, services, request, links)
 
     submit.__annotations__["body"] = Submission[pipeline.params]  # type: ignore[name-defined]  # only known at run time
@@ -139,7 +139,7 @@ def poll_after_s(job: Job, *, now: datetime) -> int:
 
 def refuse(name: str, request: Request, services: ServicesParam) -> None:
     """Answer requests that no other route accepts: wrong methods, unknown kinds, invalid ids."""
-    registry = services.platform.registry.public
+    registry = services.registry.public
     allowed = allowed_method(name, registry)
     if allowed is not None and allowed != request.method:
         raise HTTPException(405, headers={"Allow": allowed})
@@ -166,8 +166,8 @@ def submit_batch(
     body: BatchBody, services: ServicesParam, principal: PrincipalParam
 ) -> Listing[JobSummaryView]:
     """Submit several jobs: either all are accepted or none. The response keeps their order."""
-    requests = parse_batch(body, services.platform.registry.public)
-    check_scope(principal, requests, services.platform.registry)
+    requests = parse_batch(body, services.registry.public)
+    check_scope(principal, requests, services.registry)
     jobs = services.jobs.submit_many(requests)
     services.metrics.count_accepted(*jobs)
     return Listing(items=tuple(JobSummaryView.of(job) for job in jobs))

@@ -47,7 +47,7 @@ class VideoProgress(BaseModel):
 def generate_video(body: VideoOrderParam, services: ServicesParam) -> VideoAccepted:
     """Generate a video of a PubMed article."""
     given = body.model_dump(mode="json", exclude_none=True)
-    params = parse_params(KIND, given, services.platform.registry)
+    params = parse_params(KIND, given, services.registry)
     asked = JobRequest(pipeline=KIND, params=params.model_dump(mode="json"))
     job = accept(services, asked)
     return VideoAccepted(job_id=job.id, status=celery_status.state_of_job(job))

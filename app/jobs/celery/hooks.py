@@ -3,30 +3,25 @@
 import importlib
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, concurrency, signals
 from celery.concurrency import prefork
 from celery.worker import state as worker_state
 
-from app.errors import StorageUnavailable, Superseded
-from app.jobs.maintenance.reconciler import Reconciler
-from app.jobs.model import ticket
-from app.jobs.model.job import JobError
 from app.jobs.platform import Platform
 
 logger = logging.getLogger(__name__)
 
 
 def connect(celery: Celery, platform: Platform) -> None:
-    """Hang the platform into the application's signals."""
+    """Connect the platform to the signals of its application."""
 
     def on_beat(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
             # Imported here, while there is one thread: beat and the reconciler both ask for it.
             _ = celery.backend
-            Reconciler(platform).start()
+            platform.reconciler().start()
 
     def on_worker_start(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:
@@ -72,19 +67,4 @@ def _slots(worker: Any) -> int:  # Celery's
 
 def give_back(platform: Platform) -> None:
     """Queue the jobs again that this worker leaves unfinished, so that none waits for its lease."""
-    platform.keeper.let_go(Superseded("the worker is stopping"))
-    for request in tuple(worker_state.active_requests):
-        found = ticket.parse_task_id(request.id)
-        if found is None:
-            continue
-        job_id, fence = found
-        error = JobError(
-            type="WorkerStopped", message="its worker was stopped", retryable=True, attempt=0
-        )
-        try:
-            job = platform.upkeep.give_back(job_id, fence + 1, error=error, now=datetime.now(UTC))
-        except StorageUnavailable as away:
-            logger.warning("a job waits for its lease", extra={"job_id": job_id, "reason": away})
-            continue
-        if job is not None:
-            platform.events.state(job)
+    platform.runner.give_back(tuple(request.id for request in worker_state.active_requests))

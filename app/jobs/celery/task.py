@@ -15,10 +15,10 @@ from app.jobs.model.job import Json, JsonObject
 from app.jobs.model.pipeline import HANDED_KEY, Args, FunctionStage, Kwargs, Registry
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
-from app.jobs.platform import Platform
-from app.jobs.run import finalizer_run, stage_run, workspace
-from app.jobs.run.outcome import Ending, EndKind
+from app.jobs.run import workspace
 from app.jobs.run.plain_work import PlainWork
+from app.jobs.run.stage_run import Outcome, OutcomeKind
+from app.jobs.run.stage_runner import StageRunner
 
 
 class JobTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -41,16 +41,16 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         return work
 
     @property
-    def platform(self) -> Platform:
-        """The platform of this process."""
-        return platform.of(self.app)
+    def runner(self) -> StageRunner:
+        """The runs of this process."""
+        return platform.of(self.app).runner
 
     def __call__(self, *args: Any, **kwargs: Any) -> Json:
         own = ticket.find_ticket(self.request.headers, task=self.name)
         if own is None:
             return self._run_plain(args, kwargs)
-        ending = self._run_ticket(own, args, kwargs)
-        return _answer(ending)
+        outcome = self._run_ticket(own, args, kwargs)
+        return _answer(outcome)
 
     def on_failure(
         self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
@@ -58,18 +58,18 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         """Celery calls this in the worker's main process when it killed a child at the hard time
         limit. Nobody else can tell then that the job failed."""
         if isinstance(exc, TimeLimitExceeded):
-            stage_run.fail_killed(self.platform, task_id)
+            self.runner.fail_killed(task_id)
 
-    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> Ending:
-        home = self.platform
-        run_it = finalizer_run.run_finalizer if own.is_finalizer else stage_run.run_stage
+    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> Outcome:
+        run_it = self.runner.run_finalizer if own.is_finalizer else self.runner.run_stage
         worker = self.request.hostname or "local"
-        return run_it(home, own, lambda work: self._call(work, args, kwargs), worker=worker)
+        return run_it(own, lambda work: self._call(work, args, kwargs), worker=worker)
 
     def _run_plain(self, args: Any, kwargs: Any) -> Json:
         request = self.request
+        runner = self.runner
         work = PlainWork(
-            self.platform,
+            runner.stage_parts,
             key=_key_of(args) or request.id or str(uuid.uuid4()),
             attempt=request.retries + 1,
             tell=self._tell,
@@ -78,10 +78,11 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             return self._call(work, args, kwargs)
         except RetryableError as error:
             asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
-            policy = work.platform.retry_policy
             failures = request.retries + 1
-            pause_s = retry.pause_s(failures, policy=policy, asked_s=asked_s, rng=random.random)
-            most = work.platform.settings.jobs.max_attempts - 1
+            pause_s = retry.pause_s(
+                failures, policy=runner.policy, asked_s=asked_s, rng=random.random
+            )
+            most = work.settings.jobs.max_attempts - 1
             raise self.retry(exc=error, countdown=pause_s, max_retries=most) from error
 
     def _call(self, work: Work, args: Any, kwargs: Any) -> Json:
@@ -142,15 +143,15 @@ def _key_of(args: Any) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _answer(ending: Ending) -> Json:
-    """The ending in Celery's words. The message is acknowledged in each case; the row decides what
+def _answer(outcome: Outcome) -> Json:
+    """The outcome in Celery's words. The message is acknowledged in each case; the row decides what
     comes next, so that Celery is never asked to deliver again."""
-    match ending.kind:
-        case EndKind.DONE:
-            return ending.output
-        case EndKind.RETRIED:
-            raise Retry("its job is queued again", exc=ending.error)
-        case EndKind.FAILED if ending.error is not None:
-            raise ending.error
+    match outcome.kind:
+        case OutcomeKind.DONE:
+            return outcome.output
+        case OutcomeKind.RETRIED:
+            raise Retry("its job is queued again", exc=outcome.error)
+        case OutcomeKind.FAILED if outcome.error is not None:
+            raise outcome.error
         case _:
-            raise Ignore(ending.kind.value)
+            raise Ignore(outcome.kind.value)

@@ -1,25 +1,29 @@
-"""Keeps the promise made to every accepted job: what nobody holds is held again.
+"""Repairs what no live process takes care of: expired leases, lost messages, waiting jobs.
 
-It runs as a thread of beat, so that it works while every pool is at zero. Any number of them may
-run at once: each change is conditional, and one of them makes it.
+It runs as a thread of beat, so that it works while every pool is at zero. Any number of reconcilers
+may run at once: each change is conditional, and one of them makes it.
 """
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
-from app.broker.queues import held_messages
 from app.errors import CeleriacError, NotFound
 from app.jobs.maintenance.scheduler import Scheduler
-from app.jobs.model import retry, ticket
-from app.jobs.model.job import Job
-from app.jobs.platform import Platform
-from app.jobs.publish import delivery
+from app.jobs.model import changes, retry, ticket
+from app.jobs.model.clock import Clock
+from app.jobs.model.job import Job, JobId, Progress
+from app.jobs.model.job_document import ChildCounts
+from app.jobs.model.pipeline import Registry
+from app.jobs.publish import lifecycle
+from app.jobs.publish.dispatcher import Dispatcher
+from app.jobs.publish.lifecycle import Lifecycle
 from app.jobs.store import children
-from app.jobs.store.upkeep import PublishedAt
+from app.jobs.store.due_jobs import PublishedAt
 from app.queues import QueueName
 from app.worker import celery_hooks
 
@@ -32,9 +36,65 @@ SEARCH_BATCH = 5_000
 """Queued jobs that are looked for in the broker at once."""
 
 SEARCH_SHARE = 0.05
-"""Of our time may go into reading what the broker holds."""
+"""Of the reconciler's time may go into reading what the broker holds."""
 
 FINALIZER_RUNS = 5
+
+
+class DueJobs(Protocol):
+    """Finds jobs that need the reconciler (`store.due_jobs`)."""
+
+    def expired(self, *, now: datetime, limit: int) -> list[Job]:
+        """Running jobs whose lease has expired."""
+
+    def take_due(self, kinds: Collection[str], *, now: datetime, limit: int) -> list[Job]:
+        """Queued jobs whose time has come, marked as published."""
+
+    def published_before(
+        self, moment: datetime, *, after: PublishedAt | None, limit: int
+    ) -> list[PublishedAt]:
+        """Jobs that have been queued since then or longer."""
+
+    def take_lost(self, lost: Sequence[PublishedAt], *, now: datetime) -> list[Job]:
+        """Those that still stand as they were read, marked as published anew."""
+
+    def take_finalizers(
+        self, kinds: Collection[str], *, published_before: datetime, now: datetime, limit: int
+    ) -> list[tuple[Job, int]]:
+        """Stopped jobs whose finalizer has not run, each with how often it has begun."""
+
+
+class WaitingParents(Protocol):
+    """Jobs that wait for their children (`store.children`)."""
+
+    def waiting_parents(self, *, limit: int) -> list[Job]:
+        """Queued jobs that wait for their children."""
+
+    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, ChildCounts]:
+        """The children of each job that has any."""
+
+    def save_progress(self, parent: Job, progress: Progress) -> Job | None:
+        """Keep in the parent's row how far its children are."""
+
+
+class BrokerEvents(Protocol):
+    """Tells followers, and whether Redis answers (`publish.job_events`)."""
+
+    def is_answered(self) -> bool:
+        """Whether Redis answers right now."""
+
+    def progress(self, job: Job, progress: Progress) -> None:
+        """Tell how far the job is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often and how patiently the reconciler acts."""
+
+    tick_s: float
+    lease_s: float
+    publish_grace_s: float
+    """A message may take this long to reach the broker."""
 
 
 class Reconciler:
@@ -42,18 +102,37 @@ class Reconciler:
 
     def __init__(
         self,
-        platform: Platform,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        due_jobs: DueJobs,
+        children: WaitingParents,
+        lifecycle: Lifecycle,
+        dispatcher: Dispatcher,
+        events: BrokerEvents,
+        find_held: Callable[[Sequence[QueueName], float], Collection[str]],
+        registry: Registry,
+        policy: retry.Policy,
+        intervals: Intervals,
+        clock: Clock,
+        beside: Scheduler | None = None,
+        liveness_file: Path | None = None,
     ) -> None:
-        self._platform = platform
+        self._due_jobs = due_jobs
+        self._children = children
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
+        self._events = events
+        self._find_held = find_held
+        self._registry = registry
+        self._policy = policy
+        self._intervals = intervals
+        self._scheduler = beside
+        self._liveness_file = liveness_file
         self._clock = clock
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._ticked_at = self._judge_from = clock()
-        self._search_from = clock()
+        self._ticked_at = self._expire_from = clock.now()
+        self._search_from = clock.now()
         self._search_after: PublishedAt | None = None
-        self._scheduler = Scheduler(platform, clock=clock)
 
     def start(self) -> None:
         """Tick until `stop`, in a thread of its own."""
@@ -67,24 +146,23 @@ class Reconciler:
             self._thread.join()
 
     def tick(self) -> None:
-        """Look once at every job that may need it. Raises StorageUnavailable."""
-        if self._may_judge_leases():
+        """Check once every job that may need it. Raises StorageUnavailable."""
+        if self._may_expire_leases():
             self._expire_leases()
-        delivery.cancel_children(self._platform)
-        self._tell_of_children()
-        if self._is_broker_there():
+        self._lifecycle.cancel_children()
+        self._show_children()
+        if self._events.is_answered():  # else jobs would be marked as published for nothing
             self._publish_due()
             self._publish_finalizers()
             self._search_lost()
 
     def _run(self) -> None:
-        interval_s = self._platform.settings.jobs.reconcile_interval_s
-        liveness_file = self._platform.settings.worker.liveness_file
-        while not self._stopped.wait(interval_s):
-            if liveness_file is not None:
-                celery_hooks.touch(liveness_file)
+        while not self._stopped.wait(self._intervals.tick_s):
+            if self._liveness_file is not None:
+                celery_hooks.touch(self._liveness_file)
             self._try("the reconciler", self.tick)
-            self._try("the scheduler", self._scheduler.tick)
+            if self._scheduler is not None:
+                self._try("the scheduler", self._scheduler.tick)
 
     @staticmethod
     def _try(what: str, tick: Callable[[], None]) -> None:
@@ -98,128 +176,109 @@ class Reconciler:
                 exc_info=None if is_expected else error,
             )
 
-    def _is_broker_there(self) -> bool:
-        """Jobs are not marked as published for a broker that will not take them."""
-        return self._platform.events.is_answered()
-
-    def _may_judge_leases(self) -> bool:
+    def _may_expire_leases(self) -> bool:
         """Not right after a pause of our own: where the machine slept, or its clock was set, live
         workers need a moment to renew their leases."""
-        now = self._clock()
-        lease = timedelta(seconds=self._platform.settings.jobs.lease_s)
+        now = self._clock.now()
+        lease = timedelta(seconds=self._intervals.lease_s)
         if now - self._ticked_at > lease / 2:
-            self._judge_from = now + lease
+            self._expire_from = now + lease
         self._ticked_at = now
-        return now >= self._judge_from
+        return now >= self._expire_from
 
     def _expire_leases(self) -> None:
-        now = self._clock()
-        for job in self._platform.upkeep.expired(now=now, limit=BATCH):
-            verdict = retry.after_lost_lease(job, policy=self._platform.retry_policy)
-            has_finalizer = delivery.has_finalizer(self._platform, job)
-            shown = self._platform.events.latest([job.id]).get(job.id)
-            progress = max(job.progress, shown.progress if shown is not None else 0.0)
-            changed = self._platform.upkeep.expire(
-                replace(job, progress=progress), verdict, has_finalizer=has_finalizer, now=now
-            )
-            if changed is None:
-                continue
-            logger.warning(
-                "a lease expired",
-                extra={"job_id": job.id, "stage": job.stage, "next": verdict.next.value},
-            )
-            if changed.state.is_final:
-                delivery.tell_end(self._platform, changed)
-            else:
-                self._platform.events.state(changed)
+        kinds = lifecycle.finalized_kinds(self._registry)
+        for job in self._due_jobs.expired(now=self._clock.now(), limit=BATCH):
+            verdict = retry.after_lost_lease(job, policy=self._policy)
+            shown = self._lifecycle.with_shown_progress(job)
+            change = changes.expire(shown, verdict, has_finalizer=job.pipeline in kinds)
+            if self._lifecycle.apply(change) is not None:
+                logger.warning(
+                    "a lease expired",
+                    extra={"job_id": job.id, "stage": job.stage, "next": verdict.next.value},
+                )
 
-    def _tell_of_children(self) -> None:
+    def _show_children(self) -> None:
         """Show in the parents that wait how far their children are."""
-        waiting = self._platform.children.waiting_parents(limit=BATCH)
-        counts = self._platform.children.counts([job.id for job in waiting]) if waiting else {}
+        waiting = self._children.waiting_parents(limit=BATCH)
+        counts = self._children.counts([job.id for job in waiting]) if waiting else {}
         for job in waiting:
-            pipeline = self._platform.registry.get(job.pipeline)
+            pipeline = self._registry.get(job.pipeline)
             if pipeline is None or job.id not in counts:
                 continue
-            seen = children.seen_of(counts[job.id], share=pipeline.share_before(job.stage))
-            if seen.message == job.message or seen.progress < job.progress:
+            progress = children.progress_of(counts[job.id], share=pipeline.share_before(job.stage))
+            if progress.message == job.message or progress.progress < job.progress:
                 continue
-            shown = self._platform.children.show(job, seen)
+            shown = self._children.save_progress(job, progress)
             if shown is not None:
-                self._platform.events.progress(shown, seen)
+                self._events.progress(shown, progress)
 
     def _publish_due(self) -> None:
-        due = self._platform.upkeep.take_due(
-            self._platform.registry.keys(), now=self._clock(), limit=BATCH
-        )
-        self._publish(due)
+        now = self._clock.now()
+        self._publish(self._due_jobs.take_due(self._registry.keys(), now=now, limit=BATCH))
 
     def _publish(self, jobs: list[Job]) -> None:
-        known = [job for job in jobs if not self._fail_if_homeless(job)]
-        if known and delivery.deliver(self._platform, known):
+        known = [job for job in jobs if self._has_stage(job)]
+        for job in jobs:
+            if job not in known:
+                self._fail(job)
+        if known and self._dispatcher.dispatch(known):
             logger.info("jobs published", extra={"jobs": len(known)})
 
-    def _fail_if_homeless(self, job: Job) -> bool:
-        """Fail a job whose pipeline has lost its stage; whether it was so."""
-        try:
-            self._platform.registry[job.pipeline].stage(job.stage)
-        except NotFound as error:
-            what = retry.job_error(error, attempt=job.attempt)
-            failed = self._platform.upkeep.fail_queued(job, what, now=self._clock())
-            if failed is not None:
-                self._platform.events.state(failed)
-                delivery.publish_callbacks(self._platform, failed)
-            return True
-        return False
+    def _has_stage(self, job: Job) -> bool:
+        """Whether the job's pipeline still has its stage."""
+        return any(stage.task == job.stage for stage in self._registry[job.pipeline].stages)
+
+    def _fail(self, job: Job) -> None:
+        error = NotFound(f"pipeline {job.pipeline!r} has no stage {job.stage!r}")
+        what = retry.job_error(error, attempt=job.attempt)
+        self._lifecycle.apply(changes.fail_unknown_stage(job, error=what))
 
     def _publish_finalizers(self) -> None:
-        now = self._clock()
-        kinds = [kind for kind, one in self._platform.registry.items() if one.finalizer is not None]
-        grace = timedelta(seconds=self._platform.settings.jobs.publish_grace_s)
-        taken = self._platform.upkeep.take_finalizers(
-            kinds, published_before=now - grace, now=now, limit=BATCH
+        now = self._clock.now()
+        taken = self._due_jobs.take_finalizers(
+            lifecycle.finalized_kinds(self._registry),
+            published_before=now - timedelta(seconds=self._intervals.publish_grace_s),
+            now=now,
+            limit=BATCH,
         )
         for job, runs in taken:
             if runs >= FINALIZER_RUNS:
-                self._platform.upkeep.give_up_finalizer(job)
+                self._lifecycle.apply(changes.abandon_finalizer(job))
                 logger.error("a finalizer never succeeded: files stay", extra={"job_id": job.id})
             else:
-                delivery.publish_finalizer(self._platform, job)
+                self._dispatcher.dispatch_finalizer(job)
 
     def _search_lost(self) -> None:
-        """Look for jobs that were published and that neither the broker nor a worker has."""
-        now = self._clock()
+        """Search for jobs that were published and that neither the broker nor a worker has."""
+        now = self._clock.now()
         if now < self._search_from:
             return
-        grace_s = self._platform.settings.jobs.publish_grace_s
+        grace_s = self._intervals.publish_grace_s
         moment = now - timedelta(seconds=grace_s)
-        waiting = self._platform.upkeep.published_before(
+        waiting = self._due_jobs.published_before(
             moment, after=self._search_after, limit=SEARCH_BATCH
         )
         self._search_after = waiting[-1] if len(waiting) == SEARCH_BATCH else None
-        began_at = time.monotonic()
-        missing = lost(waiting, self._held(since=moment)) if waiting else []
-        pause_s = max(grace_s / 4, (time.monotonic() - began_at) / SEARCH_SHARE)
+        began_at = self._clock.monotonic()
+        held = self._find_held(self._queues(), moment.timestamp()) if waiting else ()
+        missing = lost(waiting, held)
+        pause_s = max(grace_s / 4, (self._clock.monotonic() - began_at) / SEARCH_SHARE)
         if missing:
             self._publish_again(missing, now=now)
         else:  # where some were lost there may be more: the next tick goes on
             self._search_from = now + timedelta(seconds=pause_s)
 
-    def _held(self, *, since: datetime) -> frozenset[str]:
-        return held_messages.task_ids(
-            self._platform.redis, self._queues(), fetched_after_s=since.timestamp()
-        )
-
     def _publish_again(self, missing: Sequence[PublishedAt], *, now: datetime) -> None:
         logger.warning("the broker has lost messages", extra={"jobs": len(missing)})
         for start in range(0, len(missing), BATCH):
-            self._publish(self._platform.upkeep.take_lost(missing[start : start + BATCH], now=now))
+            self._publish(self._due_jobs.take_lost(missing[start : start + BATCH], now=now))
 
     def _queues(self) -> list[QueueName]:
-        pipelines = self._platform.registry.values()
+        pipelines = self._registry.values()
         return sorted({stage.queue for pipeline in pipelines for stage in pipeline.stages})
 
 
-def lost(waiting: Sequence[PublishedAt], known: Collection[str]) -> list[PublishedAt]:
-    """Those of the queued jobs whose message the broker does not know."""
-    return [one for one in waiting if ticket.task_id(one.job_id, one.fence) not in known]
+def lost(waiting: Sequence[PublishedAt], held: Collection[str]) -> list[PublishedAt]:
+    """Those of the queued jobs whose message the broker does not hold."""
+    return [one for one in waiting if ticket.task_id(one.job_id, one.fence) not in held]

@@ -6,13 +6,13 @@ for once, by the last moment that has come.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from app.jobs.maintenance import job_schedules
 from app.jobs.maintenance.job_schedules import Scheduled
+from app.jobs.model.clock import Clock
 from app.jobs.model.job import JobRequest, JobSummary
-from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.jobs.store.job_store import IdempotencyConflict, JobFilter
 
@@ -20,25 +20,23 @@ logger = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """One look at every schedule is `tick`."""
+    """Checks every schedule at each `tick`."""
 
-    def __init__(
-        self, platform: Platform, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._platform = platform
-        self._jobs = Jobs(platform)
+    def __init__(self, jobs: Jobs, schedules: Sequence[Scheduled], *, clock: Clock) -> None:
+        self._jobs = jobs
+        self._schedules = schedules
         self._clock = clock
-        self._began_at = clock()
+        self._began_at = clock.now()
         self._done_until: dict[str, datetime] = {}
 
     def tick(self) -> None:
         """Begin what is due. Raises StorageUnavailable."""
-        now = self._clock()
-        for schedule in self._platform.schedules:
+        now = self._clock.now()
+        for schedule in self._schedules:
             if schedule.is_on:
-                self._look_at(schedule, now)
+                self._check(schedule, now)
 
-    def _look_at(self, schedule: Scheduled, now: datetime) -> None:
+    def _check(self, schedule: Scheduled, now: datetime) -> None:
         due_at = schedule.due_at(now)
         if not self._since(schedule) < due_at <= now:
             return

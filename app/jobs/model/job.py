@@ -52,7 +52,7 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Progress:
     """How far a job is."""
 
     progress: float

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from app.jobs.model.job import FollowUp, Job, JobState, JobSummary, Json, JsonObject, Seen
+from app.jobs.model.job import FollowUp, Job, JobState, JobSummary, Json, JsonObject, Progress
 
 ChildCounts = Mapping[JobState, int]
 """How many children of a job are in each state."""
@@ -14,7 +14,7 @@ _INTERNAL = frozenset(("fence", "deliveries", "stage_input"))
 
 
 def job_document(
-    job: Job | JobSummary, *, seen: Seen | None = None, counts: ChildCounts | None = None
+    job: Job | JobSummary, *, seen: Progress | None = None, counts: ChildCounts | None = None
 ) -> dict[str, Any]:  # fields of several types
     """The fields by name, with our own values. `seen` is the progress by the job's last event,
     which may be ahead of its row; `counts` are those of its children."""

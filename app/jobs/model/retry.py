@@ -32,6 +32,8 @@ class Policy:
     base_s: float
     max_s: float
     max_deliveries: int
+    pauses: bool = True
+    """Whether a failed stage waits before its next run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class Verdict:
 
     next: Next
     error: JobError
-    delay_s: float = 0.0
-    """The pause before the next run, when there is one."""
+    delay_s: float | None = 0.0
+    """The pause before the next run; None where it begins at once."""
 
 
 def after_error(
@@ -54,6 +56,8 @@ def after_error(
     failures = job.attempt - job.deliveries
     if failures >= job.max_attempts:
         return Verdict(next=Next.DEAD_LETTER, error=what)
+    if not policy.pauses:
+        return Verdict(next=Next.RETRY, error=what, delay_s=None)
     asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
     delay_s = pause_s(failures, policy=policy, asked_s=asked_s, rng=rng)
     return Verdict(next=Next.RETRY, error=what, delay_s=delay_s)

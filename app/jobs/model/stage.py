@@ -173,7 +173,7 @@ def _params_model(function: Callable[[Model, Work], Made], task: str) -> type[Mo
 
 
 def _job_of(args: Args, kwargs: Kwargs, work: Work) -> Job:
-    return work.platform.jobs.get(JobId(_job_id(args, kwargs)))
+    return work.jobs.get(JobId(_job_id(args, kwargs)))
 
 
 def _job_id(args: Args, kwargs: Kwargs) -> str:

@@ -37,6 +37,24 @@ class Ticket:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who claims, and for how long."""
+
+    worker: str
+    """Celery's node name, `name@host`."""
+    pid: int
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What a worker holds: the job, and the fence of its claim."""
+
+    job_id: JobId
+    fence: int
+
+
 def find_ticket(headers: Mapping[str, Any] | None, *, task: str) -> Ticket | None:
     """The ticket in a message's headers; None for a plain Celery message.
 

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from app.jobs.model.job import Artifact, Job, JobId, JobRequest
+from app.settings import Settings
 
 if TYPE_CHECKING:
-    from app.jobs.platform import Platform
+    import redis
+
+    from app.jobs.content_stores import Stores
+    from app.jobs.service import Jobs
 
 
 class Work(Protocol):
@@ -35,8 +39,24 @@ class Work(Protocol):
         by the pipeline's last stage or finalizer."""
 
     @property
-    def platform(self) -> "Platform":
-        """Stores and settings."""
+    def settings(self) -> Settings:
+        """The settings of this process."""
+
+    @property
+    def stores(self) -> "Stores":
+        """What pipelines keep: files, uploads, sources, chunks, notifications."""
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Other jobs: look them up, submit them."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that a child process of this run may have."""
+
+    @property
+    def redis(self) -> "redis.Redis":
+        """The broker's server, for limits that all workers share."""
 
     def progress(
         self,

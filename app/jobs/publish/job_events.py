@@ -18,7 +18,7 @@ from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
 from app.jobs.model import job_document
-from app.jobs.model.job import Job, JobId, JsonObject, Seen
+from app.jobs.model.job import Job, JobId, JsonObject, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +101,13 @@ class EventWriter:
         """The same for many jobs in one round trip."""
         self._write([(job.id, _kind_of(job), state_data(job)) for job in jobs])
 
-    def progress(self, job: Job, seen: Seen) -> None:
+    def progress(self, job: Job, seen: Progress) -> None:
         """Tell how far the job is."""
         stage = {"state": job.state.value, "stage": job.stage, "attempt": job.attempt}
         data = {**stage, **asdict(seen)}
         self._write([(job.id, EventKind.PROGRESS, data)])
 
-    def latest(self, job_ids: Sequence[JobId]) -> dict[JobId, Seen]:
+    def latest(self, job_ids: Sequence[JobId]) -> dict[JobId, Progress]:
         """How far each job is by its last event. Jobs without news, and all of them when Redis is
         away, are missing."""
         if not job_ids or self.is_quiet:
@@ -232,9 +232,9 @@ def parse_event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
     return Event(id=entry_id.decode(), kind=kind, data=json.loads(fields[b"data"]))
 
 
-def _seen(fields: dict[bytes, bytes]) -> Seen:
+def _seen(fields: dict[bytes, bytes]) -> Progress:
     data = json.loads(fields[b"data"])
-    return Seen(
+    return Progress(
         progress=data["progress"],
         message=data["message"],
         speed=data.get("speed"),

@@ -1,41 +1,136 @@
-"""`Work` of a run that is tied to a job."""
+"""`Work` as stages get it: what all runs have, and the run that is tied to a job."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from app.errors import Superseded
-from app.jobs.model.job import Artifact, Job, JobId, JobRequest, Seen
-from app.jobs.platform import Platform
+from app.jobs.content_stores import Stores
+from app.jobs.model.clock import Clock
+from app.jobs.model.job import Artifact, Job, JobId, JobRequest, Progress
+from app.jobs.model.ticket import Hold
 from app.jobs.run import progress, workspace
 from app.jobs.run.progress import Meter
-from app.jobs.run.running import Running
 from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
-from app.jobs.store.claims import Hold
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
 
 
-class JobWork(Running):
+class Leases(Protocol):
+    """What the holder of a lease writes (`store.leases`)."""
+
+    def save_progress(self, hold: Hold, progress: Progress) -> None:
+        """Keep the progress in the row."""
+
+    def save_artifact(
+        self, hold: Hold, artifact: Artifact, *, key: str, now: datetime
+    ) -> tuple[bool, str | None]:
+        """Record an artifact: whether the job is still ours, and the key that it replaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageParts:
+    """What composition hands to every stage of this process."""
+
+    settings: Settings
+    stores: Stores
+    jobs: Jobs
+    redis: "redis.Redis"
+    threads: Callable[[], int]
+    clock: Clock
+
+
+class StageWork:
+    """The part of `Work` that is the same with and without a job."""
+
+    def __init__(self, parts: StageParts, *, key: str, attempt: int, stop: Stop) -> None:
+        self._parts = parts
+        self._key = key
+        self._attempt = attempt
+        self._stop = stop
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt
+
+    @property
+    def directory(self) -> Path:
+        return workspace.folder(self._parts.settings.files.temp_dir, self._key)
+
+    @property
+    def settings(self) -> Settings:
+        return self._parts.settings
+
+    @property
+    def stores(self) -> Stores:
+        return self._parts.stores
+
+    @property
+    def jobs(self) -> Jobs:
+        return self._parts.jobs
+
+    @property
+    def threads(self) -> int:
+        return self._parts.threads()
+
+    def check(self) -> None:
+        self._stop.check()
+
+    @property
+    def redis(self) -> "redis.Redis":
+        return self._parts.redis
+
+    def run_process(
+        self,
+        command: Sequence[str],
+        *,
+        on_line: Callable[[str], None] | None = None,
+        timeout_s: float | None = None,
+    ) -> str:
+        return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
+
+    def _stored(self, path: Path, *, folder: str, name: str, media_type: str) -> Artifact:
+        stored = self._parts.stores.artifacts.save(path, key=f"{folder}/{name}")
+        return Artifact(
+            name=name,
+            media_type=media_type,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+        )
+
+
+class JobWork(StageWork):
     """One run of one stage of a job."""
 
     def __init__(
         self,
-        platform: Platform,
+        parts: StageParts,
         job: Job,
         *,
+        leases: Leases,
         stop: Stop,
         meter: Meter,
         share: tuple[float, float],
         attempt: int,
     ) -> None:
-        super().__init__(platform, key=job.id, attempt=attempt, stop=stop)
-        self._job = job
+        super().__init__(parts, key=job.id, attempt=attempt, stop=stop)
+        self._hold = Hold(job_id=job.id, fence=job.fence)
+        self._leases = leases
         self._meter = meter
         self._share = share
 
     @property
     def job_id(self) -> JobId | None:
-        return self._job.id
+        return self._hold.job_id
 
     def progress(
         self,
@@ -48,29 +143,28 @@ class JobWork(Running):
         self._stop.check()
         whole = progress.job_percent(percent, share=self._share)
         self._meter.report(
-            Seen(progress=whole, message=message, speed=speed, eta_seconds=eta_seconds)
+            Progress(progress=whole, message=message, speed=speed, eta_seconds=eta_seconds)
         )
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
         self._stop.check()
-        hold = Hold(job_id=self._job.id, fence=self._job.fence)
-        return Jobs(self._platform).submit_children(requests, parent=hold)
+        return self._parts.jobs.submit_children(requests, parent=self._hold)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         self._stop.check()
         # The fence is part of the key: a run that was superseded overwrites nothing.
-        folder = f"jobs/{self._job.id}/{self._job.fence}"
+        folder = f"jobs/{self._hold.job_id}/{self._hold.fence}"
         artifact = self._stored(
             path, folder=folder, name=workspace.checked_name(name), media_type=media_type
         )
         key = f"{folder}/{artifact.name}"
-        hold = Hold(job_id=self._job.id, fence=self._job.fence)
-        is_ours, replaced = self._platform.claims.keep_artifact(
-            hold, artifact, key=key, now=datetime.now(UTC)
+        artifacts = self._parts.stores.artifacts
+        is_ours, replaced = self._leases.save_artifact(
+            self._hold, artifact, key=key, now=self._parts.clock.now()
         )
         if not is_ours:
-            self._platform.artifacts.delete(key)
+            artifacts.delete(key)
             raise Superseded("the lease was lost: another attempt owns the job")
         if replaced is not None:
-            self._platform.artifacts.delete(replaced)
+            artifacts.delete(replaced)
         return artifact

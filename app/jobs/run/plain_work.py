@@ -4,27 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from app.jobs.model.job import Artifact, Job, JobId, JobRequest, JsonObject, Seen
-from app.jobs.platform import Platform
+from app.jobs.model.job import Artifact, Job, JobId, JobRequest, JsonObject, Progress
 from app.jobs.run import workspace
+from app.jobs.run.job_work import StageParts, StageWork
 from app.jobs.run.progress import Meter
-from app.jobs.run.running import Running
 from app.jobs.run.stop import Stop
-from app.jobs.service import Jobs
 
 
-class PlainWork(Running):
+class PlainWork(StageWork):
     """One run of a task. `tell` shows progress to whoever asks Celery for the task's state."""
 
     def __init__(
         self,
-        platform: Platform,
+        parts: StageParts,
         *,
         key: str,
         attempt: int,
         tell: Callable[[JsonObject], None],
     ) -> None:
-        super().__init__(platform, key=key, attempt=attempt, stop=Stop())
+        super().__init__(parts, key=key, attempt=attempt, stop=Stop())
         self._meter = Meter(lambda seen: tell(asdict(seen)), floor=0.0)
 
     @property
@@ -40,11 +38,11 @@ class PlainWork(Running):
         eta_seconds: float | None = None,
     ) -> None:
         self._meter.report(
-            Seen(progress=percent, message=message, speed=speed, eta_seconds=eta_seconds)
+            Progress(progress=percent, message=message, speed=speed, eta_seconds=eta_seconds)
         )
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
-        return Jobs(self._platform).submit_many(requests)
+        return self._parts.jobs.submit_many(requests)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
         folder = f"plain/{workspace.folder_name(self.key)}"

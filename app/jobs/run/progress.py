@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.jobs.model.job import Seen
+from app.jobs.model.job import Progress
 
 INTERVAL_S = 0.25
 """Four events a second are smooth for an eye and cheap for Redis."""
@@ -45,7 +45,7 @@ class Meter:
 
     def __init__(
         self,
-        tell: Callable[[Seen], None],
+        tell: Callable[[Progress], None],
         *,
         floor: float,
         monotonic: Callable[[], float] = time.monotonic,
@@ -54,8 +54,8 @@ class Meter:
         self._floor = floor
         self._monotonic = monotonic
         self._told_at = -INTERVAL_S
-        self._kept: Seen | None = None
-        self._last: Seen | None = None
+        self._kept: Progress | None = None
+        self._last: Progress | None = None
         self._lock = threading.Lock()
 
     @property
@@ -64,15 +64,15 @@ class Meter:
         return self._floor
 
     @property
-    def last(self) -> Seen | None:
+    def last(self) -> Progress | None:
         """The last report, told or not."""
         return self._last
 
-    def report(self, seen: Seen) -> None:
+    def report(self, seen: Progress) -> None:
         """Tell it, or keep it when something was told just now."""
         with self._lock:
             self._floor = max(self._floor, seen.progress)
-            raised = Seen(
+            raised = Progress(
                 progress=self._floor,
                 message=seen.message,
                 speed=seen.speed,
@@ -90,7 +90,7 @@ class Meter:
             if self._kept is not None:
                 self._tell_now(self._kept)
 
-    def _tell_now(self, seen: Seen) -> None:
+    def _tell_now(self, seen: Progress) -> None:
         self._told_at = self._monotonic()
         self._kept = None
         self._tell(seen)

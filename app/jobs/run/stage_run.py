@@ -1,124 +1,161 @@
-"""One run of one stage of a job: claim it, work, write the end that fits."""
+"""The run of one claimed job: work, then write the outcome that fits."""
 
 import logging
-import random
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from app.errors import Cancelled, PermanentError, StorageUnavailable, WorkStopped
-from app.jobs.model import retry, ticket, time_limits
-from app.jobs.model.job import Job, Json
-from app.jobs.model.pipeline import Stage
-from app.jobs.model.retry import Next, Verdict
-from app.jobs.model.ticket import Ticket
+from app.jobs.model import changes, retry, time_limits
+from app.jobs.model.changes import Change
+from app.jobs.model.clock import Clock
+from app.jobs.model.job import Job, Json, Progress
+from app.jobs.model.pipeline import Registry, Stage
+from app.jobs.model.retry import Next, Policy
+from app.jobs.model.ticket import Claimant, Hold, Ticket
 from app.jobs.model.time_limits import TimeLimits
-from app.jobs.platform import Platform
-from app.jobs.publish import delivery
-from app.jobs.run import run_options, storage_retries
-from app.jobs.run.job_work import JobWork
-from app.jobs.run.lease_renewal import Kept
-from app.jobs.run.outcome import NOT_OURS, Ending, EndKind
+from app.jobs.model.work import Work
+from app.jobs.run.job_work import JobWork, Leases, StageParts
+from app.jobs.run.lease_renewal import HeldLease
 from app.jobs.run.progress import Meter, Periodic
-from app.jobs.run.run_options import WorkOn
 from app.jobs.run.stop import Stop
-from app.jobs.store.claims import Hold
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ROW_INTERVAL_S = 5.0
 """How old the progress in the row may be. Events have it at once; the row outlives Redis."""
 
+OUTCOME_WAIT_S = 600.0
+"""How long an outcome waits for the database; it is fenced, so it cannot come too late."""
 
-def run_stage(platform: Platform, own: Ticket, work_on: WorkOn, *, worker: str) -> Ending:
-    """Claim the ticket's job, do the work, write its end and publish what follows."""
-    try:
-        job = storage_retries.until_stored(
-            lambda: platform.claims.claim(own, run_options.claimant(platform, worker)),
-            for_s=run_options.CLAIM_PATIENCE_S,
-        )
-    except StorageUnavailable as error:
-        reason = {"job_id": own.job_id, "reason": str(error)}
-        logger.warning("a job is left to the reconciler: it could not be claimed", extra=reason)
-        return NOT_OURS
-    if job is None:
-        return NOT_OURS
-    return _Run(platform, job).run(work_on)
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+WorkOn = Callable[[Work], Json]
 
 
-def fail_killed(platform: Platform, task_id: str) -> None:
-    """The run of this message was killed at the hard time limit: its job failed."""
-    found = ticket.parse_task_id(task_id)
-    job = platform.jobs.find(found[0]) if found is not None else None
-    pipeline = platform.registry.get(job.pipeline) if job is not None else None
-    if found is None or job is None or pipeline is None:
-        return
-    error = time_limits.exceeded(run_options.limits(platform, pipeline.stage(job.stage)))
-    killed = platform.claims.fail(
-        Hold(job_id=job.id, fence=found[1] + 1),
-        error=retry.job_error(error, attempt=job.attempt),
-        is_dead_lettered=False,
-        has_finalizer=pipeline.finalizer is not None,
-        now=datetime.now(UTC),
-    )
-    if killed is not None:
-        delivery.tell_end(platform, killed)
+class OutcomeKind(StrEnum):
+    """What became of a run, for the task that called for it."""
+
+    NOT_OURS = "not_ours"
+    """A second delivery, or another attempt owns the job: nothing of this run counts."""
+    DONE = "done"
+    RETRIED = "retried"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
-class _Run:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one run ended."""
+
+    kind: OutcomeKind
+    output: Json = None
+    error: BaseException | None = None
+
+
+NOT_OURS = Outcome(kind=OutcomeKind.NOT_OURS)
+
+
+class Transitions(Protocol):
+    """Changes jobs and does what follows (`publish.lifecycle`)."""
+
+    def claim(self, own: Ticket, claimant: Claimant) -> Job | None:
+        """Claim a job and tell its followers."""
+
+    def apply(self, change: Change) -> Job | None:
+        """Make the change; None when the row is not as it demands."""
+
+
+class Renewal(Protocol):
+    """Renews leases (`run.lease_renewal`)."""
+
+    def renewing(self, held: HeldLease) -> AbstractContextManager[None]:
+        """Renew this one for the length of the block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """What composition hands to the runs of this process."""
+
+    lifecycle: Transitions
+    leases: Leases
+    renewal: Renewal
+    tell_progress: Callable[[Job, Progress], None]
+    registry: Registry
+    policy: Policy
+    limits: Callable[[Stage | None], TimeLimits]
+    lease_s: float
+    rng: Callable[[], float]
+    clock: Clock
+    stage: StageParts
+
+
+class StageRun:
     """The run of a claimed job."""
 
-    def __init__(self, platform: Platform, job: Job) -> None:
-        self._platform = platform
+    def __init__(self, parts: RunParts, job: Job) -> None:
+        self._parts = parts
         self._job = job
-        self._pipeline = platform.registry[job.pipeline]
+        self._pipeline = parts.registry[job.pipeline]
         self._stage = self._pipeline.stage(job.stage)
+        self._has_finalizer = self._pipeline.finalizer is not None
         self._hold = Hold(job_id=job.id, fence=job.fence)
         self._stop = Stop()
+        clock = parts.clock
         self._meter = Meter(
-            lambda seen: platform.events.progress(job, seen), floor=_shown(platform, job)
+            lambda progress: parts.tell_progress(job, progress),
+            floor=job.progress,
+            monotonic=clock.monotonic,
         )
-        self._row_shows = Periodic(every_s=ROW_INTERVAL_S)
+        self._row_interval = Periodic(every_s=ROW_INTERVAL_S, monotonic=clock.monotonic)
 
-    def run(self, work_on: WorkOn) -> Ending:
-        """Do the work under the keeper's eyes."""
-        self._platform.events.state(replace(self._job, progress=self._meter.floor))
+    def run(self, work_on: WorkOn) -> Outcome:
+        """Do the work while its lease is renewed."""
         work = JobWork(
-            self._platform,
+            self._parts.stage,
             self._job,
+            leases=self._parts.leases,
             stop=self._stop,
             meter=self._meter,
             share=self._stage.progress,
             attempt=self._job.attempt,
         )
-        limits = run_options.limits(self._platform, self._stage)
-        kept = Kept(
+        limits = self._parts.limits(self._stage)
+        now_s = self._parts.clock.monotonic()
+        held = HeldLease(
             hold=self._hold,
             stop=self._stop,
             limits=limits,
-            on_look=self._show,
-            on_hard_limit=lambda: self._give_up(limits),
+            on_tick=self._show_progress,
+            on_hard_limit=lambda: self._fail_at_hard_limit(limits),
+            began_at=now_s,
+            renewed_at=now_s,
         )
-        with self._platform.keeper.keeping(kept):
+        with self._parts.renewal.renewing(held):
             try:
                 self._stop.check()
                 output = work_on(work)
             except Exception as error:  # noqa: BLE001  # on any failure the policy decides
-                return self._ended(error)
-            return self._done(output)
+                return self._raised(error)
+            return self._returned(output)
 
-    def _show(self) -> None:
-        """Tell the progress that was held back; from time to time note it in the row."""
+    def _show_progress(self) -> None:
+        """Tell the progress that was held back; from time to time save it in the row."""
         self._meter.flush()
-        seen = self._meter.last
-        if seen is not None and self._row_shows.is_due():
-            self._platform.claims.show(self._hold, seen)
+        last = self._meter.last
+        if last is not None and self._row_interval.is_due():
+            self._parts.leases.save_progress(self._hold, last)
 
-    def _give_up(self, limits: TimeLimits) -> None:
-        """The hard limit is over: the job fails, even if its work never returns."""
-        self._write_failure(time_limits.exceeded(limits), for_s=0.0)
+    def _fail_at_hard_limit(self, limits: TimeLimits) -> None:
+        """Fail the job, even if its work never returns."""
+        self._parts.lifecycle.apply(self._failure(time_limits.exceeded(limits)))
 
-    def _ended(self, error: Exception) -> Ending:
+    def _raised(self, error: Exception) -> Outcome:
         """The work raised. When it was told to stop, that is the reason, whatever it raised."""
         match self._stop.error or error:
             case Cancelled():
@@ -128,107 +165,78 @@ class _Run:
             case reason:
                 return self._failed(reason)
 
-    def _cancel(self) -> Ending:
-        has_finalizer = self._pipeline.finalizer is not None
-        job = self._stored(
-            lambda: self._platform.claims.cancel(
-                self._hold,
-                progress=self._meter.floor,
-                has_finalizer=has_finalizer,
-                now=datetime.now(UTC),
-            )
+    def _cancel(self) -> Outcome:
+        cancel = changes.cancel(
+            self._hold, progress=self._meter.floor, has_finalizer=self._has_finalizer
         )
-        if job is None:
-            return NOT_OURS
-        delivery.tell_end(self._platform, job)
-        return Ending(kind=EndKind.CANCELLED)
+        job = self._stored(lambda: cancel)
+        return NOT_OURS if job is None else Outcome(kind=OutcomeKind.CANCELLED)
 
-    def _done(self, output: Json) -> Ending:
+    def _returned(self, output: Json) -> Outcome:
         self._meter.flush()
-        following = self._pipeline.stage_after(self._stage.task)
         try:
-            job = self._stored(lambda: self._write_success(output, following))
+            job = self._stored(lambda: self._success(output))
         except PermanentError as error:  # what the stage returned cannot be stored
             return self._failed(error)
-        if job is None:
-            return self._cancel()  # asked for at the last moment; or the job is not ours any more
-        if job.state.is_final:
-            delivery.tell_end(self._platform, job)
-        else:
-            self._platform.events.state(job)
-            if self._is_published_now(following):
-                delivery.deliver(self._platform, [job])
-        return Ending(kind=EndKind.DONE, output=output)
+        if job is None:  # its cancel was requested at the last moment, or it is not ours any more
+            return self._cancel()
+        return Outcome(kind=OutcomeKind.DONE, output=output)
 
-    def _is_published_now(self, following: Stage | None) -> bool:
-        """Whether the next stage begins at once: eager children are over when they are accepted."""
-        is_eager = self._platform.publisher.is_eager
-        return following is None or not following.after_children or is_eager
-
-    def _write_success(self, output: Json, following: Stage | None) -> Job | None:
-        now = datetime.now(UTC)
-        claims = self._platform.claims
+    def _success(self, output: Json) -> Change:
+        following = self._pipeline.stage_after(self._stage.task)
         if following is None:
-            return claims.succeed(self._hold, result=output, now=now)
-        progress = max(self._meter.floor, self._stage.progress[1])
-        return claims.advance(
+            return changes.succeed(self._hold, result=output)
+        return changes.advance(
             self._hold,
             next_stage=following.task,
             output=output,
-            progress=progress,
+            progress=max(self._meter.floor, self._stage.progress[1]),
             waits_for_children=following.after_children,
-            now=now,
         )
 
-    def _failed(self, error: Exception) -> Ending:
+    def _failed(self, error: Exception) -> Outcome:
         self._meter.flush()
-        job = self._write_failure(error, for_s=run_options.END_PATIENCE_S)
+        job = self._stored(lambda: self._failure(error))
         if job is None:
             return self._cancel()
-        if job.state.is_final:
-            return Ending(kind=EndKind.FAILED, error=error)
-        return Ending(kind=EndKind.RETRIED, error=error)
+        kind = OutcomeKind.FAILED if job.state.is_final else OutcomeKind.RETRIED
+        return Outcome(kind=kind, error=error)
 
-    def _write_failure(self, error: Exception, *, for_s: float) -> Job | None:
+    def _failure(self, error: Exception) -> Change:
         verdict = retry.after_error(
-            error, self._job, policy=self._platform.retry_policy, rng=random.random
+            error, self._job, policy=self._parts.policy, rng=self._parts.rng
         )
-        job = storage_retries.until_stored(lambda: self._store_verdict(verdict), for_s=for_s)
-        if job is None:
-            return None
-        if job.state.is_final:
-            delivery.tell_end(self._platform, job)
-        else:
-            self._platform.events.state(job)
-            if self._platform.publisher.is_eager:
-                delivery.deliver(self._platform, [job])
-        return job
-
-    def _store_verdict(self, verdict: Verdict) -> Job | None:
-        now = datetime.now(UTC)
-        claims = self._platform.claims
         if verdict.next is not Next.RETRY:
-            return claims.fail(
+            return changes.fail(
                 self._hold,
                 error=verdict.error,
                 progress=self._meter.floor,
                 is_dead_lettered=verdict.next is Next.DEAD_LETTER,
-                has_finalizer=self._pipeline.finalizer is not None,
-                now=now,
+                has_finalizer=self._has_finalizer,
             )
-        is_eager = self._platform.publisher.is_eager  # nobody is there to wait for
-        at = None if is_eager else now + timedelta(seconds=verdict.delay_s)
-        return claims.retry_later(
-            self._hold, error=verdict.error, progress=self._meter.floor, at=at, now=now
+        pause_s = verdict.delay_s
+        at = None if pause_s is None else self._parts.clock.now() + timedelta(seconds=pause_s)
+        return changes.retry_later(
+            self._hold, error=verdict.error, progress=self._meter.floor, at=at
         )
 
-    def _stored(self, write: Callable[[], Job | None]) -> Job | None:
-        return storage_retries.until_stored(write, for_s=run_options.END_PATIENCE_S)
+    def _stored(self, change: Callable[[], Change]) -> Job | None:
+        return until_stored(
+            lambda: self._parts.lifecycle.apply(change()),
+            for_s=OUTCOME_WAIT_S,
+            clock=self._parts.clock,
+        )
 
 
-def _shown(platform: Platform, job: Job) -> float:
-    """The progress that clients have seen: events may be ahead of the row where a run was lost."""
-    if job.attempt == 1:
-        return job.progress
-    seen = platform.events.latest([job.id]).get(job.id)
-    return max(job.progress, seen.progress if seen is not None else 0.0)
+def until_stored(write: Callable[[], T], *, for_s: float, clock: Clock) -> T:
+    """Call `write` until the database takes it. Raises StorageUnavailable after `for_s`."""
+    give_up_at = clock.monotonic() + for_s
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return write()
+        except StorageUnavailable:
+            if clock.monotonic() + pause_s > give_up_at:
+                raise
+        clock.sleep(pause_s)
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

@@ -49,7 +49,7 @@ def is_last_attempt(work: Work, error: Exception) -> bool:
     """Whether plain Celery does not try again after this error. A job has its finalizer."""
     if work.job_id is not None:
         return False
-    most = work.platform.settings.jobs.max_attempts
+    most = work.settings.jobs.max_attempts
     return not isinstance(error, RetryableError) or work.attempt >= most
 
 

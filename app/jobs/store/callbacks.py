@@ -60,11 +60,15 @@ def due(job: Job) -> tuple[Callback, ...]:
 def record(connection: Connection, job: Job) -> None:
     """Write the rows of its callbacks, in the transaction that ends the job. Whoever ends it
     publishes them afterwards."""
-    found = due(job)
+    found = new_jobs(job)
     if found and job.finished_at is not None:
         now = job.finished_at
-        new = [acceptance.row_of(_new_job(job, callback), now=now) for callback in found]
-        acceptance.insert_jobs(connection, new)
+        acceptance.insert_jobs(connection, [acceptance.row_of(new, now=now) for new in found])
+
+
+def new_jobs(job: Job) -> list[NewJob]:
+    """Its callbacks as the jobs that they are."""
+    return [_new_job(job, callback) for callback in due(job)]
 
 
 def _new_job(job: Job, callback: Callback) -> NewJob:

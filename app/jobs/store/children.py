@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
-from app.jobs.model.job import FINAL_STATES, Job, JobError, JobId, JobState, JsonObject, Seen
+from app.jobs.model.job import FINAL_STATES, Job, JobError, JobId, JobState, JsonObject, Progress
 from app.jobs.model.job_document import ChildCounts
-from app.jobs.store import callbacks, changes, rows
+from app.jobs.store import rows
 from app.storage import schema
 from app.storage.engine import Database
 
@@ -17,7 +16,6 @@ _jobs = schema.jobs
 
 # As in the partial indexes, word for word: SQLite uses one only for the same condition.
 _WAITING = text("waits_for_children")
-_TO_CANCEL = text("cancel_requested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,53 +62,24 @@ class ChildStore:
         with self._database.read() as connection:
             return [rows.parse_job(row) for row in connection.execute(query)]
 
-    def show(self, parent: Job, seen: Seen) -> Job | None:
+    def save_progress(self, parent: Job, progress: Progress) -> Job | None:
         """Keep in a waiting parent's row how far its children are; None when it has moved on, or
         somebody else was as quick."""
-        where = (
-            _jobs.c.id == parent.id,
-            _jobs.c.fence == parent.fence,
-            _jobs.c.state == JobState.QUEUED.value,
-            _jobs.c.message == parent.message,
-            _jobs.c.progress <= seen.progress,
-        )
-        with self._database.write() as connection:
-            return changes.apply(
-                connection, where, {"progress": seen.progress, "message": seen.message}
-            )
-
-    def cancel_queued(
-        self,
-        *,
-        parent_id: JobId | None = None,
-        finalized_kinds: Collection[str],
-        now: datetime,
-        limit: int,
-    ) -> list[Job]:
-        """Cancel children that no worker has and whose parent was cancelled; with a parent, only
-        those of it. Their own children are to be cancelled then. The reconciler runs the
-        finalizers of those that had begun."""
-        has_begun = and_(_jobs.c.pipeline.in_(sorted(finalized_kinds)), _jobs.c.fence > 0)
-        values = {
-            **changes.ended(JobState.CANCELLED, has_finalizer=False, now=now),
-            "finalizer_due": has_begun,
-        }
-        found = select(_jobs.c.id).where(_to_cancel(parent_id)).limit(limit)
-        with self._database.read() as connection:
-            if connection.execute(found.limit(1)).one_or_none() is None:
-                return []
         statement = (
             update(_jobs)
-            .where(_jobs.c.id.in_(found.with_for_update(skip_locked=True)))
-            .values(**values)
+            .where(
+                _jobs.c.id == parent.id,
+                _jobs.c.fence == parent.fence,
+                _jobs.c.state == JobState.QUEUED.value,
+                _jobs.c.message == parent.message,
+                _jobs.c.progress <= progress.progress,
+            )
+            .values(progress=progress.progress, message=progress.message)
             .returning(_jobs)
         )
         with self._database.write() as connection:
-            cancelled = [rows.parse_job(row) for row in connection.execute(statement)]
-            for job in cancelled:
-                callbacks.record(connection, job)
-            changes.cancel_children(connection, [job.id for job in cancelled])
-        return cancelled
+            row = connection.execute(statement).one_or_none()
+        return rows.parse_job(row) if row is not None else None
 
     def used_keys(self, keys: Sequence[str]) -> set[str]:
         """Those idempotency keys under which a job was submitted."""
@@ -134,23 +103,18 @@ class ChildStore:
             ]
 
 
-def _to_cancel(parent_id: JobId | None) -> ColumnElement[bool]:
-    flagged = and_(_TO_CANCEL, _jobs.c.state == JobState.QUEUED.value)
-    return flagged if parent_id is None else and_(flagged, _jobs.c.parent_id == parent_id)
-
-
-def seen_of(counts: ChildCounts, *, share: tuple[float, float]) -> Seen:
+def progress_of(counts: ChildCounts, *, share: tuple[float, float]) -> Progress:
     """How far a parent is by its children. `share` is their part of the parent's progress.
 
-    >>> seen_of({JobState.SUCCEEDED: 2, JobState.FAILED: 1, JobState.QUEUED: 1}, share=(10, 90))
-    Seen(progress=70.0, message='3 of 4 done, 1 failed', speed=None, eta_seconds=None)
+    >>> progress_of({JobState.SUCCEEDED: 2, JobState.FAILED: 1, JobState.QUEUED: 1}, share=(10, 90))
+    Progress(progress=70.0, message='3 of 4 done, 1 failed', speed=None, eta_seconds=None)
     """
     total = sum(counts.values())
     done = sum(counts.get(state, 0) for state in FINAL_STATES)
     start, end = share
     names = (JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
     others = [f"{counts[state]} {state}" for state in names if counts.get(state)]
-    return Seen(
+    return Progress(
         progress=start + (end - start) * (done / total if total else 1.0),
         message=", ".join([f"{done} of {total} done", *others]),
     )

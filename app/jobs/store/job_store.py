@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from app.errors import Conflict, NotFound, Superseded
 from app.jobs.model.job import Artifact, Job, JobId, JobState, JobSummary, JsonObject, Run
-from app.jobs.store import acceptance, changes, rows
+from app.jobs.model.ticket import Hold
+from app.jobs.store import acceptance, leases, rows
 from app.jobs.store.acceptance import NewJob
-from app.jobs.store.claims import Hold
 from app.storage import schema
 from app.storage.engine import Database
 
@@ -49,7 +49,7 @@ class JobFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class JobPage:
     """Jobs, newest first, and where the next page begins."""
 
     jobs: tuple[JobSummary, ...]
@@ -103,7 +103,7 @@ class JobStore:
 
     def list(
         self, wanted: JobFilter | None = None, *, cursor: JobId | None = None, limit: int = 50
-    ) -> Page:
+    ) -> JobPage:
         """A page of jobs, newest first."""
         query, job_id = _filtered(select(*_SUMMARY), wanted if wanted is not None else JobFilter())
         if cursor is not None:
@@ -112,7 +112,7 @@ class JobStore:
         with self._database.read() as connection:
             found = [rows.parse_summary(row) for row in connection.execute(query)]
         page = tuple(found[:limit])
-        return Page(jobs=page, next_cursor=page[-1].id if len(found) > limit else None)
+        return JobPage(jobs=page, next_cursor=page[-1].id if len(found) > limit else None)
 
     def counts_by_state(self, wanted: JobFilter | None = None) -> dict[JobState, int]:
         """How many jobs there are in each state; every state has its number."""
@@ -142,9 +142,7 @@ class JobStore:
 
 def _check_held(connection: Connection, parent: Hold) -> None:
     """Children of a run that was superseded, or is to end, would be nobody's."""
-    ours = select(_jobs.c.id).where(
-        *changes.claimed_by(parent.job_id, parent.fence), ~_jobs.c.cancel_requested
-    )
+    ours = select(_jobs.c.id).where(*leases.claimed_by(parent), ~_jobs.c.cancel_requested)
     if connection.execute(ours.with_for_update()).one_or_none() is None:
         raise Superseded("the run that submits these jobs has ended, or is to end")
 

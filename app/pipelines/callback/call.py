@@ -4,11 +4,9 @@ import uuid
 from dataclasses import replace
 
 from app.errors import InvalidInput, NotFound, PermanentError
-from app.jobs import follow_ups
 from app.jobs.model import job_document, placeholders, stage
 from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JsonObject
 from app.jobs.model.work import Work
-from app.jobs.service import Jobs
 from app.jobs.store import callbacks, rows
 from app.jobs.store.callbacks import Target
 from app.pipelines import webhook
@@ -25,7 +23,7 @@ def call(params: CallbackParams, work: Work) -> CalledBack:
     same id. Raises NotFound (the job is not there any more), InvalidInput, and what a webhook or a
     broker that fails raises.
     """
-    job = work.platform.jobs.get(JobId(params.job_id))
+    job = work.jobs.get(JobId(params.job_id))
     ended = as_it_ended(job, params)
     match params.target:
         case Target.WEBHOOK:
@@ -54,7 +52,7 @@ def as_it_ended(job: Job, params: CallbackParams) -> Job:
 
 
 def _view(job: Job, work: Work) -> JsonObject:
-    counts = work.platform.children.counts([job.id])
+    counts = work.jobs.counts_of_children([job.id])
     return job_document.job_json(job, counts=counts.get(job.id))
 
 
@@ -71,8 +69,8 @@ def _tell(job: Job, work: Work) -> int:
 
 
 def _submit(follow_up: FollowUp, job: Job, view: JsonObject, work: Work) -> JobId:
-    pipeline = work.platform.registry.public.get(follow_up.kind or "")
-    if pipeline is None:
+    pipeline = work.jobs.pipeline(follow_up.kind or "")
+    if pipeline.is_internal:
         raise NotFound(f"no pipeline of kind {follow_up.kind!r}")
     params = stage.parsed(pipeline.params, placeholders.filled(follow_up.params, view))
     request = JobRequest(
@@ -82,16 +80,13 @@ def _submit(follow_up: FollowUp, job: Job, view: JsonObject, work: Work) -> JobI
         labels={**job.labels, callbacks.LABEL: job.id},
         idempotency_key=f"callback:{work.key}",
     )
-    return Jobs(work.platform).submit(request).id
+    return work.jobs.submit(request).id
 
 
 def _publish(follow_up: FollowUp, task: str, view: JsonObject, work: Work) -> str:
-    follow_ups.check_task(task, work.platform)
     params = placeholders.filled(follow_up.params, view)
     if not isinstance(params, dict):
         raise InvalidInput("the parameters of a task are an object")
     task_id = str(uuid.uuid5(_TASK_IDS, work.key))
-    work.platform.publisher.publish_task(
-        task, (view,), params, task_id=task_id, queue=follow_up.queue
-    )
+    work.jobs.call_task(task, (view,), params, task_id=task_id, queue=follow_up.queue)
     return task_id

@@ -57,9 +57,7 @@ def is_address(text: str) -> bool:
 def scrape_youtube(params: ChannelParams, work: Work) -> FannedOut:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    address = address_of(
-        params.query, limit=params.limit, search=work.platform.settings.sites.search_url
-    )
+    address = address_of(params.query, limit=params.limit, search=work.settings.sites.search_url)
     return fan_out.fan_out(address, params, work, limit=params.limit)
 
 

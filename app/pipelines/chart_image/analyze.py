@@ -58,7 +58,7 @@ class PreparedPicture:
 
 def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
     """Raises NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, and what stops the work."""
-    settings = work.platform.settings.llm
+    settings = work.settings.llm
     source = _fetched(params, work, limit_bytes=settings.image_bytes)
     target = work.directory / _SHOWN
     with _turn(work.check):
@@ -87,14 +87,14 @@ def _turn(on_wait: Callable[[], None]) -> Iterator[None]:
 def _fetched(params: ChartImageParams, work: Work, *, limit_bytes: int) -> Path:
     target = work.directory / _FILE
     if params.upload_id is not None:
-        upload = work.platform.uploads.get(params.upload_id)
+        upload = work.stores.uploads.get(params.upload_id)
         _check_size(upload.size_bytes, limit_bytes)
-        return work.platform.uploads.fetch(params.upload_id, target)
-    root = work.platform.settings.files.storage_dir.resolve()
+        return work.stores.uploads.fetch(params.upload_id, target)
+    root = work.settings.files.storage_dir.resolve()
     path = disk.confined(root, params.image_path or "")
     if path.is_file():
         _check_size(path.stat().st_size, limit_bytes)
-    found = work.platform.artifacts.fetch(path.relative_to(root).as_posix(), target)
+    found = work.stores.artifacts.fetch(path.relative_to(root).as_posix(), target)
     if not found.is_file():
         raise NotFound("there is no such picture")
     _check_size(found.stat().st_size, limit_bytes)
@@ -154,7 +154,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
     UnusableAnswer, KeyRefused, RateLimited, RetryableError, StorageUnavailable, and what the
     work raises to stop.
     """
-    settings = work.platform.settings
+    settings = work.settings
     choice = names.parse_model(params.model or settings.llm.default_model)
     with (
         disk.watched(),

@@ -68,8 +68,8 @@ def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:
     name = _name(params, work)
     found = _read(path, name=name, spool=spool, work=work)
     work.progress(READ_PERCENT, f"storing {found.chunks} chunks")
-    work.platform.chunks.replace(source_id, _spooled(spool), chatbot_id=params.chatbot_id)
-    work.platform.sources.mark_ready(source_id, content_sha256=content_sha256)
+    work.stores.chunks.replace(source_id, _spooled(spool), chatbot_id=params.chatbot_id)
+    work.stores.sources.mark_ready(source_id, content_sha256=content_sha256)
     work.progress(100, f"stored {found.chunks} chunks")
     return _answer(params, source_id, name, found, content_sha256)
 
@@ -103,7 +103,7 @@ def _answer(
 
 def _read(path: Path, *, name: str, spool: Path, work: Work) -> ReadDocument:
     """Read the file, called `name`, in a child process, and write its chunks to `spool`."""
-    settings = work.platform.settings.documents
+    settings = work.settings.documents
     limits = DocumentLimits(pages=settings.page_limit, characters=settings.character_limit)
     with spool.open("w", encoding="utf-8") as file:
         collector = _Collector(file.write, settings, work)

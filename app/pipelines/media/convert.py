@@ -144,7 +144,7 @@ def _measured(source: Path, work: Work) -> Sound:
         work.check()
 
     own_tags = work.directory / _TAGS
-    command = ffmpeg.measure(source, tags=own_tags, threads=work.platform.threads_per_slot)
+    command = ffmpeg.measure(source, tags=own_tags, threads=work.threads)
     output = _run(command, work, read)
     known = ffmpeg.failure(output)
     if isinstance(known, InvalidInput):
@@ -177,7 +177,7 @@ def _encode(source: Path, target: Path, sound: Sound, downloaded: Downloaded, wo
         source,
         target,
         bitrate_kbps=downloaded.bitrate,
-        threads=work.platform.threads_per_slot,
+        threads=work.threads,
     )
     _run(command, work, read)
 
@@ -196,7 +196,7 @@ def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
     work.progress(ENCODED_PERCENT, "preparing the cover")
     picture = work.directory / _COVER
     source = disk.confined(work.directory, downloaded.cover)
-    command = ffmpeg.picture(source, picture, threads=work.platform.threads_per_slot)
+    command = ffmpeg.picture(source, picture, threads=work.threads)
     try:
         work.run_process(command, timeout_s=COVER_TIMEOUT_S)
     except ProcessFailed as error:

@@ -108,7 +108,7 @@ def transfer_options(
 
 
 def _hook(work: Work, span: tuple[float, float] | None) -> Any:  # a function that yt-dlp calls
-    meter = DownloadMeter(limit_bytes=work.platform.settings.files.download_limit_bytes)
+    meter = DownloadMeter(limit_bytes=work.settings.files.download_limit_bytes)
     start, end = span or (0.0, 0.0)
     percent = start
 

@@ -121,7 +121,7 @@ def opened(
 
     Past `time_limit_s` the next look at the network raises LimitExceeded.
     """
-    settings = work.platform.settings
+    settings = work.settings
     with _place(url, work) as keep:
         network = DownloadNetwork(
             _reach(settings.fetch, settings.sites),
@@ -136,11 +136,11 @@ def opened(
 @contextmanager
 def _place(url: str, work: Work) -> Iterator[Callable[[], None]]:
     """Hold one of the places at the URL's site; the function keeps it, and checks the work."""
-    most = work.platform.settings.sites.concurrency
+    most = work.settings.sites.concurrency
     if most is None:
         yield work.check
         return
-    with semaphore.held(work.platform.redis, site_of(url), most=most, check=work.check) as keep:
+    with semaphore.held(work.redis, site_of(url), most=most, check=work.check) as keep:
         yield keep
 
 
@@ -173,9 +173,9 @@ def guarded_options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
         "match_filter": _refuse_live,
         "ignoreerrors": False,
         "retries": RETRIES,
-        "socket_timeout": work.platform.settings.fetch.timeout_s,
+        "socket_timeout": work.settings.fetch.timeout_s,
         "proxy": "",
-        "cookiefile": _cookies(work.platform.settings.sites),
+        "cookiefile": _cookies(work.settings.sites),
         "external_downloader": "native",
         "ffmpeg_location": NO_PROGRAM,
         "cachedir": False,

@@ -69,8 +69,8 @@ def send(params: NotificationParams, work: Work, *, key: str) -> Sent:
     stop; when every channel had its turn, the error of one that may heal, else of one that failed
     for good.
     """
-    targets = choose_targets(params, work.platform.settings.notify)
-    notification = work.platform.notifications.ensure(
+    targets = choose_targets(params, work.settings.notify)
+    notification = work.stores.notifications.ensure(
         NewNotification(
             key=key,
             user_id=params.user_id,
@@ -85,7 +85,7 @@ def send(params: NotificationParams, work: Work, *, key: str) -> Sent:
     errors = [_attempt(notification, one, work) for one in notification.deliveries]
     _raise_worst([error for error in errors if error is not None])
     work.progress(100, "delivered")
-    return _sent(work.platform.notifications.get(notification.id))
+    return _sent(work.stores.notifications.get(notification.id))
 
 
 def _attempt(notification: Notification, delivery: Delivery, work: Work) -> Exception | None:
@@ -95,7 +95,7 @@ def _attempt(notification: Notification, delivery: Delivery, work: Work) -> Exce
     if delivery.state is DeliveryState.FAILED and work.attempt > 1:  # else it was taken up again
         return PermanentError(f"{delivery.channel}: {delivery.error}")
     work.check()
-    note = work.platform.notifications.attempted
+    note = work.stores.notifications.attempted
     channel = delivery.channel
     try:
         _deliver(notification, delivery, work)
@@ -115,7 +115,7 @@ def _deliver(notification: Notification, delivery: Delivery, work: Work) -> None
         case Channel.WEBHOOK:
             webhook.deliver(delivery.target, event_of(notification), work)
         case Channel.EMAIL:
-            settings = work.platform.settings.notify
+            settings = work.settings.notify
             written = mail.write_letter(
                 notification,
                 to=delivery.target,

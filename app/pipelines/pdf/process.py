@@ -66,22 +66,22 @@ def process(params: PdfParams, work: Work) -> ReadPdf:
 
 def _answer(params: PdfParams, path: Path, work: Work, *, name: str) -> ReadPdf:
     options, content_sha256 = _options(params, work), _sha256(path)
-    kept = PdfCache(work.platform.settings.files.cache_dir)
+    kept = PdfCache(work.settings.files.cache_dir)
     entry = _entry_name(content_sha256, options)
-    known = kept.find(entry) if work.platform.settings.pdf.has_cache else None
+    known = kept.find(entry) if work.settings.pdf.has_cache else None
     if known is not None:
         found, folder = known
     else:
         folder = work.directory / _FOLDER
         found = _read(path, folder=folder, options=options, work=work)
     answer = _stored(found, folder, work, name=name, content_sha256=content_sha256, options=options)
-    if known is None and found.ocr_engine is not None and work.platform.settings.pdf.has_cache:
+    if known is None and found.ocr_engine is not None and work.settings.pdf.has_cache:
         kept.keep(entry, found, folder)
     return answer
 
 
 def _options(params: PdfParams, work: Work) -> PdfOptions:
-    settings = work.platform.settings.pdf
+    settings = work.settings.pdf
     tessdata = settings.tessdata_dir
     return PdfOptions(
         pages=settings.page_limit,
@@ -94,7 +94,7 @@ def _options(params: PdfParams, work: Work) -> PdfOptions:
         languages=params.language if params.language is not None else settings.ocr_languages,
         tessdata=None if tessdata is None else str(tessdata),
         dpi=settings.ocr_dpi,
-        threads=min(MOST_THREADS, work.platform.threads_per_slot),
+        threads=min(MOST_THREADS, work.threads),
     )
 
 
@@ -110,7 +110,7 @@ def _stored(
     work.progress(READ_PERCENT, "storing text and pictures")
     pages = folder / PAGES
     chars = sum(page.chars for page in found.pages)
-    is_inline = chars <= work.platform.settings.pdf.inline_characters
+    is_inline = chars <= work.settings.pdf.inline_characters
     if not is_inline:
         work.save_artifact(pages, name=PAGES, media_type="application/json")
     return ReadPdf(
@@ -156,7 +156,7 @@ def _sha256(path: Path) -> str:
 def _read(path: Path, *, folder: Path, options: PdfOptions, work: Work) -> ReadPages:
     """Read the file in a child process into the folder: its pictures, and a JSON list of its pages
     (`PAGES`)."""
-    settings = work.platform.settings.pdf
+    settings = work.settings.pdf
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt before
     folder.mkdir()
     with (folder / PAGES).open("w", encoding="utf-8") as file:

@@ -68,7 +68,7 @@ def read(url: str, work: Work, *, limit: int) -> VideoListing:
         "playlist_items": f"1:{limit}",
         "ignore_no_formats_error": True,
     }
-    limit_s = work.platform.settings.sites.page_time_s
+    limit_s = work.settings.sites.page_time_s
     with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
         info = downloader.extract_info(url, download=False)
         found = tuple(entries_of(downloader, info, url, limit=limit))
@@ -138,7 +138,7 @@ def fan_out(url: str, options: FanOutOptions, work: Work, *, limit: int | None) 
 
     Raises as `read`, and UnsupportedFormat when the listing is empty.
     """
-    settings = work.platform.settings.sites
+    settings = work.settings.sites
     work.progress(0, "reading the listing")
     found = read(url, work, limit=min(limit or settings.entry_limit, settings.entry_limit))
     work.progress(READ_PERCENT, f"{len(found.entries)} entries")
@@ -181,14 +181,14 @@ def _not_submitted(wanted: Sequence[Wanted], work: Work) -> list[Wanted]:
     """Those entries that no earlier run of this work has submitted: what it has submitted may be
     in the archive by now, and is ours all the same."""
     by_key = {_key(one.params, work): one for one in wanted}
-    used = work.platform.children.used_keys([*by_key])
+    used = work.jobs.used_keys([*by_key])
     return [one for key, one in by_key.items() if key not in used]
 
 
 def _archived(wanted: Sequence[Wanted], options: VideoOptions, work: Work) -> dict[str, Archived]:
     """The entries that were processed before, by their address."""
     keys = {str(one.params.url): _keys(one, options) for one in wanted}
-    known = work.platform.video_archive.find([key for some in keys.values() for key in some])
+    known = work.stores.video_archive.find([key for some in keys.values() for key in some])
     return {
         url: next(known[key] for key in some if key in known)
         for url, some in keys.items()
@@ -232,7 +232,7 @@ def gather(fanned_out: FannedOut, work: Work) -> GatheredVideos:
     Raises the error of the first one when there were some and not one of them could be had, and
     none was known from before.
     """
-    children = work.platform.children.find_many([JobId(one) for one in fanned_out.submitted])
+    children = work.jobs.children([JobId(one) for one in fanned_out.submitted])
     counts = {state: sum(child.state is state for child in children) for state in JobState}
     failed = [child for child in children if child.state is JobState.FAILED]
     if failed and len(failed) == len(children) and not fanned_out.skipped:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.jobs.content_stores import Stores
 from app.jobs.model.job import JobState
 from app.jobs.model.work import Work
-from app.jobs.platform import Platform
 from app.jobs.store import job_statistics
-from app.jobs.store.job_statistics import Counted, JobStatistics
+from app.jobs.store.job_statistics import Counted
 from app.pipelines import disk
 from app.pipelines.report.schema import (
     Chunks,
@@ -27,12 +27,12 @@ from app.pipelines.report.schema import (
     Sources,
     StageTimes,
 )
-from app.storage.statistics import Span, Statistics
+from app.storage.statistics import Span
 
 
-def count_jobs(platform: Platform, span: Span, *, chatbot_id: str | None) -> JobFigures:
+def count_jobs(stores: Stores, span: Span, *, chatbot_id: str | None) -> JobFigures:
     """The jobs that were created in the span."""
-    figures = JobStatistics(platform.database)
+    figures = stores.job_statistics
     counted = figures.by_kind_and_state(span, chatbot_id=chatbot_id)
     by_day = figures.by_day_and_state(span, chatbot_id=chatbot_id)
     return JobFigures(
@@ -63,24 +63,22 @@ def count_jobs(platform: Platform, span: Span, *, chatbot_id: str | None) -> Job
     )
 
 
-def count_sources(
-    platform: Platform, span: Span, *, chatbot_id: str | None
-) -> tuple[Sources, Chunks]:
+def count_sources(stores: Stores, span: Span, *, chatbot_id: str | None) -> tuple[Sources, Chunks]:
     """The sources that were added in the span, and their chunks."""
-    found = Statistics(platform.database).sources(span, chatbot_id=chatbot_id)
+    found = stores.statistics.sources(span, chatbot_id=chatbot_id)
     return (
         Sources(total=sum(found.by_status.values()), by_status=found.by_status),
         Chunks(
             of_new_sources=found.chunks,
             tokens_of_new_sources=found.tokens,
-            total=platform.chunks.count(chatbot_id=chatbot_id),
+            total=stores.chunks.count(chatbot_id=chatbot_id),
         ),
     )
 
 
-def count_notifications(platform: Platform, span: Span) -> Notifications:
+def count_notifications(stores: Stores, span: Span) -> Notifications:
     """What users were told in the span."""
-    found = Statistics(platform.database).notifications(span)
+    found = stores.statistics.notifications(span)
     return Notifications(
         total=sum(found.by_type.values()),
         unread=found.unread,
@@ -267,9 +265,9 @@ def generate(params: ReportParams, work: Work) -> Report:
 def _gathered(params: ReportParams, work: Work) -> Report:
     span = params.span(datetime.now(UTC))
     work.progress(0, "counting jobs")
-    jobs = count_jobs(work.platform, span, chatbot_id=params.chatbot_id)
+    jobs = count_jobs(work.stores, span, chatbot_id=params.chatbot_id)
     work.progress(40, "counting sources and notifications")
-    sources, chunks = count_sources(work.platform, span, chatbot_id=params.chatbot_id)
+    sources, chunks = count_sources(work.stores, span, chatbot_id=params.chatbot_id)
     is_of_all = params.chatbot_id is None
     return Report(
         chatbot_id=params.chatbot_id,
@@ -278,7 +276,7 @@ def _gathered(params: ReportParams, work: Work) -> Report:
         jobs=jobs,
         sources=sources,
         chunks=chunks,
-        notifications=count_notifications(work.platform, span) if is_of_all else None,
+        notifications=count_notifications(work.stores, span) if is_of_all else None,
         artifacts=(JSON_NAME, CSV_NAME, PNG_NAME),
     )
 
@@ -288,7 +286,7 @@ def _store(report: Report, work: Work) -> None:
     (folder / JSON_NAME).write_text(report.model_dump_json(indent=2), encoding="utf-8")
     write_table(report, folder / CSV_NAME)
     work.progress(60, "drawing the chart")
-    cache = work.platform.settings.files.temp_dir / "matplotlib"
+    cache = work.settings.files.temp_dir / "matplotlib"
     draw_chart(report, folder / PNG_NAME, cache=cache)
     work.progress(80, "storing")
     for name, media_type in (

@@ -90,8 +90,8 @@ def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:
     that they use, so that what was last used before any running job began is used by none."""
     now = datetime.now(UTC)
     work.progress(0, "looking through the cache")
-    found = entries_of(work.platform.settings.files.cache_dir / name)
-    running_since = work.platform.retention.running_since()
+    found = entries_of(work.settings.files.cache_dir / name)
+    running_since = work.stores.retention.running_since()
     settled = now - SETTLING
     chosen = outdated(
         found,

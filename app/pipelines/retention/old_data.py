@@ -36,12 +36,12 @@ def remove_objects(
         ("uploads", orphaned_before),
         ("plain", plain_before),
     ):
-        for batch in work.platform.artifacts.listed(prefix):
+        for batch in work.stores.artifacts.listed(prefix):
             is_due = [one.modified_at < before and _owner(one) not in keep for one in batch]
             old = list(itertools.compress(batch, is_due))
             gone = old if prefix == "plain" else _unknown(old, work)
             if not is_dry_run:
-                work.platform.artifacts.delete_many([found.key for found in gone])
+                work.stores.artifacts.delete_many([found.key for found in gone])
             removed = removed.plus(sum(one.size_bytes for one in gone), count=len(gone))
             work.check()
     return removed
@@ -57,7 +57,7 @@ def _unknown(found: Sequence[ListedObject], work: Work) -> list[ListedObject]:
     if not found:
         return []
     owners = {one.key: _owner(one) for one in found}
-    store = work.platform.retention
+    store = work.stores.retention
     known = store.known_keys(list(owners), job_ids=set(owners.values()))
     needed = store.needed(set(owners.values()))
     return [one for one in found if one.key not in known and owners[one.key] not in needed]
@@ -67,7 +67,7 @@ def remove_temp(work: Work, *, before: datetime, is_dry_run: bool) -> Removed:
     """Folders of jobs that are over, of plain tasks, and half-received files, when nothing in them
     was written since then."""
     old = [entry for entry in _temp_entries(work) if entry.used_at < before]
-    needed = work.platform.retention.needed({entry.path.name for entry in old})
+    needed = work.stores.retention.needed({entry.path.name for entry in old})
     gone = [entry for entry in old if entry.path.name not in needed]
     for entry in gone:
         if not is_dry_run:
@@ -77,7 +77,7 @@ def remove_temp(work: Work, *, before: datetime, is_dry_run: bool) -> Removed:
 
 
 def _temp_entries(work: Work) -> Iterator[FolderEntry]:
-    files = work.platform.settings.files
+    files = work.settings.files
     temp_dir = files.temp_dir.resolve()
     others = [files.cache_dir.resolve(), files.storage_dir.resolve()]
     for entry in caches.entries_of(temp_dir):
@@ -154,7 +154,7 @@ def _plan(params: OldDataParams, work: Work) -> RemovalPlan:
         finished_before=finished_before,
         orphaned_before=orphaned_before,
         max_bytes=params.max_bytes,
-        keep=work.platform.retention.mentioned(made_before=made_before, stay_from=finished_before),
+        keep=work.stores.retention.mentioned(made_before=made_before, stay_from=finished_before),
         is_dry_run=params.dry_run,
     )
 
@@ -171,16 +171,16 @@ def _remove_jobs(plan: RemovalPlan, work: Work) -> tuple[int, Removed]:
 
 
 def _removed(job_ids: Sequence[JobId], plan: RemovalPlan, work: Work) -> tuple[JobId, ...]:
-    gone = work.platform.retention.remove_jobs(job_ids, seen_at=plan.now)
-    work.platform.artifacts.delete_many(gone.keys)
-    work.platform.events.forget(gone.job_ids)
+    gone = work.stores.retention.remove_jobs(job_ids, seen_at=plan.now)
+    work.stores.artifacts.delete_many(gone.keys)
+    work.jobs.forget_events(gone.job_ids)
     return gone.job_ids
 
 
 def _old_jobs(plan: RemovalPlan, work: Work) -> Iterator[list[OldJob]]:
     """The jobs to remove, the oldest first: those that are too old, then those with artifacts
     while all artifacts together are too large."""
-    store = work.platform.retention
+    store = work.stores.retention
     excess = 0 if plan.max_bytes is None else store.artifact_bytes() - plan.max_bytes
     after: JobId | None = None
     while True:
@@ -203,7 +203,7 @@ def _old_jobs(plan: RemovalPlan, work: Work) -> Iterator[list[OldJob]]:
 
 
 def _remove_notifications(plan: RemovalPlan, work: Work) -> int:
-    store, before = work.platform.retention, plan.finished_before
+    store, before = work.stores.retention, plan.finished_before
     if plan.is_dry_run:
         return store.old_notifications(before=before)
     removed = 0
@@ -216,14 +216,14 @@ def _remove_notifications(plan: RemovalPlan, work: Work) -> int:
 def _remove_uploads(plan: RemovalPlan, work: Work) -> Removed:
     """Those that no job names any more: neither one that is over, nor one to come."""
     removed = Removed()
-    store = work.platform.retention
+    store = work.stores.retention
     found = store.uploads_before(plan.orphaned_before, keep=plan.keep)
     for start in range(0, len(found), BATCH):
         sizes = dict(found[start : start + BATCH])
         gone = list(sizes)
         if not plan.is_dry_run:
             gone = store.remove_uploads(list(sizes), seen_at=plan.now)
-            work.platform.artifacts.delete_many([f"uploads/{one}" for one in gone])
+            work.stores.artifacts.delete_many([f"uploads/{one}" for one in gone])
         for upload_id in gone:
             removed = removed.plus(sizes[upload_id])
         work.check()

@@ -39,11 +39,11 @@ def read_content(params: StrategyParams, work: Work) -> str:
     """Raises NotFound, InvalidInput (no text), UnsupportedFormat, LimitExceeded."""
     if params.content is not None:
         return params.content
-    upload = work.platform.uploads.get(params.upload_id or "")
-    most = work.platform.settings.llm.content_characters * BYTES_PER_CHARACTER
+    upload = work.stores.uploads.get(params.upload_id or "")
+    most = work.settings.llm.content_characters * BYTES_PER_CHARACTER
     if upload.size_bytes > most:
         raise LimitExceeded(f"the file has {upload.size_bytes} bytes, and {most} are the most")
-    return _text(work.platform.uploads.fetch(upload.id, work.directory / _FILE))
+    return _text(work.stores.uploads.fetch(upload.id, work.directory / _FILE))
 
 
 def _text(path: Path) -> str:
@@ -146,9 +146,9 @@ def extract(params: StrategyParams, work: Work) -> Strategy:
     InvalidInput, UnsupportedFormat, ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused,
     NotFound, RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
     """
-    settings = work.platform.settings.llm
+    settings = work.settings.llm
     choice = names.parse_model(params.model or settings.default_model)
-    proxy_url = work.platform.settings.fetch.proxy_url
+    proxy_url = work.settings.fetch.proxy_url
     read: list[ReadText] = []
     with disk.watched(), Asker(choice, settings, proxy_url=proxy_url, on_wait=work.check) as asker:
         cut = question.cut_pieces(read_content(params, work), settings)

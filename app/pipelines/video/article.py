@@ -227,10 +227,10 @@ REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
 def fetch_article(pubmed_id: str, work: Work) -> Article:
     """Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, RateLimited,
     RetryableError, and what the work raises to stop."""
-    settings = work.platform.settings.video
+    settings = work.settings.video
     has_key = settings.pubmed_api_key is not None
     wait_for_pubmed(
-        work.platform.redis,
+        work.redis,
         "pubmed",
         per_second=REQUESTS_PER_S_WITH_KEY if has_key else REQUESTS_PER_S,
         on_wait=work.check,
@@ -244,7 +244,7 @@ def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
     if settings.pubmed_email:
         asked["email"] = settings.pubmed_email
     url = f"{settings.pubmed_url.rstrip('/')}/efetch.fcgi?{urlencode(asked)}"
-    network = _network(work.platform.settings.fetch, url)
+    network = _network(work.settings.fetch, url)
     with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(url):
         response = _sent(url, settings, fetcher)
         try:

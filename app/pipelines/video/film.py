@@ -29,7 +29,7 @@ class Spoken:
 
 def speak(sentences: tuple[str, ...], work: Work) -> Spoken:
     """Raises NotConfigured when the voice cannot speak, and what the work raises to stop."""
-    voice = work.platform.settings.video.voice
+    voice = work.settings.video.voice
     program = shutil.which("espeak-ng") if voice else None
     if program is None:
         return Spoken(durations_s=tuple(map(reading_s, sentences)), sound=None)
@@ -132,7 +132,7 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
         title=title,
         total_s=total_s,
         target=target,
-        threads=work.platform.threads_per_slot,
+        threads=work.threads,
     )
     try:
         work.run_process(command, on_line=hear)

@@ -78,7 +78,7 @@ def run_command(written: str, request: VideoRequest, work: Work) -> Output:
         work.run_process(_command(written, request, target, work), on_line=listener.hear)
     except ProcessFailed as error:
         raise _failure(error, listener.log) from error
-    most = work.platform.settings.files.download_limit_bytes
+    most = work.settings.files.download_limit_bytes
     _check(target, limit_bytes=most)
     return Output(video=target, log=listener.log, title=listener.title)
 
@@ -212,7 +212,7 @@ def generate(params: VideoParams, work: Work) -> Made:
     Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, NotConfigured,
     RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
     """
-    written = work.platform.settings.video.command
+    written = work.settings.video.command
     with disk.watched():
         made = _by_command(written, params, work) if written else _here(params, work)
     work.progress(100, "the video is there")
@@ -223,7 +223,7 @@ def _here(params: VideoParams, work: Work) -> Made:
     work.progress(0, "asking PubMed for the article")
     found = article.fetch_article(params.pubmed_id, work)
     work.progress(SCRIPT_PERCENT, "drawing the slides")
-    told = script.build_script(found, words=work.platform.settings.video.words)
+    told = script.build_script(found, words=work.settings.video.words)
     drawn = _drawn(told, work)
     work.progress(DRAWN_PERCENT, "narrating")
     spoken = film.speak(tuple(slide.said for slide in drawn), work)

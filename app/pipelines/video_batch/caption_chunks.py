@@ -62,15 +62,15 @@ def worst(errors: list[CeleriacError]) -> CeleriacError:
 def _processed(url: str, bot_id: str, work: Work) -> Video:
     told, said = transcript.fetch(url, work)
     chunks = list(_chunks(told, said, work))
-    source = work.platform.sources.ensure(
+    source = work.stores.sources.ensure(
         source_id(bot_id, told.url),
         chatbot_id=bot_id,
         filename=told.title or told.url,
         job_id=work.job_id,
     )
-    work.platform.chunks.replace(source.id, chunks, chatbot_id=bot_id)
+    work.stores.chunks.replace(source.id, chunks, chatbot_id=bot_id)
     digest = hashlib.sha256(said.text.encode()).hexdigest()
-    work.platform.sources.mark_ready(source.id, content_sha256=digest)
+    work.stores.sources.mark_ready(source.id, content_sha256=digest)
     return Video(
         url=failures.shown(url),
         status=BatchVideoStatus.READY,
@@ -92,7 +92,7 @@ def source_id(bot_id: str, page_url: str) -> str:
 
 
 def _chunks(told: Metadata, said: Transcript, work: Work) -> Iterator[NewChunk]:
-    settings = work.platform.settings.documents
+    settings = work.settings.documents
     chunker = Chunker(tokens=settings.chunk_tokens, overlap_tokens=settings.chunk_overlap_tokens)
     origin = {"url": told.url, "title": told.title, "language": said.language}
     known = {name: value for name, value in origin.items() if value is not None}

@@ -196,8 +196,8 @@ class PageReader:
 
     def _runs_again(self) -> bool:
         """Run a child; whether another one should go on."""
-        settings = self._work.platform.settings.websites
-        documents = self._work.platform.settings.documents
+        settings = self._work.settings.websites
+        documents = self._work.settings.documents
         self._chunker = Chunker(
             tokens=documents.chunk_tokens, overlap_tokens=documents.chunk_overlap_tokens
         )

@@ -59,7 +59,7 @@ class _Site:
         self._params = params
         self._source_id = source_id
         self._work = work
-        self._settings = work.platform.settings.websites
+        self._settings = work.settings.websites
         self._page_limit = min(params.max_pages, self._settings.page_limit)
         self._depth_limit = min(params.max_depth, self._settings.depth_limit)
 
@@ -87,7 +87,7 @@ class _Site:
             return self._stored(store, is_in_time=crawl.is_in_time)
 
     def _visitor(self, store: CrawlStore, client: SiteClient) -> Visitor:
-        documents = self._work.platform.settings.documents
+        documents = self._work.settings.documents
         salt = f"{EDITION}:{documents.chunk_tokens}:{documents.chunk_overlap_tokens}"
 
         def find_known(url: str) -> StoredPage | None:
@@ -111,7 +111,7 @@ class _Site:
         start = page_urls.normalized(str(self._params.url))
         if start is None:
             raise InvalidInput("the address of the first page is too long")
-        store.learn(self._work.platform.pages.of_source(self._source_id))
+        store.learn(self._work.stores.pages.of_source(self._source_id))
         store.add([start], depth=0)
         page = store.next()
         if page is None:
@@ -152,7 +152,7 @@ class _Site:
 
     def _old_chunks(self, page: StoredPage) -> tuple[NewChunk, ...]:
         """The chunks that the page has by now; none when others stand in their place."""
-        found = self._work.platform.chunks.part_of_source(
+        found = self._work.stores.chunks.part_of_source(
             self._source_id, first=page.first_ordinal, count=page.chunks
         )
         is_whole = len(found) == page.chunks and all(_is_of(chunk, page) for chunk in found)
@@ -167,13 +167,13 @@ class _Site:
         totals = store.totals()
         if not totals.kept:
             raise _nothing_found(store)
-        platform = self._work.platform
+        stores = self._work.stores
         self._work.progress(READ_PERCENT, f"storing {totals.chunks} chunks")
         chunks = self._checked(store.chunks())
-        platform.chunks.replace(self._source_id, chunks, chatbot_id=self._params.chatbot_id)
-        platform.pages.replace(self._source_id, store.pages())
+        stores.chunks.replace(self._source_id, chunks, chatbot_id=self._params.chatbot_id)
+        stores.pages.replace(self._source_id, store.pages())
         content_sha256 = _digest(store)
-        platform.sources.mark_ready(self._source_id, content_sha256=content_sha256)
+        stores.sources.mark_ready(self._source_id, content_sha256=content_sha256)
         self._work.progress(100, f"{totals.kept} pages, {totals.chunks} chunks")
         is_complete = is_in_time and not totals.waiting
         return self._answer(store, totals, content_sha256, is_complete=is_complete)

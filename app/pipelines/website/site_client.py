@@ -39,6 +39,9 @@ class HostPacing:
             return own_s
 
 
+_PACING = HostPacing()
+
+
 class SiteClient:
     """Requests of one crawl. Close it, or use it as a context manager."""
 
@@ -47,9 +50,9 @@ class SiteClient:
         """Between two requests to one host."""
         self._work = work
         self._page_s = settings.page_time_s
-        self._pacing = work.platform.once(HostPacing, HostPacing)
+        self._pacing = _PACING
         self._deadline_s: float | None = None
-        self._fetcher = Fetcher(work.platform.settings.fetch, on_wait=self._look)
+        self._fetcher = Fetcher(work.settings.fetch, on_wait=self._look)
 
     def __enter__(self) -> Self:
         return self

@@ -86,11 +86,11 @@ def extract(file: Path, work: Work, *, tell: Callable[[float], None]) -> tuple[F
 
     Raises UnsupportedFormat (no picture), InvalidInput, and what the work raises to stop.
     """
-    settings = work.platform.settings.footage
+    settings = work.settings.footage
     folder = work.directory / "frames"
     folder.mkdir(exist_ok=True)
     lines: list[str] = []
-    threads = work.platform.threads_per_slot
+    threads = work.threads
 
     def hear(line: str) -> None:
         done_s = ffmpeg.done_s(line)

@@ -42,7 +42,7 @@ class PocketSphinx:
     def recognize(
         self, sound: Path, work: Work, *, tell: Callable[[float], None]
     ) -> tuple[Segment, ...]:
-        settings = work.platform.settings.footage
+        settings = work.settings.footage
         said: list[Segment] = []
 
         def hear(line: dict[str, Any]) -> None:  # JSON
@@ -77,7 +77,7 @@ def recognized(
     """What is said in a media file."""
     sound = work.directory / "sound.raw"
     try:
-        work.run_process(sound_of(file, sound, threads=work.platform.threads_per_slot))
+        work.run_process(sound_of(file, sound, threads=work.threads))
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
     return recognizer.recognize(sound, work, tell=tell)

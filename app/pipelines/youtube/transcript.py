@@ -35,7 +35,7 @@ def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptRe
     Raises UnsupportedFormat (no video), NotFound, AddressRefused, LimitExceeded, RateLimited,
     RetryableError, and what the work raises to stop.
     """
-    settings = work.platform.settings
+    settings = work.settings
     options = {**page.guarded_options(work), "ignore_no_formats_error": True}
     wanted = [*languages, *settings.footage.caption_languages]
     limit_s = settings.sites.page_time_s
@@ -84,7 +84,7 @@ def find_listener(
     """The engine that is to recognise speech; None when captions do, or there is no engine."""
     if prefer_captions and found.captions is not None:
         return None
-    return speech.find_recognizer(work.platform.settings.footage)
+    return speech.find_recognizer(work.settings.footage)
 
 
 def heard(

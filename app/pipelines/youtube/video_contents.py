@@ -36,7 +36,7 @@ def process(params: YoutubeParams, work: Work) -> YoutubeResult:
         frames=pictures,
     )
     keys = metadata.archive_keys(found.metadata, params, asked_url=url)
-    work.platform.video_archive.add(keys, video_id=result.video_id, job_id=work.job_id)
+    work.stores.video_archive.add(keys, video_id=result.video_id, job_id=work.job_id)
     work.progress(100, "done")
     return result
 

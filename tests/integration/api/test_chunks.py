@@ -19,12 +19,12 @@ def library(server: Server) -> httpx2.Client:
         ("birds", "bot", "The keeper counts the birds, and the eggs of the birds."),
         ("secret", "other", "The birds of another bot."),
     ):
-        server.platform.sources.create(
+        server.platform.stores.sources.create(
             chatbot_id=bot, filename=f"{source_id}.txt", source_id=source_id
         )
         piece = NewChunk(text=text, tokens=9, metadata={"pages": [1, 1]})
-        server.platform.chunks.replace(source_id, [piece], chatbot_id=bot)
-        server.platform.sources.mark_ready(source_id)
+        server.platform.stores.chunks.replace(source_id, [piece], chatbot_id=bot)
+        server.platform.stores.sources.mark_ready(source_id)
     return server.http
 
 

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from app.jobs.model import changes
 from app.jobs.model.job import JobError
 from app.storage import engine
 from tests.integration import serving
@@ -97,13 +98,10 @@ def test_a_listing_is_small_however_large_its_jobs_are(stored: Server) -> None:
     for number in range(5):
         job = asking.submit(stored.http, name=large, labels={"n": str(number)})
         held = acts.claimed(stored.platform, stored.platform.jobs.get(job["id"]))
-        stored.platform.claims.fail(
-            acts.hold(held),
-            error=failing,
-            is_dead_lettered=False,
-            has_finalizer=False,
-            now=acts.NOW,
+        failed = changes.fail(
+            acts.hold(held), error=failing, is_dead_lettered=False, has_finalizer=False
         )
+        acts.apply(stored.platform, failed)
 
     answer = stored.http.get(JOBS)
 

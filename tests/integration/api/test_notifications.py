@@ -36,7 +36,7 @@ def told(
     server: Server, key: str, *, user: str = "ada", type: str = "info", data: Json | None = None
 ) -> Notification:
     new = NewNotification(key=key, user_id=user, type=type, title=key, message="", data=data or {})
-    return server.platform.notifications.ensure(new, {})
+    return server.platform.stores.notifications.ensure(new, {})
 
 
 def titles(http: httpx2.Client, **wanted: str | int | bool) -> list[str]:

@@ -34,9 +34,9 @@ def test_a_document_is_processed(http: httpx2.Client, server: Server) -> None:
     found = eventually(done, why="the document is processed")
     assert set(found) == {"task_id", "status", "result", "error"}
     assert (found["status"], found["error"]) == ("SUCCESS", None)
-    source = server.platform.sources.get(accepted["source_id"])
+    source = server.platform.stores.sources.get(accepted["source_id"])
     assert (source.status, source.chatbot_id, source.filename) == ("ready", "bot 1", "notes.txt")
-    chunks = server.platform.chunks.of_source(source.id)
+    chunks = server.platform.stores.chunks.of_source(source.id)
     assert "celeriac" in chunks[0].text
 
 

@@ -41,7 +41,9 @@ def test_a_file_is_kept(small: Server, environment: dict[str, str]) -> None:
     assert (found["filename"], found["media_type"]) == ("a b.pdf", "application/pdf")
     assert found["size_bytes"] == len(content)
     assert found["sha256"] == hashlib.sha256(content).hexdigest()
-    fetched = small.platform.uploads.fetch(found["id"], Path(environment["TEMP_DIR"]) / "copy")
+    fetched = small.platform.stores.uploads.fetch(
+        found["id"], Path(environment["TEMP_DIR"]) / "copy"
+    )
     assert fetched.read_bytes() == content
     assert partial_files(environment) == []
 

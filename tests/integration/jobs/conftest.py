@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import celery_app
+from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job, JobId, JobState
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
@@ -25,20 +26,30 @@ PROBES = Registry([probe.PIPELINE])
 
 
 @pytest.fixture
+def clock() -> Clock:
+    """The platform's clock; a module of tests that turn it has its own."""
+    return Clock()
+
+
+@pytest.fixture
 def platform(
-    redis_url: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_url: str,
+    database_url: str,
+    tmp_path: Path,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Platform]:
     """The platform of a client: nobody works here."""
     settings = settings_of(tmp_path, redis_url=redis_url, database_url=database_url)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with opened(Settings(), PROBES) as found:
+    with opened(Settings(), PROBES, clock=clock) as found:
         yield found
 
 
 @pytest.fixture
 def jobs(platform: Platform) -> Jobs:
-    return Jobs(platform)
+    return platform.jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +98,7 @@ def site(
     with opened(read(environment), PROBES) as platform:
         yield Site(
             platform=platform,
-            jobs=Jobs(platform),
+            jobs=platform.jobs,
             start_worker=start_worker,
             start_beat=start_beat,
         )
@@ -104,7 +115,7 @@ def standing_site(
         with started, opened(read(environment), PROBES) as platform:
             site = Site(
                 platform=platform,
-                jobs=Jobs(platform),
+                jobs=platform.jobs,
                 start_worker=started.worker,
                 start_beat=started.beat,
             )
@@ -122,8 +133,10 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 @contextmanager
-def opened(settings: Settings, registry: Registry) -> Iterator[Platform]:
-    platform = of(celery_app.create(settings, registry))
+def opened(
+    settings: Settings, registry: Registry, *, clock: Clock | None = None
+) -> Iterator[Platform]:
+    platform = of(celery_app.create(settings, registry, clock=clock))
     yield platform
     platform.close()
     platform.celery.close()

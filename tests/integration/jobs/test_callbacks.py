@@ -12,12 +12,11 @@ import pytest
 
 from app import celery_app
 from app.errors import InvalidInput, NotFound
-from app.jobs.maintenance.reconciler import Reconciler
-from app.jobs.model import job_document, retry
+from app.jobs.model import changes, job_document, retry
+from app.jobs.model.changes import Change
 from app.jobs.model.job import FollowUp, Job, JobError, JobId, JobRequest, JobState
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
-from app.jobs.publish import delivery
 from app.jobs.service import Jobs
 from app.jobs.store import callbacks
 from app.jobs.store.job_store import JobFilter
@@ -27,6 +26,7 @@ from app.pipelines.callback.tasks import PIPELINE as CALLBACK
 from app.pipelines.notification.tasks import PIPELINE as NOTIFICATION
 from app.settings import Settings
 from tests import probe
+from tests.clocks import ManualClock
 from tests.integration.conftest import settings_of
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import opened
@@ -43,8 +43,17 @@ KIND = FollowUp(
 
 
 @pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
 def platform(
-    redis_url: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_url: str,
+    database_url: str,
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Platform]:
     """The platform of a client that knows callbacks and notifications: nobody works here."""
     settings = {
@@ -55,7 +64,7 @@ def platform(
     registry = Registry([probe.PIPELINE, CALLBACK, NOTIFICATION])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with opened(Settings(), registry) as found:
+    with opened(Settings(), registry, clock=clock) as found:
         yield found
 
 
@@ -65,13 +74,11 @@ def wishing() -> JobRequest:
 
 def failed(platform: Platform, job: Job) -> Job | None:
     """The job, failed by the worker that has claimed it."""
-    return platform.claims.fail(
-        acts.hold(job),
-        error=ERROR,
-        is_dead_lettered=False,
-        has_finalizer=False,
-        now=datetime.now(UTC),
-    )
+    return acts.apply(platform, failure(job), now=datetime.now(UTC))
+
+
+def failure(job: Job) -> Change:
+    return changes.fail(acts.hold(job), error=ERROR, is_dead_lettered=False, has_finalizer=False)
 
 
 def recorded(platform: Platform) -> list[Job]:
@@ -110,7 +117,7 @@ def test_the_end_of_a_job_records_what_it_sets_off(platform: Platform, jobs: Job
 
 def test_a_worker_that_lost_its_job_records_nothing(platform: Platform, jobs: Jobs) -> None:
     job = acts.claimed(platform, jobs.submit(wishing()), datetime.now(UTC))
-    platform.upkeep.give_back(job.id, job.fence, error=ERROR, now=datetime.now(UTC))
+    acts.apply(platform, changes.give_back(acts.hold(job), error=ERROR), now=datetime.now(UTC))
     acts.claimed(platform, jobs.get(job.id), datetime.now(UTC))
 
     assert failed(platform, job) is None
@@ -120,7 +127,9 @@ def test_a_worker_that_lost_its_job_records_nothing(platform: Platform, jobs: Jo
 def test_success_is_followed_by_what_follows_success(platform: Platform, jobs: Jobs) -> None:
     job = acts.claimed(platform, jobs.submit(wishing()), datetime.now(UTC))
 
-    ended = platform.claims.succeed(acts.hold(job), result={"n": 1}, now=datetime.now(UTC))
+    ended = acts.apply(
+        platform, changes.succeed(acts.hold(job), result={"n": 1}), now=datetime.now(UTC)
+    )
 
     assert ended is not None
     assert [one.params["target"] for one in recorded(platform)] == ["on_success", "webhook"]
@@ -152,39 +161,39 @@ def test_a_dead_worker_ends_its_job_with_callbacks(platform: Platform, jobs: Job
     now = datetime.now(UTC)
     job = acts.claimed(platform, jobs.submit(wishing()), now)
     later = now + timedelta(seconds=60)
-    lost = replace(job, deliveries=platform.retry_policy.max_deliveries - 1)
-    verdict = retry.after_lost_lease(lost, policy=platform.retry_policy)
-    platform.upkeep.expire(lost, verdict, has_finalizer=False, now=later)
+    lost = replace(job, deliveries=platform.policy.max_deliveries - 1)
+    verdict = retry.after_lost_lease(lost, policy=platform.policy)
+    acts.apply(platform, changes.expire(lost, verdict, has_finalizer=False), now=later)
 
     assert [one.params["target"] for one in recorded(platform)] == ["on_failure", "webhook"]
 
 
-def test_what_the_ender_did_not_publish_is_published_for_it(platform: Platform, jobs: Jobs) -> None:
+def test_what_the_ender_did_not_publish_is_published_for_it(
+    platform: Platform, jobs: Jobs, clock: ManualClock
+) -> None:
     job = acts.claimed(platform, jobs.submit(wishing()), datetime.now(UTC))
     failed(platform, job)  # and it dies before it publishes anything
     before = published(platform)
-    reconciler = Reconciler(platform, clock=lambda: datetime.now(UTC) + timedelta(seconds=60))
+    clock.turn(60)
 
-    reconciler.tick()
+    platform.reconciler().tick()
 
     assert before == []
     assert published(platform) == sorted(one.id for one in recorded(platform))
 
 
 def test_what_the_broker_lost_is_published_again_and_nothing_twice(
-    platform: Platform, jobs: Jobs
+    platform: Platform, jobs: Jobs, clock: ManualClock
 ) -> None:
     job = acts.claimed(platform, jobs.submit(wishing()), datetime.now(UTC))
-    ended = failed(platform, job)
-    assert ended is not None
-    delivery.tell_end(platform, ended)
+    assert platform.lifecycle.apply(failure(job)) is not None
     told = published(platform)
-    reconciler = Reconciler(platform, clock=lambda: datetime.now(UTC) + timedelta(seconds=60))
-    reconciler.tick()
+    clock.turn(60)
+    platform.reconciler().tick()
     once = published(platform)
     platform.redis.flushall()
 
-    Reconciler(platform, clock=lambda: datetime.now(UTC) + timedelta(seconds=60)).tick()
+    platform.reconciler().tick()
 
     assert told == once == published(platform)
     assert len(told) == 2
@@ -193,7 +202,9 @@ def test_what_the_broker_lost_is_published_again_and_nothing_twice(
 def callback_of(platform: Platform, jobs: Jobs, **wish: FollowUp) -> tuple[CallbackParams, Desk]:
     """The callback of a job that has succeeded, and the desk where it is worked on."""
     job = acts.claimed(platform, jobs.submit(acts.request(None, **wish)), datetime.now(UTC))
-    platform.claims.succeed(acts.hold(job), result={"pages": 3}, now=datetime.now(UTC))
+    acts.apply(
+        platform, changes.succeed(acts.hold(job), result={"pages": 3}), now=datetime.now(UTC)
+    )
     [found] = recorded(platform)
     return CallbackParams.model_validate(found.params), Desk(platform=platform, key=found.id)
 
@@ -262,7 +273,7 @@ def test_a_wish_that_can_never_be_fulfilled_is_refused(
     sqlite_platform: Platform, wish: dict[str, FollowUp], why: type[Exception]
 ) -> None:
     with pytest.raises(why):
-        Jobs(sqlite_platform).submit(acts.request(None, **wish))
+        sqlite_platform.jobs.submit(acts.request(None, **wish))
 
 
 @pytest.fixture
@@ -280,4 +291,4 @@ def sqlite_platform(
 
 def test_without_a_secret_no_webhook_is_promised(sqlite_platform: Platform) -> None:
     with pytest.raises(InvalidInput, match="NOTIFY_WEBHOOK_SECRETS"):
-        Jobs(sqlite_platform).submit(acts.request(webhook_url=URL))
+        sqlite_platform.jobs.submit(acts.request(webhook_url=URL))

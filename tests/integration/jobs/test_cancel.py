@@ -41,7 +41,7 @@ def test_a_cancelled_job_is_not_run_by_its_message(standing_site: Site) -> None:
     job = site.jobs.submit(acts.request(not_before=later))
     site.jobs.cancel(job.id)
 
-    site.platform.publisher.publish(job)
+    site.platform.dispatcher.dispatch([job])
     witness = site.ended(site.jobs.submit(acts.request(priority=9)).id)
 
     assert witness.state is JobState.SUCCEEDED

@@ -5,13 +5,19 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Superseded
-from app.jobs.maintenance.reconciler import Reconciler
+from app.jobs.model import changes
 from app.jobs.model.job import Job, JobState
+from app.jobs.model.ticket import Hold
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
-from app.jobs.store.claims import Hold
+from tests.clocks import ManualClock
 from tests.integration.jobs import acts
 from tests.integration.jobs.acts import NOW
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 def keyed(number: int) -> str:
@@ -28,13 +34,15 @@ def family(platform: Platform, jobs: Jobs, *, children: int = 3) -> tuple[Job, l
 def waiting(platform: Platform, jobs: Jobs, *, children: int = 3) -> tuple[Job, list[Job]]:
     """A job whose second stage waits for what the first one has submitted."""
     running, submitted = family(platform, jobs, children=children)
-    parent = platform.claims.advance(
-        acts.hold(running),
-        next_stage="probe_second",
-        output=None,
-        progress=50.0,
-        waits_for_children=True,
-        now=NOW,
+    parent = acts.apply(
+        platform,
+        changes.advance(
+            acts.hold(running),
+            next_stage="probe_second",
+            output=None,
+            progress=50.0,
+            waits_for_children=True,
+        ),
     )
     assert parent is not None
     return parent, submitted
@@ -42,11 +50,11 @@ def waiting(platform: Platform, jobs: Jobs, *, children: int = 3) -> tuple[Job, 
 
 def finish(platform: Platform, job: Job) -> None:
     running = acts.claimed(platform, job)
-    assert platform.claims.succeed(acts.hold(running), result=None, now=NOW) is not None
+    assert acts.apply(platform, changes.succeed(acts.hold(running), result=None)) is not None
 
 
 def due(platform: Platform) -> list[str]:
-    return [job.id for job in platform.upkeep.take_due(["probe"], now=NOW, limit=10)]
+    return [job.id for job in acts.due_jobs(platform).take_due(["probe"], now=NOW, limit=10)]
 
 
 def states(jobs: Jobs, found: list[Job]) -> list[JobState]:
@@ -85,7 +93,7 @@ def test_children_are_counted_by_state(platform: Platform, jobs: Jobs) -> None:
 
 def test_the_reconciler_tells_how_far_the_children_are(platform: Platform, jobs: Jobs) -> None:
     parent, [one, two, _] = waiting(platform, jobs)
-    reconciler = Reconciler(platform)
+    reconciler = platform.reconciler()
     finish(platform, one)
     reconciler.tick()
     first = jobs.get(parent.id)
@@ -103,7 +111,7 @@ def test_a_stage_that_runs_again_finds_its_children(platform: Platform, jobs: Jo
     requests = [acts.request(idempotency_key=keyed(number)) for number in range(4)]
     again = jobs.submit_children(requests, parent=acts.hold(parent))
     assert [job.id for job in again][:3] == [job.id for job in submitted]
-    assert platform.children.counts([parent.id])[parent.id][JobState.QUEUED] == 4
+    assert platform.jobs.counts_of_children([parent.id])[parent.id][JobState.QUEUED] == 4
 
 
 def test_a_run_that_was_superseded_submits_nothing(platform: Platform, jobs: Jobs) -> None:
@@ -133,19 +141,19 @@ def test_a_parent_that_is_cancelled_while_it_submits_takes_its_children_along(
     parent, submitted = family(platform, jobs)
     jobs.cancel(parent.id)
     hold = acts.hold(parent)
-    assert platform.claims.cancel(hold, progress=0, has_finalizer=False, now=NOW) is not None
+    assert acts.apply(platform, changes.cancel(hold, progress=0, has_finalizer=False)) is not None
     # Here the worker dies: nobody has told the children.
-    Reconciler(platform).tick()
+    platform.reconciler().tick()
     assert set(states(jobs, submitted)) == {JobState.CANCELLED}
 
 
 def test_a_lost_parent_with_a_cancel_takes_its_children_along(
-    platform: Platform, jobs: Jobs
+    platform: Platform, jobs: Jobs, clock: ManualClock
 ) -> None:
     parent, submitted = family(platform, jobs)
     jobs.cancel(parent.id)
-    later = NOW + timedelta(hours=1)
-    reconciler = Reconciler(platform, clock=lambda: later)
+    clock.at = NOW + timedelta(hours=1)
+    reconciler = platform.reconciler()
     for _ in range(2):  # the first round cancels the parent, and the children of cancelled ones
         reconciler.tick()
     assert states(jobs, [parent]) == [JobState.CANCELLED]
@@ -156,16 +164,18 @@ def test_grandchildren_are_cancelled_too(platform: Platform, jobs: Jobs) -> None
     parent, [child, *_] = waiting(platform, jobs)
     running = acts.claimed(platform, child)
     [grandchild] = jobs.submit_children([acts.request()], parent=acts.hold(running))
-    platform.claims.advance(
-        acts.hold(running),
-        next_stage="probe_second",
-        output=None,
-        progress=50.0,
-        waits_for_children=True,
-        now=NOW,
+    acts.apply(
+        platform,
+        changes.advance(
+            acts.hold(running),
+            next_stage="probe_second",
+            output=None,
+            progress=50.0,
+            waits_for_children=True,
+        ),
     )
     jobs.cancel(parent.id)
-    Reconciler(platform).tick()
+    platform.reconciler().tick()
     assert set(states(jobs, [child, grandchild])) == {JobState.CANCELLED}
 
 
@@ -173,9 +183,11 @@ def test_only_children_that_had_begun_are_finalized(platform: Platform, jobs: Jo
     parent, [fresh, begun, _] = waiting(platform, jobs)
     running = acts.claimed(platform, begun)
     hold = acts.hold(running)
-    assert platform.claims.retry_later(hold, error=acts.ERROR, progress=0, at=None, now=NOW)
+    assert acts.apply(platform, changes.retry_later(hold, error=acts.ERROR, progress=0, at=None))
     jobs.cancel(parent.id)
-    taken = platform.upkeep.take_finalizers(["probe"], published_before=NOW, now=NOW, limit=10)
+    taken = acts.due_jobs(platform).take_finalizers(
+        ["probe"], published_before=NOW, now=NOW, limit=10
+    )
     finalized = {job.id for job, _ in taken}
     assert begun.id in finalized
     assert fresh.id not in finalized

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.jobs.model.clock import Clock
 from app.jobs.model.job import JobState
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
@@ -9,9 +10,15 @@ from tests.integration.jobs import acts
 
 
 @pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Composition reads the setting, before it makes the platform."""
+    monkeypatch.setenv("CELERY_TASK_ALWAYS_EAGER", "true")
+    return Clock()
+
+
+@pytest.fixture
 def eager(platform: Platform) -> Jobs:
-    platform.celery.conf.task_always_eager = True
-    return Jobs(platform)
+    return platform.jobs
 
 
 def test_a_job_is_done_when_it_was_submitted(eager: Jobs) -> None:

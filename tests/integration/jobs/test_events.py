@@ -9,7 +9,7 @@ import pytest
 
 from app.broker.connections import redis_clients
 from app.broker.connections.address import parse_address
-from app.jobs.model.job import Job, JobState, Seen
+from app.jobs.model.job import Job, JobState, Progress
 from app.jobs.publish import job_events
 from app.jobs.publish.job_events import Event, EventKind, EventWriter
 from tests.unit.jobs import build
@@ -56,7 +56,7 @@ def kinds(told: list[Event | None]) -> list[EventKind | None]:
 
 def test_follow_replays_and_ends_with_the_end(writer: EventWriter, redis_url: str) -> None:
     writer.state(RUNNING)
-    writer.progress(RUNNING, Seen(progress=50.0, message="half"))
+    writer.progress(RUNNING, Progress(progress=50.0, message="half"))
     writer.state(DONE)
 
     told = asyncio.run(collect(redis_url, DONE))
@@ -134,7 +134,7 @@ def test_the_stream_is_capped_and_expires(redis_url: str) -> None:
     client = redis_clients.open_client(parse_address(redis_url))
     writer = EventWriter(client, length=100, expire_s=60)
     for number in range(1000):
-        writer.progress(RUNNING, Seen(progress=number / 10))
+        writer.progress(RUNNING, Progress(progress=number / 10))
 
     key = job_events.stream_key(RUNNING.id)
     assert 100 <= client.xlen(key) < 300
@@ -143,11 +143,11 @@ def test_the_stream_is_capped_and_expires(redis_url: str) -> None:
 
 def test_latest_tells_of_those_jobs_that_have_news(writer: EventWriter) -> None:
     silent = replace(RUNNING, id=build.job_id(2))
-    writer.progress(RUNNING, Seen(progress=50.0, speed="1 MB/s", eta_seconds=3.0))
+    writer.progress(RUNNING, Progress(progress=50.0, speed="1 MB/s", eta_seconds=3.0))
 
     latest = writer.latest([RUNNING.id, silent.id])
 
-    assert latest == {RUNNING.id: Seen(progress=50.0, speed="1 MB/s", eta_seconds=3.0)}
+    assert latest == {RUNNING.id: Progress(progress=50.0, speed="1 MB/s", eta_seconds=3.0)}
 
 
 def test_a_silent_redis_costs_news_and_no_time() -> None:

@@ -73,8 +73,8 @@ def test_a_result_that_is_nested_too_deeply_fails_the_job(
 
 def test_a_message_delivered_three_times_runs_once(site: Site) -> None:
     job = site.jobs.submit(acts.request({"first": ["sleep:0.5"]}))
-    site.platform.publisher.publish(job)
-    site.platform.publisher.publish(job)
+    site.platform.dispatcher.dispatch([job])
+    site.platform.dispatcher.dispatch([job])
 
     worker = site.worker()
 
@@ -104,7 +104,7 @@ def test_artifacts_are_kept_with_the_job(standing_site: Site) -> None:
     [artifact] = job.artifacts
     assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.txt", "text/plain", 18)
     _, key = site.platform.jobs.artifact(job.id, "a.txt")
-    assert b"".join(site.platform.artifacts.stream(key)) == b"a.txt of attempt 1"
+    assert b"".join(site.platform.stores.artifacts.stream(key)) == b"a.txt of attempt 1"
 
 
 @pytest.mark.parametrize(

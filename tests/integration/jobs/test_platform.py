@@ -34,35 +34,38 @@ def in_child(act: Callable[[], object]) -> int:
 
 def test_a_forked_child_opens_its_own_connections(platform: Platform, jobs: Jobs) -> None:
     jobs.submit(acts.request())  # database, broker and events are open here now
-    before = platform.redis.client_id(), platform.database
+    before = platform.redis.client_id()
+    with platform.database.read() as connection:
+        inherited = connection.connection.dbapi_connection
 
     def act() -> None:
         made = jobs.submit(acts.request({"first": ["ok"]}))
         assert jobs.get(made.id) == made
-        assert platform.database is not before[1]
-        assert platform.redis.client_id() != before[0]
+        with platform.database.read() as connection:
+            assert connection.connection.dbapi_connection is not inherited
+        assert platform.redis.client_id() != before
 
     assert [in_child(act) for _ in range(3)] == [0, 0, 0]
-    assert platform.redis.client_id() == before[0]
+    assert platform.redis.client_id() == before
     assert jobs.counts_by_state()[JobState.QUEUED] == 4
 
 
-def test_a_child_forked_in_the_middle_of_opening_is_not_locked_out(platform: Platform) -> None:
+def test_a_child_forked_in_the_middle_of_a_read_is_not_locked_out(platform: Platform) -> None:
     is_inside, may_go_on = threading.Event(), threading.Event()
 
-    def open_slowly() -> Platform:
-        is_inside.set()
-        may_go_on.wait()
-        return platform
+    def read_slowly() -> None:
+        with platform.database.read():
+            is_inside.set()
+            may_go_on.wait()
 
-    opener = threading.Thread(target=lambda: platform.once(Platform, open_slowly))
-    opener.start()
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
     is_inside.wait()
 
     code = in_child(lambda: platform.jobs.counts_by_state())
 
     may_go_on.set()
-    opener.join()
+    reader.join()
     assert code == 0
 
 

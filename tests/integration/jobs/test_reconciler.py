@@ -13,38 +13,26 @@ import redis
 
 from app.errors import RetryableError
 from app.jobs.maintenance.reconciler import Reconciler
-from app.jobs.model import retry, ticket
+from app.jobs.model import changes, retry, ticket
 from app.jobs.model.job import Job, JobError, JobState, RunOutcome
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
 from app.queues import PRIORITIES
+from tests.clocks import ManualClock
 from tests.integration.jobs import acts
 
 ERROR = JobError(type="RetryableError", message="try again", retryable=True, attempt=1)
 GRACE_S = 2.0
 
 
-class Clock:
-    """Stands still until it is turned."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def turn(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def reconciler(platform: Platform, clock: Clock) -> Reconciler:
-    return Reconciler(platform, clock=clock)
+def reconciler(platform: Platform, clock: ManualClock) -> Reconciler:
+    return platform.reconciler()
 
 
 def messages(platform: Platform, queue: str = "default") -> list[str]:
@@ -58,7 +46,7 @@ def messages(platform: Platform, queue: str = "default") -> list[str]:
 
 
 def test_a_job_in_the_queue_is_left_alone(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
     job = jobs.submit(acts.request())
     for _ in range(5):
@@ -69,9 +57,9 @@ def test_a_job_in_the_queue_is_left_alone(
 
 
 def test_a_delayed_job_is_published_when_its_time_comes(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    job = jobs.submit(acts.request(not_before=clock.now + timedelta(seconds=60)))
+    job = jobs.submit(acts.request(not_before=clock.now() + timedelta(seconds=60)))
     clock.turn(59)
     reconciler.tick()
     early = messages(platform)
@@ -84,9 +72,9 @@ def test_a_delayed_job_is_published_when_its_time_comes(
 
 
 def test_jobs_are_published_in_the_order_of_their_priorities(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    at = clock.now + timedelta(seconds=1)
+    at = clock.now() + timedelta(seconds=1)
     made = [jobs.submit(acts.request(priority=p, not_before=at)) for p in (9, 0, 5, 0)]
 
     clock.turn(2)
@@ -97,7 +85,7 @@ def test_jobs_are_published_in_the_order_of_their_priorities(
 
 
 def test_what_the_broker_lost_is_published_again(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
     made = jobs.submit_many([acts.request() for _ in range(20)])
     platform.redis.flushall()
@@ -109,11 +97,11 @@ def test_what_the_broker_lost_is_published_again(
 
 
 def test_two_reconcilers_publish_a_job_once(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    other = Reconciler(platform, clock=clock)
+    other = platform.reconciler()
     jobs.submit_many([acts.request() for _ in range(20)])
-    jobs.submit_many([acts.request(not_before=clock.now + timedelta(seconds=1))] * 20)
+    jobs.submit_many([acts.request(not_before=clock.now() + timedelta(seconds=1))] * 20)
     platform.redis.flushall()
     clock.turn(GRACE_S + 1)
 
@@ -125,10 +113,10 @@ def test_two_reconcilers_publish_a_job_once(
 
 
 def test_a_message_that_a_dead_worker_fetched_is_published_again(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
     job = jobs.submit(acts.request())
-    fetch(platform, at=clock.now)
+    fetch(platform, at=clock.now())
     clock.turn(GRACE_S - 1)
     reconciler.tick()
     early = messages(platform)
@@ -152,7 +140,7 @@ def test_a_publish_that_failed_is_made_up_for(
     platform: Platform,
     jobs: Jobs,
     reconciler: Reconciler,
-    clock: Clock,
+    clock: ManualClock,
     redis_url: str,
 ) -> None:
     with full(redis_url):
@@ -175,9 +163,9 @@ def full(redis_url: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def lost(platform: Platform, jobs: Jobs, clock: Clock) -> Job:
+def lost(platform: Platform, jobs: Jobs, clock: ManualClock) -> Job:
     """A job whose worker died an hour ago."""
-    return acts.claimed(platform, jobs.submit(acts.request()), clock.now - timedelta(hours=1))
+    return acts.claimed(platform, jobs.submit(acts.request()), clock.now() - timedelta(hours=1))
 
 
 def test_an_expired_lease_queues_the_job_again(
@@ -193,18 +181,18 @@ def test_an_expired_lease_queues_the_job_again(
 
 
 def test_a_lease_that_was_renewed_meanwhile_is_left_alone(
-    platform: Platform, lost: Job, clock: Clock
+    platform: Platform, lost: Job, clock: ManualClock
 ) -> None:
-    until = clock.now + timedelta(minutes=1)
-    platform.claims.renew([acts.hold(lost)], until=until)
+    until = clock.now() + timedelta(minutes=1)
+    acts.leases(platform).renew([acts.hold(lost)], until=until)
 
-    Reconciler(platform, clock=clock).tick()
+    platform.reconciler().tick()
 
     assert platform.jobs.get(lost.id).state is JobState.RUNNING
 
 
 def test_after_a_sleep_of_the_machine_workers_may_renew_their_leases(
-    platform: Platform, reconciler: Reconciler, lost: Job, clock: Clock
+    platform: Platform, reconciler: Reconciler, lost: Job, clock: ManualClock
 ) -> None:
     clock.turn(3600)
 
@@ -237,7 +225,9 @@ def test_a_cancelled_job_that_its_worker_gives_back_is_not_queued_again(
 ) -> None:
     jobs.cancel(lost.id)
 
-    given = platform.upkeep.give_back(lost.id, lost.fence, error=ERROR, now=datetime.now(UTC))
+    given = acts.apply(
+        platform, changes.give_back(acts.hold(lost), error=ERROR), now=datetime.now(UTC)
+    )
     reconciler.tick()
 
     assert given is None
@@ -245,20 +235,20 @@ def test_a_cancelled_job_that_its_worker_gives_back_is_not_queued_again(
 
 
 def test_a_stage_that_killed_too_many_workers_is_poison(
-    platform: Platform, reconciler: Reconciler, lost: Job, clock: Clock
+    platform: Platform, reconciler: Reconciler, lost: Job, clock: ManualClock
 ) -> None:
     job = lost
     for _ in range(platform.settings.jobs.max_deliveries - 1):
         reconciler.tick()
         job = platform.jobs.get(job.id)
-        acts.claimed(platform, job, clock.now - timedelta(hours=1))
+        acts.claimed(platform, job, clock.now() - timedelta(hours=1))
 
     reconciler.tick()
 
     dead = platform.jobs.get(job.id)
     assert dead.error is not None
     assert (dead.state, dead.error.type) == (JobState.FAILED, "PoisonedJob")
-    assert dead.dead_lettered_at == clock.now
+    assert dead.dead_lettered_at == clock.now()
 
 
 def test_lost_workers_are_not_counted_as_attempts(
@@ -270,7 +260,7 @@ def test_lost_workers_are_not_counted_as_attempts(
     verdict = retry.after_error(
         RetryableError("x"),
         replace(second, max_attempts=2),
-        policy=platform.retry_policy,
+        policy=platform.policy,
         rng=lambda: 0.5,
     )
 
@@ -279,11 +269,14 @@ def test_lost_workers_are_not_counted_as_attempts(
 
 
 def failed(platform: Platform, job: Job, *, now: datetime) -> Job:
-    ended = platform.claims.fail(
-        acts.hold(acts.claimed(platform, job)),
-        error=ERROR,
-        is_dead_lettered=False,
-        has_finalizer=True,
+    ended = acts.apply(
+        platform,
+        changes.fail(
+            acts.hold(acts.claimed(platform, job)),
+            error=ERROR,
+            is_dead_lettered=False,
+            has_finalizer=True,
+        ),
         now=now,
     )
     assert ended is not None
@@ -291,9 +284,9 @@ def failed(platform: Platform, job: Job, *, now: datetime) -> Job:
 
 
 def test_a_finalizer_that_never_ran_is_published_again(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    job = failed(platform, jobs.submit(acts.request()), now=clock.now)
+    job = failed(platform, jobs.submit(acts.request()), now=clock.now())
     clock.turn(GRACE_S + 1)
 
     reconciler.tick()
@@ -302,47 +295,51 @@ def test_a_finalizer_that_never_ran_is_published_again(
 
 
 def test_a_finalizer_that_always_fails_is_given_up(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    job = failed(platform, jobs.submit(acts.request()), now=clock.now)
+    job = failed(platform, jobs.submit(acts.request()), now=clock.now())
     for _ in range(8):
         clock.turn(GRACE_S + 1)
         reconciler.tick()
-        run_finalizer_badly(platform, platform.jobs.get(job.id), now=clock.now)
+        run_finalizer_badly(platform, platform.jobs.get(job.id), now=clock.now())
 
     assert platform.jobs.runs(job.id)[-1].attempt == 5
 
 
 def test_a_finalizer_that_was_given_up_holds_no_lease(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
     """One row for ever would keep jobs from being found whose worker died."""
-    job = failed(platform, jobs.submit(acts.request()), now=clock.now)
+    job = failed(platform, jobs.submit(acts.request()), now=clock.now())
     for _ in range(8):  # each time its worker dies
         clock.turn(GRACE_S + 1)
         reconciler.tick()
         own = ticket.finalizer_ticket(platform.jobs.get(job.id), task="probe_finalizer")
-        platform.claims.claim_finalizer(own, acts.claimant(clock.now))
+        acts.apply(platform, changes.claim_finalizer(own, acts.claimant()), now=clock.now())
     clock.turn(GRACE_S + 1)
     reconciler.tick()
     clock.turn(GRACE_S + 1)
 
-    assert platform.upkeep.expired(now=clock.now, limit=10) == []
+    assert acts.due_jobs(platform).expired(now=clock.now(), limit=10) == []
 
 
 def run_finalizer_badly(platform: Platform, job: Job, *, now: datetime) -> None:
     own = ticket.finalizer_ticket(job, task="probe_finalizer")
-    claimed = platform.claims.claim_finalizer(own, acts.claimant(now))
+    claimed = acts.apply(platform, changes.claim_finalizer(own, acts.claimant()), now=now)
     if claimed is not None:
-        platform.claims.end_finalizer(acts.hold(claimed), error=ERROR, now=now)
+        acts.apply(platform, changes.end_finalizer(acts.hold(claimed), error=ERROR), now=now)
 
 
 def test_a_job_whose_stage_is_gone_fails_with_a_reason(
-    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: Clock
+    platform: Platform, jobs: Jobs, reconciler: Reconciler, clock: ManualClock
 ) -> None:
-    job = jobs.submit(acts.request(not_before=clock.now))
+    job = jobs.submit(acts.request(not_before=clock.now()))
     hold = acts.hold(acts.claimed(platform, job))
-    platform.claims.advance(hold, next_stage="long_gone", output=1, progress=1, now=clock.now)
+    acts.apply(
+        platform,
+        changes.advance(hold, next_stage="long_gone", output=1, progress=1),
+        now=clock.now(),
+    )
     clock.turn(GRACE_S + 1)
 
     reconciler.tick()

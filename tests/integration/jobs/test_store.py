@@ -18,8 +18,13 @@ def submit(jobs: Jobs, count: int) -> list[Job]:
     return list(jobs.submit_many([acts.request() for _ in range(count)]))
 
 
-def test_submit_keeps_every_field(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def webhook_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_WEBHOOK_SECRETS", receivers.SECRET)
+
+
+@pytest.mark.usefixtures("webhook_secret")
+def test_submit_keeps_every_field(jobs: Jobs) -> None:
     follow_up = FollowUp(kind="probe", params={"name": "{{id}}"})
     later = datetime.now(UTC) + timedelta(hours=1)
 

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import redis
+
 from app.errors import Cancelled
+from app.jobs.content_stores import Stores
 from app.jobs.model.job import Artifact, Job, JobId, JobRequest
 from app.jobs.platform import Platform
 from app.jobs.run import workspace
 from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
+from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,26 @@ class Desk:
     @property
     def directory(self) -> Path:
         return workspace.folder(self.platform.settings.files.temp_dir, self.key)
+
+    @property
+    def settings(self) -> Settings:
+        return self.platform.settings
+
+    @property
+    def stores(self) -> Stores:
+        return self.platform.stores
+
+    @property
+    def jobs(self) -> Jobs:
+        return self.platform.jobs
+
+    @property
+    def redis(self) -> "redis.Redis":
+        return self.platform.redis
+
+    @property
+    def threads(self) -> int:
+        return self.platform.threads
 
     @property
     def percents(self) -> list[float]:
@@ -73,10 +97,10 @@ class Desk:
         return workspace.run_process(self.stop, command, on_line=on_line, timeout_s=timeout_s)
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
-        return Jobs(self.platform).submit_many(requests)
+        return self.platform.jobs.submit_many(requests)
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
-        stored = self.platform.artifacts.save(path, key=f"desk/{workspace.checked_name(name)}")
+        stored = self.stores.artifacts.save(path, key=f"desk/{workspace.checked_name(name)}")
         return Artifact(
             name=name,
             media_type=media_type,
@@ -86,7 +110,7 @@ class Desk:
 
     def artifact(self, name: str) -> bytes:
         """The content of a stored artifact."""
-        return b"".join(self.platform.artifacts.stream(f"desk/{name}"))
+        return b"".join(self.stores.artifacts.stream(f"desk/{name}"))
 
 
 class OpenDesk(Protocol):

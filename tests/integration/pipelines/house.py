@@ -48,7 +48,7 @@ class House:
         file = self.temp_dir.parent / "upload"
         file.write_bytes(content)
         media_type = "application/octet-stream"
-        return self.platform.uploads.add(file, filename=name, media_type=media_type).id
+        return self.platform.stores.uploads.add(file, filename=name, media_type=media_type).id
 
     def ended(self, job_id: JobId) -> Job:
         """The job, once it is over."""
@@ -70,7 +70,7 @@ def built(folder: Path, sqlite_template: Path) -> Iterator[House]:
         with Started(folder=folder, environment={**os.environ, **environment}) as started:
             yield House(
                 platform=platform,
-                jobs=Jobs(platform),
+                jobs=platform.jobs,
                 temp_dir=folder / "temp",
                 storage_dir=folder / "storage",
                 started=started,

@@ -63,7 +63,7 @@ def analyzed(desk: Desk, content: bytes, *, model: str = "claude-sonnet-4") -> C
     """Upload the picture and have it looked at."""
     upload = desk.directory.parent / "upload"
     upload.write_bytes(content)
-    kept = desk.platform.uploads.add(upload, filename="a.png", media_type="image/png")
+    kept = desk.stores.uploads.add(upload, filename="a.png", media_type="image/png")
     upload.unlink()
     params = ChartImageParams.model_validate({"upload_id": kept.id, "model": model})
     return analyze.analyze(params, desk)

@@ -32,20 +32,20 @@ def processed(desk: Desk, content: bytes, name: str, **params: str) -> Processed
     """Upload the file and process it, for the bot `bot`."""
     upload = desk.directory.parent / "upload"
     upload.write_bytes(content)
-    kept = desk.platform.uploads.add(upload, filename=name, media_type="application/octet-stream")
+    kept = desk.stores.uploads.add(upload, filename=name, media_type="application/octet-stream")
     upload.unlink()
     values = {"upload_id": kept.id, "chatbot_id": "bot", "source_id": "s", **params}
     return process.process(DocumentParams.model_validate(values), desk)
 
 
 def texts(desk: Desk) -> str:
-    return "\n".join(chunk.text for chunk in desk.platform.chunks.of_source("s"))
+    return "\n".join(chunk.text for chunk in desk.stores.chunks.of_source("s"))
 
 
 def test_a_pdf_is_read_page_by_page(open_desk: OpenDesk) -> None:
     desk = open_desk()
     result = processed(desk, papers.pdf_of(12), "book.pdf")
-    chunks = desk.platform.chunks.of_source("s")
+    chunks = desk.stores.chunks.of_source("s")
     assert result.model_extra == {"format": "pdf", "pages": 12, "pages_without_text": 0}
     assert (result.chunks, result.tokens) == (len(chunks), sum(chunk.tokens for chunk in chunks))
     assert max(chunk.tokens for chunk in chunks) <= 512
@@ -58,7 +58,7 @@ def test_a_pdf_is_read_page_by_page(open_desk: OpenDesk) -> None:
 def test_a_docx_keeps_headings_lists_and_tables(open_desk: OpenDesk) -> None:
     desk = open_desk(CELERIAC_CHUNK_TOKENS="16", CELERIAC_CHUNK_OVERLAP_TOKENS="0")
     result = processed(desk, papers.docx_of(), "handbook.docx")
-    found = [(chunk.text, chunk.metadata) for chunk in desk.platform.chunks.of_source("s")]
+    found = [(chunk.text, chunk.metadata) for chunk in desk.stores.chunks.of_source("s")]
     assert result.model_extra == {"format": "docx", "tables": 1}
     assert ("Bread\n\nAll about bread.", {"headings": ["Handbook", "Bread"]}) in found
     assert "- apple\n- pear" in texts(desk)
@@ -68,7 +68,7 @@ def test_a_docx_keeps_headings_lists_and_tables(open_desk: OpenDesk) -> None:
 def test_a_workbook_keeps_sheets_and_rows(open_desk: OpenDesk) -> None:
     desk = open_desk()
     result = processed(desk, papers.xlsx_of(2000), "prices.xlsx")
-    chunks = desk.platform.chunks.of_source("s")
+    chunks = desk.stores.chunks.of_source("s")
     assert result.model_extra == {"format": "xlsx", "sheets": ["Prices", "Notes"], "rows": 2002}
     assert "Name: Item 7; Price: 10.5" in chunks[0].text
     assert (chunks[0].metadata["sheet"], chunks[0].metadata["rows"][0]) == ("Prices", 1)
@@ -127,10 +127,10 @@ def test_each_bad_document_has_its_error(open_desk: OpenDesk, bad: Bad) -> None:
     desk = open_desk()
     with pytest.raises(CeleriacError, match=bad.message) as raised:
         processed(desk, bad.make(), bad.name)
-    source = desk.platform.sources.get("s")
+    source = desk.stores.sources.get("s")
     assert type(raised.value) is bad.want
     assert (source.status, source.error) == (SourceStatus.FAILED, str(raised.value))
-    assert desk.platform.chunks.count(source_id="s") == 0
+    assert desk.stores.chunks.count(source_id="s") == 0
 
 
 def test_a_pdf_with_an_owner_password_only_can_be_read(open_desk: OpenDesk) -> None:
@@ -171,7 +171,7 @@ def test_cancel_leaves_the_chunks_from_before(open_desk: OpenDesk) -> None:
     with pytest.raises(Cancelled):
         processed(desk, papers.pdf_of(20), "a.pdf")
     assert texts(desk) == "the first edition"
-    assert desk.platform.sources.get("s").status is SourceStatus.PROCESSING
+    assert desk.stores.sources.get("s").status is SourceStatus.PROCESSING
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_last_attempt_of_a_plain_call_marks_the_source(
     (desk.directory / "chunks.jsonl").symlink_to("/dev/full")
     with pytest.raises(StorageUnavailable):
         processed(desk, papers.pdf_of(20), "a.pdf")
-    assert desk.platform.sources.get("s").status is want
+    assert desk.stores.sources.get("s").status is want
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_an_abandoned_job_marks_its_own_source(
     open_desk: OpenDesk, owner: str | None, want: SourceStatus
 ) -> None:
     desk = open_desk()
-    desk.platform.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
+    desk.stores.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
     source_progress.abandon(build.job(id="own", params={"source_id": "s"}), desk)
-    assert desk.platform.sources.get("s").status is want
+    assert desk.stores.sources.get("s").status is want
 
 
 def test_a_sheet_with_an_endless_name_does_not_fill_the_store(
@@ -220,15 +220,15 @@ def test_a_sheet_with_an_endless_name_does_not_fill_the_store(
             )
             changed.writestr(part, content)
     processed(desk, renamed.read_bytes(), "a.xlsx")
-    assert {len(chunk.metadata["sheet"]) for chunk in desk.platform.chunks.of_source("s")} == {100}
+    assert {len(chunk.metadata["sheet"]) for chunk in desk.stores.chunks.of_source("s")} == {100}
 
 
 def test_doing_it_again_keeps_the_ids(open_desk: OpenDesk) -> None:
     desk = open_desk()
     first = processed(desk, papers.pdf_of(20), "a.pdf")
-    before = desk.platform.chunks.of_source("s")
+    before = desk.stores.chunks.of_source("s")
     second = processed(desk, papers.pdf_of(20), "a.pdf")
-    assert (first, before) == (second, desk.platform.chunks.of_source("s"))
+    assert (first, before) == (second, desk.stores.chunks.of_source("s"))
 
 
 def test_a_shorter_edition_leaves_nothing_of_the_longer_one(open_desk: OpenDesk) -> None:
@@ -279,4 +279,4 @@ def test_the_source_of_another_bot_is_left_alone(open_desk: OpenDesk) -> None:
     processed(desk, b"mine", "a.txt")
     with pytest.raises(InvalidInput, match="another bot"):
         processed(desk, b"theirs", "a.txt", chatbot_id="thief")
-    assert (texts(desk), desk.platform.sources.get("s").chatbot_id) == ("mine", "bot")
+    assert (texts(desk), desk.stores.sources.get("s").chatbot_id) == ("mine", "bot")

@@ -79,7 +79,7 @@ def test_a_document_tells_it(open_desk: OpenDesk, small_disk: Path, tmp_path: Pa
     desk = open_desk(TEMP_DIR=str(small_disk))
     file = tmp_path / "upload"
     file.write_bytes(b"word " * (DISK_BYTES // 5) + os.linesep.encode())
-    upload = desk.platform.uploads.add(file, filename="a.txt", media_type="text/plain")
+    upload = desk.stores.uploads.add(file, filename="a.txt", media_type="text/plain")
     params = DocumentParams(chatbot_id="bot", upload_id=upload.id)
     with pytest.raises(StorageUnavailable, match="TEMP_DIR"):
         process.process(params, desk)

@@ -39,8 +39,8 @@ def test_a_video_page_becomes_a_tagged_mp3(site: Site, house: House) -> None:
     assert (job.state, job.progress, job.error) == (JobState.SUCCEEDED, 100, None)
     assert job.result["title"] == pages.VIDEO_TITLE
     assert job.result["artifact"] == artifact.name == "Evening-Train-Live-in-the-Valley.mp3"
-    [stored] = house.platform.artifacts.keys(f"jobs/{job.id}/")
-    sound = mp3.MP3(io.BytesIO(b"".join(house.platform.artifacts.stream(stored))))
+    [stored] = house.platform.stores.artifacts.keys(f"jobs/{job.id}/")
+    sound = mp3.MP3(io.BytesIO(b"".join(house.platform.stores.artifacts.stream(stored))))
     assert sound["TIT2"] == pages.VIDEO_TITLE
     assert house.remains == []
 
@@ -68,8 +68,8 @@ def test_a_plain_call_that_fails_leaves_nothing_behind(site: Site, house: House)
 def test_an_upload_becomes_chunks(house: House) -> None:
     upload_id = house.upload(papers.pdf_of(30), "book.pdf")
     job = house.ended(house.submit("document", upload_id=upload_id, chatbot_id="bot"))
-    source = house.platform.sources.get(job.id)
-    chunks = house.platform.chunks.of_source(source.id)
+    source = house.platform.stores.sources.get(job.id)
+    chunks = house.platform.stores.chunks.of_source(source.id)
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     assert (source.status, source.filename, source.job_id) == ("ready", "book.pdf", job.id)
     assert source.content_sha256 == job.result["content_sha256"]
@@ -85,7 +85,7 @@ def test_process_document_is_called_as_its_users_call_it(house: House) -> None:
         "process_document", args=("source-1", str(letter), "bot-1")
     )
     result: JsonObject = call.apply_async().get(timeout=60)
-    [chunk] = house.platform.chunks.of_source("source-1")
+    [chunk] = house.platform.stores.chunks.of_source("source-1")
     assert (result["chunks"], chunk.text, chunk.chatbot_id) == (1, "Dear reader", "bot-1")
     assert house.remains == []
 
@@ -114,7 +114,7 @@ def test_bad_input_fails_its_job_and_nothing_else(site: Site, house: House) -> N
     types = {job_id: error.type for job_id, error in found.items() if error is not None}
     assert types == submitted
     assert not any(error.retryable for error in found.values() if error is not None)
-    sources = [house.platform.sources.find(job_id) for job_id in submitted]
+    sources = [house.platform.stores.sources.find(job_id) for job_id in submitted]
     assert {source.status for source in sources if source is not None} == {SourceStatus.FAILED}
     eventually(lambda: house.remains == [], why="every folder is removed")
     assert all(worker.is_running for worker in house.workers)
@@ -131,10 +131,10 @@ def test_a_cancelled_job_leaves_nothing_behind(site: Site, house: House) -> None
 def test_the_source_of_a_cancelled_job_says_so(house: House) -> None:
     upload_id = house.upload(b"word " * 4_000_000, "long.txt")
     job_id = house.submit("document", upload_id=upload_id, chatbot_id="bot")
-    eventually(lambda: house.platform.sources.find(job_id), why="its source is there")
+    eventually(lambda: house.platform.stores.sources.find(job_id), why="its source is there")
     house.jobs.cancel(job_id)
     assert house.ended(job_id).state is JobState.CANCELLED
-    sources = house.platform.sources
+    sources = house.platform.stores.sources
     eventually(lambda: sources.get(job_id).status is SourceStatus.FAILED, why="its source fails")
     assert sources.get(job_id).error == "the job was cancelled"
 

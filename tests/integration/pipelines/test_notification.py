@@ -73,7 +73,7 @@ def told(**changes: object) -> NotificationParams:
 
 
 def deliveries(desk: Desk) -> dict[Channel, Delivery]:
-    [found] = desk.platform.notifications.list(NotificationFilter()).notifications
+    [found] = desk.stores.notifications.list(NotificationFilter()).notifications
     return {one.channel: one for one in found.deliveries}
 
 
@@ -84,7 +84,7 @@ def test_a_notification_is_stored_and_delivered_on_both_channels(
 
     sent = send.send(params, desk, key="k1")
 
-    stored = desk.platform.notifications.get(sent.notification_id)
+    stored = desk.stores.notifications.get(sent.notification_id)
     [hook] = receiver.at("/hook")
     [letter] = mailbox.letters
     assert (stored.user_id, stored.title, stored.read_at) == ("ada", "Ready", None)
@@ -170,7 +170,7 @@ def test_a_receiver_that_is_gone_is_asked_once(desk: Desk, receiver: Receiver) -
             send.send(told(webhook_url=url), desk, key=key)
 
     before = len(receiver.at("/gone"))
-    desk.platform.disabled_webhooks.enable(url)
+    desk.stores.disabled_webhooks.enable(url)
     receiver.will_answer("/gone", 200)
     send.send(told(webhook_url=url), desk, key="k3")
 

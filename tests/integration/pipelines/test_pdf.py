@@ -20,7 +20,7 @@ def read(desk: Desk, content: bytes, **params: object) -> ReadPdf:
     """Upload the file and read it."""
     upload = desk.directory.parent / "upload"
     upload.write_bytes(content)
-    kept = desk.platform.uploads.add(upload, filename="a.pdf", media_type="application/pdf")
+    kept = desk.stores.uploads.add(upload, filename="a.pdf", media_type="application/pdf")
     upload.unlink()
     return process.process(PdfParams.model_validate({"upload_id": kept.id, **params}), desk)
 
@@ -155,7 +155,7 @@ def test_recognition_has_the_threads_of_its_slot(open_desk: OpenDesk, slots: int
 
     desk.stop_when = look
     read(desk, pdfs.drawn(*[pdfs.picture(pdfs.scan())] * 4))
-    assert max(seen) == 1 + desk.platform.threads_per_slot
+    assert max(seen) == 1 + desk.threads
     assert slots < 1000 or max(seen) == 2
 
 

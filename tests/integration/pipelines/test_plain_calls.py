@@ -53,7 +53,7 @@ def test_videos_are_a_plain_call(server: Server, site: Site) -> None:
         (urls[0], "ready"),
         (urls[1], "failed"),
     ]
-    [chunk] = server.platform.chunks.of_source(found["videos"][0]["source_id"])
+    [chunk] = server.platform.stores.chunks.of_source(found["videos"][0]["source_id"])
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
 
 

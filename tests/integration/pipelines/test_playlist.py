@@ -98,7 +98,7 @@ def house(
             worker = started.worker(["youtube", "cleanup"], concurrency=SLOTS)
             yield House(
                 server=server,
-                jobs=Jobs(platform),
+                jobs=platform.jobs,
                 worker=worker,
                 started=started,
                 site=site,
@@ -228,7 +228,7 @@ def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str
     begun, *_ = acts.listed(platform)
     options = VideoOptions()
     key = metadata.archive_key_of_url(begun.params["url"], options)
-    platform.video_archive.add([key], video_id="begun", job_id=None)  # it was quick
+    platform.stores.video_archive.add([key], video_id="begun", job_id=None)  # it was quick
 
     found = fan_out.fan_out(url, params, first, limit=None)
     again = fan_out.fan_out(url, params, second, limit=None)
@@ -252,6 +252,6 @@ def test_a_playlist_runs_inside_the_request_that_submits_it(
     monkeypatch.setenv("CELERY_TASK_ALWAYS_EAGER", "true")
     platform = serving.platform_from_environment()
     params = {"url": f"{site.url}/feed?count=2&name=eager"}
-    job = Jobs(platform).submit(JobRequest(pipeline="playlist", params=params))
+    job = platform.jobs.submit(JobRequest(pipeline="playlist", params=params))
     platform.close()
     assert (job.state, job.result["succeeded"]) == (JobState.SUCCEEDED, 2)

@@ -5,6 +5,7 @@ from collections import Counter
 
 from app.jobs.model.job import JobId, JobRequest, JobState
 from app.jobs.service import Jobs
+from app.jobs.store.children import ChildStore
 from app.jobs.store.job_store import JobFilter
 from tests.integration import serving
 from tests.integration.processes import StartBeat, StartWorker
@@ -18,7 +19,7 @@ def test_no_entry_is_doubled_when_the_worker_is_killed(
     site: Site, environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat
 ) -> None:
     platform = serving.platform_from_environment()
-    jobs = Jobs(platform)
+    jobs = platform.jobs
     start_beat()
     worker = start_worker(["youtube"], concurrency=1)
     url = f"{site.url}/feed?count={COUNT}&kind=nowhere"
@@ -36,7 +37,7 @@ def test_no_entry_is_doubled_when_the_worker_is_killed(
     eventually(lambda: jobs.get(job_id).state.is_final, why="the playlist is cancelled")
 
     outcomes = [run.outcome for run in jobs.runs(job_id)]
-    entries = Counter(one.params["url"] for one in platform.children.of_parent(job_id))
+    entries = Counter(one.params["url"] for one in ChildStore(platform.database).of_parent(job_id))
     submitted = jobs.get(job_id).state
     platform.close()
     assert 0 < at_the_kill < COUNT

@@ -113,15 +113,15 @@ def fill(platform: Platform) -> None:
 
 def fill_sources(platform: Platform) -> None:
     for name, bot, day in (("a", "bot", 1), ("b", "other", 2), ("late", "bot", 9)):
-        source = platform.sources.create(chatbot_id=bot, filename=name, source_id=name)
-        platform.sources.mark_ready(source.id) if name != "b" else None
+        source = platform.stores.sources.create(chatbot_id=bot, filename=name, source_id=name)
+        platform.stores.sources.mark_ready(source.id) if name != "b" else None
         pieces = [NewChunk(text=f"{name}{n}", tokens=10, metadata={}) for n in range(day)]
-        platform.chunks.replace(name, pieces, chatbot_id=bot)
+        platform.stores.chunks.replace(name, pieces, chatbot_id=bot)
         _move(platform, schema.sources, name, FIRST + timedelta(days=day))
 
 
 def fill_notifications(platform: Platform) -> None:
-    store = platform.notifications
+    store = platform.stores.notifications
     for key, kind, day in (("a", "info", 1), ("b", "info", 2), ("c", "alert", 2), ("d", "info", 9)):
         new = NewNotification(key=key, user_id="u", type=kind, title=key, message="", data={})
         made = store.ensure(new, {Channel.WEBHOOK: "https://example.com/", Channel.EMAIL: "a@b.c"})

@@ -13,7 +13,7 @@ from sqlalchemy import insert, update
 from app.jobs.model.job import JobId, JobRequest, JobState
 from app.jobs.store import rows
 from app.jobs.store.acceptance import NewJob
-from app.jobs.store.job_store import JobFilter
+from app.jobs.store.job_store import JobFilter, JobStore
 from app.pipelines.retention import caches, old_data
 from app.pipelines.retention.caches import FolderEntry
 from app.pipelines.retention.schema import (
@@ -59,7 +59,7 @@ class Past:
         platform, job_id = self.desk.platform, JobId(id_of(days))
         request = JobRequest(pipeline="x", params=dict(params or {}), labels={"a": "b"})
         new = NewJob(request=request, first_stage="x", max_attempts=1, is_published_now=False)
-        [(job, _)] = platform.jobs.add([replace(new)], now=ago(days))
+        [(job, _)] = JobStore(platform.database).add([replace(new)], now=ago(days))
         values = {"parent_id": parent, "state": state.value, **columns}
         if state.is_final:
             values["finished_at"] = ago(days)
@@ -172,7 +172,7 @@ def test_what_a_live_job_uses_stays_whatever_its_age(past: Past) -> None:
     files = past.files
     assert past.clean().jobs == 1
     assert (past.jobs, past.files) == (stays, files)
-    assert past.desk.platform.uploads.get(upload).size_bytes == 6
+    assert past.desk.stores.uploads.get(upload).size_bytes == 6
 
 
 def test_files_that_nobody_owns_go_when_they_are_old(past: Past) -> None:
@@ -245,7 +245,7 @@ def test_a_job_that_comes_meanwhile_keeps_what_it_names(past: Past) -> None:
     upload = past.upload(30, b"upload")
     old = past.job(100, artifact=b"1")
     past.job(0, JobState.QUEUED, params={"upload_id": upload, "file_path": f"jobs/{old}/1/a.bin"})
-    store = past.desk.platform.retention
+    store = past.desk.stores.retention
     seen_at = datetime.now(UTC)  # the one that came is not older than this by much
     assert store.remove_uploads([upload], seen_at=seen_at) == []
     assert store.remove_jobs([old], seen_at=seen_at).job_ids == ()

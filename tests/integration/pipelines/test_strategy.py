@@ -355,7 +355,7 @@ def test_the_key_is_not_told(open_desk: OpenDesk, house: House) -> None:
 def sent(desk: Desk, content: bytes) -> str:
     file = desk.directory.parent / "sent"
     file.write_bytes(content)
-    return desk.platform.uploads.add(file, filename="talk.txt", media_type="text/plain").id
+    return desk.stores.uploads.add(file, filename="talk.txt", media_type="text/plain").id
 
 
 def test_a_text_file_is_read_in_its_own_encoding(desk: Desk, house: House) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.jobs.maintenance.reconciler import Reconciler
 from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JobState
 from app.jobs.platform import Platform
 from app.jobs.service import Jobs
@@ -41,7 +40,7 @@ class Site:
 
     def ended(self, job_id: JobId) -> Job:
         """The job, once it is over; leases are judged meanwhile as beat does."""
-        reconciler = Reconciler(self.platform)
+        reconciler = self.platform.reconciler()
 
         def is_over() -> bool:
             reconciler.tick()
@@ -66,7 +65,7 @@ def site(start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch) -> Iterator
         platform = serving.platform_from_environment()
         yield Site(
             platform=platform,
-            jobs=Jobs(platform),
+            jobs=platform.jobs,
             receiver=receiver,
             mailbox=mailbox,
             settings=settings,
@@ -121,7 +120,9 @@ def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(site: 
     [follower] = [job for job in found if job.pipeline == "notification"]
     site.ended(follower.id)
     assert follower.params["title"] == "delivered it"
-    stored = site.platform.notifications.list(NotificationFilter(user_id="ada")).notifications
+    stored = site.platform.stores.notifications.list(
+        NotificationFilter(user_id="ada")
+    ).notifications
     assert {found.job_id for found in stored} == {first.id, second.id, follower.id}
     assert len(stored) == 3
 
@@ -138,7 +139,7 @@ def test_the_tasks_are_called_as_their_users_call_them(site: Site) -> None:
     sent = Sent.model_validate(call("send_notification", "ada", "Ready", "It is.", "info"))
     report = Report.model_validate(call("generate_analytics_report", None, "7d"))
 
-    [stored] = site.platform.notifications.list(NotificationFilter()).notifications
+    [stored] = site.platform.stores.notifications.list(NotificationFilter()).notifications
     assert (stored.id, stored.title) == (sent.notification_id, "Ready")
     assert report.notifications is not None
     assert report.notifications.by_type == {"info": 1}

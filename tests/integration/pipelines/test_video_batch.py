@@ -43,11 +43,11 @@ def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
         characters=len("A tone.\nIt rises."),
     )
     assert found == VideoBatch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
-    [chunk] = desk.platform.chunks.of_source(source_id)
+    [chunk] = desk.stores.chunks.of_source(source_id)
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
     origin = {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
     assert chunk.metadata == {**origin, "start_s": 0.0, "end_s": 12.0}
-    source = desk.platform.sources.get(source_id)
+    source = desk.stores.sources.get(source_id)
     assert (source.status, source.filename) == (SourceStatus.READY, pages.VIDEO_TITLE)
     assert desk.percents == sorted(desk.percents)
 
@@ -59,7 +59,7 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
     [video] = caption_chunks.process(batch(url), desk).videos
     assert (video.origin, video.is_automatic, video.language) == (Origin.SPEECH, True, "en")
-    [chunk] = desk.platform.chunks.of_source(caption_chunks.source_id("bot 1", url))
+    [chunk] = desk.stores.chunks.of_source(caption_chunks.source_id("bot 1", url))
     assert "three four five" in chunk.text
     assert 1 < chunk.metadata["end_s"] < 5
     assert list(desk.directory.glob("source*")) == []
@@ -68,7 +68,7 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
 def test_processing_again_replaces(desk: Desk, site: Site) -> None:
     params = batch(f"{site.url}/video")
     assert caption_chunks.process(params, desk) == caption_chunks.process(params, desk)
-    assert desk.platform.chunks.count(chatbot_id="bot 1") == 1
+    assert desk.stores.chunks.count(chatbot_id="bot 1") == 1
 
 
 def test_a_video_that_fails_fails_alone(desk: Desk, site: Site) -> None:
@@ -124,7 +124,7 @@ def test_the_original_route_makes_a_bot_know_videos(
         told = server.http.get(f"/task/{task_id}").json()
         assert (told["status"], told["done"]) == ("SUCCESS", True)
         assert [video["status"] for video in told["result"]["videos"]] == ["ready", "failed"]
-        assert server.platform.chunks.count(chatbot_id="bot 1") == 1
+        assert server.platform.stores.chunks.count(chatbot_id="bot 1") == 1
 
 
 def test_a_batch_of_no_videos_is_refused(environment: dict[str, str]) -> None:

@@ -39,7 +39,7 @@ def crawled(desk: Desk, url: str, **params: object) -> Crawled:
 def known_pages(desk: Desk, site: Web) -> dict[str, str]:
     """What the bot knows: path of each page to the text of its chunks."""
     found: dict[str, str] = {}
-    for chunk in desk.platform.chunks.of_source("s"):
+    for chunk in desk.stores.chunks.of_source("s"):
         path = chunk.metadata["url"].removeprefix(site.url)
         found[path] = found.get(path, "") + chunk.text
     return found
@@ -68,7 +68,7 @@ def again(desk: Desk) -> Desk:
 def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
     with web.serve(fallback=web.many(120)) as site:
         found = crawled(desk, site.url, max_pages=400)
-    chunks = desk.platform.chunks.of_source("s")
+    chunks = desk.stores.chunks.of_source("s")
     trapped = 5
     assert (found.requested, found.pages, found.failed) == (120 + trapped, 120 + trapped, 0)
     assert (found.url, found.is_complete, found.unchanged) == (f"{site.url}/", True, 0)
@@ -84,7 +84,7 @@ def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
     assert set(stories) <= set(known_pages(desk, site))
     assert len(site.paths()) == len(set(site.paths()))
     assert desk.percents == sorted(desk.percents)
-    source = desk.platform.sources.get("s")
+    source = desk.stores.sources.get("s")
     assert (source.status, source.content_sha256) == (SourceStatus.READY, found.content_sha256)
 
 
@@ -310,7 +310,7 @@ def test_a_first_page_that_cannot_be_had_ends_the_crawl(
 ) -> None:
     with web.serve(routes) as site, pytest.raises(want) as raised:
         crawled(desk, site.url)
-    source = desk.platform.sources.get("s")
+    source = desk.stores.sources.get("s")
     is_final = isinstance(raised.value, PermanentError)
     assert type(raised.value) is want
     assert source.status is (SourceStatus.FAILED if is_final else SourceStatus.PROCESSING)
@@ -358,7 +358,7 @@ def test_cancel_does_not_wait_for_the_site(open_desk: OpenDesk, where: str) -> N
         with pytest.raises(Cancelled):
             crawled(desk, site.url)
         canceller.join()
-    assert desk.platform.sources.get("s").status is SourceStatus.PROCESSING
+    assert desk.stores.sources.get("s").status is SourceStatus.PROCESSING
 
 
 def test_a_crawl_that_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
@@ -371,7 +371,7 @@ def test_a_crawl_that_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
     assert found.pages == 35
     asked = [path for path in site.paths() if path.startswith("/story")]
     assert len(asked) - len(set(asked)) <= 1
-    assert len(known_pages(desk, site)) == len(desk.platform.chunks.of_source("s")) == 35
+    assert len(known_pages(desk, site)) == len(desk.stores.chunks.of_source("s")) == 35
 
 
 def test_the_time_of_a_crawl_ends_it_with_what_it_has(open_desk: OpenDesk) -> None:
@@ -379,11 +379,11 @@ def test_the_time_of_a_crawl_ends_it_with_what_it_has(open_desk: OpenDesk) -> No
     with web.serve(fallback=web.many(500)) as site:
         found = crawled(desk, site.url, max_pages=500)
     assert (found.is_complete, 0 < found.pages < 50) == (False, True)
-    assert desk.platform.sources.get("s").status is SourceStatus.READY
+    assert desk.stores.sources.get("s").status is SourceStatus.READY
 
 
 def test_the_source_of_another_bot_is_left_alone(desk: Desk) -> None:
-    desk.platform.sources.create(chatbot_id="theirs", filename="x", source_id="s")
+    desk.stores.sources.create(chatbot_id="theirs", filename="x", source_id="s")
     with web.serve() as site, pytest.raises(InvalidInput, match="another bot"):
         crawled(desk, site.url)
     assert site.seen == []
@@ -400,10 +400,10 @@ def test_a_site_can_be_kept_in_mongodb(open_desk: OpenDesk, mongodb_url: str) ->
         site.routes["/leaf"] = web.page("Leaf", "And ends there.")
         found = crawled(again(desk), site.url)
     assert (found.pages, found.unchanged) == (2, 1)
-    assert isinstance(desk.platform.chunks, MongoChunkStore)
+    assert isinstance(desk.stores.chunks, MongoChunkStore)
     assert known_pages(desk, site) == {
         "/": "Home\nAll begins here.",
         "/leaf": "Leaf\nAnd ends there.",
     }
-    assert [hit.chunk.metadata["title"] for hit in desk.platform.chunks.search("there")] == ["Leaf"]
+    assert [hit.chunk.metadata["title"] for hit in desk.stores.chunks.search("there")] == ["Leaf"]
     assert SqlChunkStore(desk.platform.database).count() == 0

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from app.jobs.model.job import JobId, JobRequest, JobState
-from app.jobs.service import Jobs
 from app.storage.sources import SourceStatus
 from tests.integration import serving
 from tests.integration.processes import StartBeat, StartWorker
@@ -24,7 +23,7 @@ def test_a_site_is_known_after_its_worker_was_killed_in_the_middle(
     environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat
 ) -> None:
     platform = serving.platform_from_environment()
-    jobs = Jobs(platform)
+    jobs = platform.jobs
     with web.serve(fallback=web.many(60)) as site:
         params = {"chatbot_id": "bot", "url": site.url, "source_id": "s"}
         job_id = jobs.submit(JobRequest(pipeline="website", params=params)).id
@@ -35,14 +34,14 @@ def test_a_site_is_known_after_its_worker_was_killed_in_the_middle(
         start_worker(["websites"], env=QUICK)
         eventually(lambda: jobs.get(job_id).state.is_final, within_s=90, why="it ends")
     job = jobs.get(job_id)
-    chunks = platform.chunks.of_source("s")
+    chunks = platform.stores.chunks.of_source("s")
     stories = [path for path in site.paths() if path.startswith("/story/")]
     trapped = 3
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     assert (job.result["pages"], job.result["requested"]) == (60 + trapped, 60 + trapped)
     assert len(chunks) == len({chunk.metadata["url"] for chunk in chunks}) == 60 + trapped
     assert (len(set(stories)), len(stories) <= 60) == (59, True)
-    assert platform.sources.get("s").status is SourceStatus.READY
+    assert platform.stores.sources.get("s").status is SourceStatus.READY
     assert remains(environment) == []
     platform.close()
 
@@ -62,7 +61,7 @@ def test_a_crawl_as_plain_celery_and_one_that_fails(
         job_id = JobId(answer.json()["id"])
         job = server.http.get(f"/api/v1/jobs/{job_id}", params={"wait": 30}).json()
         assert (job["state"], job["error"]["type"]) == ("failed", "NotFound")
-        assert server.platform.sources.get("gone").status is SourceStatus.FAILED
+        assert server.platform.stores.sources.get("gone").status is SourceStatus.FAILED
 
         found = server.http.get("/api/v1/chunks", params={"query": "begins"}).json()["items"]
         assert [chunk["metadata"]["url"] for chunk in found] == [f"{site.url}/"]

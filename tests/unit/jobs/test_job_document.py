@@ -5,7 +5,7 @@ import json
 from app.api.links import Links
 from app.api.views import JobView
 from app.jobs.model import job_document
-from app.jobs.model.job import Artifact, FollowUp, JobError, JobState, Seen
+from app.jobs.model.job import Artifact, FollowUp, JobError, JobState, Progress
 from app.jobs.publish import job_events
 from tests.unit.jobs import build
 
@@ -55,8 +55,8 @@ def test_events_tell_a_part_of_it() -> None:
 def test_progress_is_that_of_the_last_event_unless_the_row_is_ahead() -> None:
     job = build.job(progress=40.0, message="in the row")
 
-    ahead = job_document.job_document(job, seen=Seen(progress=50.0, message="seen", speed="2x"))
-    behind = job_document.job_document(job, seen=Seen(progress=30.0, message="seen"))
+    ahead = job_document.job_document(job, seen=Progress(progress=50.0, message="seen", speed="2x"))
+    behind = job_document.job_document(job, seen=Progress(progress=30.0, message="seen"))
 
     assert (ahead["progress"], ahead["message"], ahead["speed"]) == (50.0, "seen", "2x")
     assert (behind["progress"], behind["message"], behind["speed"]) == (40.0, "in the row", None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.model.job import Seen
+from app.jobs.model.job import Progress
 from app.jobs.run import progress
 from app.jobs.run.progress import Meter, Periodic
 
@@ -19,7 +19,7 @@ class Clock:
 
 def report(meter: Meter, *percents: float) -> None:
     for percent in percents:
-        meter.report(Seen(progress=percent))
+        meter.report(Progress(progress=percent))
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,16 @@ def test_a_stage_has_its_share_of_the_job(percent: float, want: float) -> None:
 
 
 def test_the_first_report_is_told_at_once() -> None:
-    told: list[Seen] = []
+    told: list[Progress] = []
     meter = Meter(told.append, floor=0.0, monotonic=Clock())
 
     report(meter, 1)
 
-    assert told == [Seen(progress=1)]
+    assert told == [Progress(progress=1)]
 
 
 def test_reports_that_come_too_fast_are_held_back_and_the_last_one_is_told() -> None:
-    told: list[Seen] = []
+    told: list[Progress] = []
     clock = Clock()
     meter = Meter(told.append, floor=0.0, monotonic=clock)
 
@@ -54,7 +54,7 @@ def test_reports_that_come_too_fast_are_held_back_and_the_last_one_is_told() -> 
 
 
 def test_at_most_four_a_second_are_told() -> None:
-    told: list[Seen] = []
+    told: list[Progress] = []
     clock = Clock()
     meter = Meter(told.append, floor=0.0, monotonic=clock)
 
@@ -67,7 +67,7 @@ def test_at_most_four_a_second_are_told() -> None:
 
 @given(floor=st.floats(0, 100), percents=st.lists(st.floats(0, 100), min_size=1))
 def test_progress_never_goes_backwards(floor: float, percents: list[float]) -> None:
-    told: list[Seen] = []
+    told: list[Progress] = []
     clock = Clock()
     meter = Meter(told.append, floor=floor, monotonic=clock)
 

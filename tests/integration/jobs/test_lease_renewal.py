@@ -9,14 +9,16 @@ import pytest
 from sqlalchemy import select
 
 from app.errors import Cancelled, CeleriacError, LimitExceeded, StorageUnavailable, Superseded
-from app.jobs.model import ticket
+from app.jobs.model import changes, ticket
+from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job
+from app.jobs.model.ticket import Hold
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.platform import Platform
-from app.jobs.run.lease_renewal import Kept, LeaseKeeper
+from app.jobs.run.lease_renewal import HeldLease, LeaseRenewer
 from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
-from app.jobs.store.claims import ClaimStore, Hold
+from app.jobs.store.leases import LeaseStore
 from app.storage import schema
 from app.storage.engine import Database
 from tests.integration.jobs import acts
@@ -58,18 +60,20 @@ def outage(platform: Platform) -> Outage:
 
 
 @pytest.fixture
-def keeper(outage: Outage) -> Iterator[LeaseKeeper]:
-    keeper = LeaseKeeper(ClaimStore(outage), lease_s=LEASE_S)  # type: ignore[arg-type]  # like one
-    yield keeper
-    keeper.close()
+def renewer(outage: Outage) -> Iterator[LeaseRenewer]:
+    renewer = LeaseRenewer(LeaseStore(outage), lease_s=LEASE_S, clock=Clock())  # type: ignore[arg-type]  # like one
+    yield renewer
+    renewer.close()
 
 
 @pytest.fixture
 def held(platform: Platform, jobs: Jobs) -> Job:
     """A job that was claimed just now."""
     job = jobs.submit(acts.request())
-    claimant = acts.claimant(datetime.now(UTC), lease_s=LEASE_S)
-    claimed = platform.claims.claim(ticket.stage_ticket(job), claimant)
+    claimant = acts.claimant(lease_s=LEASE_S)
+    claimed = acts.apply(
+        platform, changes.claim(ticket.stage_ticket(job), claimant), now=datetime.now(UTC)
+    )
     assert claimed is not None
     return claimed
 
@@ -78,15 +82,17 @@ def nothing() -> None:
     """Nothing to show."""
 
 
-def kept(
+def renewed(
     job: Job, *, limits: TimeLimits = LONG, on_hard_limit: Callable[[], None] = nothing
-) -> Kept:
-    return Kept(
+) -> HeldLease:
+    return HeldLease(
         hold=Hold(job_id=job.id, fence=job.fence),
         stop=Stop(),
         limits=limits,
-        on_look=nothing,
+        on_tick=nothing,
         on_hard_limit=on_hard_limit,
+        began_at=(now_s := time.monotonic()),
+        renewed_at=now_s,
     )
 
 
@@ -99,24 +105,24 @@ def lease_until(platform: Platform, job: Job) -> datetime:
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_work_goes_on(
-    platform: Platform, keeper: LeaseKeeper, held: Job
+    platform: Platform, renewer: LeaseRenewer, held: Job
 ) -> None:
     began = lease_until(platform, held)
-    one = kept(held)
+    one = renewed(held)
 
-    with keeper.keeping(one):
+    with renewer.renewing(one):
         eventually(lambda: (lease_until(platform, held) - began).total_seconds() > 2 * LEASE_S)
 
     assert one.stop.error is None
 
 
 def test_an_outage_shorter_than_the_lease_is_not_noticed(
-    platform: Platform, keeper: LeaseKeeper, held: Job, outage: Outage
+    platform: Platform, renewer: LeaseRenewer, held: Job, outage: Outage
 ) -> None:
-    one = kept(held)
-    with keeper.keeping(one):
+    one = renewed(held)
+    with renewer.renewing(one):
         outage.is_away = True
-        eventually(lambda: outage.asked > 2, why="the keeper keeps trying")
+        eventually(lambda: outage.asked > 2, why="the renewer keeps trying")
         outage.is_away = False
         back_at = time.monotonic()
         eventually(lambda: one.renewed_at > back_at)
@@ -125,59 +131,59 @@ def test_an_outage_shorter_than_the_lease_is_not_noticed(
 
 
 def test_a_lease_that_cannot_be_renewed_stops_its_work(
-    keeper: LeaseKeeper, held: Job, outage: Outage
+    renewer: LeaseRenewer, held: Job, outage: Outage
 ) -> None:
-    one = kept(held)
+    one = renewed(held)
     outage.is_away = True
 
-    with keeper.keeping(one):
+    with renewer.renewing(one):
         error = eventually(lambda: one.stop.error)
 
     assert isinstance(error, Superseded)
 
 
-def test_a_lost_lease_stops_its_work(platform: Platform, keeper: LeaseKeeper, held: Job) -> None:
-    one = kept(held)
-    with keeper.keeping(one):
-        platform.claims.succeed(one.hold, result=None, now=acts.NOW)
+def test_a_lost_lease_stops_its_work(platform: Platform, renewer: LeaseRenewer, held: Job) -> None:
+    one = renewed(held)
+    with renewer.renewing(one):
+        acts.apply(platform, changes.succeed(one.hold, result=None), now=acts.NOW)
         error = eventually(lambda: one.stop.error)
 
     assert isinstance(error, Superseded)
 
 
-def test_a_cancel_reaches_the_work(keeper: LeaseKeeper, jobs: Jobs, held: Job) -> None:
-    one = kept(held)
-    with keeper.keeping(one):
+def test_a_cancel_reaches_the_work(renewer: LeaseRenewer, jobs: Jobs, held: Job) -> None:
+    one = renewed(held)
+    with renewer.renewing(one):
         jobs.cancel(held.id)
         error = eventually(lambda: one.stop.error, within_s=5)
 
     assert isinstance(error, Cancelled)
 
 
-def test_limits_stop_the_work_and_then_end_it(keeper: LeaseKeeper, held: Job) -> None:
+def test_limits_stop_the_work_and_then_end_it(renewer: LeaseRenewer, held: Job) -> None:
     ended: list[CeleriacError | None] = []
-    one = kept(
+    one = renewed(
         held,
         limits=TimeLimits(soft_s=0.3, hard_s=0.6),
         on_hard_limit=lambda: ended.append(one.stop.error),
     )
 
-    with keeper.keeping(one):
+    with renewer.renewing(one):
         eventually(lambda: ended)
 
     assert isinstance(ended[0], LimitExceeded)
 
 
-def test_one_thread_keeps_many(platform: Platform, keeper: LeaseKeeper, jobs: Jobs) -> None:
+def test_one_thread_keeps_many(platform: Platform, renewer: LeaseRenewer, jobs: Jobs) -> None:
     claimed = [
         acts.claimed(platform, job, datetime.now(UTC))
         for job in jobs.submit_many([acts.request() for _ in range(20)])
     ]
-    many = [kept(job) for job in claimed]
+    many = [renewed(job) for job in claimed]
 
     with ExitStack() as stack:
         for one in many:
-            stack.enter_context(keeper.keeping(one))
+            stack.enter_context(renewer.renewing(one))
         eventually(lambda: all(one.renewed_at > one.began_at for one in many))
 
     assert {one.stop.error for one in many} == {None}

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.observe import consumption, drain_state, worker_heartbeats
+from app.control.observe import broker_view, consumption, observation
 from app.control.observe import consumption as consuming
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.observe.consumption import NOTHING_KNOWN, Consumption
-from app.control.observe.drain_state import NO_DRAIN, DrainState, DrainStates
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe.observation import NO_DRAIN, DrainState, DrainStates
 from app.control.pool.problems import PoolProblem
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import (
@@ -97,7 +97,7 @@ class PlanExecutor:
         """Let them consume again. The mark stays until all of their workers have confirmed."""
         nodes = self._nodes(names)
         for name in names:
-            self.drain_states[name] = drain_state.with_resume(self._drain_state(name))
+            self.drain_states[name] = observation.with_resume_sent(self._drain_state(name))
         cancelled = {
             node: self._cancelled(name).get(node) for name, found in nodes.items() for node in found
         }
@@ -181,7 +181,7 @@ class PlanExecutor:
         stopped_at_s = self._clock()
         for name in names:
             has_stopped = bool(nodes[name]) and confirmed.issuperset(nodes[name])
-            self.drain_states[name] = drain_state.with_stop(
+            self.drain_states[name] = observation.with_stop_sent(
                 self._drain_state(name),
                 tried_at_s=tried_at_s,
                 stopped_at_s=stopped_at_s if has_stopped else None,
@@ -220,7 +220,7 @@ class PlanExecutor:
         tried_at_s = self._clock()
         answers = await self._workers.ask(spoken_to)
         for name in names:
-            self.drain_states[name] = drain_state.with_answers(
+            self.drain_states[name] = observation.with_answers(
                 self._drain_state(name),
                 nodes[name],
                 answers,
@@ -233,7 +233,7 @@ class PlanExecutor:
         return {name: self._nodes_of(self._instances[name], now_s=now_s) for name in names}
 
     def _nodes_of(self, instance: Instance, *, now_s: float) -> set[NodeName]:
-        heard = worker_heartbeats.current_heartbeats(self._heartbeats.of(instance), now_s=now_s)
+        heard = broker_view.current_heartbeats(self._heartbeats.of(instance), now_s=now_s)
         return {one.node for one in heard}
 
     def _cancelled(self, name: InstanceName) -> Mapping[NodeName, CancelledConsumers]:

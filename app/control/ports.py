@@ -5,7 +5,7 @@ since the epoch by the clock that composition hands to the loop and the adapters
 
 Broker side: `app.broker`. Replicas, pools and reports: `app.operator` (Kubernetes), `app.local`
 (processes of this machine). Arrival rates and run times are no adapter's business: the loop works
-them out of successive readings (`app.scaling.estimate`).
+them out of successive readings (`app.scaling.demand`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -9,7 +9,7 @@ from app.control.decide import evaluation as evaluations
 from app.control.decide import findings, pool_memory
 from app.control.decide.evaluation import Evaluation
 from app.control.decide.pool_memory import PoolMemory, ScaleAttempt, ScaleRefusal
-from app.control.observe import drain_state, worker_queries
+from app.control.observe import observation, worker_queries
 from app.control.observe.broker_view import NO_VIEW, BrokerView
 from app.control.pool import policies, problems
 from app.control.pool.problems import PoolProblem
@@ -130,7 +130,7 @@ class PoolReconciler:
     ) -> Evaluation:
         """The evaluation with what its plan has changed. Logs the drains that have ended."""
         now_s = self._clock()
-        ended = drain_state.ended_drains(evaluation.memory.draining, target, now_s=now_s)
+        ended = observation.ended_drains(evaluation.memory.draining, target, now_s=now_s)
         pool_events.log_drains(pool.key, ended)
         reported = pool_memory.problem_to_report(refusal, now_s=now_s), target.pods_problem
         memory = replace(
@@ -138,7 +138,7 @@ class PoolReconciler:
             drain_states=executor.drain_states,
             consumption=executor.consumption,
             refusal=refusal,
-            draining=drain_state.current_drains(target),
+            draining=observation.current_drains(target),
             drains_ended=ended,
         )
         if executor.scaling is not None:

@@ -28,6 +28,7 @@ from app.local.processes.child_process import Process
 from app.local.processes.zygote_client import CeleryCommand
 from app.local.state_files import UpStatus
 from app.local.worker_replicas import WorkerReplicas
+from app.scaling import steps
 
 POST_S = 2.0
 SAME_S = 5.0
@@ -136,7 +137,7 @@ class LocalReports:
         if status.replicas is None or status.replicas == was:
             return
         self._sizes[pool.key] = status.replicas
-        why = "; ".join(status.explanation)
+        why = steps.paragraph(status.explanation)
         self._console.line(pool.key.name, f"{was} -> {status.replicas}  {why}")
 
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:

@@ -18,6 +18,7 @@ from app.operator.resources.pool_cache import PoolCache
 from app.operator.resources.replicas import PodReplicas
 from app.operator.status.writer import KubernetesReports
 from app.queues import QueueName
+from app.scaling import steps
 
 Show = Callable[[str], None]
 
@@ -118,5 +119,5 @@ def recommendation(status: PoolStatus) -> tuple[str, str]:
         if is_same
         else (f"would go from {status.replicas} to {status.desired_replicas}")
     )
-    why = "; ".join(status.explanation)
+    why = steps.paragraph(status.explanation)
     return f"{size} replicas", f" ({why})" if why else ""

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from app.scaling import behavior, demand, estimate
+from app.scaling import behavior, demand
 from app.scaling.behavior import History
-from app.scaling.demand import OrphanedMessages
-from app.scaling.estimate import Estimate
+from app.scaling.demand import Estimate, OrphanedMessages
 from app.scaling.inputs import PoolReading, ScalingPolicy
 
 BURST_RATIO = 2.0
@@ -78,7 +77,7 @@ def observed(
         memory,
         replicas=seen.replicas,
         history=history,
-        estimate=estimate.updated(memory.estimate, seen, now_s=now_s),
+        estimate=demand.with_reading(memory.estimate, seen, now_s=now_s),
         orphaned=memory.orphaned if is_blind else _orphaned(seen, policy, memory, now_s=now_s),
         active_at_s=now_s if _is_active(seen, memory) else memory.active_at_s,
         failures=memory.failures + 1 if is_blind else 0,
@@ -136,6 +135,6 @@ def _is_active(seen: PoolReading, memory: SizingMemory) -> bool:
     """Whether there is work, or was since the last look, or nobody can tell."""
     if seen.ready is None or memory.active_at_s is None:
         return True
-    return seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0 or estimate.has_progressed(
+    return seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0 or demand.has_progressed(
         memory.estimate, seen
     )

@@ -1,20 +1,24 @@
-"""What each rule did to a size, as data: events, status and `pools explain` are made from it."""
+"""What each rule did to a size, as data and as sentences.
 
+Status, events, `pools explain` and the console show the same sentences.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """A rule that can set or change a size. The last one that spoke is the reason for it."""
+    """A rule that can set or change a size. The last one that applied is the reason for it."""
 
     DEMAND = "Demand"
     TOLERANCE = "WithinTolerance"
     ACTIVATION = "BelowActivation"
     COOLDOWN = "Cooldown"
     HELD_MESSAGES = "HeldMessages"
-    """Messages sit with no worker (ETA tasks, or a worker died): one has to be there."""
+    """Unacknowledged messages without a worker (ETA tasks, a dead worker): one replica stays."""
     SCHEDULED_MESSAGES = "ScheduledMessages"
-    """Messages with an ETA ahead that no worker has fetched: one has to be there when it comes."""
+    """Messages with a future ETA that no worker has fetched: one has to be there by then."""
     FORCED_ACTIVE = "ForcedActive"
     STABILIZATION = "Stabilized"
     LATE = "OldestMessageLate"
@@ -37,7 +41,7 @@ Figure = float | int | str | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A rule has spoken: the size after it, and the figures it went by."""
+    """One rule that applied: the size after it, and the figures that it used."""
 
     rule: Rule
     replicas: int
@@ -46,47 +50,56 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How many replicas should take work, why, and what every rule had to say."""
+    """How many replicas should take work, and every rule that applied."""
 
     replicas: int
     reason: Rule
     steps: tuple[Step, ...]
 
     def has(self, rule: Rule) -> bool:
-        """Whether this rule had a say."""
+        """Whether this rule applied."""
         return any(step.rule is rule for step in self.steps)
 
 
 _TEXTS: dict[Rule, str] = {
-    Rule.TOLERANCE: "the need is within {tolerance} of the current size, which stays {replicas}",
-    Rule.ACTIVATION: "stays at zero until more than {threshold} messages wait",
-    Rule.COOLDOWN: "no work: the last replica stays for another {left_s}",
-    Rule.HELD_MESSAGES: "{held} messages are unacknowledged ({scheduled} with an ETA) and no "
-    "worker runs them: one replica is kept for them",
-    Rule.SCHEDULED_MESSAGES: "{scheduled} messages wait for their ETA: one replica holds them "
-    "until then",
-    Rule.FORCED_ACTIVE: "the annotation celeriac.dev/force-activation keeps one replica",
-    Rule.STABILIZATION: "stabilized at {replicas}, the {side} need of the last {window_s} "
-    "({recommended} now)",
-    Rule.LATE: "not reduced: the oldest message has waited {age_s}, the target is {target_s}",
-    Rule.BURST: "not reduced for another {left_s} after a burst",
-    Rule.UNHEARD: "not reduced: the heartbeats of the workers are not known yet",
-    Rule.BUSY: "not reduced below {replicas} while {running} run",
-    Rule.RATE: "a rate policy allows {replicas} now, {wanted} needed",
-    Rule.GROWING_PAUSED: "growing is paused: stays at {replicas}, {wanted} needed",
-    Rule.SHRINKING_PAUSED: "shrinking is paused: stays at {replicas}, {wanted} needed",
-    Rule.PAUSED: "paused at {size}",
-    Rule.FIXED: "fixed at {size} by hand",
-    Rule.BLIND: "the queues cannot be read (attempt {failures}): stays at {size}",
-    Rule.FALLBACK: "the queues cannot be read (attempt {failures}): "
-    "fallback {behavior} gives {size}",
+    Rule.TOLERANCE: "The demand is within {tolerance} of the current size, {size}",
+    Rule.ACTIVATION: "The pool stays at zero until more than {threshold} wait",
+    Rule.COOLDOWN: "The last replica stays for another {left_s} (cooldown)",
+    Rule.SCHEDULED_MESSAGES: "One replica stays for {scheduled} with an ETA",
+    Rule.FORCED_ACTIVE: "The annotation celeriac.dev/force-activation keeps one replica",
+    Rule.STABILIZATION: "Stabilized at {size}, the {side} demand of the last {window_s} "
+    "(now {recommended})",
+    Rule.LATE: "Not reduced: the oldest message has waited {age_s}, the target is {target_s}",
+    Rule.BURST: "Not reduced for another {left_s} after a burst",
+    Rule.UNHEARD: "Not reduced: the worker heartbeats are not known yet",
+    Rule.BUSY: "Not reduced below {size} because of {running}",
+    Rule.RATE: "A rate policy allows {size} now, {wanted} needed",
+    Rule.GROWING_PAUSED: "Growing is paused: the pool stays at {size}, {wanted} needed",
+    Rule.SHRINKING_PAUSED: "Shrinking is paused: the pool stays at {size}, {wanted} needed",
+    Rule.PAUSED: "Paused at {size}",
+    Rule.FIXED: "Fixed at {size} by hand",
+    Rule.BLIND: "The queues cannot be read (attempt {failures}): the pool stays at {size}",
+    Rule.FALLBACK: "The queues cannot be read (attempt {failures}): "
+    "the fallback {behavior} sets {size}",
 }
-_NOUNS = {"running": "task"}
+_NOUNS = {
+    (Rule.ACTIVATION, "threshold"): "message",
+    (Rule.SCHEDULED_MESSAGES, "scheduled"): "message",
+    (Rule.BUSY, "running"): "running task",
+}
 _RATIOS = frozenset({"tolerance"})
 
 
+def paragraph(sentences: Iterable[str]) -> str:
+    """
+    >>> paragraph(["Idle: nothing waits or runs", "minReplicas is 1, 0 needed"])
+    'Idle: nothing waits or runs. minReplicas is 1, 0 needed'
+    """
+    return ". ".join(sentences)
+
+
 def sentences(decision: Decision) -> tuple[str, ...]:
-    """A sentence for each rule that had a say, in order."""
+    """A sentence for each rule that took part, in order."""
     return tuple(sentence(step) for step in decision.steps)
 
 
@@ -96,25 +109,52 @@ def sentence(step: Step) -> str:
     match step.rule:
         case Rule.DEMAND:
             return _demand(step.replicas, figures)
+        case Rule.HELD_MESSAGES:
+            return _held(figures)
         case Rule.MINIMUM | Rule.MAXIMUM:
             return _bound(step, figures)
         case rule:
             shown = {name: _shown(name, value) for name, value in figures.items()}
-            named = {name: counted(shown[name], _NOUNS[name]) for name in shown if name in _NOUNS}
+            nouns = {
+                name: counted(shown[name], _NOUNS[rule, name])
+                for name in shown
+                if (rule, name) in _NOUNS
+            }
             size = counted(str(step.replicas), "replica")
-            return _TEXTS[rule].format(replicas=step.replicas, size=size, **(shown | named))
+            return _TEXTS[rule].format(size=size, **(shown | nouns))
 
 
 def _demand(replicas: int, figures: dict[str, Figure]) -> str:
     waiting, running, held = (figures[name] for name in ("waiting", "running", "held"))
     if not (waiting or running or held):
-        return "nothing waits or runs"
+        return "Idle: nothing waits or runs"
     shown = {name: _shown(name, value) for name, value in figures.items()}
     if not figures["slots"]:
-        tasks, whose = counted(shown["running"], "running task"), "its" if running == 1 else "their"
-        ends, replica = ("ends", "replica goes") if running == 1 else ("end", "replicas go")
-        return f"nothing waits or arrives: {tasks} {ends} before {whose} {replica}"
+        return _ending(shown)
     return f"{_work(figures).format(**shown)}: {_need(replicas, shown)}"
+
+
+def _ending(shown: dict[str, str]) -> str:
+    """No slot is needed although there is work: what runs ends, and takes the rest with it."""
+    one = shown["running"] == "1"
+    tasks, replicas = counted(shown["running"], "running task"), "its replica goes"
+    if not one:
+        replicas = "their replicas go"
+    if shown["waiting"] == "0" and shown["held"] == "0":
+        return f"Nothing arrives; {tasks} {'finishes' if one else 'finish'} before {replicas}"
+    left = [f"{shown[name]} {word}" for name, word in _LEFT if shown[name] != "0"]
+    return f"Nothing arrives; the slots of {tasks} free up in time for {' and '.join(left)}"
+
+
+_LEFT = (("waiting", "waiting"), ("held", "prefetched"))
+
+
+def _held(figures: dict[str, Figure]) -> str:
+    held, scheduled = (_shown(name, figures[name]) for name in ("held", "scheduled"))
+    messages = "an unknown number of unacknowledged messages"
+    if figures["held"] is not None:
+        messages = counted(held, "unacknowledged message")
+    return f"One replica stays for {messages} ({scheduled} with an ETA) that no worker runs"
 
 
 def _work(figures: dict[str, Figure]) -> str:
@@ -124,7 +164,9 @@ def _work(figures: dict[str, Figure]) -> str:
     if figures["runtime_s"] is None:
         parts.append("run time not known yet")
     else:
-        parts.append("{arrival_rate}/s arriving, {runtime_s} each")
+        rate = figures["arrival_rate"]
+        parts.append("{arrival_rate}/s arriving" if rate is not None else "arrival rate not known")
+        parts.append("{runtime_s} each")
     return ", ".join(parts)
 
 
@@ -145,7 +187,7 @@ def counted(number: str, noun: str) -> str:
 
 def _bound(step: Step, figures: dict[str, Figure]) -> str:
     name = "minReplicas" if step.rule is Rule.MINIMUM else "maxReplicas"
-    by = f" by schedule {figures['schedules']}" if figures["schedules"] else ""
+    by = f" (schedule {figures['schedules']})" if figures["schedules"] else ""
     return f"{name} is {step.replicas}{by}, {figures['wanted']} needed"
 
 

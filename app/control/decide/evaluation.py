@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from app.broker.model import ConsumedQueue, NodeName
 from app.control.decide import findings, missing_consumers, pool_memory
 from app.control.decide.pool_memory import FRESH, PoolMemory
-from app.control.observe import consumption, drain_state, observation, worker_heartbeats
+from app.control.observe import broker_view, consumption, observation
 from app.control.observe.broker_view import BrokerView
 from app.control.observe.consumption import AwakeWorker, Consumption
 from app.control.observe.observation import Observation
@@ -145,14 +145,14 @@ def _updated(
     lost = missing_consumers.without_capacity(workers, memory.consumption)
     marked = {one.name for one in target.instances if one.mark is not None}
     present = {one.name for one in target.instances}
-    drain_states = drain_state.pruned(memory.drain_states, present)
+    drain_states = observation.without_gone(memory.drain_states, present)
     return replace(
         memory,
-        drain_states=drain_state.with_lost_consumers(drain_states, lost, marked=marked),
-        last_active=worker_heartbeats.with_last_active(
+        drain_states=observation.with_lost_consumers(drain_states, lost, marked=marked),
+        last_active=broker_view.with_last_active(
             memory.last_active, target.instances, view.heartbeats, now_s=now_s
         ),
-        startup_s=worker_heartbeats.longest_startup_s(
+        startup_s=broker_view.longest_startup_s(
             memory.startup_s, target.instances, view.heartbeats
         ),
     )

@@ -1,15 +1,14 @@
-"""What the loop itself finds wrong with a pool, in words: a function for each finding.
+"""What the loop finds wrong with a pool: one function for each finding, with its message.
 
-Findings of an adapter come as a `PoolProblem` with the adapter's own words.
+Adapters raise a `PoolProblem` with a message of their own.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from app.broker import redis_keys
 from app.broker.model import BrokerReading, ControlTrouble, MisnamedQueue, NodeName, host_of
-from app.control.decide import findings
 from app.control.decide.missing_consumers import MissingConsumers, QueueMismatch, Remedy
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.pool.problems import Finding, ProblemReason
 from app.control.pool.spec import BrokerSpec
 from app.control.ports import Instance
@@ -18,7 +17,7 @@ NAMES_SHOWN = 3
 
 
 def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
-    """Queues that read as empty because their keys are called otherwise."""
+    """Queues that look empty because the application names their keys differently."""
     names = listed([one.queue for one in queues])
     first = queues[0]
     separator = "unknown" if first.separator is None else repr(first.separator)
@@ -27,20 +26,20 @@ def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
     way_out = (
         "set broker.keyPrefix to the application's global_keyprefix"
         if is_prefix
-        else "leave sep of its broker_transport_options as kombu has it, or messages with a "
-        "priority are not seen"
+        else "keep kombu's default for sep in its broker_transport_options; with another one, "
+        "messages with a priority are not counted"
     )
     return Finding(
         ProblemReason.KEYS_DIFFER,
-        f"the broker knows {names} with the {told} and not as this pool reads it: {way_out}",
+        f"the broker has {names} with the {told}, not with that of this pool: {way_out}",
     )
 
 
-def silent(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
-    """Replicas that have been ready for long and never sent a heartbeat."""
+def no_heartbeats(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
+    """Replicas that are ready for a while and have not sent a heartbeat."""
     why = why or (
-        "workers must send heartbeats (no --without-heartbeat), by the event_exchange that "
-        "spec.broker names, and have a node name that ends in @ and the host name"
+        "workers must send heartbeats (no --without-heartbeat) through the event_exchange of "
+        "spec.broker, and have a node name that ends in @ and the host name"
     )
     return Finding(
         ProblemReason.WORKERS_UNHEARD,
@@ -49,45 +48,45 @@ def silent(replicas: Sequence[str], exchange: str, *, why: str = "") -> Finding:
 
 
 def replies_unreadable(nodes: Sequence[str], reason: str | None) -> Finding:
-    """Workers that answer in a format that is not known, or not safe to read."""
+    """Workers that reply in a format that is unknown or unsafe to decode."""
     return Finding(
         ProblemReason.REPLIES_UNREADABLE,
-        f"the answers of {listed(nodes)} to remote control cannot be read ({reason}), so their "
+        f"the remote control replies of {listed(nodes)} cannot be decoded ({reason}), so their "
         "replicas are not drained: set the application's task_serializer to json, msgpack, yaml or "
         "pickle, and spec.concurrency",
     )
 
 
 def replies_missing(nodes: Sequence[str], exchange: str, *, way: str | None) -> Finding:
-    """Workers that send heartbeats and do not answer."""
+    """Workers that send heartbeats and do not reply."""
     why = (
-        f"they listen elsewhere: in spec.broker, set {way}"
+        f"they expect requests elsewhere: in spec.broker, set {way}"
         if way
-        else "they are busy in a pool that cannot answer meanwhile (solo), or have remote control "
-        "switched off, or their accept_content has none of json, pickle, msgpack and yaml"
+        else "a solo pool does not reply while it runs a task; otherwise remote control is off, or "
+        "accept_content has none of json, pickle, msgpack and yaml"
     )
     return Finding(
         ProblemReason.REPLIES_MISSING,
-        f"no answer of {listed(nodes)} to remote control on {exchange}.pidbox, so their replicas "
+        f"no remote control reply from {listed(nodes)} on {exchange}.pidbox, so their replicas "
         f"are drained by their heartbeats alone, after drain.timeoutSeconds: {why}",
     )
 
 
 def slots_unknown() -> Finding:
-    """Workers that answer, and cannot tell their concurrency."""
+    """Workers that reply without their concurrency."""
     return Finding(
         ProblemReason.SLOTS_UNKNOWN,
-        "workers cannot tell how many tasks they run at once (Celery does not write its statistics "
-        "as YAML), so the most that was seen running is believed: set spec.concurrency",
+        "workers do not report their concurrency (Celery does not write its statistics as YAML), "
+        "so the highest number of tasks seen running is used: set spec.concurrency",
     )
 
 
 def other_queues(queues: Sequence[str]) -> Finding:
-    """Queues that nobody stops, so that a drain does not end."""
+    """Queues that a drain does not stop, so it does not end."""
     return Finding(
         ProblemReason.OTHER_QUEUES,
         f"draining replicas also consume {', '.join(queues)}, which spec.queues does not name: "
-        "they stay until it does",
+        "they stay until it is added",
     )
 
 
@@ -114,9 +113,9 @@ def queues_differ(found: QueueMismatch) -> Finding:
 
 _REMEDIES = {
     Remedy.GIVEN_BACK: "told to consume again",
-    Remedy.LEFT: "lost again after they were given back, so somebody cancels these consumers: "
-    "'celery control add_consumer' gives them back",
-    Remedy.UNKNOWN: "what it should consume is not known, so restart it",
+    Remedy.LEFT: "lost again after they were restored, so they are cancelled on purpose: "
+    "'celery control add_consumer' restores them",
+    Remedy.UNKNOWN: "its queues are not known, so restart it",
 }
 
 
@@ -133,7 +132,7 @@ def not_consuming(found: Sequence[MissingConsumers]) -> Finding:
     )
     return Finding(
         ProblemReason.WORKERS_NOT_CONSUMING,
-        f"{told}. A replica that consumes nothing is not counted, and is replaced",
+        f"{told}. A replica that consumes nothing does not count and is replaced",
     )
 
 
@@ -144,36 +143,36 @@ def _lacking(one: MissingConsumers) -> str:
 
 
 def private_messages(replicas: Sequence[str], messages: int) -> Finding:
-    """What keeps a drained replica is meant for its workers alone."""
+    """Messages that only the workers of a draining replica can run."""
     return Finding(
         ProblemReason.PRIVATE_MESSAGES,
-        f"{listed(replicas)} first runs what waits in its own queues (worker_direct: {messages}), "
-        "since no other worker can",
+        f"{listed(replicas)} first runs the messages of its own queues (worker_direct: "
+        f"{messages}), which no other worker can run",
     )
 
 
 def not_started(replicas: Sequence[str], *, longest_s: float) -> Finding:
-    """Workers that have not sent a heartbeat in a time in which others did."""
+    """Workers that have sent no heartbeat in a time in which others did."""
     return Finding(
         ProblemReason.WORKERS_NOT_STARTED,
-        f"no heartbeat from {listed(replicas)} since the start, for which others took "
-        f"{longest_s:.0f} s at most: not counted as replicas, and removed once enough others run. "
-        "Their logs tell where they hang",
+        f"no heartbeat from {listed(replicas)} since the start; other replicas took at most "
+        f"{longest_s:.0f} s. They do not count, and are removed once enough others run. "
+        "Check their logs",
     )
 
 
 def grace_period_short(*, grace_s: float, runtime_s: float) -> Finding:
-    """An eviction or a rollout would end tasks that run as long as they usually do."""
+    """A grace period that is shorter than the usual task."""
     return Finding(
         ProblemReason.GRACE_PERIOD_SHORT,
-        f"tasks run for {runtime_s:.0f} s on average, and replicas get {grace_s:.0f} s to end: an "
+        f"tasks run for {runtime_s:.0f} s on average, but replicas get {grace_s:.0f} s to end: an "
         "eviction or a rollout interrupts tasks. Set terminationGracePeriodSeconds above the "
         "longest task",
     )
 
 
 def overdue(replicas: Sequence[str]) -> Finding:
-    """Drains that take longer than the spec allows for."""
+    """Drains that take longer than `drain.timeoutSeconds`."""
     return Finding(
         ProblemReason.DRAIN_OVERDUE,
         f"still busy after drain.timeoutSeconds: {listed(replicas)}. Their tasks are not "
@@ -182,7 +181,7 @@ def overdue(replicas: Sequence[str]) -> Finding:
 
 
 def shrinks_to_zero_only() -> Finding:
-    """The target gives up replicas in an order that is not known."""
+    """A target that removes replicas in an unknown order."""
     return Finding(
         ProblemReason.SHRINKS_TO_ZERO_ONLY,
         "which replica the target would remove is not known (it is not a Deployment or "
@@ -192,7 +191,7 @@ def shrinks_to_zero_only() -> Finding:
 
 
 def fixed_out_of_bounds(replicas: int, *, minimum: int, maximum: int) -> Finding:
-    """A size that was set by hand is kept, whatever the bounds say."""
+    """A size that is set by hand and outside the bounds."""
     bound = f"above maxReplicas {maximum}" if replicas > maximum else f"below minReplicas {minimum}"
     return Finding(
         ProblemReason.FIXED_OUT_OF_BOUNDS,
@@ -213,11 +212,11 @@ def listed(names: Sequence[str]) -> str:
 
 
 SURVEYED = frozenset((ProblemReason.WORKERS_UNHEARD, ProblemReason.REPLIES_MISSING))
-"""Findings whose cause may be names that a survey of the broker finds out."""
+"""Findings whose cause may be exchange names, which a survey of the broker finds."""
 
 
 def needs_survey(found: Iterable[Finding]) -> bool:
-    """Whether to find out which names the broker has."""
+    """Whether to survey the broker for other exchange names."""
     return any(one.reason in SURVEYED for one in found)
 
 
@@ -230,7 +229,7 @@ def of_contact(
     silent: Sequence[str],
     now_s: float,
 ) -> Iterator[Finding]:
-    """Everything that is wrong with the contact to the workers of a pool."""
+    """Everything that is wrong with the heartbeats and replies of a pool's workers."""
     if silent:
         lost = [one for one in instances if one.name in silent]
         yield _of_silence(broker, reading, silent, lost)
@@ -246,26 +245,26 @@ def _of_silence(
     exchange = broker.exchanges.events
     found = _ways(reading.elsewhere.events, [node for one in lost for node in one.nodes], lost)
     if found:
-        return findings.silent(
+        return no_heartbeats(
             silent,
             exchange,
-            why=f"their workers send them elsewhere: in spec.broker, set {found[0]}",
+            why=f"their workers send heartbeats elsewhere: in spec.broker, set {found[0]}",
         )
     if reading.unreadable_events is not None:
         why = (
-            f"events come in that cannot be read ({reading.unreadable_events}): set the "
+            f"events arrive that cannot be decoded ({reading.unreadable_events}): set the "
             "application's event_serializer to json, msgpack, yaml or pickle"
         )
-        return findings.silent(silent, exchange, why=why)
+        return no_heartbeats(silent, exchange, why=why)
     others = sorted(set(reading.elsewhere.events.values()))
     if others:
         why = (
-            f"this broker has heartbeats of other workers elsewhere ({'; '.join(others[:3])}): if "
-            "they are these, set spec.broker so, and the node names so that they end in @ and the "
-            "host name"
+            "other workers of this broker send heartbeats elsewhere "
+            f"({'; '.join(others[:3])}). If they belong to this pool, set spec.broker accordingly, "
+            "and node names that end in @ and the host name"
         )
-        return findings.silent(silent, exchange, why=why)
-    return findings.silent(silent, exchange)
+        return no_heartbeats(silent, exchange, why=why)
+    return no_heartbeats(silent, exchange)
 
 
 def _of_replies(
@@ -274,16 +273,16 @@ def _of_replies(
     unreadable = {node: one.unreadable for node, one in troubles.items() if one.unreadable}
     missing = [node for node in troubles if node not in unreadable]
     if unreadable:
-        yield findings.replies_unreadable(list(unreadable), next(iter(unreadable.values())))
+        yield replies_unreadable(list(unreadable), next(iter(unreadable.values())))
     if missing:
         named = [node for node in missing if node in reading.elsewhere.control]
         way = reading.elsewhere.control[named[0]] if named else None
-        yield findings.replies_missing(missing, broker.exchanges.control, way=way)
+        yield replies_missing(missing, broker.exchanges.control, way=way)
 
 
 def _ways(
     elsewhere: Mapping[NodeName, str], nodes: Collection[NodeName], lost: Collection[Instance]
 ) -> list[str]:
-    """How to hear these replicas, where the survey has found their workers."""
+    """The settings for these replicas, if the survey has found their workers."""
     hosts = {one.host for one in lost if one.host is not None and not one.nodes}
     return [way for node, way in elsewhere.items() if node in nodes or host_of(node) in hosts]

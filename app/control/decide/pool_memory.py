@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from app.control.observe.broker_view import LastActive
 from app.control.observe.consumption import Consumption
-from app.control.observe.drain_state import Drains, DrainStates
-from app.control.observe.worker_heartbeats import LastActive
+from app.control.observe.observation import Drains, DrainStates
 from app.control.observe.worker_queries import KnownSlots
 from app.control.pool.problems import Finding, PoolProblem, ProblemReason
 from app.control.pool.status import PoolStatus

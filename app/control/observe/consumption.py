@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
-from app.control.observe import worker_heartbeats
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe import broker_view
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.ports import CancelledConsumers, Instance, InstanceName
 from app.queues import QueueName
 
@@ -94,7 +94,7 @@ def awake_workers(
         for one in instances
         if one.mark is None and not one.is_ending
         for beat in heartbeats.of(one)
-        if now_s - beat.seen_at_s <= worker_heartbeats.SILENT_S
+        if now_s - beat.seen_at_s <= broker_view.SILENT_S
     )
 
 

@@ -1,18 +1,163 @@
-"""From what the adapters have read to what decisions are made of."""
+"""What is known of one pool and each of its replicas, drains included. Pure.
 
-from collections.abc import Callable, Iterable, Sequence
+The drain marks themselves are stored at the replicas, so that a restarted loop finds them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.broker.model import BrokerReading, QueueReading
-from app.control.observe import drain_state, worker_heartbeats
-from app.control.observe.drain_state import NO_DRAIN, DrainStates
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.broker.model import BrokerReading, NodeAnswer, NodeName, QueueReading
+from app.control.observe import broker_view
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.pool.worker_pool import WorkerPool
-from app.control.ports import Instance, ScaleTarget
+from app.control.ports import (
+    CancelledConsumers,
+    DrainEnd,
+    DrainOutcome,
+    Instance,
+    InstanceName,
+    ScaleTarget,
+)
 from app.queues import QueueName
 from app.scaling import replica_state
 from app.scaling.inputs import NodeSample, PoolReading
-from app.scaling.replica_state import Replica, ReplicaGroup
+from app.scaling.replica_state import Replica, ReplicaAnswer, ReplicaGroup
+
+REMOVAL_TIMEOUT_S = 120.0
+"""A replica that was given up and is still there after this was not taken: it counts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainState:
+    """How far one replica is."""
+
+    stop_tried_at_s: float | None = None
+    stopped_at_s: float | None = None
+    was_stopped: bool = False
+    """A stop was confirmed, perhaps before the workers were told to go on."""
+    ask_tried_at_s: float | None = None
+    answer: ReplicaAnswer | None = None
+    other_queues: frozenset[QueueName] = frozenset()
+    """Queues that its workers consume and that the spec does not name: nobody stops those."""
+    private_messages: int = 0
+    """Messages that only its workers can run, and that they have not acknowledged."""
+    removed_at_s: float | None = None
+    consumes_nothing: bool = False
+    """It was seen, awake, to consume nothing for a while: waking it would give it nothing back."""
+    cancelled: Mapping[NodeName, CancelledConsumers] | None = None
+    """As last written to the mark; what is read there may be older for a moment."""
+
+
+DrainStates = Mapping[InstanceName, DrainState]
+
+NO_DRAIN = DrainState()
+
+
+def is_removed(note: DrainState, *, now_s: float) -> bool:
+    """Whether it has been taken off the target and will be gone soon."""
+    at_s = note.removed_at_s
+    return at_s is not None and now_s - at_s < REMOVAL_TIMEOUT_S
+
+
+def without_gone(drain_states: DrainStates, present: Collection[InstanceName]) -> DrainStates:
+    """Without those that are gone."""
+    return {name: note for name, note in drain_states.items() if name in present}
+
+
+def with_lost_consumers(
+    drain_states: DrainStates, lost: Collection[InstanceName], *, marked: Collection[InstanceName]
+) -> DrainStates:
+    """With the replicas that have lost their consumers. One that is marked stays what it was."""
+    noted = {name: drain_states.get(name, NO_DRAIN) for name in {*drain_states, *lost}}
+    return {
+        name: note if name in marked else replace(note, consumes_nothing=name in lost)
+        for name, note in noted.items()
+    }
+
+
+def with_stop_sent(
+    note: DrainState, *, tried_at_s: float, stopped_at_s: float | None
+) -> DrainState:
+    """After its workers were told to stop; `stopped_at_s` when all of them have confirmed."""
+    if stopped_at_s is None:
+        return replace(note, stop_tried_at_s=tried_at_s)
+    return replace(
+        note,
+        stop_tried_at_s=tried_at_s,
+        stopped_at_s=stopped_at_s,
+        was_stopped=True,
+        answer=None,
+    )
+
+
+def with_resume_sent(note: DrainState) -> DrainState:
+    """Before its workers are told to go on. They may do so although their word is lost: from now on
+    nothing shows any more that they have stopped and hold nothing."""
+    return replace(note, stopped_at_s=None, answer=None)
+
+
+def with_answers(
+    note: DrainState,
+    nodes: Collection[NodeName],
+    answers: Mapping[NodeName, NodeAnswer],
+    *,
+    queues: Collection[QueueName],
+    tried_at_s: float,
+) -> DrainState:
+    """After its workers were asked; `queues` are those that the pool knows of."""
+    note = replace(note, ask_tried_at_s=tried_at_s)
+    answer = joint_answer(nodes, answers)
+    if answer is None:
+        return note
+    consumed = frozenset[QueueName]().union(*(answers[node].queues for node in nodes))
+    return replace(
+        note,
+        answer=answer,
+        other_queues=consumed.difference(queues),
+        private_messages=sum(answers[node].private_messages for node in nodes),
+    )
+
+
+def joint_answer(
+    nodes: Collection[NodeName], answers: Mapping[NodeName, NodeAnswer]
+) -> ReplicaAnswer | None:
+    """What the workers of a replica say together; `None` unless all of them have spoken."""
+    given = [answers[node] for node in nodes if node in answers]
+    if not given or len(given) < len(nodes):
+        return None
+    return ReplicaAnswer(
+        at_s=min(answer.answered_at_s for answer in given),
+        held=sum(one.active + one.reserved + one.private_messages for one in given),
+        is_consuming=any(answer.queues for answer in given),
+    )
+
+
+Drains = Mapping[InstanceName, float]
+"""The replicas that drain, and since when."""
+
+
+def current_drains(target: ScaleTarget) -> Drains:
+    """The drains of a target."""
+    return {
+        one.name: one.mark.since_s
+        for one in target.instances
+        if one.mark is not None and not one.is_ending
+    }
+
+
+def ended_drains(before: Drains, target: ScaleTarget, *, now_s: float) -> tuple[DrainEnd, ...]:
+    """What has ended since `before`. A clock that was set back makes no negative duration."""
+    now = current_drains(target)
+    staying = {one.name for one in target.instances if not one.is_ending}
+    return tuple(
+        DrainEnd(
+            replica=name,
+            outcome=DrainOutcome.WOKEN if name in staying else DrainOutcome.REMOVED,
+            duration_s=max(0.0, now_s - since_s),
+        )
+        for name, since_s in before.items()
+        if name not in now
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +187,9 @@ def observe(
     instances = [
         one
         for one in target.instances
-        if not one.is_ending
-        and not drain_state.is_removed(drain_states.get(one.name, NO_DRAIN), now_s=now_s)
+        if not one.is_ending and not is_removed(drain_states.get(one.name, NO_DRAIN), now_s=now_s)
     ]
-    hung = worker_heartbeats.hung_replicas(instances, heartbeats, longest_s=startup_s, now_s=now_s)
+    hung = broker_view.hung_replicas(instances, heartbeats, longest_s=startup_s, now_s=now_s)
     replicas = [
         replace(_replica(one, heartbeats, drain_states, now_s=now_s), is_hung=one.name in hung)
         for one in instances
@@ -68,7 +212,7 @@ def _replica(
     instance: Instance, heartbeats: WorkerHeartbeats, drain_states: DrainStates, *, now_s: float
 ) -> Replica:
     note = drain_states.get(instance.name, NO_DRAIN)
-    heard = worker_heartbeats.current_heartbeats(heartbeats.of(instance), now_s=now_s)
+    heard = broker_view.current_heartbeats(heartbeats.of(instance), now_s=now_s)
     return Replica(
         name=instance.name,
         # Unready and never heard means dead; while we have just begun to listen it means nothing.
@@ -76,7 +220,7 @@ def _replica(
         is_started=instance.is_started,
         started_at_s=instance.started_at_s,
         ordinal=instance.ordinal,
-        active=worker_heartbeats.active_tasks(heard, now_s=now_s),
+        active=broker_view.active_tasks(heard, now_s=now_s),
         heartbeat_at_s=min((one.seen_at_s for one in heard), default=None),
         drained_since_s=instance.mark.since_s if instance.mark is not None else None,
         stopped_at_s=note.stopped_at_s,

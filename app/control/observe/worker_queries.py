@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.broker.model import NodeConsumers, NodeName
-from app.control.observe import consumption, worker_heartbeats
-from app.control.observe.broker_view import BrokerView
+from app.control.observe import broker_view, consumption
+from app.control.observe.broker_view import BrokerView, WorkerHeartbeats
 from app.control.observe.consumption import RECHECK_S, AwakeWorker, Consumption, WorkerRecord
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
 from app.control.pool.spec import Mode
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Instance, ScaleTarget
@@ -200,9 +199,9 @@ def believed_slots(
 ) -> int | None:
     """What is known, or more if a replica is seen to run more tasks than that at once."""
     heard = (
-        worker_heartbeats.current_heartbeats(heartbeats.of(instance), now_s=now_s)
+        broker_view.current_heartbeats(heartbeats.of(instance), now_s=now_s)
         for instance in instances
     )
-    running = [worker_heartbeats.active_tasks(each, now_s=now_s) or 0 for each in heard]
+    running = [broker_view.active_tasks(each, now_s=now_s) or 0 for each in heard]
     seen = max(running, default=0)
     return seen if seen > (known if known is not None else 1) else known

@@ -97,7 +97,7 @@ def _working(evaluation: Evaluation) -> _Verdict:
     """What a pool without problems does."""
     match evaluation.mode:
         case Mode.DRY_RUN:
-            return _true("DryRun", "the size is recommended here and not written to the target")
+            return _true("DryRun", "the size is only recommended, not written to the target")
         case Mode.OFF:
             return _true("Off", "the pool is not scaled (mode Off)")
     for rule, (_, message) in _PAUSES.items():
@@ -113,7 +113,7 @@ def _active(evaluation: Evaluation) -> _Verdict:
         case True:
             return _true("Work", "messages wait or tasks run")
         case False:
-            return _false("NoWork", "nothing waits and nothing runs")
+            return _false("NoWork", "nothing waits or runs")
 
 
 def _able_to_scale(evaluation: Evaluation) -> _Verdict:
@@ -147,7 +147,7 @@ def _metrics_available(evaluation: Evaluation) -> _Verdict:
 def _workers_healthy(evaluation: Evaluation) -> _Verdict:
     if not evaluation.are_workers_known:
         return _unknown(evaluation)
-    return _true("WorkersHeard", "every running worker is heard")
+    return _true("WorkersHeard", "every running worker sends heartbeats")
 
 
 def _fallback(evaluation: Evaluation) -> _Verdict:

@@ -15,6 +15,7 @@ from app.control.pool.status import (
 )
 from app.control.pool.worker_pool import PoolKey
 from app.control.ports import DrainEnd, Scaling
+from app.scaling import steps
 
 REPEAT_S = 600.0
 """The same event is told again after this."""
@@ -40,12 +41,12 @@ def events(
     now_s: float,
 ) -> Iterator[PoolEvent]:
     """What has happened in one reconcile."""
-    why = "; ".join(explanation)
+    why = steps.paragraph(explanation)
     if scaling is not None:
         reason = "ScaledUp" if scaling.now > scaling.was else "ScaledDown"
-        yield _normal(reason, f"{scaling.was} -> {scaling.now} replicas: {why}", now_s)
+        yield _normal(reason, f"{scaling.was} -> {scaling.now} replicas. {why}", now_s)
     if marked:
-        yield _normal("DrainStarted", f"{_draining(marked)}: {why}", now_s)
+        yield _normal("DrainStarted", f"{_draining(marked)}. {why}", now_s)
     yield from _of_findings(before, after, now_s=now_s)
     yield from _of_pauses(before, after, now_s=now_s)
 
@@ -147,7 +148,12 @@ _LEVELS = {EventType.NORMAL: logging.INFO, EventType.WARNING: logging.WARNING}
 def log_scaling(pool: PoolKey, scaling: Scaling | None, *, why: Sequence[str]) -> None:
     """Log a change of size. Unlike Events, none is left out when several come fast."""
     if scaling is not None:
-        fields = {"pool": str(pool), "from": scaling.was, "to": scaling.now, "why": "; ".join(why)}
+        fields = {
+            "pool": str(pool),
+            "from": scaling.was,
+            "to": scaling.now,
+            "why": steps.paragraph(why),
+        }
         logger.info("pool scaled", extra=fields)
 
 

@@ -3,7 +3,7 @@
 from app.broker.model import QueueReading
 from app.control.decide.evaluation import Evaluation
 from app.control.decide.pool_memory import PoolMemory
-from app.control.observe import worker_heartbeats
+from app.control.observe import broker_view
 from app.control.pool.policies import Bounds
 from app.control.pool.status import PoolStatus, QueueStatus
 from app.control.pool.worker_pool import UnreadablePool, WorkerPool
@@ -69,7 +69,7 @@ def _active(evaluation: Evaluation) -> int | None:
     target, seen = evaluation.target, evaluation.observation
     if seen is None or target is None or seen.reading.active is None:
         return None
-    ending = worker_heartbeats.active_on_ending(evaluation.memory.last_active, target.instances)
+    ending = broker_view.active_on_ending(evaluation.memory.last_active, target.instances)
     return seen.reading.active + ending
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from app.broker.connections.address import parse_address
 from app.broker.link import Link
 from app.control.apply import PlanExecutor
-from app.control.observe import worker_heartbeats
-from app.control.observe.drain_state import DrainStates
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe import broker_view
+from app.control.observe.broker_view import WorkerHeartbeats
+from app.control.observe.observation import DrainStates
 from app.control.pool import worker_pool as pools
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
@@ -130,7 +130,7 @@ class Operator:
         await until(is_awake, bool)
 
     async def hear(self) -> WorkerHeartbeats:
-        return worker_heartbeats.sort_heartbeats(await self.link.queues.read([]))
+        return broker_view.sort_heartbeats(await self.link.queues.read([]))
 
     async def consumed(self, *workers: str) -> dict[str, set[str]]:
         """By worker, the names of what it consumes. One that does not answer is left out."""

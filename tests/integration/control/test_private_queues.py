@@ -94,7 +94,7 @@ def test_a_replica_stays_while_a_message_waits_for_it_alone(start_shop: StartSho
                 return replicas.sizes
 
             _, message = await until(draining, lambda found: found[0] == "PrivateMessages")
-            assert message.startswith("one first runs what waits in its own queues")
+            assert message.startswith("one first runs the messages of its own queues")
             assert replicas.sizes == []
             await until(sizes, lambda found: found == [0])
             assert [record.number for record in shop.records("end")] == [1]

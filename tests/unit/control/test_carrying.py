@@ -9,9 +9,9 @@ import pytest
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
 from app.control.apply import PlanExecutor
-from app.control.observe import consumption, worker_heartbeats
-from app.control.observe.drain_state import DrainState, DrainStates
-from app.control.observe.worker_heartbeats import NO_HEARTBEATS, WorkerHeartbeats
+from app.control.observe import broker_view, consumption
+from app.control.observe.broker_view import NO_HEARTBEATS, WorkerHeartbeats
+from app.control.observe.observation import DrainState, DrainStates
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import CancelledConsumers, DrainMark, InstanceName, Scaling
 from app.errors import BrokerUnreachable
@@ -43,7 +43,7 @@ def carry(
         executor = PlanExecutor(
             pool or worker_pool(),
             await stage.replicas.read(pool or worker_pool()),
-            heard if heard is not None else worker_heartbeats.sort_heartbeats(reading),
+            heard if heard is not None else broker_view.sort_heartbeats(reading),
             drain_states=drain_states if drain_states is not None else {},
             replicas=stage.replicas,
             workers=stage.workers,
@@ -72,7 +72,7 @@ def test_a_plan_that_changes_nothing_does_nothing() -> None:
 def test_what_was_written_is_known_when_talking_fails() -> None:
     stage = stage_of(2)
     one, _ = names(stage)
-    heard = worker_heartbeats.sort_heartbeats(asyncio.run(stage.queues.read([])))
+    heard = broker_view.sort_heartbeats(asyncio.run(stage.queues.read([])))
 
     async def say_nothing(*_: object, **__: object) -> frozenset[NodeName]:
         raise BrokerUnreachable(host="broker.test")
@@ -184,7 +184,7 @@ def test_a_worker_that_does_not_answer_is_marked_and_not_stopped() -> None:
     stage = stage_of(1)
     (one,) = names(stage)
     pod = stage.world.pods[one]
-    heard = worker_heartbeats.sort_heartbeats(asyncio.run(stage.queues.read([])))
+    heard = broker_view.sort_heartbeats(asyncio.run(stage.queues.read([])))
     pod.is_mute = True
 
     executor = carry(stage, ScalePlan(replicas=1, mark=(one,), stop=(one,)), heard=heard)

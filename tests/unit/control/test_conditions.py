@@ -119,7 +119,7 @@ def test_a_calm_pool_has_all_conditions() -> None:
             id="fixed above the maximum",
         ),
         pytest.param(
-            {"findings": (findings.silent(("a", "b"), "celeryev"),)},
+            {"findings": (findings.no_heartbeats(("a", "b"), "celeryev"),)},
             {
                 "Ready": ("True", "WorkersUnheard"),
                 "WorkersHealthy": ("False", "WorkersUnheard"),

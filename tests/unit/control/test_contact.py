@@ -7,7 +7,7 @@ import pytest
 
 from app.broker.model import BrokerReading, ControlTrouble, Elsewhere, Heartbeat, NodeName
 from app.control.decide import findings
-from app.control.observe import worker_heartbeats
+from app.control.observe import broker_view
 from app.control.pool.problems import ProblemReason
 from app.control.pool.spec import BrokerSpec
 from app.control.ports import Instance, InstanceName
@@ -23,7 +23,7 @@ def found(reading: BrokerReading, *silent: str) -> Mapping[ProblemReason, str]:
     told = findings.of_contact(
         BrokerSpec(),
         reading,
-        worker_heartbeats.sort_heartbeats(reading),
+        broker_view.sort_heartbeats(reading),
         [POD],
         silent=silent,
         now_s=NOW_S,
@@ -37,12 +37,13 @@ def found(reading: BrokerReading, *silent: str) -> Mapping[ProblemReason, str]:
         pytest.param(READING, "workers must send heartbeats", id="nothing is known"),
         pytest.param(
             replace(READING, elsewhere=Elsewhere(events={NODE: 'eventExchange: "shop.events"'})),
-            'their workers send them elsewhere: in spec.broker, set eventExchange: "shop.events"',
+            "their workers send heartbeats elsewhere: in spec.broker, set "
+            'eventExchange: "shop.events"',
             id="by another exchange",
         ),
         pytest.param(
             replace(READING, elsewhere=Elsewhere(events={NodeName("w@b"): 'keyPrefix: "b:"'})),
-            'this broker has heartbeats of other workers elsewhere (keyPrefix: "b:")',
+            'other workers of this broker send heartbeats elsewhere (keyPrefix: "b:")',
             id="others by another key prefix",
         ),
         pytest.param(
@@ -66,7 +67,7 @@ def test_an_unheard_replica_is_told_with_its_cause(reading: BrokerReading, want:
             ControlTrouble(unreadable="a body of the type 'x'"),
             Elsewhere(),
             ProblemReason.REPLIES_UNREADABLE,
-            "the answers of celery@pod-1 to remote control cannot be read (a body of the type 'x')",
+            "the remote control replies of celery@pod-1 cannot be decoded (a body of the type 'x')",
             id="answers that cannot be read",
         ),
         pytest.param(
@@ -80,9 +81,9 @@ def test_an_unheard_replica_is_told_with_its_cause(reading: BrokerReading, want:
             ControlTrouble(),
             Elsewhere(control={NODE: 'controlExchange: "shop"'}),
             ProblemReason.REPLIES_MISSING,
-            "no answer of celery@pod-1 to remote control on celery.pidbox, so their replicas are "
-            "drained by their heartbeats alone, after drain.timeoutSeconds: they listen elsewhere: "
-            'in spec.broker, set controlExchange: "shop"',
+            "no remote control reply from celery@pod-1 on celery.pidbox, so their replicas are "
+            "drained by their heartbeats alone, after drain.timeoutSeconds: they expect requests "
+            'elsewhere: in spec.broker, set controlExchange: "shop"',
             id="another control exchange",
         ),
     ],

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.control.observe import drain_state
-from app.control.observe.drain_state import Drains
+from app.control.observe import observation
+from app.control.observe.observation import Drains
 from app.control.ports import DrainEnd, DrainMark, DrainOutcome, Instance, InstanceName, ScaleTarget
 from app.scaling.replica_state import Removal
 
@@ -44,16 +44,16 @@ def end(outcome: DrainOutcome, duration_s: float) -> DrainEnd:
 def test_how_a_drain_ends(now: ScaleTarget, want: tuple[DrainEnd, ...]) -> None:
     before: Drains = {A: 10.0}
 
-    assert drain_state.ended_drains(before, now, now_s=30.0) == want
+    assert observation.ended_drains(before, now, now_s=30.0) == want
 
 
 def test_what_drains_is_remembered_by_its_mark() -> None:
     now = target(instance(A, since_s=10.0), instance(B), instance(InstanceName("c"), ending=True))
 
-    assert drain_state.current_drains(now) == {A: 10.0}
+    assert observation.current_drains(now) == {A: 10.0}
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
-    [found] = drain_state.ended_drains({A: 10.0}, target(), now_s=5.0)
+    [found] = observation.ended_drains({A: 10.0}, target(), now_s=5.0)
 
     assert found.duration_s == 0.0

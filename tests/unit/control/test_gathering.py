@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from app.broker.model import BrokerReading, Heartbeat, NodeAnswer, NodeName, QueueReading
-from app.control.observe import drain_state, observation, worker_heartbeats
-from app.control.observe.drain_state import DrainState, DrainStates
-from app.control.observe.observation import Observation
-from app.control.observe.worker_heartbeats import NO_HEARTBEATS, WorkerHeartbeats
+from app.control.observe import broker_view, observation
+from app.control.observe.broker_view import NO_HEARTBEATS, WorkerHeartbeats
+from app.control.observe.observation import DrainState, DrainStates, Observation
 from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.queues import QueueName
 from app.scaling.inputs import PoolReading
@@ -65,7 +64,7 @@ def observed(
         worker_pool(**spec),
         there,
         heard,
-        worker_heartbeats.sort_heartbeats(heard) if heard is not None else NO_HEARTBEATS,
+        broker_view.sort_heartbeats(heard) if heard is not None else NO_HEARTBEATS,
         drain_states=drain_states if drain_states is not None else {},
         slots_per_replica=None,
         now_s=NOW_S,
@@ -182,7 +181,7 @@ def test_unready_means_nothing_while_we_have_just_begun_to_listen() -> None:
 
 
 def test_any_worker_that_is_heard_can_be_asked() -> None:
-    heard = worker_heartbeats.sort_heartbeats(
+    heard = broker_view.sort_heartbeats(
         broker(heartbeat("celery@p1", age_s=99.0), heartbeat("celery@p2"))
     )
 
@@ -225,15 +224,15 @@ def answer(node: str, **said: Any) -> NodeAnswer:  # Any: whatever a test names
 def test_workers_of_a_replica_answer_together(
     answers: Mapping[NodeName, NodeAnswer], want: ReplicaAnswer | None
 ) -> None:
-    assert drain_state.joint_answer([NodeName("a"), NodeName("b")], answers) == want
+    assert observation.joint_answer([NodeName("a"), NodeName("b")], answers) == want
 
 
 def test_a_confirmed_stop_makes_earlier_answers_void() -> None:
     before = DrainState(answer=ReplicaAnswer(at_s=1.0, held=0, is_consuming=True))
 
-    assert drain_state.with_stop(before, tried_at_s=2.0, stopped_at_s=3.0) == DrainState(
+    assert observation.with_stop_sent(before, tried_at_s=2.0, stopped_at_s=3.0) == DrainState(
         stop_tried_at_s=2.0, stopped_at_s=3.0, was_stopped=True
     )
-    assert drain_state.with_stop(before, tried_at_s=2.0, stopped_at_s=None) == replace(
+    assert observation.with_stop_sent(before, tried_at_s=2.0, stopped_at_s=None) == replace(
         before, stop_tried_at_s=2.0
     )

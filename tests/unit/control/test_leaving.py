@@ -5,9 +5,8 @@ from dataclasses import replace
 from app.broker.model import BrokerReading, Heartbeat, NodeName, QueueReading
 from app.control.decide.evaluation import evaluate
 from app.control.decide.pool_memory import FRESH
-from app.control.observe import worker_heartbeats
-from app.control.observe.broker_view import BrokerView
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe import broker_view
+from app.control.observe.broker_view import BrokerView, WorkerHeartbeats
 from app.control.ports import Instance, InstanceName, ScaleTarget
 from app.control.report import status_builder
 from app.queues import QueueName
@@ -34,26 +33,26 @@ def reading(*active: int) -> BrokerReading:
 
 
 def heard(*active: int) -> WorkerHeartbeats:
-    return worker_heartbeats.sort_heartbeats(reading(*active))
+    return broker_view.sort_heartbeats(reading(*active))
 
 
 def test_what_was_heard_last_counts_until_the_replica_is_gone() -> None:
     ending = replace(BUSY, is_ending=True, is_ready=False)
 
-    last = worker_heartbeats.with_last_active({}, [BUSY], heard(2), now_s=NOW_S)
-    said_goodbye = worker_heartbeats.with_last_active(last, [ending], heard(), now_s=NOW_S)
-    gone = worker_heartbeats.with_last_active(said_goodbye, [], heard(), now_s=NOW_S)
+    last = broker_view.with_last_active({}, [BUSY], heard(2), now_s=NOW_S)
+    said_goodbye = broker_view.with_last_active(last, [ending], heard(), now_s=NOW_S)
+    gone = broker_view.with_last_active(said_goodbye, [], heard(), now_s=NOW_S)
 
-    assert worker_heartbeats.active_on_ending(last, [BUSY]) == 0
-    assert worker_heartbeats.active_on_ending(said_goodbye, [ending]) == 2
+    assert broker_view.active_on_ending(last, [BUSY]) == 0
+    assert broker_view.active_on_ending(said_goodbye, [ending]) == 2
     assert gone == {}
 
 
 def test_a_replica_that_was_never_heard_adds_nothing() -> None:
     ending = replace(BUSY, is_ending=True)
-    last = worker_heartbeats.with_last_active({}, [ending], heard(), now_s=NOW_S)
+    last = broker_view.with_last_active({}, [ending], heard(), now_s=NOW_S)
 
-    assert worker_heartbeats.active_on_ending(last, [ending]) == 0
+    assert broker_view.active_on_ending(last, [ending]) == 0
 
 
 def test_a_status_counts_the_tasks_of_ending_replicas() -> None:
@@ -67,7 +66,7 @@ def test_a_status_counts_the_tasks_of_ending_replicas() -> None:
     ends = replace(target, instances=(replace(BUSY, is_ending=True), other))
     view = BrokerView(
         reading=reading(),
-        heartbeats=worker_heartbeats.sort_heartbeats(without_first(reading(1, 1))),
+        heartbeats=broker_view.sort_heartbeats(without_first(reading(1, 1))),
     )
     after = evaluate(pool, ends, view, memory=before.memory, now_s=NOW_S + 1)
 

@@ -206,12 +206,12 @@ def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
     [
         pytest.param(
             MisnamedQueue(queue=QueueName("q"), prefix="shop:", separator=redis_keys.SEPARATOR),
-            "with the key prefix 'shop:' and not as this pool reads it: set broker.keyPrefix",
+            "with the key prefix 'shop:', not with that of this pool: set broker.keyPrefix",
             id="another key prefix",
         ),
         pytest.param(
             MisnamedQueue(queue=QueueName("q"), prefix="", separator=":"),
-            "with the separator (sep) ':' and not as this pool reads it: leave sep",
+            "with the separator (sep) ':', not with that of this pool: keep kombu's default",
             id="another separator",
         ),
     ],
@@ -224,7 +224,7 @@ def test_queues_that_are_called_otherwise_are_told(misnamed: MisnamedQueue, word
 
     assert shown(latest(stage), ConditionType.READY) == ("True", "KeysDiffer")
     assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("Unknown", "KeysDiffer")
-    assert f"the broker knows q {words}" in latest(stage).conditions[0].message
+    assert f"the broker has q {words}" in latest(stage).conditions[0].message
 
 
 def test_a_size_that_was_fixed_above_the_maximum_is_told() -> None:
@@ -565,7 +565,7 @@ def test_events_tell_each_change_with_its_inputs() -> None:
     run(stage, 90)
 
     assert stage.reports.reasons[0] == "ScaledUp"
-    assert stage.reports.events[0][1].message.startswith("0 -> 4 replicas: 8 waiting, 0 running")
+    assert stage.reports.events[0][1].message.startswith("0 -> 4 replicas. 8 waiting, 0 running")
     assert set(stage.reports.reasons[1:]) == {"DrainStarted", "ScaledDown"}
     assert len(stage.reports.reasons) <= 8
 

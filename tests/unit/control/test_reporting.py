@@ -117,22 +117,22 @@ def happened(
 
 
 def test_scaling_is_told_with_its_reasons() -> None:
-    why = "3 waiting; maxReplicas is 3"
+    why = "3 waiting. maxReplicas is 3"
 
     assert happened(scaling=Scaling(was=1, now=3)) == [
-        ("Normal", f"ScaledUp: 1 -> 3 replicas: {why}")
+        ("Normal", f"ScaledUp: 1 -> 3 replicas. {why}")
     ]
     assert happened(scaling=Scaling(was=3, now=1)) == [
-        ("Normal", f"ScaledDown: 3 -> 1 replicas: {why}")
+        ("Normal", f"ScaledDown: 3 -> 1 replicas. {why}")
     ]
 
 
 def test_a_drain_names_a_few_of_its_replicas() -> None:
-    why = "3 waiting; maxReplicas is 3"
+    why = "3 waiting. maxReplicas is 3"
 
-    assert happened(marked=("a",)) == [("Normal", f"DrainStarted: a drains: {why}")]
+    assert happened(marked=("a",)) == [("Normal", f"DrainStarted: a drains. {why}")]
     assert happened(marked=("a", "b", "c", "d", "e", "f")) == [
-        ("Normal", f"DrainStarted: 6 replicas drain (a, b, c, d, e, …): {why}")
+        ("Normal", f"DrainStarted: 6 replicas drain (a, b, c, d, e, …). {why}")
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.broker.model import Heartbeat, NodeConsumers, NodeName
 from app.control.observe import worker_queries
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000.0

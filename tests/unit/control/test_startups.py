@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.broker.model import BrokerReading, Heartbeat, NodeName
-from app.control.observe import worker_heartbeats
-from app.control.observe.worker_heartbeats import WorkerHeartbeats
+from app.control.observe import broker_view
+from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000_000.0
@@ -21,7 +21,7 @@ def instance(name: str, *, started_s_ago: float, **known: Any) -> Instance:  # A
 
 
 def heard(*beats: Heartbeat, since_s: float = 3600.0) -> WorkerHeartbeats:
-    return worker_heartbeats.sort_heartbeats(
+    return broker_view.sort_heartbeats(
         BrokerReading(
             read_at_s=NOW_S,
             queues={},
@@ -52,7 +52,7 @@ def beat(name: str, *, first_s_ago: float) -> Heartbeat:
 def test_a_start_takes_as_long_as_until_the_first_heartbeat(
     started_s_ago: float, first_s_ago: float, since_s: float, want: float | None
 ) -> None:
-    found = worker_heartbeats.longest_startup_s(
+    found = broker_view.longest_startup_s(
         None,
         [instance("a", started_s_ago=started_s_ago)],
         heard(beat("a", first_s_ago=first_s_ago), since_s=since_s),
@@ -63,8 +63,8 @@ def test_a_start_takes_as_long_as_until_the_first_heartbeat(
 def test_the_longest_start_is_remembered() -> None:
     one = [instance("a", started_s_ago=100.0)]
     listening = heard(beat("a", first_s_ago=75.0))
-    assert worker_heartbeats.longest_startup_s(40.0, one, listening) == 40.0
-    assert worker_heartbeats.longest_startup_s(10.0, one, listening) == 25.0
+    assert broker_view.longest_startup_s(40.0, one, listening) == 40.0
+    assert broker_view.longest_startup_s(10.0, one, listening) == 25.0
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_longest_start_is_remembered() -> None:
 def test_a_worker_hangs_that_was_not_heard_in_the_time_of_others(
     one: Instance, since_s: float, longest_s: float | None, *, is_hung: bool
 ) -> None:
-    found = worker_heartbeats.hung_replicas(
+    found = broker_view.hung_replicas(
         [one], heard(since_s=since_s), longest_s=longest_s, now_s=NOW_S
     )
     assert found == ({"a"} if is_hung else frozenset())
@@ -99,7 +99,4 @@ def test_a_worker_hangs_that_was_not_heard_in_the_time_of_others(
 def test_a_worker_that_was_ever_heard_does_not_hang_at_its_start() -> None:
     silent = replace(beat("a", first_s_ago=500.0), seen_at_s=NOW_S - 400.0)
     one = [instance("a", started_s_ago=600.0)]
-    assert (
-        worker_heartbeats.hung_replicas(one, heard(silent), longest_s=5.0, now_s=NOW_S)
-        == frozenset()
-    )
+    assert broker_view.hung_replicas(one, heard(silent), longest_s=5.0, now_s=NOW_S) == frozenset()

@@ -136,8 +136,8 @@ def test_a_change_of_size_is_a_line_with_its_reason() -> None:
     reported(screen, tell)
 
     assert screen.lines == [
-        "12:00:00  default       0 -> 2  17 waiting; 2 wanted",
-        "12:00:00  default       2 -> 0  17 waiting; 2 wanted",
+        "12:00:00  default       0 -> 2  17 waiting. 2 wanted",
+        "12:00:00  default       2 -> 0  17 waiting. 2 wanted",
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.scaling import decision
 from app.scaling.behavior import History, Point
-from app.scaling.estimate import Estimate, FadingSums
+from app.scaling.demand import Estimate, FadingSums
 from app.scaling.inputs import (
     BacklogPerReplica,
     Behavior,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.scaling import estimate
-from app.scaling.estimate import LONGEST_GAP_S, STABLE_S, Estimate
+from app.scaling import demand
+from app.scaling.demand import LONGEST_GAP_S, STABLE_S, Estimate
 from app.scaling.inputs import NodeSample, PoolReading
 from tests.unit.scaling.builders import node, reading
 
@@ -14,7 +14,7 @@ from tests.unit.scaling.builders import node, reading
 def fed(readings: Iterator[tuple[float, PoolReading]]) -> Estimate:
     memory = Estimate()
     for now_s, seen in readings:
-        memory = estimate.updated(memory, seen, now_s=now_s)
+        memory = demand.with_reading(memory, seen, now_s=now_s)
     return memory
 
 
@@ -69,7 +69,7 @@ def test_a_burst_shows_at_once_in_the_short_rate() -> None:
 def test_a_silent_broker_changes_nothing() -> None:
     before = fed(steady(rate=1.0, runtime_s=10.0, seconds=60))
 
-    assert estimate.updated(before, reading(ready=None), now_s=61.0) == before
+    assert demand.with_reading(before, reading(ready=None), now_s=61.0) == before
 
 
 def test_a_worker_that_restarts_counts_from_zero() -> None:
@@ -114,4 +114,4 @@ def test_slow_work_is_noticed_before_the_first_slow_task_ends() -> None:
 def test_progress_is_seen_where_no_queue_shows_it(
     before: tuple[NodeSample, ...], now: tuple[NodeSample, ...], *, want: bool
 ) -> None:
-    assert estimate.has_progressed(Estimate(nodes=before), reading(nodes=now)) is want
+    assert demand.has_progressed(Estimate(nodes=before), reading(nodes=now)) is want

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.scaling import decision, steps
-from app.scaling.estimate import Estimate, FadingSums
+from app.scaling.demand import Estimate, FadingSums
 from app.scaling.inputs import (
     Behavior,
     Fallback,
@@ -45,26 +45,29 @@ ONE_A_MINUTE = Behavior(
             (
                 "0 waiting, 1 running, 2 prefetched, 0.25/s arriving, 2 s each: 1 slot needed, "
                 "1 replica of 2 slots",
-                "stabilized at 6, the highest need of the last 30 s (1 now)",
+                "Stabilized at 6 replicas, the highest demand of the last 30 s (now 1)",
             ),
             id="with held messages",
         ),
         pytest.param(
             reading(ready=None),
             policy(fallback=Fallback(failure_threshold=1)),
-            ("the queues cannot be read (attempt 1): fallback currentReplicas gives 0 replicas",),
+            (
+                "The queues cannot be read (attempt 1): "
+                "the fallback currentReplicas sets 0 replicas",
+            ),
             id="fallback",
         ),
         pytest.param(
             reading(replicas=2),
             policy(override=Override(replicas=5)),
-            ("fixed at 5 replicas by hand",),
+            ("Fixed at 5 replicas by hand",),
             id="fixed",
         ),
         pytest.param(
             reading(replicas=2),
             policy(),
-            ("nothing waits or runs",),
+            ("Idle: nothing waits or runs",),
             id="idle",
         ),
     ],
@@ -87,8 +90,8 @@ def test_each_step_adds_a_sentence() -> None:
 
     assert steps.sentences(outcome.decision) == (
         "8 waiting, 1 running, run time not known yet: 9 slots needed, 9 replicas of 1 slot",
-        "a rate policy allows 2 now, 9 needed",
-        "minReplicas is 3 by schedule night, weekend, 2 needed",
+        "A rate policy allows 2 replicas now, 9 needed",
+        "minReplicas is 3 (schedule night, weekend), 2 needed",
     )
 
 
@@ -146,10 +149,10 @@ def idle(running: int) -> Step:
 
 def test_a_pool_with_nothing_new_says_so_in_words() -> None:
     """Issue 9: "2 running, 0/s arriving: 0 slots, 0 replicas" told nobody what happens next."""
-    assert steps.sentence(idle(0)) == "nothing waits or runs"
+    assert steps.sentence(idle(0)) == "Idle: nothing waits or runs"
     assert steps.sentence(idle(1)) == (
-        "nothing waits or arrives: 1 running task ends before its replica goes"
+        "Nothing arrives; 1 running task finishes before its replica goes"
     )
     assert steps.sentence(idle(2)) == (
-        "nothing waits or arrives: 2 running tasks end before their replicas go"
+        "Nothing arrives; 2 running tasks finish before their replicas go"
     )

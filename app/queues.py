@@ -22,7 +22,7 @@ _POOL_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 
 
 class PoolKind(StrEnum):
-    """Celery's worker pool implementations that we use (`celery worker --pool`)."""
+    """Celery's worker pool implementations in use (`celery worker --pool`)."""
 
     THREADS = "threads"
     PREFORK = "prefork"

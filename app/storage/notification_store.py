@@ -45,14 +45,14 @@ _LISTED = (
 
 
 class Channel(StrEnum):
-    """A way out of the house."""
+    """A channel of notifications."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
 
 
 class DeliveryState(StrEnum):
-    """How far a notification got on one channel."""
+    """The state of a delivery on one channel."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

@@ -17,7 +17,7 @@ _sources = schema.sources
 
 
 class SourceStatus(StrEnum):
-    """How far a source is."""
+    """The state of a source."""
 
     PROCESSING = "processing"
     READY = "ready"

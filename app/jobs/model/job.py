@@ -31,7 +31,7 @@ FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLE
 
 
 class RunOutcome(StrEnum):
-    """How one run of one stage ended."""
+    """The outcome of a run of a stage."""
 
     SUCCEEDED = "succeeded"
     RETRIED = "retried"

@@ -1,4 +1,4 @@
-"""What a callback is told, and what it answers."""
+"""Parameters and result of a callback."""
 
 from datetime import datetime
 from typing import Any

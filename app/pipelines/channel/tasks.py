@@ -17,13 +17,11 @@ Query = Annotated[
 
 
 class ChannelParams(FanOutOptions):
-    """Which videos to look for."""
+    """The videos to process."""
 
-    query: Query = Field(
-        description="The address of a channel, playlist or feed, or words to search for."
-    )
+    query: Query = Field(description="URL of a channel, playlist or feed, or words to search for.")
     limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] = Field(
-        10, description="Take so many videos at most."
+        10, description="Maximum number of videos."
     )
 
 
@@ -76,7 +74,7 @@ def gather_channel(fanned_out: FannedOut, work: Work) -> GatheredVideos:
 
 PIPELINE = Pipeline(
     kind="channel",
-    summary="Each video of a channel or a search as a job of its own",
+    summary="Process each video of a channel or search as a separate job",
     params=ChannelParams,
     stages=(scrape_youtube, gather_channel),
 )

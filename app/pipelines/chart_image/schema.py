@@ -1,4 +1,4 @@
-"""What a chart-image job is asked for, and what it answers."""
+"""Parameters and result of a chart-image job."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -13,22 +13,24 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class ChartImageParams(BaseModel):
-    """Which picture to look at. Either `upload_id` or `image_path` is given."""
+    """The picture to analyze: either `upload_id` or `image_path`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    upload_id: Id | None = Field(None, description="What `POST /api/v1/uploads` answered.")
+    upload_id: Id | None = Field(
+        None, description="Id of the uploaded file, from `POST /api/v1/uploads`."
+    )
     image_path: Path | None = Field(
-        None, description="A picture under STORAGE_DIR, absolute or relative to it."
+        None, description="Path of a picture under STORAGE_DIR, absolute or relative to it."
     )
     model: ModelName | None = Field(
-        None, description="The model to ask, like `claude-sonnet-4`; else CELERIAC_LLM_MODEL."
+        None, description="The model, such as `claude-sonnet-4`. Default: CELERIAC_LLM_MODEL."
     )
 
     @model_validator(mode="after")
     def _names_one_picture(self) -> Self:
         if (self.upload_id is None) == (self.image_path is None):
-            raise ValueError("give either upload_id or image_path")
+            raise ValueError("set either upload_id or image_path")
         return self
 
 

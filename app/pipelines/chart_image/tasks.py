@@ -15,7 +15,7 @@ def analyze_chart_image(params: ChartImageParams, work: Work) -> ChartAnalysis:
 
 PIPELINE = Pipeline(
     kind="chart-image",
-    summary="What a picture of a price chart shows: instrument, trend, levels, patterns",
+    summary="Analyze a picture of a price chart: instrument, trend, levels, patterns",
     params=ChartImageParams,
     stages=(analyze_chart_image,),
 )

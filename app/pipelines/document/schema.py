@@ -1,4 +1,4 @@
-"""What a document job is asked for, and what it answers."""
+"""Parameters and result of a document job."""
 
 from typing import Annotated, Self
 
@@ -12,26 +12,26 @@ FileName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class DocumentParams(BaseModel):
-    """Which file to read, and whom it is for. Either `upload_id` or `file_path` is given."""
+    """The document and its bot: either `upload_id` or `file_path`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chatbot_id: Id = Field(description="The bot that will know the document.")
-    upload_id: Id | None = Field(None, description="What `POST /api/v1/uploads` answered.")
+    chatbot_id: Id = Field(description="The bot to add the document to.")
+    upload_id: Id | None = Field(
+        None, description="Id of the uploaded file, from `POST /api/v1/uploads`."
+    )
     file_path: FileName | None = Field(
-        None, description="A file under STORAGE_DIR, absolute or relative to it."
+        None, description="Path of a file under STORAGE_DIR, absolute or relative to it."
     )
     filename: FileName | None = Field(
-        None, description="What the file is called, when its path does not say so."
+        None, description="Name of the file. Default: that of the upload or path."
     )
-    source_id: Id | None = Field(
-        None, description="The source to process again; the job's id makes a new one."
-    )
+    source_id: Id | None = Field(None, description="The source to replace. Default: a new source.")
 
     @model_validator(mode="after")
     def _names_one_file(self) -> Self:
         if (self.upload_id is None) == (self.file_path is None):
-            raise ValueError("give either upload_id or file_path")
+            raise ValueError("set either upload_id or file_path")
         return self
 
 

@@ -27,7 +27,7 @@ def abandon_document(job: Job, work: Work) -> None:
 
 PIPELINE = Pipeline(
     kind="document",
-    summary="A PDF, DOCX, XLSX, CSV or text file as chunks for retrieval",
+    summary="Split a PDF, DOCX, XLSX, CSV or text file into chunks for retrieval",
     params=DocumentParams,
     stages=(process_document,),
     finalizer=abandon_document,

@@ -1,4 +1,4 @@
-"""What a media job is asked for, and what its stages hand on."""
+"""Parameters of a media job, and the results of its stages."""
 
 from typing import Annotated, Literal
 
@@ -12,15 +12,15 @@ Bitrate = Literal[64, 96, 128, 160, 192, 224, 256, 320]
 
 
 class MediaParams(BaseModel):
-    """What to fetch, and how to tag it. What is not given is taken from the page or the file."""
+    """The media to fetch and the tags of the MP3. Missing tags come from the page or the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: WebAddress = Field(description="A page with a video or audio on it, or the file itself.")
-    title: Label | None = None
-    artist: Label | None = None
-    album: Label | None = None
-    bitrate: Bitrate = Field(192, description="Of the MP3, in kbit/s.")
+    url: WebAddress = Field(description="A page with video or audio, or a media file.")
+    title: Label | None = Field(None, description="Title tag. Default: that of the page or file.")
+    artist: Label | None = Field(None, description="Artist tag. Default: that of the page or file.")
+    album: Label | None = Field(None, description="Album tag. Default: that of the page or file.")
+    bitrate: Bitrate = Field(192, description="Bit rate of the MP3 in kbit/s.")
 
 
 class Downloaded(BaseModel):

@@ -28,7 +28,7 @@ def cleanup_temp_files(converted: Converted, work: Work) -> Converted:
 
 PIPELINE = Pipeline(
     kind="media",
-    summary="The audio of a page or media file as a tagged MP3",
+    summary="Convert the audio of a page or media file to a tagged MP3",
     params=MediaParams,
     stages=(download_audio, convert_to_mp3, cleanup_temp_files),
 )

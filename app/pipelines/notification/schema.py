@@ -1,4 +1,4 @@
-"""What a notification is asked for, and what became of it."""
+"""Parameters and result of a notification job."""
 
 import json
 from email.errors import MessageError
@@ -60,24 +60,32 @@ Data = Annotated[dict[str, Any], AfterValidator(_small)]  # Any: JSON as the sen
 
 
 class NotificationParams(BaseModel):
-    """Whom to tell what. Channels that are not named are those of the server's settings."""
+    """A notification. By default, the server's settings choose its channels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_id: Id = Field(description="Whose list it appears in.")
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+    user_id: Id = Field(description="The user to notify.")
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)
+    ] = Field(description="Title, and subject of the e-mail.")
     message: Annotated[str, StringConstraints(max_length=20_000)] = Field(
-        description="Plain text; e-mail shows it with its line breaks."
+        description="Plain text. E-mail keeps its line breaks."
     )
     notification_type: Kind = Field(
-        "info", description="Chooses channels and templates; lists can be filtered by it."
+        "info", description="Type, which selects channels and templates, and filters listings."
     )
     channels: tuple[Channel, ...] | None = Field(
-        None, description="Instead of the server's own for this type; empty: only the list."
+        None, description="Channels to use. Default: those of its type; empty: only the list."
     )
-    webhook_url: WebAddress | None = Field(None, description="Instead of the server's own.")
-    email: MailAddress | None = Field(None, description="Instead of the server's own.")
-    data: Data = Field(default_factory=dict, description="For programs: the webhook's. 64 KiB.")
+    webhook_url: WebAddress | None = Field(
+        None, description="Webhook URL. Default: that of the server."
+    )
+    email: MailAddress | None = Field(
+        None, description="E-mail address. Default: that of the server."
+    )
+    data: Data = Field(
+        default_factory=dict, description="Data for the webhook's receiver, at most 64 KiB."
+    )
 
 
 class Carried(BaseModel):

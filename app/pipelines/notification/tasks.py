@@ -21,7 +21,7 @@ def send_notification(params: NotificationParams, work: Work) -> Sent:
 
 PIPELINE = Pipeline(
     kind="notification",
-    summary="Tell a user something: in a list, by webhook and by e-mail",
+    summary="Notify a user: in a list, by webhook and by e-mail",
     params=NotificationParams,
     stages=(send_notification,),
     max_attempts=callbacks.ATTEMPTS,  # other people's servers, as for callbacks

@@ -1,4 +1,4 @@
-"""What a PDF job is asked for, and what it answers."""
+"""Parameters and result of a PDF job."""
 
 from typing import Annotated, Self
 
@@ -10,25 +10,27 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class PdfParams(BaseModel):
-    """Which PDF to read. Either `upload_id` or `pdf_path` is given."""
+    """The PDF to read: either `upload_id` or `pdf_path`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    upload_id: Text | None = Field(None, description="What `POST /api/v1/uploads` answered.")
-    pdf_path: Text | None = Field(
-        None, description="A file under STORAGE_DIR, absolute or relative to it."
+    upload_id: Text | None = Field(
+        None, description="Id of the uploaded file, from `POST /api/v1/uploads`."
     )
-    extract_images: bool = Field(default=True, description="Keep the pictures as artifacts.")
+    pdf_path: Text | None = Field(
+        None, description="Path of a file under STORAGE_DIR, absolute or relative to it."
+    )
+    extract_images: bool = Field(default=True, description="Store the pictures as artifacts.")
     language: Annotated[str, StringConstraints(max_length=100)] | None = Field(
         None,
         pattern=r"^\w+(\+\w+)*$",
-        description="What tesseract reads on pages without text, in its own words (`eng+deu`).",
+        description="Languages for OCR of pages without text, as tesseract names them (`eng+deu`).",
     )
 
     @model_validator(mode="after")
     def _names_one_file(self) -> Self:
         if (self.upload_id is None) == (self.pdf_path is None):
-            raise ValueError("give either upload_id or pdf_path")
+            raise ValueError("set either upload_id or pdf_path")
         return self
 
 

@@ -14,7 +14,7 @@ def process_pdf_document(params: PdfParams, work: Work) -> ReadPdf:
 
 PIPELINE = Pipeline(
     kind="pdf",
-    summary="The text of each page of a PDF, by OCR where there is none, and its pictures",
+    summary="Extract the text of each page of a PDF, by OCR if necessary, and its pictures",
     params=PdfParams,
     stages=(process_pdf_document,),
     finalizer=discarding("abandon_pdf_document", queue="pdf"),

@@ -1,4 +1,4 @@
-"""What a playlist job is asked for, and what its stages answer."""
+"""Parameters of a playlist job, and the results of its stages."""
 
 from typing import Annotated
 
@@ -11,21 +11,22 @@ ENTRY_LIMIT = 10_000
 
 
 class FanOutOptions(VideoOptions):
-    """Which entries of a listing become jobs, and with which options."""
+    """Options for the jobs of a listing's entries."""
 
     skip_archived: bool | None = Field(
         None,
-        description="Leave out videos that were processed before with the same options; as the "
-        "server is set when not given.",
+        description="Skip videos that were processed before with the same options. Default: the "
+        "server's setting.",
     )
 
 
 class PlaylistParams(FanOutOptions):
-    """Which listing of videos to work through."""
+    """The listing of videos to process."""
 
     url: WebAddress = Field(description="A playlist, a channel, or a feed of pages with videos.")
     limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] | None = Field(
-        None, description="Take so many entries from its beginning; else as the server is set."
+        None,
+        description="Maximum number of entries, from the first. Default: the server's setting.",
     )
 
 

@@ -34,7 +34,7 @@ def gather_playlist(fanned_out: FannedOut, work: Work) -> GatheredVideos:
 
 PIPELINE = Pipeline(
     kind="playlist",
-    summary="Each video of a playlist, channel or feed as a job of its own",
+    summary="Process each video of a playlist, channel or feed as a separate job",
     params=PlaylistParams,
     stages=(process_youtube_playlist, gather_playlist),
 )

@@ -16,23 +16,23 @@ _DAYS = re.compile(r"([1-9][0-9]{0,2})d")
 
 
 class ReportParams(BaseModel):
-    """Either `period`, or `date_from` with or without `date_to`."""
+    """The period: either `period`, or `date_from` and optionally `date_to`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chatbot_id: Id | None = Field(None, description="Only what belongs to this bot.")
+    chatbot_id: Id | None = Field(None, description="Only figures of this bot.")
     period: Annotated[str, StringConstraints(strip_whitespace=True, max_length=30)] | None = Field(
         None,
-        description="`7d`, `30d`, `90d` or another number of days until now; or two dates as "
-        "`2026-01-01/2026-01-31`. 30d when nothing is given.",
+        description="`7d`, `30d`, `90d` or another number of days until now, or two dates such as "
+        "`2026-01-01/2026-01-31`. Default: 30d.",
     )
-    date_from: date | None = Field(None, description="The first day (UTC).")
-    date_to: date | None = Field(None, description="The last day, included; today when not given.")
+    date_from: date | None = Field(None, description="First day (UTC).")
+    date_to: date | None = Field(None, description="Last day, inclusive. Default: today.")
 
     @model_validator(mode="after")
     def _is_a_period(self) -> Self:
         if self.period is not None and (self.date_from or self.date_to):
-            raise ValueError("give either a period or dates")
+            raise ValueError("set either a period or dates")
         if self.date_to is not None and self.date_from is None:
             raise ValueError("date_to needs a date_from")
         self.span(datetime.now(UTC))

@@ -15,7 +15,7 @@ def generate_analytics_report(params: ReportParams, work: Work) -> Report:
 
 PIPELINE = Pipeline(
     kind="report",
-    summary="Figures of a period from the platform's own tables: JSON, CSV and a chart",
+    summary="Report the figures of a period from the platform's tables: JSON, CSV and a chart",
     params=ReportParams,
     stages=(generate_analytics_report,),
     finalizer=discarding("discard_report_files", queue="default"),

@@ -4,38 +4,43 @@ from pydantic import BaseModel, ConfigDict, Field
 
 GIBIBYTE = 1024**3
 
-DryRun = Field(default=False, description="Only tell what would be removed.")
+DryRun = Field(default=False, description="Only report what would be removed.")
 
 
 class OldDataParams(BaseModel):
-    """How old what nobody needs any more may get."""
+    """Limits for old jobs and files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     days: float = Field(
-        90, ge=1, le=36_500, description="Jobs that ended longer ago are removed with their files."
+        90,
+        ge=1,
+        le=36_500,
+        description="Age in days from which ended jobs are removed with their files.",
     )
     orphan_days: float = Field(
-        7, ge=1, le=36_500, description="Files that belong to no job are removed when older."
+        7, ge=1, le=36_500, description="Age in days from which files without a job are removed."
     )
     max_bytes: int | None = Field(
         None,
         ge=0,
-        description="Jobs are removed, the oldest first, until artifacts have no more bytes.",
+        description="Maximum bytes of all artifacts; the oldest jobs are removed first.",
     )
     dry_run: bool = DryRun
 
 
 class CacheParams(BaseModel):
-    """How old, and how large together, the entries of a cache may get."""
+    """Limits for the entries of a cache."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    days: float = Field(30, ge=1, le=36_500, description="Entries not used for longer are removed.")
+    days: float = Field(
+        30, ge=1, le=36_500, description="Days after which unused entries are removed."
+    )
     max_bytes: int = Field(
         5 * GIBIBYTE,
         ge=0,
-        description="Entries are removed, the longest unused first, until they have no more bytes.",
+        description="Maximum bytes of all entries; the least recently used ones are removed first.",
     )
     dry_run: bool = DryRun
 

@@ -33,7 +33,7 @@ def cleanup_pdf_cache(params: CacheParams, work: Work) -> CacheRemoved:
 def _cache(name: str, stage: Stage, *, cron: str) -> Pipeline:
     return Pipeline(
         kind=f"cleanup-{name}-cache",
-        summary=f"Remove from the {name} cache what is old, or more than it may hold",
+        summary=f"Remove old entries of the {name} cache, and those that exceed its size limit",
         params=CacheParams,
         scope=AccessScope.MAINTAIN,
         stages=(stage,),
@@ -44,7 +44,7 @@ def _cache(name: str, stage: Stage, *, cron: str) -> Pipeline:
 PIPELINES = (
     Pipeline(
         kind="cleanup-old-data",
-        summary="Remove old jobs with all that is theirs, and files that nobody owns",
+        summary="Remove old jobs with their files, and files without a job",
         params=OldDataParams,
         scope=AccessScope.MAINTAIN,
         stages=(cleanup_old_data,),

@@ -1,4 +1,4 @@
-"""What a strategy job is asked for, and what it answers."""
+"""Parameters and result of a strategy job."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -14,7 +14,7 @@ LONGEST_CONTENT = 10_000_000
 
 
 class StrategyParams(BaseModel):
-    """What to look for a strategy in. Either `content` or `upload_id` is given."""
+    """The text to analyze: either `content` or `upload_id`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,25 +23,25 @@ class StrategyParams(BaseModel):
         min_length=1,
         max_length=LONGEST_CONTENT,
         pattern=r"\S",
-        description="A transcript, an article, notes: any text.",
+        description="Text, such as a transcript, an article or notes.",
     )
     upload_id: Id | None = Field(
-        None, description="Instead of it: a text file, as `POST /api/v1/uploads` answered."
+        None, description="Id of an uploaded text file, instead of `content`."
     )
     content_type: str = Field(
         "text",
         min_length=1,
         max_length=100,
-        description="What the text is, in a word or two: `transcript`, `article`, `pdf`.",
+        description="Kind of text, in a word or two, such as `transcript`, `article` or `pdf`.",
     )
     model: ModelName | None = Field(
-        None, description="The model to ask, like `claude-sonnet-4`; else CELERIAC_LLM_MODEL."
+        None, description="The model, such as `claude-sonnet-4`. Default: CELERIAC_LLM_MODEL."
     )
 
     @model_validator(mode="after")
     def _has_one_text(self) -> Self:
         if (self.content is None) == (self.upload_id is None):
-            raise ValueError("give either content or upload_id")
+            raise ValueError("set either content or upload_id")
         return self
 
 

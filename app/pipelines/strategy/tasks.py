@@ -19,7 +19,7 @@ def extract_trading_strategy(params: StrategyParams, work: Work) -> Strategy:
 
 PIPELINE = Pipeline(
     kind="strategy",
-    summary="The rules of a trading strategy from a text, each with quotes that prove it",
+    summary="Extract the rules of a trading strategy from a text, with a quote for each",
     params=StrategyParams,
     stages=(extract_trading_strategy,),
 )

@@ -1,4 +1,4 @@
-"""What a video job is asked for, and what it answers."""
+"""Parameters and result of a video job."""
 
 from typing import Annotated
 
@@ -26,14 +26,12 @@ Id = Annotated[
 
 
 class VideoParams(BaseModel):
-    """Which article to tell of."""
+    """The article to make a video of."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pubmed_id: PubmedId = Field(description="The article's number in PubMed.")
-    video_id: Id | None = Field(
-        None, description="The caller's name for the video; the job's id when not given."
-    )
+    pubmed_id: PubmedId = Field(description="PubMed id of the article.")
+    video_id: Id | None = Field(None, description="Id of the video. Default: the id of the job.")
 
 
 class Made(BaseModel):

@@ -20,7 +20,7 @@ def generate_video_task(params: VideoParams, work: Work) -> Made:
 
 PIPELINE = Pipeline(
     kind="video",
-    summary="A narrated video of a PubMed article's abstract",
+    summary="Make a narrated video of a PubMed article's abstract",
     params=VideoParams,
     stages=(generate_video_task,),
 )

@@ -1,4 +1,4 @@
-"""What a batch of videos is asked for, and what it answers."""
+"""Parameters and result of a video-batch job."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -15,13 +15,13 @@ VIDEO_LIMIT = 100
 
 
 class VideoBatchParams(BaseModel):
-    """Which videos a bot should know."""
+    """The videos and their bot."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bot_id: Id = Field(description="The bot that will know what is said in them.")
+    bot_id: Id = Field(description="The bot to add the videos to.")
     video_urls: tuple[WebAddress, ...] = Field(
-        min_length=1, max_length=VIDEO_LIMIT, description="Pages with a video each."
+        min_length=1, max_length=VIDEO_LIMIT, description="Pages with one video each."
     )
 
 

@@ -15,7 +15,7 @@ def process_youtube_videos(params: VideoBatchParams, work: Work) -> VideoBatch:
 
 PIPELINE = Pipeline(
     kind="video-batch",
-    summary="The captions of videos as chunks for retrieval",
+    summary="Split the captions of videos into chunks for retrieval",
     params=VideoBatchParams,
     stages=(process_youtube_videos,),
     finalizer=discarding("discard_video_batch_files", queue="cleanup"),

@@ -1,4 +1,4 @@
-"""What a website job is asked for, and what it answers."""
+"""Parameters and result of a website job."""
 
 from enum import StrEnum
 
@@ -12,21 +12,19 @@ DEFAULT_DEPTH = 5
 
 
 class WebsiteParams(BaseModel):
-    """Where to begin, whom it is for, and how far to go. The server's own limits hold as well."""
+    """The site to crawl, its bot, and limits. The server's limits apply as well."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chatbot_id: Id = Field(description="The bot that will know the pages.")
-    url: WebAddress = Field(description="The page to begin at; its site is not left.")
+    chatbot_id: Id = Field(description="The bot to add the pages to.")
+    url: WebAddress = Field(description="The first page. The crawl stays on its site.")
     source_id: Id | None = Field(
-        None, description="The source to crawl again; the job's id makes a new one."
+        None, description="The source to crawl again. Default: a new source."
     )
-    max_pages: int = Field(DEFAULT_PAGES, ge=1, description="Most pages that are requested.")
-    max_depth: int = Field(
-        DEFAULT_DEPTH, ge=0, description="Most links between the first page and any other."
-    )
+    max_pages: int = Field(DEFAULT_PAGES, ge=1, description="Maximum number of requested pages.")
+    max_depth: int = Field(DEFAULT_DEPTH, ge=0, description="Maximum link depth.")
     ignore_sitemap: bool = Field(
-        default=False, description="Follow links alone, not the sitemaps of the site."
+        default=False, description="Follow only links, not the sitemaps of the site."
     )
 
 

@@ -23,7 +23,7 @@ def abandon_website(job: Job, work: Work) -> None:
 
 PIPELINE = Pipeline(
     kind="website",
-    summary="The pages of a web site as chunks for retrieval",
+    summary="Split the pages of a web site into chunks for retrieval",
     params=WebsiteParams,
     stages=(scrape_website,),
     finalizer=abandon_website,

@@ -1,4 +1,4 @@
-"""What a video job is asked for, and what it answers."""
+"""Parameters and result of a youtube job."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,32 +13,32 @@ Languages = Annotated[
     tuple[LanguageTag, ...],
     Field(
         max_length=20,
-        description="Of captions, by preference; then the server's own order, the spoken language, "
-        "English, any other.",
+        description="Languages of captions, by preference. Then follow those of the server, the "
+        "spoken language, English, any other.",
     ),
 ]
 
 
 class VideoOptions(BaseModel):
-    """What to take out of a video, for one and for many."""
+    """What to extract from videos."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     extract_frames: bool = Field(
-        default=False, description="Keep a picture of the beginning and of each change of scene."
+        default=False, description="Store a picture of the beginning and of each scene change."
     )
     prefer_captions: bool = Field(
         default=True,
-        description="Recognise speech only where there are no captions; false: take captions only "
-        "where speech is not recognised.",
+        description="Recognise speech only without captions; false: use captions only if speech "
+        "cannot be recognised.",
     )
     languages: Languages = ()
 
 
 class YoutubeParams(VideoOptions):
-    """Which video to work on, and what to take out of it."""
+    """The video, and what to extract from it."""
 
-    url: WebAddress = Field(description="A page with a video on it, or the file itself.")
+    url: WebAddress = Field(description="A page with a video, or a video file.")
 
 
 class Segment(BaseModel):

@@ -19,7 +19,7 @@ def process_youtube_video(params: YoutubeParams, work: Work) -> YoutubeResult:
 
 PIPELINE = Pipeline(
     kind="youtube",
-    summary="Metadata, transcript and frames of a video",
+    summary="Extract metadata, transcript and frames of a video",
     params=YoutubeParams,
     stages=(process_youtube_video,),
     finalizer=discarding("discard_video_files", queue="cleanup"),

@@ -13,7 +13,7 @@ from app.operator.metrics import OperatorMetrics
 from app.operator.probes import OperatorNeeds
 from app.operator.resources.broker_links import KubernetesBrokers
 from app.operator.resources.cluster_caches import Caches, build_caches
-from app.operator.resources.replicas import PodReplicas
+from app.operator.resources.pod_replicas import PodReplicas
 from app.operator.resources.secrets import Secrets
 from app.operator.settings import OperatorSettings
 from app.operator.status.writer import KubernetesReports

@@ -1,8 +1,8 @@
-"""The CustomResourceDefinition, made from the pydantic models: they are its only source.
+"""The CustomResourceDefinition, generated from the pydantic models.
 
-What a JSON schema cannot say (rules between fields, subresources, printer columns) stands here.
-`celeriac pools crd` prints it; `k8s/crd/workerpools.celeriac.dev.yaml` is its output, and a test
-fails when it is stale.
+This module adds what a JSON schema cannot express: rules between fields, subresources and printer
+columns. `celeriac pools crd` prints the definition. `k8s/crd/workerpools.celeriac.dev.yaml` is its
+output, and a test fails when it is stale.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ RULES: Mapping[Path, tuple[tuple[str, str], ...]] = {
         ),
     ),
 }
-"""CEL rules by the path of the field that they speak of, each with what it tells the user."""
+"""CEL rules by the path of their field, each with its message for the user."""
 
 LISTS: Mapping[Path, Schema] = {
     ("queues",): {"x-kubernetes-list-type": "set"},
@@ -64,23 +64,29 @@ LISTS: Mapping[Path, Schema] = {
         "x-kubernetes-list-map-keys": ["type"],
     },
 }
-"""How server-side apply merges each list. A set or a map also refuses doubles."""
+"""How server-side apply merges each list. A set or a map also rejects duplicates."""
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
 COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
-    ("State", "string", ".status.columns.state", 0, "What sets the size now"),
-    ("Replicas", "integer", ".status.replicas", 0, "What the target is set to"),
-    ("Desired", "integer", ".status.desiredReplicas", 0, "What the pool should have"),
-    ("Min", "integer", ".status.minReplicas", 0, "The minimum in force"),
-    ("Max", "integer", ".status.maxReplicas", 0, "The maximum in force"),
-    ("Queues", "string", ".status.columns.queues", 0, "The queues of the pool"),
-    ("Backlog", "string", ".status.columns.backlog", 0, "Messages that wait, +held by workers"),
-    ("Active", "integer", ".status.activeTasks", 0, "Tasks that run"),
+    ("State", "string", ".status.columns.state", 0, "What determines the size"),
+    ("Replicas", "integer", ".status.replicas", 0, "Replicas of the target"),
+    ("Desired", "integer", ".status.desiredReplicas", 0, "Replicas that the pool needs"),
+    ("Min", "integer", ".status.minReplicas", 0, "Minimum in effect"),
+    ("Max", "integer", ".status.maxReplicas", 0, "Maximum in effect"),
+    ("Queues", "string", ".status.columns.queues", 0, "Queues of the pool"),
+    ("Backlog", "string", ".status.columns.backlog", 0, "Waiting messages, +held by workers"),
+    ("Active", "integer", ".status.activeTasks", 0, "Running tasks"),
     ("Wait", "string", ".status.columns.wait", 0, "Age of the oldest waiting message"),
-    ("Ready", "string", f"{_READY}.status", 0, "Whether the pool works as its spec says"),
-    ("Reason", "string", f"{_READY}.reason", 1, "Why it does, or does not"),
+    (
+        "Ready",
+        "string",
+        f"{_READY}.status",
+        0,
+        "Whether the spec is in effect",
+    ),
+    ("Reason", "string", f"{_READY}.reason", 1, "Reason of the Ready condition"),
     ("Mode", "string", ".spec.mode", 1, "Auto, DryRun or Off"),
-    ("Target", "string", ".spec.scaleTargetRef.name", 1, "What runs the workers"),
+    ("Target", "string", ".spec.scaleTargetRef.name", 1, "Workload that is scaled"),
     ("Age", "date", ".metadata.creationTimestamp", 0, ""),
 )
 """Name, type, path, priority (1 shows with `-o wide` only), description."""
@@ -184,7 +190,7 @@ def _converted(node: Schema, *, definitions: Mapping[str, Schema], at: Path) -> 
     node = _resolved(node, definitions)
     schema = {key: node[key] for key in _KEPT if node.get(key) is not None}
     if not schema.get("default", True) and not isinstance(schema["default"], (bool, int)):
-        # The API server would store it: `kubectl describe` should show what the owner has set.
+        # The API server would store it, and `kubectl describe` should only show what the owner set.
         del schema["default"]
     if "exclusiveMinimum" in node:
         schema |= {"minimum": node["exclusiveMinimum"], "exclusiveMinimum": True}
@@ -204,7 +210,7 @@ def _converted(node: Schema, *, definitions: Mapping[str, Schema], at: Path) -> 
 
 
 def _resolved(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Follow `$ref`, and take the one branch of a union that is not null."""
+    """Follow `$ref`, and use the branch of a union that is not null."""
     rest = dict(node)
     branches = [branch for branch in rest.pop("anyOf", ()) if branch.get("type") != "null"]
     reference = rest.pop("$ref", None)

@@ -14,8 +14,8 @@ from app.control.ports import Broker, Brokers, DrainMark, InstanceName, Workers
 from app.errors import AccessDenied
 from app.operator.kubernetes.apiserver import ApiServer, Document, Patch
 from app.operator.metrics import OperatorMetrics
+from app.operator.resources.pod_replicas import PodReplicas
 from app.operator.resources.pool_cache import PoolCache
-from app.operator.resources.replicas import PodReplicas
 from app.operator.status.writer import KubernetesReports
 from app.queues import QueueName
 from app.scaling import steps

@@ -26,7 +26,7 @@ from app.operator.leadership import lease
 from app.operator.leadership.election import Leadership
 from app.operator.resources.broker_links import KubernetesBrokers
 from app.operator.resources.cluster_caches import Caches, build_caches
-from app.operator.resources.replicas import PodReplicas
+from app.operator.resources.pod_replicas import PodReplicas
 from app.operator.resources.secrets import Secrets
 from app.operator.settings import OperatorSettings
 

@@ -1,4 +1,4 @@
-"""What the operator is told when it starts."""
+"""The settings that an operator starts with."""
 
 from dataclasses import dataclass
 
@@ -12,26 +12,26 @@ class OperatorSettings:
     """The whole configuration of an operator; everything else is in the WorkerPools."""
 
     namespaces: tuple[str, ...]
-    """Namespaces that are served. None: the whole cluster."""
+    """The served namespaces; empty for the whole cluster."""
     is_dry_run: bool = False
-    """Print what each pool should have, and write nothing anywhere."""
+    """Print recommendations, and write nothing."""
     url_for_all: SecretStr | None = None
-    """The broker of every pool, in a dry run from outside of the cluster."""
+    """The broker of every pool, for a dry run from outside the cluster."""
     broker_url: SecretStr | None = None
     """For pools without `spec.broker.secretKeyRef`."""
     sentinel: SentinelEntry = NO_SENTINEL
-    """How the Sentinels of that URL are entered."""
+    """The login for the Sentinels of that URL."""
     liveness_url: str | None = None
-    """Where liveness is served, `http://0.0.0.0:8080/healthz`; readiness is `/readyz` beside it."""
+    """The URL of liveness, `http://0.0.0.0:8080/healthz`; readiness is `/readyz` on its port."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
-    """Where metrics are served, if anywhere."""
+    """The port of the metrics; `None` for no metrics."""
     instance: str = "operator"
-    """Who reports an Event: the operator's pod."""
+    """The reporter in Events: the name of the operator's pod."""
     lease_namespace: str | None = None
-    """Where an operator of the whole cluster holds its Lease; its own namespace by default."""
+    """The Lease's namespace for an operator of the whole cluster; by default its own namespace."""
 
     @property
     def scopes(self) -> tuple[str | None, ...]:
-        """The namespaces to list one by one; `None` is the whole cluster."""
+        """The namespaces to list, one by one; `None` is the whole cluster."""
         return self.namespaces or (None,)

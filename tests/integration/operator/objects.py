@@ -1,4 +1,4 @@
-"""Objects by path, as an API server would hold them, and what was asked of it."""
+"""Objects by path, as an API server holds them, and the requests that it received."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Objects:
     asked: list[tuple[str, str]] = field(default_factory=list)
     written: list[tuple[str, Any]] = field(default_factory=list)
     on_patch: Callable[[str, Any], None] = lambda path, patch: None
-    """Told of each patch, as a watch would."""
+    """Called with each patch, as a watch would report it."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix(PREFIX)

@@ -98,8 +98,8 @@ def test_the_columns_fit_into_120_characters() -> None:
 def test_every_rule_and_list_speaks_of_a_field_that_exists() -> None:
     known = {path for path, _ in nodes(ROOT["properties"]["spec"])}
     known |= {f".status{path}" for path, _ in nodes(ROOT["properties"]["status"])}
-    spoken = {
+    described = {
         "".join("[]" if part == "items" else f".{part}" for part in path)
         for path in (*crd.RULES, *crd.LISTS)
     }
-    assert spoken <= known
+    assert described <= known

@@ -55,8 +55,8 @@ def test_a_change_of_readiness_is_logged_once_with_its_reason(
 
     assert [bool(each) for each in found] == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
     assert gauge == [False, True, False, True]
-    told = [(record.levelname, record.message) for record in caplog.records]
-    assert told == [
+    logged = [(record.levelname, record.message) for record in caplog.records]
+    assert logged == [
         ("INFO", "operator is ready"),
         ("ERROR", "operator is not ready"),
         ("INFO", "operator is ready"),
@@ -87,11 +87,11 @@ class Ticks:
 @pytest.mark.parametrize(
     ("ended_at_s", "leads_from_s", "now_s", "want"),
     [
-        pytest.param(None, 0.0, 599.0, True, id="before the first turn"),
-        pytest.param(None, 0.0, 601.0, False, id="no first turn"),
+        pytest.param(None, 0.0, 599.0, True, id="before the first tick"),
+        pytest.param(None, 0.0, 601.0, False, id="no first tick"),
         pytest.param(500.0, 0.0, 559.0, True, id="turned a moment ago"),
         pytest.param(500.0, 0.0, 561.0, False, id="stands still"),
-        pytest.param(100.0, 900.0, 950.0, True, id="a turn of an earlier term, leading again"),
+        pytest.param(100.0, 900.0, 950.0, True, id="a tick of an earlier term, leading again"),
         pytest.param(100.0, 9000.0, 8000.0, True, id="stands by"),
     ],
 )

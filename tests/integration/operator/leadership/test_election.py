@@ -1,4 +1,4 @@
-"""Several operators on one API server, in turn: one acts at any moment."""
+"""Of several operators on one API server, one acts at any moment."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -103,7 +103,7 @@ class Scene:
             body["status"]["replicas"] for path, body in self.objects.written if "/mail" in path
         ]
 
-    async def settled(self) -> None:
+    async def flushed(self) -> None:
         assert await self.reports.flushed(within_s=5)
 
 
@@ -133,7 +133,7 @@ def test_an_unchanged_status_is_not_written_again(account: Path) -> None:
     async def act(scene: Scene) -> None:
         for _ in range(3):
             await scene.reports.write_status(scene.pool(), status())
-            await scene.settled()
+            await scene.flushed()
         assert [path for path, _ in scene.objects.written] == [MAIL]
 
     play(account, act)
@@ -144,10 +144,10 @@ def test_a_status_that_an_earlier_process_wrote_is_continued(account: Path) -> N
 
     async def act(scene: Scene) -> None:
         await scene.reports.write_status(scene.pool(), status(at_s=2000))
-        await scene.settled()
+        await scene.flushed()
         assert scene.objects.written == []
         await scene.reports.write_status(scene.pool(), status(replicas=2, at_s=2000))
-        await scene.settled()
+        await scene.flushed()
         [(_, body)] = scene.objects.written
         assert body["status"]["conditions"][0]["lastTransitionTime"] == "1970-01-01T00:16:40Z"
 
@@ -157,14 +157,14 @@ def test_a_status_that_an_earlier_process_wrote_is_continued(account: Path) -> N
 def test_a_status_that_another_client_wrote_over_ours_is_written_again(account: Path) -> None:
     async def act(scene: Scene) -> None:
         await scene.reports.write_status(scene.pool(), status(replicas=3))
-        await scene.settled()
+        await scene.flushed()
         own = scene.objects.written[0][1]["status"]
         scene.observe(manifest(status=own))
         scene.observe(manifest(status=own | {"replicas": 9}))
         await waiting.eventually_async(lambda: scene.replicas == [3, 3])
         scene.observe(manifest(status=own))
         await scene.reports.write_status(scene.pool(), status(replicas=3))
-        await scene.settled()
+        await scene.flushed()
         assert scene.replicas == [3, 3]
 
     play(account, act)
@@ -173,12 +173,12 @@ def test_a_status_that_another_client_wrote_over_ours_is_written_again(account: 
 def test_a_status_of_another_leader_is_left_alone(account: Path) -> None:
     async def act(scene: Scene) -> None:
         await scene.reports.write_status(scene.pool(), status(replicas=3))
-        await scene.settled()
+        await scene.flushed()
         own = scene.objects.written[0][1]["status"]
         scene.reports.stand_down()
         scene.observe(manifest(status=own | {"replicas": 9}))
         await scene.reports.write_status(scene.pool(), status(replicas=4))
-        await scene.settled()
+        await scene.flushed()
         assert scene.replicas == [3, 4]
 
     play(account, act)
@@ -195,19 +195,19 @@ def test_a_role_without_status_is_told_and_written_when_it_is_given_back(
         await waiting.eventually_async(lambda: scene.objects.asked.count(("PATCH", MAIL)) > 2)
         assert "may not write status" in scene.reports.denial
         scene.objects.failing = {}
-        await scene.settled()
+        await scene.flushed()
         assert (scene.reports.denial, scene.replicas) == ("", [1])
 
     play(account, act)
-    told = [record.message for record in caplog.records if "aiohttp" not in record.name]
-    assert told == ["write failed", "writes are accepted again"]
+    logged = [record.message for record in caplog.records if "aiohttp" not in record.name]
+    assert logged == ["write failed", "writes are accepted again"]
 
 
 def test_only_the_latest_of_many_waits_and_it_is_written_last(account: Path) -> None:
     async def act(scene: Scene) -> None:
         for replicas in range(1, 50):
             await scene.reports.write_status(scene.pool(), status(replicas=replicas))
-        await scene.settled()
+        await scene.flushed()
         assert scene.replicas[-1] == 49
         assert scene.replicas == sorted(scene.replicas)
 
@@ -221,7 +221,7 @@ def test_a_status_waits_for_an_absent_api_server(account: Path) -> None:
         await waiting.eventually_async(lambda: scene.objects.asked.count(("PATCH", MAIL)) > 2)
         await scene.reports.write_status(scene.pool(), status(replicas=2))
         scene.objects.failing = {}
-        await scene.settled()
+        await scene.flushed()
         assert scene.replicas[-1] == 2
 
     play(account, act)
@@ -231,7 +231,7 @@ def test_a_refused_status_is_given_up(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.failing = {"PATCH": 422}
         await scene.reports.write_status(scene.pool(), status())
-        await scene.settled()
+        await scene.flushed()
         assert scene.objects.asked == [("PATCH", MAIL)]
 
     play(account, act)
@@ -241,7 +241,7 @@ def test_a_pool_whose_status_has_no_place_is_gone(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.failing = {"PATCH": 404}
         await scene.reports.write_status(scene.pool(), status())
-        await scene.settled()
+        await scene.flushed()
         assert [pool.key.name for pool in scene.pools.current()] == ["other"]
 
     play(account, act, manifest(), manifest("other"))
@@ -252,7 +252,7 @@ def test_an_event_speaks_of_its_pool(account: Path) -> None:
 
     async def act(scene: Scene) -> None:
         await scene.reports.write_event(scene.pool(), event)
-        await scene.settled()
+        await scene.flushed()
         [(path, body)] = scene.objects.written
         assert path == "/api/v1/namespaces/shop/events"
         assert body.pop("metadata")["name"].startswith("mail.")
@@ -291,7 +291,7 @@ def test_events_come_through_an_outage(account: Path) -> None:
             await scene.reports.write_event(scene.pool(), replace(event, message=str(number)))
         await waiting.eventually_async(lambda: len(scene.objects.asked) > 5)
         scene.objects.failing = {}
-        await scene.settled()
+        await scene.flushed()
         assert sorted(body["message"] for _, body in scene.objects.written) == ["0", "1", "2"]
 
     play(account, act)

@@ -90,7 +90,7 @@ def test_paths_follow_the_environment_then_the_home(tmp_path: Path) -> None:
     named = credentials.kubeconfig_paths({"KUBECONFIG": "/a:/b"}, home=tmp_path)
     assert named == (Path("/a"), Path("/b"))
     assert credentials.kubeconfig_paths({}, home=tmp_path) == (tmp_path / ".kube" / "config",)
-    assert credentials.kubeconfig_paths({}, home=tmp_path / "nobody") == ()
+    assert credentials.kubeconfig_paths({}, home=tmp_path / "absent") == ()
 
 
 def test_a_kubeconfig_that_is_not_yaml_is_not_quoted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a target is set to, as a watch hears of it and as our own writes change it."""
+"""The scale of a target, from an informer and from our own writes."""
 
 from typing import Any
 

@@ -11,11 +11,11 @@ from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.worker_pool import PoolKey, WorkerPool
 from app.control.ports import DrainMark, InstanceName
-from app.operator.resources import replicas, well_known
+from app.operator.resources import pod_replicas, well_known
 from app.operator.resources.cluster_caches import Caches
+from app.operator.resources.pod_replicas import PodReplicas
 from app.operator.resources.pods import PodStore
 from app.operator.resources.pool_cache import PoolCache
-from app.operator.resources.replicas import PodReplicas
 from app.operator.resources.scale import AutoscalerStore, ScaleStore
 from app.scaling.replica_state import Removal
 from tests.integration.operator.objects import Objects
@@ -54,16 +54,16 @@ class Scene:
         self.replicas = PodReplicas(server, caches, clock=lambda: 0.0)
 
     def echo(self) -> None:
-        """Let the watch tell of patched pods."""
+        """Let the cache show each patch of a pod."""
 
-        def tell(path: str, patch: Any) -> None:
+        def show(path: str, patch: Any) -> None:
             name = path.rpartition("/")[2]
             if path.startswith(PODS):
                 uid = {"worker-a": "1", "worker-b": "2"}[name]
                 kept = {k: v for k, v in patch["metadata"]["annotations"].items() if v}
                 self.pods.put(uid, pod(name, uid=uid, annotations=kept))
 
-        self.objects.on_patch = tell
+        self.objects.on_patch = show
 
 
 def workload() -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_a_target_is_read_without_a_request(account: Path) -> None:
     play(account, act)
 
 
-def price(cost: str | None) -> dict[str, Any]:
+def cost_patch(cost: str | None) -> dict[str, Any]:
     return {"metadata": {"annotations": {well_known.DELETION_COST: cost}}}
 
 
@@ -127,7 +127,7 @@ def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> Non
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert scene.objects.written == [
-            (f"{PODS}/worker-b", price(well_known.FIRST_TO_GO)),
+            (f"{PODS}/worker-b", cost_patch(well_known.FIRST_TO_GO)),
             (SCALE, SHRINK),
         ]
         assert (await scene.replicas.read(pool())).replicas == 1
@@ -144,8 +144,8 @@ def test_a_pod_that_still_drains_gets_no_cost_with_the_victims(account: Path) ->
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert dict(scene.objects.written) == {
-            f"{PODS}/worker-a": price(None),
-            f"{PODS}/worker-b": price(well_known.FIRST_TO_GO),
+            f"{PODS}/worker-a": cost_patch(None),
+            f"{PODS}/worker-b": cost_patch(well_known.FIRST_TO_GO),
             SCALE: SHRINK,
         }
         assert scene.objects.written[-1][0] == SCALE
@@ -156,7 +156,7 @@ def test_a_pod_that_still_drains_gets_no_cost_with_the_victims(account: Path) ->
 def test_a_price_that_nobody_has_heard_of_holds_the_write_back(
     account: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicas, "ECHO_S", 0.05)
+    monkeypatch.setattr(pod_replicas, "ECHO_S", 0.05)
 
     async def act(scene: Scene) -> None:
         victims = (InstanceName("worker-b"),)
@@ -278,9 +278,9 @@ def test_pods_that_a_quota_refuses_are_told(account: Path) -> None:
 
 
 def test_a_missing_target_is_named(account: Path) -> None:
-    problem = problem_of(account, lambda scene: scene.replicas.read(pool(name="nobody")))
+    problem = problem_of(account, lambda scene: scene.replicas.read(pool(name="absent")))
     assert problem.reason is ProblemReason.TARGET_NOT_FOUND
-    assert "there is no Deployment shop/nobody" in str(problem)
+    assert "there is no Deployment shop/absent" in str(problem)
 
 
 def autoscaler() -> dict[str, Any]:

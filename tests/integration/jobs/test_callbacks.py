@@ -25,12 +25,12 @@ from app.pipelines.callback.schema import CallbackParams
 from app.pipelines.callback.tasks import PIPELINE as CALLBACK
 from app.pipelines.notification.tasks import PIPELINE as NOTIFICATION
 from app.settings import Settings
+from app.testing import RecordedWork
 from tests import probe
 from tests.clocks import ManualClock
 from tests.integration.conftest import settings_of
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import opened
-from tests.integration.pipelines.desk import Desk
 from tests.sites import receiver as receivers
 
 URL = "https://example.com/hook"
@@ -199,18 +199,22 @@ def test_what_the_broker_lost_is_published_again_and_nothing_twice(
     assert len(told) == 2
 
 
-def callback_of(platform: Platform, jobs: Jobs, **wish: FollowUp) -> tuple[CallbackParams, Desk]:
-    """The callback of a job that has succeeded, and the desk where it is worked on."""
+def callback_of(
+    platform: Platform, jobs: Jobs, **wish: FollowUp
+) -> tuple[CallbackParams, RecordedWork]:
+    """The callback of a job that has succeeded, and the work where it is worked on."""
     job = acts.claimed(platform, jobs.submit(acts.request(None, **wish)), datetime.now(UTC))
     acts.apply(
         platform, changes.succeed(acts.hold(job), result={"pages": 3}), now=datetime.now(UTC)
     )
     [found] = recorded(platform)
-    return CallbackParams.model_validate(found.params), Desk(platform=platform, key=found.id)
+    return CallbackParams.model_validate(found.params), RecordedWork(
+        platform=platform, key=found.id
+    )
 
 
 def test_a_task_gets_the_job_that_it_follows(platform: Platform, jobs: Jobs) -> None:
-    params, desk = callback_of(
+    params, work = callback_of(
         platform,
         jobs,
         on_success=FollowUp(
@@ -218,7 +222,7 @@ def test_a_task_gets_the_job_that_it_follows(platform: Platform, jobs: Jobs) -> 
         ),
     )
 
-    first, again = call.call(params, desk), call.call(params, desk)
+    first, again = call.call(params, work), call.call(params, work)
 
     raw: Any = platform.redis.lrange("orders", 0, -1)  # which stock workers read as well
     messages = [json.loads(message) for message in raw]
@@ -232,11 +236,11 @@ def test_a_task_gets_the_job_that_it_follows(platform: Platform, jobs: Jobs) -> 
 
 def test_a_job_that_follows_is_submitted_once(platform: Platform, jobs: Jobs) -> None:
     wish = {"user_id": "ada", "title": "{{result.pages}} pages", "message": "of {{pipeline}}"}
-    params, desk = callback_of(
+    params, work = callback_of(
         platform, jobs, on_success=FollowUp(kind="notification", params=wish)
     )
 
-    first, again = call.call(params, desk), call.call(params, desk)
+    first, again = call.call(params, work), call.call(params, work)
 
     [job] = acts.listed(platform, JobFilter(pipeline="notification"))
     assert (first, first.job_id) == (again, job.id)
@@ -246,12 +250,12 @@ def test_a_job_that_follows_is_submitted_once(platform: Platform, jobs: Jobs) ->
 
 def test_a_part_that_the_job_does_not_have_is_named(platform: Platform, jobs: Jobs) -> None:
     wish = {"user_id": "ada", "title": "{{result.title}}", "message": ""}
-    params, desk = callback_of(
+    params, work = callback_of(
         platform, jobs, on_success=FollowUp(kind="notification", params=wish)
     )
 
     with pytest.raises(InvalidInput, match=r"result\.title"):
-        call.call(params, desk)
+        call.call(params, work)
 
 
 @pytest.mark.parametrize(

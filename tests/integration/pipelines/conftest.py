@@ -1,7 +1,8 @@
-"""A web site, and desks to work at."""
+"""A web site, and works to work at."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from celery import Celery
@@ -9,9 +10,15 @@ from celery import Celery
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.settings import Settings
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from app.testing import RecordedWork
 from tests.sites import server
 from tests.sites.server import Site
+
+
+class OpenWork(Protocol):
+    """Opens work; all of one test share a folder, like the attempts of a job."""
+
+    def __call__(self, **environment: str) -> RecordedWork: ...
 
 
 @pytest.fixture
@@ -22,17 +29,17 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def temp_dir(tmp_path: Path) -> Path:
-    """TEMP_DIR of the desks."""
+    """TEMP_DIR of the works."""
     return tmp_path / "temp"
 
 
 @pytest.fixture
-def open_desk(
+def open_work(
     sqlite_url: str, tmp_path: Path, temp_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OpenDesk]:
+) -> Iterator[OpenWork]:
     platforms: list[Platform] = []
 
-    def open_(**environment: str) -> Desk:
+    def open_(**environment: str) -> RecordedWork:
         settings = {
             "DATABASE_URL": sqlite_url,
             "TEMP_DIR": str(temp_dir),
@@ -46,7 +53,7 @@ def open_desk(
             monkeypatch.setenv(name, value)
         platform = Platform(settings=Settings(), registry=Registry([]), celery=Celery())
         platforms.append(platform)
-        return Desk(platform=platform)
+        return RecordedWork(platform=platform)
 
     yield open_
     for platform in platforms:

@@ -21,7 +21,8 @@ from app.errors import (
 )
 from app.pipelines.chart_image import analyze
 from app.pipelines.chart_image.schema import ChartAnalysis, ChartImageParams
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from app.testing import RecordedWork
+from tests.integration.pipelines.conftest import OpenWork
 from tests.sites import models
 from tests.sites.models import House
 
@@ -46,11 +47,11 @@ def house() -> Iterator[House]:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk, house: House) -> Desk:
+def work(open_work: OpenWork, house: House) -> RecordedWork:
     house.answers.clear()
     house.asked.clear()
     house.default = models.tool(SEEN)
-    return open_desk(
+    return open_work(
         ANTHROPIC_API_KEY=models.KEY,
         ANTHROPIC_BASE_URL=house.url,
         OPENAI_API_KEY=models.KEY,
@@ -59,14 +60,16 @@ def desk(open_desk: OpenDesk, house: House) -> Desk:
     )
 
 
-def analyzed(desk: Desk, content: bytes, *, model: str = "claude-sonnet-4") -> ChartAnalysis:
+def analyzed(
+    work: RecordedWork, content: bytes, *, model: str = "claude-sonnet-4"
+) -> ChartAnalysis:
     """Upload the picture and have it looked at."""
-    upload = desk.directory.parent / "upload"
+    upload = work.directory.parent / "upload"
     upload.write_bytes(content)
-    kept = desk.stores.uploads.add(upload, filename="a.png", media_type="image/png")
+    kept = work.stores.uploads.add(upload, filename="a.png", media_type="image/png")
     upload.unlink()
     params = ChartImageParams.model_validate({"upload_id": kept.id, "model": model})
-    return analyze.analyze(params, desk)
+    return analyze.analyze(params, work)
 
 
 def chart(width: int = 640, height: int = 400, *, form: str = "PNG", mode: str = "RGB") -> bytes:
@@ -91,8 +94,8 @@ def shown(house: House) -> Image.Image:
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
-def test_a_chart_is_looked_at(desk: Desk, house: House, model: str) -> None:
-    found = analyzed(desk, chart(3200, 1600), model=model)
+def test_a_chart_is_looked_at(work: RecordedWork, house: House, model: str) -> None:
+    found = analyzed(work, chart(3200, 1600), model=model)
     want = {
         **SEEN,
         "picture": {
@@ -106,36 +109,38 @@ def test_a_chart_is_looked_at(desk: Desk, house: House, model: str) -> None:
     }
     assert found.model_dump(mode="json", exclude={"model", "cost_usd"}) == want
     assert shown(house).size == (1568, 784)
-    assert desk.percents == [0, 20, 100]
+    assert work.percents == [0, 20, 100]
 
 
 @pytest.mark.parametrize(
     ("form", "mode"),
     [("JPEG", "RGB"), ("WEBP", "RGB"), ("GIF", "P"), ("BMP", "1"), ("TIFF", "CMYK"), ("PNG", "LA")],
 )
-def test_a_picture_is_known_by_its_content(desk: Desk, house: House, form: str, mode: str) -> None:
-    found = analyzed(desk, chart(form=form, mode=mode))
+def test_a_picture_is_known_by_its_content(
+    work: RecordedWork, house: House, form: str, mode: str
+) -> None:
+    found = analyzed(work, chart(form=form, mode=mode))
     assert (found.picture.format, shown(house).mode) == (form.lower(), "RGB")
 
 
-def test_a_large_jpeg_is_told_as_it_came(desk: Desk, house: House) -> None:
-    found = analyzed(desk, chart(6400, 3200, form="JPEG"))
+def test_a_large_jpeg_is_told_as_it_came(work: RecordedWork, house: House) -> None:
+    found = analyzed(work, chart(6400, 3200, form="JPEG"))
     assert (found.picture.width, found.picture.height) == (6400, 3200)
     assert shown(house).size == (1568, 784)
 
 
-def test_what_is_transparent_is_white(desk: Desk, house: House) -> None:
-    analyzed(desk, chart(mode="RGBA"))
+def test_what_is_transparent_is_white(work: RecordedWork, house: House) -> None:
+    analyzed(work, chart(mode="RGBA"))
     assert shown(house).getpixel((5, 5)) == (255, 255, 255)
 
 
-def test_a_file_under_the_storage_folder_is_named_by_its_path(desk: Desk) -> None:
-    root = desk.platform.settings.files.storage_dir
+def test_a_file_under_the_storage_folder_is_named_by_its_path(work: RecordedWork) -> None:
+    root = work.platform.settings.files.storage_dir
     root.mkdir(exist_ok=True)
     (root / "chart.png").write_bytes(chart())
     for name in ("chart.png", str(root / "chart.png")):
         params = ChartImageParams(image_path=name, model="claude-sonnet-4")
-        assert analyze.analyze(params, desk).picture.width == 640
+        assert analyze.analyze(params, work).picture.width == 640
 
 
 @pytest.mark.parametrize(
@@ -143,10 +148,10 @@ def test_a_file_under_the_storage_folder_is_named_by_its_path(desk: Desk) -> Non
     [("../secret.png", InvalidInput), ("/etc/passwd", InvalidInput), ("no.png", NotFound)],
 )
 def test_a_path_that_leads_nowhere_is_refused(
-    desk: Desk, house: House, name: str, want: type[CeleriacError]
+    work: RecordedWork, house: House, name: str, want: type[CeleriacError]
 ) -> None:
     with pytest.raises(CeleriacError) as raised:
-        analyze.analyze(ChartImageParams(image_path=name, model="claude-sonnet-4"), desk)
+        analyze.analyze(ChartImageParams(image_path=name, model="claude-sonnet-4"), work)
     assert type(raised.value) is want
     assert house.asked == []
 
@@ -177,30 +182,30 @@ BAD: dict[str, tuple[Callable[[], bytes], type[CeleriacError]]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_usable_picture_is_refused(desk: Desk, house: House, name: str) -> None:
+def test_what_is_no_usable_picture_is_refused(work: RecordedWork, house: House, name: str) -> None:
     make, want = BAD[name]
     with pytest.raises(CeleriacError) as raised:
-        analyzed(desk, make())
+        analyzed(work, make())
     assert type(raised.value) is want
     assert house.asked == []
 
 
-def test_a_picture_without_a_chart_shows_none(desk: Desk, house: House) -> None:
+def test_a_picture_without_a_chart_shows_none(work: RecordedWork, house: House) -> None:
     house.will(models.tool({**SEEN, "is_chart": False}))
     house.default = models.tool({"is_chart": False, "confidence": 0.9})
-    found = analyzed(desk, chart())
+    found = analyzed(work, chart())
     assert (found.is_chart, found.levels, found.usage.requests) == (False, (), 2)
 
 
 OUT_OF_BOUNDS: dict[str, Any] = {**SEEN, "confidence": 7}
 
 
-def test_faults_are_told_as_what_they_are(desk: Desk, house: House) -> None:
+def test_faults_are_told_as_what_they_are(work: RecordedWork, house: House) -> None:
     house.will(models.refusal())
     with pytest.raises(ModelRefused):
-        analyzed(desk, chart())
+        analyzed(work, chart())
     house.will(models.status(429, Retry_After="3"))
     with pytest.raises(RateLimited):
-        analyzed(desk, chart())
+        analyzed(work, chart())
     house.will(models.tool(OUT_OF_BOUNDS))
-    assert analyzed(desk, chart()).usage.requests == 2
+    assert analyzed(work, chart()).usage.requests == 2

@@ -14,8 +14,9 @@ from app.pipelines.notification.mail import MailRefused
 from app.pipelines.notification.schema import NotificationParams
 from app.pipelines.webhook import WebhookGone
 from app.storage.notification_store import Channel, Delivery, DeliveryState, NotificationFilter
+from app.testing import RecordedWork
 from tests.integration.broker import tls
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.pipelines.conftest import OpenWork
 from tests.ports import free_port
 from tests.sites import mailbox as mailboxes
 from tests.sites import receiver as receivers
@@ -63,8 +64,8 @@ def settings(mailbox: Mailbox) -> dict[str, str]:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk, settings: dict[str, str]) -> Desk:
-    return open_desk(**settings)
+def work(open_work: OpenWork, settings: dict[str, str]) -> RecordedWork:
+    return open_work(**settings)
 
 
 def told(**changes: object) -> NotificationParams:
@@ -72,19 +73,19 @@ def told(**changes: object) -> NotificationParams:
     return NotificationParams.model_validate({**values, **changes})
 
 
-def deliveries(desk: Desk) -> dict[Channel, Delivery]:
-    [found] = desk.stores.notifications.list(NotificationFilter()).notifications
+def deliveries(work: RecordedWork) -> dict[Channel, Delivery]:
+    [found] = work.stores.notifications.list(NotificationFilter()).notifications
     return {one.channel: one for one in found.deliveries}
 
 
 def test_a_notification_is_stored_and_delivered_on_both_channels(
-    desk: Desk, receiver: Receiver, mailbox: Mailbox
+    work: RecordedWork, receiver: Receiver, mailbox: Mailbox
 ) -> None:
     params = told(webhook_url=receiver.url + "/hook", email="ada@example.org", data={"pages": 3})
 
-    sent = send.send(params, desk, key="k1")
+    sent = send.send(params, work, key="k1")
 
-    stored = desk.stores.notifications.get(sent.notification_id)
+    stored = work.stores.notifications.get(sent.notification_id)
     [hook] = receiver.at("/hook")
     [letter] = mailbox.letters
     assert (stored.user_id, stored.title, stored.read_at) == ("ada", "Ready", None)
@@ -116,16 +117,16 @@ def test_a_notification_is_stored_and_delivered_on_both_channels(
 
 
 def test_a_channel_that_has_carried_it_is_left_alone(
-    desk: Desk, receiver: Receiver, mailbox: Mailbox
+    work: RecordedWork, receiver: Receiver, mailbox: Mailbox
 ) -> None:
     mailbox.recipient_refusals += ["451 try later", "450 try later"]
     params = told(webhook_url=receiver.url + "/hook", email="ada@example.org")
-    for desk.attempt in (1, 2):
+    for work.attempt in (1, 2):
         with pytest.raises(RetryableError, match="try later"):
-            send.send(params, desk, key="k1")
+            send.send(params, work, key="k1")
 
-    desk.attempt = 3
-    sent = send.send(params, desk, key="k1")
+    work.attempt = 3
+    sent = send.send(params, work, key="k1")
 
     assert {one.channel: one.attempts for one in sent.deliveries} == {
         Channel.WEBHOOK: 1,
@@ -135,17 +136,17 @@ def test_a_channel_that_has_carried_it_is_left_alone(
 
 
 def test_every_attempt_has_the_same_id_and_a_signature_of_its_own(
-    desk: Desk, receiver: Receiver
+    work: RecordedWork, receiver: Receiver
 ) -> None:
     url = receiver.will_answer("/flaky", 500, (503, {"Retry-After": "7"}), 401, 302, 200)
     params = told(webhook_url=url)
     pauses: list[float | None] = []
-    for desk.attempt in (1, 2, 3, 4):
+    for work.attempt in (1, 2, 3, 4):
         with pytest.raises(RetryableError) as raised:
-            send.send(params, desk, key="k1")
+            send.send(params, work, key="k1")
         pauses.append(getattr(raised.value, "retry_after_s", None))
 
-    send.send(params, desk, key="k1")
+    send.send(params, work, key="k1")
 
     hooks = receiver.at("/flaky")
     assert len(hooks) == 5
@@ -154,57 +155,57 @@ def test_every_attempt_has_the_same_id_and_a_signature_of_its_own(
     assert pauses == [None, 7.0, None, None]
 
 
-def test_a_redirect_takes_no_webhook_elsewhere(desk: Desk, receiver: Receiver) -> None:
+def test_a_redirect_takes_no_webhook_elsewhere(work: RecordedWork, receiver: Receiver) -> None:
     url = receiver.will_answer("/moved", (307, {"Location": receiver.url + "/elsewhere"}))
 
     with pytest.raises(RetryableError, match="answered 307"):
-        send.send(told(webhook_url=url), desk, key="k1")
+        send.send(told(webhook_url=url), work, key="k1")
 
     assert receiver.at("/elsewhere") == []
 
 
-def test_a_receiver_that_is_gone_is_asked_once(desk: Desk, receiver: Receiver) -> None:
+def test_a_receiver_that_is_gone_is_asked_once(work: RecordedWork, receiver: Receiver) -> None:
     url = receiver.will_answer("/gone", 410)
     for key in ("k1", "k2"):
         with pytest.raises(WebhookGone):
-            send.send(told(webhook_url=url), desk, key=key)
+            send.send(told(webhook_url=url), work, key=key)
 
     before = len(receiver.at("/gone"))
-    desk.stores.disabled_webhooks.enable(url)
+    work.stores.disabled_webhooks.enable(url)
     receiver.will_answer("/gone", 200)
-    send.send(told(webhook_url=url), desk, key="k3")
+    send.send(told(webhook_url=url), work, key="k3")
 
     assert (before, len(receiver.at("/gone"))) == (1, 2)
 
 
 def test_one_that_failed_for_good_is_tried_again_when_its_job_is_taken_up(
-    desk: Desk, receiver: Receiver, mailbox: Mailbox
+    work: RecordedWork, receiver: Receiver, mailbox: Mailbox
 ) -> None:
     params = told(webhook_url=receiver.url + "/hook", email="ada@example.org")
     mailbox.recipient_refusals.append("550 no such mailbox")
     with pytest.raises(MailRefused):
-        send.send(params, desk, key="k1")
-    desk.attempt = 2
+        send.send(params, work, key="k1")
+    work.attempt = 2
     with pytest.raises(Exception, match="no such mailbox"):
-        send.send(params, desk, key="k1")
-    refused = deliveries(desk)[Channel.EMAIL]
+        send.send(params, work, key="k1")
+    refused = deliveries(work)[Channel.EMAIL]
 
-    desk.attempt = 1  # taken up again
-    send.send(params, desk, key="k1")
+    work.attempt = 1  # taken up again
+    send.send(params, work, key="k1")
 
     assert (refused.state, refused.attempts) == (DeliveryState.FAILED, 1)
-    assert deliveries(desk)[Channel.EMAIL].state is DeliveryState.DELIVERED
+    assert deliveries(work)[Channel.EMAIL].state is DeliveryState.DELIVERED
     assert (len(receiver.at("/hook")), len(mailbox.letters)) == (1, 1)
 
 
 def test_what_was_not_delivered_goes_to_the_address_that_was_mended(
-    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+    open_work: OpenWork, settings: dict[str, str], receiver: Receiver
 ) -> None:
     wrong = receiver.will_answer("/wrong", 500)
     with pytest.raises(RetryableError):
-        send.send(told(), open_desk(**settings, NOTIFY_WEBHOOK_URL=wrong), key="k1")
+        send.send(told(), open_work(**settings, NOTIFY_WEBHOOK_URL=wrong), key="k1")
 
-    mended = open_desk(**settings, NOTIFY_WEBHOOK_URL=receiver.url + "/right")
+    mended = open_work(**settings, NOTIFY_WEBHOOK_URL=receiver.url + "/right")
     send.send(told(email="ada@example.org"), mended, key="k1")
 
     assert (len(receiver.at("/wrong")), len(receiver.at("/right"))) == (1, 1)
@@ -213,12 +214,12 @@ def test_what_was_not_delivered_goes_to_the_address_that_was_mended(
 
 
 def test_both_secrets_sign_while_they_are_changed(
-    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+    open_work: OpenWork, settings: dict[str, str], receiver: Receiver
 ) -> None:
     both = f"{receivers.OTHER_SECRET},{receivers.SECRET}"
-    desk = open_desk(**{**settings, "NOTIFY_WEBHOOK_SECRETS": both})
+    work = open_work(**{**settings, "NOTIFY_WEBHOOK_SECRETS": both})
 
-    send.send(told(webhook_url=receiver.url + "/hook"), desk, key="k1")
+    send.send(told(webhook_url=receiver.url + "/hook"), work, key="k1")
 
     [hook] = receiver.at("/hook")
     assert hook.verified_by == {receivers.SECRET, receivers.OTHER_SECRET}
@@ -226,48 +227,50 @@ def test_both_secrets_sign_while_they_are_changed(
 
 
 def test_a_private_address_is_refused(
-    open_desk: OpenDesk, settings: dict[str, str], receiver: Receiver
+    open_work: OpenWork, settings: dict[str, str], receiver: Receiver
 ) -> None:
-    desk = open_desk(**settings, CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
+    work = open_work(**settings, CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
 
     with pytest.raises(AddressRefused):
-        send.send(told(webhook_url=receiver.url + "/hook"), desk, key="k1")
+        send.send(told(webhook_url=receiver.url + "/hook"), work, key="k1")
 
     assert receiver.hooks == []
-    assert deliveries(desk)[Channel.WEBHOOK].state is DeliveryState.FAILED
+    assert deliveries(work)[Channel.WEBHOOK].state is DeliveryState.FAILED
 
 
-def test_a_cancel_ends_the_wait_for_a_silent_receiver(desk: Desk, receiver: Receiver) -> None:
+def test_a_cancel_ends_the_wait_for_a_silent_receiver(
+    work: RecordedWork, receiver: Receiver
+) -> None:
     def cancel_when_it_waits() -> None:
         eventually(lambda: receiver.at("/silent"), why="the webhook has arrived")
-        desk.cancel()
+        work.cancel()
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(cancel_when_it_waits)
         with pytest.raises(Cancelled):
-            send.send(told(webhook_url=receiver.url + "/silent"), desk, key="k1")
+            send.send(told(webhook_url=receiver.url + "/silent"), work, key="k1")
 
-    assert deliveries(desk)[Channel.WEBHOOK].state is DeliveryState.PENDING
+    assert deliveries(work)[Channel.WEBHOOK].state is DeliveryState.PENDING
 
 
 def test_a_receiver_that_drips_has_its_time(
-    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    work: RecordedWork, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook, "ANSWER_S", 1.0)
 
     with pytest.raises(RetryableError, match="did not answer within 1 s"):
-        send.send(told(webhook_url=receiver.url + "/dripping"), desk, key="k1")
+        send.send(told(webhook_url=receiver.url + "/dripping"), work, key="k1")
 
 
-def test_a_webhook_that_is_too_large_is_shortened(desk: Desk, receiver: Receiver) -> None:
+def test_a_webhook_that_is_too_large_is_shortened(work: RecordedWork, receiver: Receiver) -> None:
     def event(**data: object) -> webhook.Event:
         now = datetime.now(UTC)
         return webhook.Event(id="e1", type="job.succeeded", at=now, data={"id": "j1", **data})
 
     large = "x" * webhook.SIZE_LIMIT_BYTES
-    webhook.deliver(receiver.url + "/hook", event(result=large, params={"a": 1}), desk)
+    webhook.deliver(receiver.url + "/hook", event(result=large, params={"a": 1}), work)
     with pytest.raises(InvalidInput, match="too large"):
-        webhook.deliver(receiver.url + "/hook", event(message=large), desk)
+        webhook.deliver(receiver.url + "/hook", event(message=large), work)
 
     [hook] = receiver.at("/hook")
     assert hook.verified_by == {receivers.SECRET}
@@ -275,11 +278,11 @@ def test_a_webhook_that_is_too_large_is_shortened(desk: Desk, receiver: Receiver
 
 
 def test_what_a_stranger_writes_stays_in_its_place(
-    desk: Desk, receiver: Receiver, mailbox: Mailbox
+    work: RecordedWork, receiver: Receiver, mailbox: Mailbox
 ) -> None:
     params = told(title=HOSTILE, message='<img src="x">\n${title} & more', email="ada@example.org")
 
-    send.send(params, desk, key="k1")
+    send.send(params, work, key="k1")
 
     [letter] = mailbox.letters
     assert letter.recipients == ("ada@example.org",)
@@ -292,7 +295,7 @@ def test_what_a_stranger_writes_stays_in_its_place(
 
 
 def test_an_operator_has_templates_of_his_own(
-    open_desk: OpenDesk,
+    open_work: OpenWork,
     settings: dict[str, str],
     mailbox: Mailbox,
     tmp_path_factory: pytest.TempPathFactory,
@@ -300,18 +303,18 @@ def test_an_operator_has_templates_of_his_own(
     folder = tmp_path_factory.mktemp("templates")
     (folder / "alert.subject").write_text("[$type] $title")
     (folder / "default.txt").write_text("To $user_id: $message")
-    desk = open_desk(**settings, NOTIFY_TEMPLATES_DIR=str(folder))
+    work = open_work(**settings, NOTIFY_TEMPLATES_DIR=str(folder))
 
     for key, kind in (("k1", "alert"), ("k2", "info")):
         params = told(notification_type=kind, email="ada@example.org")
-        send.send(params, desk, key=key)
+        send.send(params, work, key=key)
 
     assert [letter.message["Subject"] for letter in mailbox.letters] == ["[alert] Ready", "Ready"]
     assert {letter.text for letter in mailbox.letters} == {"To ada: Your file\nis ready.\n"}
 
 
 def test_mail_goes_encrypted_and_logged_in(
-    open_desk: OpenDesk, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    open_work: OpenWork, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certificate = tls.issue(tmp_path_factory.mktemp("tls"), "mail")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -327,32 +330,32 @@ def test_mail_goes_encrypted_and_logged_in(
         params = told(email="ada@example.org")
 
         with pytest.raises(RetryableError, match="certificate verify failed"):
-            send.send(params, open_desk(**secure), key="k1")
+            send.send(params, open_work(**secure), key="k1")
         wrong = {**secure, **known, "SMTP_PASSWORD": "wrong"}
         with pytest.raises(RetryableError, match="refuses the login"):
-            send.send(params, open_desk(**wrong), key="k1")
+            send.send(params, open_work(**wrong), key="k1")
         assert mailbox.letters == []
-        send.send(params, open_desk(**secure, **known), key="k1")
+        send.send(params, open_work(**secure, **known), key="k1")
 
     [letter] = mailbox.letters
     assert (letter.was_encrypted, letter.was_logged_in) == (True, True)
 
 
 def test_a_mail_server_that_is_away_may_come_back(
-    open_desk: OpenDesk, settings: dict[str, str]
+    open_work: OpenWork, settings: dict[str, str]
 ) -> None:
-    desk = open_desk(**{**settings, "SMTP_PORT": str(free_port())})
+    work = open_work(**{**settings, "SMTP_PORT": str(free_port())})
 
     with pytest.raises(RetryableError, match="mail server"):
-        send.send(told(email="ada@example.org"), desk, key="k1")
+        send.send(told(email="ada@example.org"), work, key="k1")
 
 
-def test_a_channel_that_is_asked_for_has_to_be_there(open_desk: OpenDesk) -> None:
+def test_a_channel_that_is_asked_for_has_to_be_there(open_work: OpenWork) -> None:
     with pytest.raises(InvalidInput, match="SMTP_HOST"):
-        send.send(told(email="ada@example.org", channels=["email"]), open_desk(), key="k1")
+        send.send(told(email="ada@example.org", channels=["email"]), open_work(), key="k1")
 
 
-def test_the_list_alone_needs_nothing(open_desk: OpenDesk) -> None:
-    sent = send.send(told(email="ada@example.org"), open_desk(), key="k1")
+def test_the_list_alone_needs_nothing(open_work: OpenWork) -> None:
+    sent = send.send(told(email="ada@example.org"), open_work(), key="k1")
 
     assert sent.deliveries == ()

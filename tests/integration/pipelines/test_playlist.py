@@ -23,10 +23,10 @@ from app.pipelines.playlist import fan_out
 from app.pipelines.playlist.schema import PlaylistParams
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import VideoOptions
+from app.testing import RecordedWork
 from tests.integration import serving
 from tests.integration.conftest import standing_settings
 from tests.integration.jobs import acts
-from tests.integration.pipelines.desk import Desk
 from tests.integration.processes import Process, Started
 from tests.integration.serving import Server
 from tests.sites import server as sites
@@ -221,8 +221,8 @@ def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str
     platform = serving.platform_from_environment()
     params = PlaylistParams.model_validate({"url": f"{site.url}/feed?count=103&name=again"})
     url = str(params.url)
-    dying, first, second = (Desk(platform=platform, key="again") for _ in range(3))
-    dying.stop_when = lambda said: said.message.startswith("100 of")
+    dying, first, second = (RecordedWork(platform=platform, key="again") for _ in range(3))
+    dying.cancel_when = lambda report: report.message.startswith("100 of")
     with pytest.raises(Cancelled):  # as a worker that dies half-way
         fan_out.fan_out(url, params, dying, limit=None)
     begun, *_ = acts.listed(platform)

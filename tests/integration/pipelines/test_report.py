@@ -29,7 +29,8 @@ from app.pipelines.report.schema import (
 from app.storage import schema
 from app.storage.chunks import NewChunk
 from app.storage.notification_store import Channel, DeliveryState, NewNotification
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from app.testing import RecordedWork
+from tests.integration.pipelines.conftest import OpenWork
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(2026, 3, 3, 23, 59, 59, 999_000, tzinfo=UTC)
@@ -39,8 +40,8 @@ STATE = JobState
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk, database_url: str) -> Desk:
-    return open_desk(DATABASE_URL=database_url)
+def work(open_work: OpenWork, database_url: str) -> RecordedWork:
+    return open_work(DATABASE_URL=database_url)
 
 
 def job(
@@ -141,12 +142,12 @@ def times(count: int, mean: float, p50: float, p95: float, most: float) -> RunTi
     return RunTimes(count=count, mean_s=mean, p50_s=p50, p95_s=p95, max_s=most)
 
 
-def test_a_report_counts_what_was_done_in_its_days(desk: Desk) -> None:
-    fill(desk.platform)
-    fill_sources(desk.platform)
-    fill_notifications(desk.platform)
+def test_a_report_counts_what_was_done_in_its_days(work: RecordedWork) -> None:
+    fill(work.platform)
+    fill_sources(work.platform)
+    fill_notifications(work.platform)
 
-    report = render.generate(MARCH, desk)
+    report = render.generate(MARCH, work)
 
     assert (report.since, report.until) == (FIRST, FIRST + timedelta(days=3))
     assert report.jobs.total == 26
@@ -197,12 +198,12 @@ def test_a_report_counts_what_was_done_in_its_days(desk: Desk) -> None:
     )
 
 
-def test_a_report_of_one_bot_leaves_the_others_out(desk: Desk) -> None:
-    fill(desk.platform)
-    fill_sources(desk.platform)
+def test_a_report_of_one_bot_leaves_the_others_out(work: RecordedWork) -> None:
+    fill(work.platform)
+    fill_sources(work.platform)
     params = ReportParams.model_validate({"period": "2026-03-01/2026-03-03", "chatbot_id": "bot"})
 
-    report = render.generate(params, desk)
+    report = render.generate(params, work)
 
     assert {kind.kind: kind.total for kind in report.jobs.kinds} == {
         "document": 4,
@@ -214,44 +215,44 @@ def test_a_report_of_one_bot_leaves_the_others_out(desk: Desk) -> None:
     assert report.notifications is None
 
 
-def test_texts_that_a_database_cannot_read_are_no_obstacle(desk: Desk) -> None:
+def test_texts_that_a_database_cannot_read_are_no_obstacle(work: RecordedWork) -> None:
     odd = "NUL \x00, half \ud800, both \U0001f600\x00\\\x00, text \\u0000 and \\"
     bot = {"chatbot_id": "bot", "odd": odd, odd: 1}
     failure = {**error("NotFound"), "message": odd}
-    job(desk.platform, "media", STATE.FAILED, FIRST, ran_s=1, params=bot, error=failure)
+    job(work.platform, "media", STATE.FAILED, FIRST, ran_s=1, params=bot, error=failure)
     params = ReportParams.model_validate({"period": "2026-03-01/2026-03-03", "chatbot_id": "bot"})
 
-    report = render.generate(params, desk)
+    report = render.generate(params, work)
 
     assert report.jobs.failures == (Failure(kind="media", error="NotFound", count=1),)
 
 
-def test_the_artifacts_say_the_same(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    fill(desk.platform)
+def test_the_artifacts_say_the_same(open_work: OpenWork) -> None:
+    work = open_work()
+    fill(work.platform)
 
-    report = render.generate(MARCH, desk)
+    report = render.generate(MARCH, work)
 
-    table = list(csv.reader(io.StringIO(desk.artifact("report.csv").decode())))
-    assert Report.model_validate(json.loads(desk.artifact("report.json"))) == report
+    table = list(csv.reader(io.StringIO(work.artifact("report.csv").decode())))
+    assert Report.model_validate(json.loads(work.artifact("report.json"))) == report
     assert table[0] == ["section", "name", "measure", "value"]
     assert ["jobs", "media", "succeeded", "20"] in table
     assert ["run time", "media", "p95_s", "19.0"] in table
     assert ["failures", "document", "NotFound", "2"] in table
     assert ["days", "2026-03-02", "failed", "3"] in table
-    with Image.open(io.BytesIO(desk.artifact("report.png"))) as picture:
+    with Image.open(io.BytesIO(work.artifact("report.png"))) as picture:
         assert (picture.format, picture.size) == ("PNG", (1100, 800))
         colours = {colour for _, colour in picture.convert("RGB").getcolors(2**24) or []}
     assert {(0x3B, 0x8F, 0x5A), (0xC4, 0x45, 0x36), (0x2F, 0x6D, 0xB3)} <= colours
-    assert desk.percents == sorted(desk.percents)
+    assert work.percents == sorted(work.percents)
 
 
-def test_a_period_without_anything_is_a_report_as_well(desk: Desk) -> None:
-    report = render.generate(ReportParams.model_validate({"period": "7d"}), desk)
+def test_a_period_without_anything_is_a_report_as_well(work: RecordedWork) -> None:
+    report = render.generate(ReportParams.model_validate({"period": "7d"}), work)
 
     assert (report.jobs.total, report.jobs.kinds, report.jobs.failures) == (0, (), ())
     assert len(report.jobs.days) == 8  # seven days end in the midst of the eighth
-    assert desk.artifact("report.png").startswith(b"\x89PNG")
+    assert work.artifact("report.png").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

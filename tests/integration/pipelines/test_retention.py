@@ -24,7 +24,8 @@ from app.pipelines.retention.schema import (
     Removed,
 )
 from app.storage import schema
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from app.testing import RecordedWork
+from tests.integration.pipelines.conftest import OpenWork
 
 NOW = datetime.now(UTC)
 
@@ -42,7 +43,7 @@ def id_of(days: float) -> str:
 class Past:
     """Makes what was left behind long ago."""
 
-    desk: Desk
+    work: RecordedWork
     root: Path
 
     def job(
@@ -56,7 +57,7 @@ class Past:
         **columns: object,
     ) -> JobId:
         """A job that was made then, and ended then when it is over."""
-        platform, job_id = self.desk.platform, JobId(id_of(days))
+        platform, job_id = self.work.platform, JobId(id_of(days))
         request = JobRequest(pipeline="x", params=dict(params or {}), labels={"a": "b"})
         new = NewJob(request=request, first_stage="x", max_attempts=1, is_published_now=False)
         [(job, _)] = JobStore(platform.database).add([replace(new)], now=ago(days))
@@ -77,7 +78,7 @@ class Past:
         key = f"jobs/{job_id}/1/a.bin"
         self.put(key, content, days=0)
         row = {"name": "a.bin", "media_type": "x/y", "size_bytes": len(content), "sha256": "0"}
-        with self.desk.platform.database.write() as connection:
+        with self.work.platform.database.write() as connection:
             values = {**row, "job_id": job_id, "key": key, "created_at": NOW}
             connection.execute(insert(schema.artifacts).values(values))
 
@@ -86,7 +87,7 @@ class Past:
         key = f"uploads/{upload_id}"
         self.put(key, content, days=days)
         row = {"filename": "f", "media_type": "x/y", "size_bytes": len(content), "sha256": "0"}
-        with self.desk.platform.database.write() as connection:
+        with self.work.platform.database.write() as connection:
             values = {**row, "id": upload_id, "key": key, "created_at": ago(days)}
             connection.execute(insert(schema.uploads).values(values))
         return upload_id
@@ -104,11 +105,11 @@ class Past:
         return path
 
     def clean(self, **params: object) -> OldDataRemoved:
-        return old_data.clean(OldDataParams.model_validate(params), self.desk)
+        return old_data.clean(OldDataParams.model_validate(params), self.work)
 
     @property
     def jobs(self) -> set[str]:
-        return {job.id for job in self.desk.platform.jobs.list(JobFilter(), limit=1000).jobs}
+        return {job.id for job in self.work.platform.jobs.list(JobFilter(), limit=1000).jobs}
 
     @property
     def files(self) -> set[str]:
@@ -120,9 +121,9 @@ class Past:
 
 
 @pytest.fixture
-def past(open_desk: OpenDesk, tmp_path: Path, database_url: str) -> Past:
+def past(open_work: OpenWork, tmp_path: Path, database_url: str) -> Past:
     """Over each database."""
-    return Past(desk=open_desk(DATABASE_URL=database_url), root=tmp_path)
+    return Past(work=open_work(DATABASE_URL=database_url), root=tmp_path)
 
 
 def test_old_jobs_go_with_all_that_is_theirs_and_a_dry_run_says_so(past: Past) -> None:
@@ -172,7 +173,7 @@ def test_what_a_live_job_uses_stays_whatever_its_age(past: Past) -> None:
     files = past.files
     assert past.clean().jobs == 1
     assert (past.jobs, past.files) == (stays, files)
-    assert past.desk.stores.uploads.get(upload).size_bytes == 6
+    assert past.work.stores.uploads.get(upload).size_bytes == 6
 
 
 def test_files_that_nobody_owns_go_when_they_are_old(past: Past) -> None:
@@ -217,7 +218,7 @@ def test_old_notifications_go_unless_a_job_is_sending_them(past: Past) -> None:
         {**row, "id": name, "key": name, "job_id": job_id, "created_at": ago(days)}
         for name, days, job_id in found
     ]
-    with past.desk.platform.database.write() as connection:
+    with past.work.platform.database.write() as connection:
         connection.execute(insert(schema.notifications), values)
     assert [past.clean(dry_run=dry).notifications for dry in (True, False, False)] == [1, 1, 0]
 
@@ -245,7 +246,7 @@ def test_a_job_that_comes_meanwhile_keeps_what_it_names(past: Past) -> None:
     upload = past.upload(30, b"upload")
     old = past.job(100, artifact=b"1")
     past.job(0, JobState.QUEUED, params={"upload_id": upload, "file_path": f"jobs/{old}/1/a.bin"})
-    store = past.desk.stores.retention
+    store = past.work.stores.retention
     seen_at = datetime.now(UTC)  # the one that came is not older than this by much
     assert store.remove_uploads([upload], seen_at=seen_at) == []
     assert store.remove_jobs([old], seen_at=seen_at).job_ids == ()
@@ -279,22 +280,22 @@ def test_entries_go_by_age_then_by_size(
 
 @pytest.mark.parametrize("name", ["youtube", "pdf"])
 def test_a_cache_keeps_what_a_running_job_may_use(
-    open_desk: OpenDesk, tmp_path: Path, name: str
+    open_work: OpenWork, tmp_path: Path, name: str
 ) -> None:
-    past = Past(desk=open_desk(), root=tmp_path)
+    past = Past(work=open_work(), root=tmp_path)
     past.file(f"cache/{name}/old/frame.png", b"1234", days=40)
     past.file(f"cache/{name}/used.json", b"12", days=4)
     past.file("cache/other/old.json", b"1", days=99)
     running = past.job(5, JobState.RUNNING, started_at=ago(5))
     params = CacheParams(max_bytes=0)
-    found = caches.clean(name, params, past.desk)
+    found = caches.clean(name, params, past.work)
     assert found == CacheRemoved(
         dry_run=False, entries=Removed(count=1, bytes=4), kept=Removed(count=1, bytes=2)
     )
-    with past.desk.platform.database.write() as connection:
+    with past.work.platform.database.write() as connection:
         jobs = schema.jobs
         connection.execute(update(jobs).where(jobs.c.id == running).values(state="succeeded"))
-    again = caches.clean(name, params.model_copy(update={"dry_run": True}), past.desk)
+    again = caches.clean(name, params.model_copy(update={"dry_run": True}), past.work)
     assert (again.entries, len(past.files)) == (Removed(count=1, bytes=2), 2)
-    assert caches.clean(name, params, past.desk).entries == Removed(count=1, bytes=2)
+    assert caches.clean(name, params, past.work).entries == Removed(count=1, bytes=2)
     assert past.files == {"cache/other/old.json"}

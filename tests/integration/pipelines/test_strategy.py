@@ -25,8 +25,9 @@ from app.errors import (
 )
 from app.pipelines.strategy import extract
 from app.pipelines.strategy.schema import Quote, Strategy, StrategyFinding, StrategyParams, Usage
+from app.testing import RecordedWork
 from tests.integration import serving
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.pipelines.conftest import OpenWork
 from tests.integration.processes import StartBeat, StartWorker
 from tests.sites import models
 from tests.sites.models import Answer, Asked, House
@@ -56,8 +57,8 @@ def quiet(house: House) -> None:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk, house: House) -> Desk:
-    return open_desk(**asking(house))
+def work(open_work: OpenWork, house: House) -> RecordedWork:
+    return open_work(**asking(house))
 
 
 def asking(house: House, **environment: str) -> dict[str, str]:
@@ -70,9 +71,9 @@ def asking(house: House, **environment: str) -> dict[str, str]:
     }
 
 
-def extracted(desk: Desk, content: str | None = CONTENT, **values: Any) -> Strategy:
+def extracted(work: RecordedWork, content: str | None = CONTENT, **values: Any) -> Strategy:
     values = {"content": content, "model": "claude-sonnet-4", **values}
-    return extract.extract(StrategyParams.model_validate(values), desk)
+    return extract.extract(StrategyParams.model_validate(values), work)
 
 
 def claim(text: str, *quotes: str, direction: str = "unspecified") -> dict[str, Any]:
@@ -115,10 +116,10 @@ def quoted(text: str) -> Quote:
     ],
 )
 def test_a_strategy_comes_with_the_words_that_prove_it(
-    desk: Desk, house: House, model: str, name: str, path: str, cost_usd: float | None
+    work: RecordedWork, house: House, model: str, name: str, path: str, cost_usd: float | None
 ) -> None:
     house.will(models.tool(ANSWER))
-    found = extracted(desk, model=model, content_type="transcript")
+    found = extracted(work, model=model, content_type="transcript")
     [asked] = house.asked
     asked_for = (asked.path.partition("?")[0], asked.body["model"])
     assert asked_for == (path, name.partition(":")[2])
@@ -154,19 +155,19 @@ def test_a_strategy_comes_with_the_words_that_prove_it(
     assert stop.evidence == (quoted("stop goes ten pips\nbelow the last"),)
 
 
-def test_a_quote_that_nobody_said_is_asked_for_again(desk: Desk, house: House) -> None:
+def test_a_quote_that_nobody_said_is_asked_for_again(work: RecordedWork, house: House) -> None:
     invented = {**ANSWER, "entry_rules": [claim("Buy the dip.", "buy every dip you can")]}
     house.will(models.tool(invented), models.tool(ANSWER))
-    found = extracted(desk)
+    found = extracted(work)
     assert "- buy every dip you can" in house.asked[1].prompt
     assert [rule.text for rule in found.entry_rules] == [ENTRY["text"]]
     assert (found.usage.requests, found.unproven) == (2, 0)
 
 
-def test_what_is_never_proven_is_left_out(desk: Desk, house: House) -> None:
+def test_what_is_never_proven_is_left_out(work: RecordedWork, house: House) -> None:
     half = claim("Buy above the EMA.", "closes above the 20 EMA", "and it always works")
     house.default = models.tool({"entry_rules": [half, claim("Buy the dip.", "buy the dip")]})
-    found = extracted(desk)
+    found = extracted(work)
     want = StrategyFinding(
         text="Buy above the EMA.",
         direction="unspecified",
@@ -175,8 +176,8 @@ def test_what_is_never_proven_is_left_out(desk: Desk, house: House) -> None:
     assert (found.entry_rules, found.unproven, len(house.asked)) == ((want,), 1, 3)
 
 
-def test_a_text_without_a_strategy_has_none(desk: Desk) -> None:
-    found = extracted(desk, "The weather was fine.", content_type="diary")
+def test_a_text_without_a_strategy_has_none(work: RecordedWork) -> None:
+    found = extracted(work, "The weather was fine.", content_type="diary")
     assert not found.has_strategy
     assert found.usage.requests == 1
 
@@ -204,10 +205,10 @@ LONG = "\n\n".join(
 )
 
 
-def test_long_content_is_read_in_pieces_and_merged(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
+def test_long_content_is_read_in_pieces_and_merged(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
     house.default = models.tool(by_piece)
-    found = extracted(desk, LONG)
+    found = extracted(work, LONG)
     assert found.pieces == len(house.asked) > 3
     assert [rule.text for rule in found.entry_rules] == ["Buy at 10.", "Sell at 20."]
     assert [LONG[quote.start : quote.end] for quote in found.entry_rules[0].evidence] == [
@@ -216,16 +217,16 @@ def test_long_content_is_read_in_pieces_and_merged(open_desk: OpenDesk, house: H
     ]
     assert found.summary == "Two rules."
     assert found.usage.input_tokens == 1200 * found.pieces
-    assert desk.percents == sorted(desk.percents)
+    assert work.percents == sorted(work.percents)
 
 
-def test_an_attempt_goes_on_where_the_last_one_failed(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
+def test_an_attempt_goes_on_where_the_last_one_failed(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
     house.default = models.tool(by_piece)
     house.will(models.tool(by_piece), models.tool(by_piece), models.status(529))
     with pytest.raises(RetryableError):
-        extracted(desk, LONG)
-    found = extracted(desk, LONG)
+        extracted(work, LONG)
+    found = extracted(work, LONG)
     assert len(house.asked) == found.pieces + 1
     assert found.usage.requests == found.pieces
 
@@ -251,10 +252,12 @@ FAULTS: dict[str, tuple[Answer, type[CeleriacError]]] = {
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_told_as_what_it_is(desk: Desk, house: House, name: str, model: str) -> None:
+def test_a_fault_is_told_as_what_it_is(
+    work: RecordedWork, house: House, name: str, model: str
+) -> None:
     house.default, want = FAULTS[name]
     with pytest.raises(CeleriacError) as raised:
-        extracted(desk, model=model)
+        extracted(work, model=model)
     assert type(raised.value) is want
     assert model.partition("-")[0] in str(raised.value)
     assert len(house.asked) == (3 if want is UnusableAnswer else 1)
@@ -271,42 +274,44 @@ def test_a_fault_is_told_as_what_it_is(desk: Desk, house: House, name: str, mode
         pytest.param(models.stream_that_ends(after=4), id="before it says why it ends"),
     ],
 )
-def test_a_stream_that_breaks_off_is_tried_again(desk: Desk, house: House, answer: Answer) -> None:
+def test_a_stream_that_breaks_off_is_tried_again(
+    work: RecordedWork, house: House, answer: Answer
+) -> None:
     house.default = answer
     with pytest.raises(RetryableError):
-        extracted(desk)
+        extracted(work)
     [asked] = house.asked
     assert asked.body["stream"] is True
 
 
-def test_a_pause_that_is_asked_for_is_passed_on(desk: Desk, house: House) -> None:
+def test_a_pause_that_is_asked_for_is_passed_on(work: RecordedWork, house: House) -> None:
     house.will(models.status(429, Retry_After="7"))
     with pytest.raises(RateLimited) as raised:
-        extracted(desk)
+        extracted(work)
     assert raised.value.retry_after_s == 7
 
 
-def test_a_server_that_is_silent_is_given_up(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, CELERIAC_LLM_TIMEOUT_S="0.3"))
+def test_a_server_that_is_silent_is_given_up(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, CELERIAC_LLM_TIMEOUT_S="0.3"))
     house.will(models.silence())
     with pytest.raises(RetryableError, match="silent"):
-        extracted(desk)
+        extracted(work)
 
 
-def test_a_server_that_is_not_there_may_come_back(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, ANTHROPIC_BASE_URL="http://127.0.0.1:9"))
+def test_a_server_that_is_not_there_may_come_back(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, ANTHROPIC_BASE_URL="http://127.0.0.1:9"))
     with pytest.raises(RetryableError, match="connection"):
-        extracted(desk)
+        extracted(work)
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
-def test_cancel_breaks_a_long_call_off(desk: Desk, house: House, model: str) -> None:
+def test_cancel_breaks_a_long_call_off(work: RecordedWork, house: House, model: str) -> None:
     house.will(models.silence())
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            extracted(desk, model=model)
+            extracted(work, model=model)
         except Cancelled as error:
             raised.append(error)
 
@@ -314,7 +319,7 @@ def test_cancel_breaks_a_long_call_off(desk: Desk, house: House, model: str) -> 
     thread.start()
     eventually(lambda: house.asked, why="the model is asked")
     cancelled_at = time.monotonic()
-    desk.cancel()
+    work.cancel()
     thread.join(timeout=10)
     assert time.monotonic() - cancelled_at < 2
     assert [type(error) for error in raised] == [Cancelled]
@@ -336,32 +341,32 @@ def test_cancel_breaks_a_long_call_off(desk: Desk, house: House, model: str) -> 
     ],
 )
 def test_without_a_key_nobody_is_asked(
-    open_desk: OpenDesk, house: House, changes: dict[str, str], model: str, match: str
+    open_work: OpenWork, house: House, changes: dict[str, str], model: str, match: str
 ) -> None:
-    desk = open_desk(**{**asking(house), **changes})
+    work = open_work(**{**asking(house), **changes})
     with pytest.raises(NotConfigured, match=match):
-        extracted(desk, model=model)
+        extracted(work, model=model)
     assert house.asked == []
 
 
-def test_the_key_is_not_told(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, ANTHROPIC_API_KEY="sk-wrong"))
+def test_the_key_is_not_told(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, ANTHROPIC_API_KEY="sk-wrong"))
     with pytest.raises(KeyRefused) as raised:
-        extracted(desk)
+        extracted(work)
     assert "invalid key ***" in str(raised.value)
     assert "sk-wrong" not in str(raised.value)
 
 
-def sent(desk: Desk, content: bytes) -> str:
-    file = desk.directory.parent / "sent"
+def sent(work: RecordedWork, content: bytes) -> str:
+    file = work.directory.parent / "sent"
     file.write_bytes(content)
-    return desk.stores.uploads.add(file, filename="talk.txt", media_type="text/plain").id
+    return work.stores.uploads.add(file, filename="talk.txt", media_type="text/plain").id
 
 
-def test_a_text_file_is_read_in_its_own_encoding(desk: Desk, house: House) -> None:
+def test_a_text_file_is_read_in_its_own_encoding(work: RecordedWork, house: House) -> None:
     house.will(models.tool({"entry_rules": [claim("K\u00e4ufe am Tief.", "K\u00e4ufe am Tief")]}))
     written = "Er sagte:\r\n\u201eK\u00e4ufe am Tief, und verkaufe am Hoch!\u201c\r\n"
-    found = extracted(desk, content=None, upload_id=sent(desk, written.encode("utf-16")))
+    found = extracted(work, content=None, upload_id=sent(work, written.encode("utf-16")))
     [rule] = found.entry_rules
     assert rule.evidence == (Quote(text="K\u00e4ufe am Tief", start=11, end=24),)
 
@@ -376,23 +381,23 @@ def test_a_text_file_is_read_in_its_own_encoding(desk: Desk, house: House) -> No
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(
-    desk: Desk, house: House, content: bytes, want: type[CeleriacError]
+    work: RecordedWork, house: House, content: bytes, want: type[CeleriacError]
 ) -> None:
     with pytest.raises(CeleriacError) as raised:
-        extracted(desk, content=None, upload_id=sent(desk, content))
+        extracted(work, content=None, upload_id=sent(work, content))
     assert type(raised.value) is want
     assert house.asked == []
 
 
-def test_content_that_is_too_long_is_refused(open_desk: OpenDesk, house: House) -> None:
-    desk = open_desk(**asking(house, CELERIAC_LLM_CONTENT_CHARACTERS="100"))
+def test_content_that_is_too_long_is_refused(open_work: OpenWork, house: House) -> None:
+    work = open_work(**asking(house, CELERIAC_LLM_CONTENT_CHARACTERS="100"))
     with pytest.raises(LimitExceeded, match="100"):
-        extracted(desk)
+        extracted(work)
 
 
-def test_no_model_is_called_that(desk: Desk) -> None:
+def test_no_model_is_called_that(work: RecordedWork) -> None:
     with pytest.raises(InvalidInput, match="no name of a model"):
-        extracted(desk, model="a\x00b")
+        extracted(work, model="a\x00b")
 
 
 def test_a_job_waits_as_long_as_the_provider_asks(

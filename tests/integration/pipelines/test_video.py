@@ -29,8 +29,9 @@ from app.errors import (
 from app.pipelines.media import ffmpeg
 from app.pipelines.video import article, generate
 from app.pipelines.video.schema import Made, VideoParams
+from app.testing import RecordedWork
 from tests.integration import serving
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.pipelines.conftest import OpenWork
 from tests.integration.processes import StartWorker
 from tests.sites import pubmed as library_site
 from tests.sites.pubmed import Library
@@ -60,9 +61,9 @@ def library() -> Iterator[Library]:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk, library: Library, redis_url: str) -> Desk:
+def work(open_work: OpenWork, library: Library, redis_url: str) -> RecordedWork:
     library.seen.clear()
-    return open_desk(**of_library(library, redis_url))
+    return open_work(**of_library(library, redis_url))
 
 
 def of_library(library: Library, redis_url: str, **environment: str) -> dict[str, str]:
@@ -75,8 +76,8 @@ def of_library(library: Library, redis_url: str, **environment: str) -> dict[str
     }
 
 
-def made(desk: Desk, pubmed_id: str = library_site.STRUCTURED, **values: str) -> Made:
-    return generate.generate(VideoParams.model_validate({"pubmed_id": pubmed_id, **values}), desk)
+def made(work: RecordedWork, pubmed_id: str = library_site.STRUCTURED, **values: str) -> Made:
+    return generate.generate(VideoParams.model_validate({"pubmed_id": pubmed_id, **values}), work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +105,9 @@ def decoded(film: Path) -> Decoded:
     )
 
 
-def kept(desk: Desk, name: str, folder: Path) -> Path:
+def kept(work: RecordedWork, name: str, folder: Path) -> Path:
     target = folder / name
-    target.write_bytes(desk.artifact(name))
+    target.write_bytes(work.artifact(name))
     return target
 
 
@@ -116,9 +117,9 @@ def captions_of(film: Path) -> list[str]:
     return [block.split("\n", 2)[2] for block in told.strip().split("\n\n")]
 
 
-def test_an_article_becomes_a_film_with_captions(desk: Desk, tmp_path: Path) -> None:
-    result = made(desk, video_id="video-1")
-    film = kept(desk, "video.mp4", tmp_path)
+def test_an_article_becomes_a_film_with_captions(work: RecordedWork, tmp_path: Path) -> None:
+    result = made(work, video_id="video-1")
+    film = kept(work, "video.mp4", tmp_path)
     found = decoded(film)
     assert found.length_s == pytest.approx(42.38, abs=0.2)
     assert (found.streams, found.size) == (("Video: h264", "Subtitle: mov_text"), (1280, 720))
@@ -138,20 +139,20 @@ def test_an_article_becomes_a_film_with_captions(desk: Desk, tmp_path: Path) -> 
         has_narration=False,
         made_by="built-in",
     )
-    assert desk.percents == sorted(desk.percents)
-    assert desk.percents[-1] == 100
-    vtt = desk.artifact("captions.vtt").decode()
+    assert work.percents == sorted(work.percents)
+    assert work.percents[-1] == 100
+    vtt = work.artifact("captions.vtt").decode()
     assert "00:00:14.560 --> 00:00:18.400\nWhether one helps the other is not known." in vtt
     assert "No {plant} was lost where n&lt;m." in vtt
 
 
 def test_the_film_is_narrated(
-    open_desk: OpenDesk, library: Library, redis_url: str, tmp_path: Path
+    open_work: OpenWork, library: Library, redis_url: str, tmp_path: Path
 ) -> None:
     debian.program("espeak-ng")
-    desk = open_desk(**of_library(library, redis_url, CELERIAC_VIDEO_VOICE="en"))
-    result = made(desk, library_site.PLAIN)
-    found = decoded(kept(desk, "video.mp4", tmp_path))
+    work = open_work(**of_library(library, redis_url, CELERIAC_VIDEO_VOICE="en"))
+    result = made(work, library_site.PLAIN)
+    found = decoded(kept(work, "video.mp4", tmp_path))
     assert result.has_narration
     assert found.streams == ("Video: h264", "Audio: aac", "Subtitle: mov_text")
     assert found.length_s == pytest.approx(result.duration_seconds, abs=0.3)
@@ -172,20 +173,22 @@ def test_the_film_is_narrated(
         pytest.param("603", LimitExceeded, id="too large an answer"),
     ],
 )
-def test_what_gives_no_film_says_why(desk: Desk, pubmed_id: str, want: type[CeleriacError]) -> None:
+def test_what_gives_no_film_says_why(
+    work: RecordedWork, pubmed_id: str, want: type[CeleriacError]
+) -> None:
     with pytest.raises(CeleriacError) as raised:
-        made(desk, pubmed_id)
+        made(work, pubmed_id)
     assert type(raised.value) is want
 
 
 def test_requests_keep_ncbis_pace_over_all_workers(
-    open_desk: OpenDesk, library: Library, redis_url: str
+    open_work: OpenWork, library: Library, redis_url: str
 ) -> None:
     library.seen.clear()
-    desks = [open_desk(**of_library(library, redis_url)) for _ in range(5)]
+    works = [open_work(**of_library(library, redis_url)) for _ in range(5)]
     threads = [
-        threading.Thread(target=article.fetch_article, args=(library_site.PLAIN, desk))
-        for desk in desks
+        threading.Thread(target=article.fetch_article, args=(library_site.PLAIN, work))
+        for work in works
     ]
     started_at = time.monotonic()
     for thread in threads:
@@ -197,13 +200,13 @@ def test_requests_keep_ncbis_pace_over_all_workers(
 
 
 def test_the_key_goes_to_pubmed_and_nowhere_else(
-    open_desk: OpenDesk, library: Library, redis_url: str
+    open_work: OpenWork, library: Library, redis_url: str
 ) -> None:
     library.seen.clear()
     keyed = {"NCBI_API_KEY": "a-secret", "NCBI_EMAIL": "who@site.example"}
-    desk = open_desk(**of_library(library, redis_url, **keyed))
+    work = open_work(**of_library(library, redis_url, **keyed))
     with pytest.raises(RetryableError) as raised:
-        made(desk, "502")
+        made(work, "502")
     [seen] = library.seen
     assert seen.path == "/entrez/eutils/efetch.fcgi"
     assert seen.query == {
@@ -239,32 +242,32 @@ output.write_bytes(b"\\0\\0\\0\\x18ftypmp42" + bytes(100))
 
 
 def commanded(
-    open_desk: OpenDesk, library: Library, redis_url: str, folder: Path, body: str
-) -> Desk:
-    """A desk whose videos are made by this program."""
+    open_work: OpenWork, library: Library, redis_url: str, folder: Path, body: str
+) -> RecordedWork:
+    """A work whose videos are made by this program."""
     program = folder / "make video.py"
     program.write_text(PROGRAM + body)
     written = f"{sys.executable} '{program}' --quality 'very high'"
-    return open_desk(**of_library(library, redis_url, VIDEO_PIPELINE_COMMAND=written))
+    return open_work(**of_library(library, redis_url, VIDEO_PIPELINE_COMMAND=written))
 
 
 def test_a_command_makes_the_video(
-    open_desk: OpenDesk, library: Library, redis_url: str, tmp_path: Path
+    open_work: OpenWork, library: Library, redis_url: str, tmp_path: Path
 ) -> None:
-    desk = commanded(open_desk, library, redis_url, tmp_path, GOOD)
-    result = made(desk, "77", video_id="v-7")
+    work = commanded(open_work, library, redis_url, tmp_path, GOOD)
+    result = made(work, "77", video_id="v-7")
     assert (result.made_by, result.title, result.size_bytes) == ("command", "Carrots", 112)
-    assert desk.artifact("video.mp4")[4:8] == b"ftyp"
-    log = desk.artifact("command.log").decode()
+    assert work.artifact("video.mp4")[4:8] == b"ftyp"
+    log = work.artifact("command.log").decode()
     assert log.endswith("at 77 1")
     assert len(log) <= 64 * 1024
-    target = desk.directory / "video.mp4"
-    want = ["--quality", "very high", "--job-id", "desk", "--video-id", "v-7"]
+    target = work.directory / "video.mp4"
+    want = ["--quality", "very high", "--job-id", "work", "--video-id", "v-7"]
     want += ["--pubmed-id", "77", "--output", str(target)]
-    assert (desk.directory / "arguments.json").read_text() == str(want).replace("'", '"')
-    half = next(said for said in desk.said if said.message == "half")
+    assert (work.directory / "arguments.json").read_text() == str(want).replace("'", '"')
+    half = next(report for report in work.reports if report.message == "half")
     assert (half.percent, half.eta_seconds) == (38, 3)
-    assert desk.percents == sorted(desk.percents)
+    assert work.percents == sorted(work.percents)
 
 
 ENDS: dict[str, tuple[str, type[CeleriacError], str]] = {
@@ -282,22 +285,22 @@ ENDS: dict[str, tuple[str, type[CeleriacError], str]] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_how_a_command_ends_is_how_the_job_ends(
-    open_desk: OpenDesk, library: Library, redis_url: str, tmp_path: Path, name: str
+    open_work: OpenWork, library: Library, redis_url: str, tmp_path: Path, name: str
 ) -> None:
     body, want, words = ENDS[name]
-    desk = commanded(open_desk, library, redis_url, tmp_path, body)
+    work = commanded(open_work, library, redis_url, tmp_path, body)
     with pytest.raises(CeleriacError, match=words) as raised:
-        made(desk)
+        made(work)
     assert type(raised.value) is want
 
 
 @pytest.mark.parametrize("written", ["no-such-program --fast", "'half a quote", "   "])
 def test_a_command_that_cannot_be_run_is_a_setting_to_mend(
-    open_desk: OpenDesk, library: Library, redis_url: str, written: str
+    open_work: OpenWork, library: Library, redis_url: str, written: str
 ) -> None:
-    desk = open_desk(**of_library(library, redis_url, VIDEO_PIPELINE_COMMAND=written))
+    work = open_work(**of_library(library, redis_url, VIDEO_PIPELINE_COMMAND=written))
     with pytest.raises(NotConfigured):
-        made(desk)
+        made(work)
 
 
 HANG = """
@@ -311,23 +314,23 @@ time.sleep(600)
 
 
 def test_cancel_ends_a_command_that_hangs_with_all_it_started(
-    open_desk: OpenDesk, library: Library, redis_url: str, tmp_path: Path
+    open_work: OpenWork, library: Library, redis_url: str, tmp_path: Path
 ) -> None:
-    desk = commanded(open_desk, library, redis_url, tmp_path, HANG)
+    work = commanded(open_work, library, redis_url, tmp_path, HANG)
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            made(desk)
+            made(work)
         except Cancelled as error:
             raised.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
-    eventually(lambda: len(desk.said) > 1, why="the command is at work")
-    pids = [int(pid) for pid in (desk.directory / "pids").read_text().split()]
+    eventually(lambda: len(work.reports) > 1, why="the command is at work")
+    pids = [int(pid) for pid in (work.directory / "pids").read_text().split()]
     cancelled_at = time.monotonic()
-    desk.cancel()
+    work.cancel()
     thread.join(timeout=10)
     assert time.monotonic() - cancelled_at < 5
     assert [type(error) for error in raised] == [Cancelled]
@@ -342,10 +345,10 @@ def is_alive(pid: int) -> bool:
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def test_cancel_ends_ffmpeg(desk: Desk) -> None:
-    desk.stop_when = lambda said: said.message == "joining the film"
+def test_cancel_ends_ffmpeg(work: RecordedWork) -> None:
+    work.cancel_when = lambda report: report.message == "joining the film"
     with pytest.raises(Cancelled):
-        made(desk)
+        made(work)
 
 
 def test_the_original_routes_make_a_video_and_serve_it(

@@ -9,9 +9,10 @@ from app.pipelines.video_batch.schema import BatchVideoStatus, Video, VideoBatch
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import Origin
 from app.storage.sources import SourceStatus
+from app.testing import RecordedWork
 from tests import speaker
 from tests.integration import serving
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.pipelines.conftest import OpenWork
 from tests.integration.processes import StartWorker
 from tests.sites import pages
 from tests.sites.server import Site
@@ -22,13 +23,13 @@ def batch(*urls: str, bot: str = "bot 1") -> VideoBatchParams:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk) -> Desk:
-    return open_desk(CELERIAC_SPEECH_ENGINE="off")
+def work(open_work: OpenWork) -> RecordedWork:
+    return open_work(CELERIAC_SPEECH_ENGINE="off")
 
 
-def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
+def test_what_is_said_becomes_chunks(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video"
-    found = caption_chunks.process(batch(url), desk)
+    found = caption_chunks.process(batch(url), work)
     source_id = caption_chunks.source_id("bot 1", url)
     video = Video(
         url=url,
@@ -43,37 +44,37 @@ def test_what_is_said_becomes_chunks(desk: Desk, site: Site) -> None:
         characters=len("A tone.\nIt rises."),
     )
     assert found == VideoBatch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
-    [chunk] = desk.stores.chunks.of_source(source_id)
+    [chunk] = work.stores.chunks.of_source(source_id)
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
     origin = {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
     assert chunk.metadata == {**origin, "start_s": 0.0, "end_s": 12.0}
-    source = desk.stores.sources.get(source_id)
+    source = work.stores.sources.get(source_id)
     assert (source.status, source.filename) == (SourceStatus.READY, pages.VIDEO_TITLE)
-    assert desk.percents == sorted(desk.percents)
+    assert work.percents == sorted(work.percents)
 
 
 def test_what_is_heard_becomes_chunks_where_captions_are_missing(
-    open_desk: OpenDesk, site: Site
+    open_work: OpenWork, site: Site
 ) -> None:
-    desk = open_desk(CELERIAC_SPEECH_ENGINE="auto")
+    work = open_work(CELERIAC_SPEECH_ENGINE="auto")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    [video] = caption_chunks.process(batch(url), desk).videos
+    [video] = caption_chunks.process(batch(url), work).videos
     assert (video.origin, video.is_automatic, video.language) == (Origin.SPEECH, True, "en")
-    [chunk] = desk.stores.chunks.of_source(caption_chunks.source_id("bot 1", url))
+    [chunk] = work.stores.chunks.of_source(caption_chunks.source_id("bot 1", url))
     assert "three four five" in chunk.text
     assert 1 < chunk.metadata["end_s"] < 5
-    assert list(desk.directory.glob("source*")) == []
+    assert list(work.directory.glob("source*")) == []
 
 
-def test_processing_again_replaces(desk: Desk, site: Site) -> None:
+def test_processing_again_replaces(work: RecordedWork, site: Site) -> None:
     params = batch(f"{site.url}/video")
-    assert caption_chunks.process(params, desk) == caption_chunks.process(params, desk)
-    assert desk.stores.chunks.count(chatbot_id="bot 1") == 1
+    assert caption_chunks.process(params, work) == caption_chunks.process(params, work)
+    assert work.stores.chunks.count(chatbot_id="bot 1") == 1
 
 
-def test_a_video_that_fails_fails_alone(desk: Desk, site: Site) -> None:
+def test_a_video_that_fails_fails_alone(work: RecordedWork, site: Site) -> None:
     urls = [f"{site.url}/status/404", f"{site.url}/video", f"{site.url}/media/clip.mp4"]
-    found = caption_chunks.process(batch(*urls), desk)
+    found = caption_chunks.process(batch(*urls), work)
     assert (found.ready, found.failed) == (1, 2)
     assert [video.url for video in found.videos] == urls
     errors = [video.error.type if video.error else None for video in found.videos]
@@ -90,23 +91,23 @@ def test_a_video_that_fails_fails_alone(desk: Desk, site: Site) -> None:
     ],
 )
 def test_a_batch_without_any_video_fails(
-    desk: Desk, site: Site, paths: list[str], want: type[Exception]
+    work: RecordedWork, site: Site, paths: list[str], want: type[Exception]
 ) -> None:
     with pytest.raises(want):
-        caption_chunks.process(batch(*(site.url + path for path in paths)), desk)
+        caption_chunks.process(batch(*(site.url + path for path in paths)), work)
 
 
-def test_private_addresses_are_refused(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
+def test_private_addresses_are_refused(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
     with pytest.raises(AddressRefused):
-        caption_chunks.process(batch(f"{site.url}/video"), desk)
+        caption_chunks.process(batch(f"{site.url}/video"), work)
     assert site.seen == []
 
 
-def test_a_cancelled_batch_stops(desk: Desk, site: Site) -> None:
-    desk.stop_when = lambda said: said.message == "video 2 of 3"
+def test_a_cancelled_batch_stops(work: RecordedWork, site: Site) -> None:
+    work.cancel_when = lambda report: report.message == "video 2 of 3"
     with pytest.raises(Cancelled):
-        caption_chunks.process(batch(*[f"{site.url}/video"] * 3), desk)
+        caption_chunks.process(batch(*[f"{site.url}/video"] * 3), work)
     assert len(site.requests("/video")) == 1
 
 

@@ -23,7 +23,8 @@ from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.storage.chunks import SqlChunkStore
 from app.storage.mongo_chunks import MongoChunkStore
 from app.storage.sources import SourceStatus
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from app.testing import RecordedWork
+from tests.integration.pipelines.conftest import OpenWork
 from tests.sites import web
 from tests.sites.web import Answer, Web
 from tests.waiting import eventually
@@ -31,15 +32,15 @@ from tests.waiting import eventually
 Routes = Mapping[str, Answer | Callable[[], Answer]]
 
 
-def crawled(desk: Desk, url: str, **params: object) -> Crawled:
+def crawled(work: RecordedWork, url: str, **params: object) -> Crawled:
     values = {"chatbot_id": "bot", "source_id": "s", "url": url, **params}
-    return process.process(WebsiteParams.model_validate(values), desk)
+    return process.process(WebsiteParams.model_validate(values), work)
 
 
-def known_pages(desk: Desk, site: Web) -> dict[str, str]:
+def known_pages(work: RecordedWork, site: Web) -> dict[str, str]:
     """What the bot knows: path of each page to the text of its chunks."""
     found: dict[str, str] = {}
-    for chunk in desk.stores.chunks.of_source("s"):
+    for chunk in work.stores.chunks.of_source("s"):
         path = chunk.metadata["url"].removeprefix(site.url)
         found[path] = found.get(path, "") + chunk.text
     return found
@@ -51,8 +52,8 @@ def failed(found: Crawled, site: Web) -> dict[str, str]:
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk) -> Desk:
-    return open_desk(
+def work(open_work: OpenWork) -> RecordedWork:
+    return open_work(
         CELERIAC_WEBSITE_DELAY_S="0",
         CELERIAC_FETCH_TIMEOUT_S="5",
         CELERIAC_WEBSITE_PAGE_S="1",
@@ -60,15 +61,15 @@ def desk(open_desk: OpenDesk) -> Desk:
     )
 
 
-def again(desk: Desk) -> Desk:
-    """The desk of the next job."""
-    return replace(desk, key=f"{desk.key}-again", said=[])
+def again(work: RecordedWork) -> RecordedWork:
+    """The work of the next job."""
+    return replace(work, key=f"{work.key}-again", reports=[])
 
 
-def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
+def test_the_pages_of_a_site_become_chunks(work: RecordedWork) -> None:
     with web.serve(fallback=web.many(120)) as site:
-        found = crawled(desk, site.url, max_pages=400)
-    chunks = desk.stores.chunks.of_source("s")
+        found = crawled(work, site.url, max_pages=400)
+    chunks = work.stores.chunks.of_source("s")
     trapped = 5
     assert (found.requested, found.pages, found.failed) == (120 + trapped, 120 + trapped, 0)
     assert (found.url, found.is_complete, found.unchanged) == (f"{site.url}/", True, 0)
@@ -81,10 +82,10 @@ def test_the_pages_of_a_site_become_chunks(desk: Desk) -> None:
         "language": "en",
     }
     stories = [f"/story/{number}" for number in range(1, 120)]
-    assert set(stories) <= set(known_pages(desk, site))
+    assert set(stories) <= set(known_pages(work, site))
     assert len(site.paths()) == len(set(site.paths()))
-    assert desk.percents == sorted(desk.percents)
-    source = desk.stores.sources.get("s")
+    assert work.percents == sorted(work.percents)
+    source = work.stores.sources.get("s")
     assert (source.status, source.content_sha256) == (SourceStatus.READY, found.content_sha256)
 
 
@@ -174,12 +175,12 @@ def corners(site: Web) -> Routes:
     }
 
 
-def test_every_rule_of_a_site_is_kept(desk: Desk) -> None:
+def test_every_rule_of_a_site_is_kept(work: RecordedWork) -> None:
     with web.serve() as site:
         site.routes |= corners(site)
-        found = crawled(desk, site.url)
+        found = crawled(work, site.url)
     want = "/ /private/open /up /new /behind /quiet /sorted /latin /x /mapped?a=1&b=2 /listed"
-    assert sorted(known_pages(desk, site)) == sorted(want.split())
+    assert sorted(known_pages(work, site)) == sorted(want.split())
     assert found.skipped == {
         Skip.ROBOTS: 1,
         Skip.OFF_SITE: 1,
@@ -189,13 +190,13 @@ def test_every_rule_of_a_site_is_kept(desk: Desk) -> None:
         Skip.DUPLICATE: 3,  # the copy, and two that go by another address
     }
     assert failed(found, site) == {"/attack.xml": "InvalidInput", "/gone": "NotFound"}
-    assert "größer als fünf Äpfel" in known_pages(desk, site)["/latin"]
+    assert "größer als fünf Äpfel" in known_pages(work, site)["/latin"]
     assert {"/private/secret", "/dark", "/paper.pdf"}.isdisjoint(site.paths())
     asked_at = [at for path, _, at in site.seen if path != "/robots.txt"]
     assert asked_at[-1] - asked_at[0] >= 0.015 * (len(asked_at) - 1)
 
 
-def test_a_crawl_again_reads_what_has_changed_alone(desk: Desk) -> None:
+def test_a_crawl_again_reads_what_has_changed_alone(work: RecordedWork) -> None:
     tagged = {"ETag": '"1"'}
     with web.serve() as site:
         site.routes |= {
@@ -207,16 +208,16 @@ def test_a_crawl_again_reads_what_has_changed_alone(desk: Desk) -> None:
             "/leaf": web.page("Leaf", "What hangs at what stays."),
             "/gone": web.page("Gone", "What goes."),
         }
-        first = crawled(desk, site.url)
+        first = crawled(work, site.url)
         site.routes["/old"] = web.page("Old", "What is new.")
         del site.routes["/gone"]
         site.seen.clear()
-        second = crawled(again(desk), site.url)
+        second = crawled(again(work), site.url)
         [conditions] = [headers for path, headers, _ in site.seen if path == "/same"]
     assert (first.pages, first.unchanged) == (5, 0)
     assert (second.pages, second.unchanged, failed(second, site)) == (4, 3, {"/gone": "NotFound"})
     assert conditions["if-none-match"] == '"1"'
-    assert known_pages(desk, site) == {
+    assert known_pages(work, site) == {
         "/": "Home\nAll begins here.",
         "/old": "Old\nWhat is new.",
         "/same": "Same\nWhat stays.",
@@ -224,27 +225,27 @@ def test_a_crawl_again_reads_what_has_changed_alone(desk: Desk) -> None:
     }
 
 
-def test_other_chunk_settings_read_every_page_anew(open_desk: OpenDesk) -> None:
+def test_other_chunk_settings_read_every_page_anew(open_work: OpenWork) -> None:
     quick = {"CELERIAC_WEBSITE_DELAY_S": "0"}
     with web.serve({"/": web.page("Home", "All begins here. " * 30)}) as site:
-        crawled(open_desk(**quick), site.url)
+        crawled(open_work(**quick), site.url)
         smaller = {"CELERIAC_CHUNK_TOKENS": "32", "CELERIAC_CHUNK_OVERLAP_TOKENS": "0"}
-        found = crawled(again(open_desk(**quick, **smaller)), site.url)
+        found = crawled(again(open_work(**quick, **smaller)), site.url)
     assert (found.unchanged, found.chunks > 3) == (0, True)
 
 
-def test_the_limits_on_pages_and_depth_hold(desk: Desk) -> None:
+def test_the_limits_on_pages_and_depth_hold(work: RecordedWork) -> None:
     with web.serve(fallback=web.many(500)) as site:
-        few = crawled(desk, site.url, max_pages=7)
-        near = crawled(again(desk), site.url, max_depth=1, source_id="near")
+        few = crawled(work, site.url, max_pages=7)
+        near = crawled(again(work), site.url, max_depth=1, source_id="near")
     assert (few.requested, few.is_complete) == (7, False)
     assert (near.requested, near.is_complete) == (12, True)
 
 
-def test_endless_pages_that_are_all_alike_come_to_an_end(open_desk: OpenDesk) -> None:
-    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_DEPTH="1000")
+def test_endless_pages_that_are_all_alike_come_to_an_end(open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_DEPTH="1000")
     with web.serve(fallback=web.many(1)) as site:
-        found = crawled(desk, site.url, max_pages=500, max_depth=1000)
+        found = crawled(work, site.url, max_pages=500, max_depth=1000)
     assert (found.requested, found.skipped) == (52, {Skip.ALIKE: 1})
 
 
@@ -268,7 +269,7 @@ HOSTILE: dict[str, tuple[Callable[[], Answer], str]] = {
 }
 
 
-def test_each_hostile_page_fails_alone(desk: Desk) -> None:
+def test_each_hostile_page_fails_alone(work: RecordedWork) -> None:
     links = [*HOSTILE, "/crowd", "/good"]
     with web.serve({path: make for path, (make, _) in HOSTILE.items()}) as site:
         site.routes |= {
@@ -277,10 +278,10 @@ def test_each_hostile_page_fails_alone(desk: Desk) -> None:
             "/crowd": Answer(body=b"".join(b"<a href=?%d>" % n for n in range(60_000)) + b"crowd"),
             "/good": web.page("Good", "All is well."),
         }
-        found = crawled(desk, site.url, max_pages=len(links) + 1)
+        found = crawled(work, site.url, max_pages=len(links) + 1)
     want = {path: error for path, (_, error) in HOSTILE.items()}
     assert failed(found, site) == want
-    assert {"/", "/good", "/crowd"} <= set(known_pages(desk, site))
+    assert {"/", "/good", "/crowd"} <= set(known_pages(work, site))
     assert len([path for path in site.paths() if path == "/broken"]) == 3
 
 
@@ -306,34 +307,34 @@ def test_each_hostile_page_fails_alone(desk: Desk) -> None:
     ],
 )
 def test_a_first_page_that_cannot_be_had_ends_the_crawl(
-    desk: Desk, routes: Routes, want: type[CeleriacError]
+    work: RecordedWork, routes: Routes, want: type[CeleriacError]
 ) -> None:
     with web.serve(routes) as site, pytest.raises(want) as raised:
-        crawled(desk, site.url)
-    source = desk.stores.sources.get("s")
+        crawled(work, site.url)
+    source = work.stores.sources.get("s")
     is_final = isinstance(raised.value, PermanentError)
     assert type(raised.value) is want
     assert source.status is (SourceStatus.FAILED if is_final else SourceStatus.PROCESSING)
 
 
-def test_private_addresses_are_refused(open_desk: OpenDesk) -> None:
+def test_private_addresses_are_refused(open_work: OpenWork) -> None:
     with web.serve(fallback=web.many(3)) as site:
         with pytest.raises(AddressRefused):
-            crawled(open_desk(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false"), site.url)
+            crawled(open_work(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false"), site.url)
         assert site.seen == []
 
 
-def test_a_page_that_breaks_the_reader_fails_alone(open_desk: OpenDesk) -> None:
-    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_READING_S="1")
+def test_a_page_that_breaks_the_reader_fails_alone(open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_WEBSITE_DELAY_S="0", CELERIAC_WEBSITE_READING_S="1")
     with web.serve() as site:
         site.routes |= {
             "/": web.page("Home", "All begins here.", links=["/heavy", "/light"]),
             "/heavy": Answer(body=DEEP),
             "/light": web.page("Light", "All is well."),
         }
-        found = crawled(desk, site.url)
+        found = crawled(work, site.url)
     assert failed(found, site) == {"/heavy": "LimitExceeded"}
-    assert set(known_pages(desk, site)) == {"/", "/light"}
+    assert set(known_pages(work, site)) == {"/", "/light"}
 
 
 def waiting(site: Web) -> Iterator[bytes]:
@@ -342,68 +343,68 @@ def waiting(site: Web) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("where", ["in a pause between two pages", "in a page that never comes"])
-def test_cancel_does_not_wait_for_the_site(open_desk: OpenDesk, where: str) -> None:
+def test_cancel_does_not_wait_for_the_site(open_work: OpenWork, where: str) -> None:
     is_pause = "pause" in where
-    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="3600" if is_pause else "0")
+    work = open_work(CELERIAC_WEBSITE_DELAY_S="3600" if is_pause else "0")
     with web.serve() as site:
         if not is_pause:
             site.routes["/robots.txt"] = lambda: Answer(body=waiting(site))
 
         def cancel() -> None:
             eventually(lambda: bool(site.seen), within_s=20, why="it has asked")
-            desk.cancel()
+            work.cancel()
 
         canceller = threading.Thread(target=cancel)
         canceller.start()
         with pytest.raises(Cancelled):
-            crawled(desk, site.url)
+            crawled(work, site.url)
         canceller.join()
-    assert desk.stores.sources.get("s").status is SourceStatus.PROCESSING
+    assert work.stores.sources.get("s").status is SourceStatus.PROCESSING
 
 
-def test_a_crawl_that_was_cut_off_goes_on_where_it_was(desk: Desk) -> None:
+def test_a_crawl_that_was_cut_off_goes_on_where_it_was(work: RecordedWork) -> None:
     with web.serve(fallback=web.many(30)) as site:
-        desk.stop_when = lambda said: said.message == "page 20"
+        work.cancel_when = lambda report: report.message == "page 20"
         with pytest.raises(Cancelled):
-            crawled(desk, site.url)
-        next_attempt = replace(desk, stop_when=lambda said: False, stop=type(desk.stop)())
+            crawled(work, site.url)
+        next_attempt = replace(work, cancel_when=lambda report: False, stop=type(work.stop)())
         found = crawled(next_attempt, site.url)
     assert found.pages == 35
     asked = [path for path in site.paths() if path.startswith("/story")]
     assert len(asked) - len(set(asked)) <= 1
-    assert len(known_pages(desk, site)) == len(desk.stores.chunks.of_source("s")) == 35
+    assert len(known_pages(work, site)) == len(work.stores.chunks.of_source("s")) == 35
 
 
-def test_the_time_of_a_crawl_ends_it_with_what_it_has(open_desk: OpenDesk) -> None:
-    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0.2", CELERIAC_WEBSITE_S="1.5")
+def test_the_time_of_a_crawl_ends_it_with_what_it_has(open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_WEBSITE_DELAY_S="0.2", CELERIAC_WEBSITE_S="1.5")
     with web.serve(fallback=web.many(500)) as site:
-        found = crawled(desk, site.url, max_pages=500)
+        found = crawled(work, site.url, max_pages=500)
     assert (found.is_complete, 0 < found.pages < 50) == (False, True)
-    assert desk.stores.sources.get("s").status is SourceStatus.READY
+    assert work.stores.sources.get("s").status is SourceStatus.READY
 
 
-def test_the_source_of_another_bot_is_left_alone(desk: Desk) -> None:
-    desk.stores.sources.create(chatbot_id="theirs", filename="x", source_id="s")
+def test_the_source_of_another_bot_is_left_alone(work: RecordedWork) -> None:
+    work.stores.sources.create(chatbot_id="theirs", filename="x", source_id="s")
     with web.serve() as site, pytest.raises(InvalidInput, match="another bot"):
-        crawled(desk, site.url)
+        crawled(work, site.url)
     assert site.seen == []
 
 
-def test_a_site_can_be_kept_in_mongodb(open_desk: OpenDesk, mongodb_url: str) -> None:
-    desk = open_desk(CELERIAC_WEBSITE_DELAY_S="0", MONGODB_URL=mongodb_url)
+def test_a_site_can_be_kept_in_mongodb(open_work: OpenWork, mongodb_url: str) -> None:
+    work = open_work(CELERIAC_WEBSITE_DELAY_S="0", MONGODB_URL=mongodb_url)
     with web.serve() as site:
         site.routes |= {
             "/": web.page("Home", "All begins here.", links=["/leaf"]),
             "/leaf": web.page("Leaf", "And ends here."),
         }
-        crawled(desk, site.url)
+        crawled(work, site.url)
         site.routes["/leaf"] = web.page("Leaf", "And ends there.")
-        found = crawled(again(desk), site.url)
+        found = crawled(again(work), site.url)
     assert (found.pages, found.unchanged) == (2, 1)
-    assert isinstance(desk.stores.chunks, MongoChunkStore)
-    assert known_pages(desk, site) == {
+    assert isinstance(work.stores.chunks, MongoChunkStore)
+    assert known_pages(work, site) == {
         "/": "Home\nAll begins here.",
         "/leaf": "Leaf\nAnd ends there.",
     }
-    assert [hit.chunk.metadata["title"] for hit in desk.stores.chunks.search("there")] == ["Leaf"]
-    assert SqlChunkStore(desk.platform.database).count() == 0
+    assert [hit.chunk.metadata["title"] for hit in work.stores.chunks.search("there")] == ["Leaf"]
+    assert SqlChunkStore(work.platform.database).count() == 0

@@ -23,24 +23,25 @@ from app.pipelines.youtube.schema import (
     YoutubeParams,
     YoutubeResult,
 )
+from app.testing import RecordedWork
 from tests import speaker
-from tests.integration.pipelines.desk import Desk, OpenDesk
+from tests.integration.pipelines.conftest import OpenWork
 from tests.sites import pages
 from tests.sites.server import Site
 
 
 @pytest.fixture
-def desk(open_desk: OpenDesk) -> Desk:
-    return open_desk(CELERIAC_SPEECH_ENGINE="off")
+def work(open_work: OpenWork) -> RecordedWork:
+    return open_work(CELERIAC_SPEECH_ENGINE="off")
 
 
 def video(url: str, **options: object) -> YoutubeParams:
     return YoutubeParams.model_validate({"url": url, **options})
 
 
-def test_a_page_becomes_metadata_and_timed_text(desk: Desk, site: Site) -> None:
+def test_a_page_becomes_metadata_and_timed_text(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video"
-    found = video_contents.process(video(url), desk)
+    found = video_contents.process(video(url), work)
     assert found == YoutubeResult(
         video_id=metadata.video_id("generic", "video-1", url=url),
         site="generic",
@@ -65,7 +66,7 @@ def test_a_page_becomes_metadata_and_timed_text(desk: Desk, site: Site) -> None:
         frames=(),
     )
     assert site.requests("/media/clip.mp4") == []
-    assert desk.percents == sorted(desk.percents)
+    assert work.percents == sorted(work.percents)
 
 
 def colour_of(picture: bytes) -> tuple[int, ...]:
@@ -80,64 +81,68 @@ def colour_of(picture: bytes) -> tuple[int, ...]:
 RED, BLUE, WHITE = (4, 0, 0), (0, 0, 4), (4, 4, 4)
 
 
-def test_frames_show_the_scenes_at_their_times(desk: Desk, site: Site) -> None:
+def test_frames_show_the_scenes_at_their_times(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/de.vtt"
-    found = video_contents.process(video(url, extract_frames=True), desk)
+    found = video_contents.process(video(url, extract_frames=True), work)
     names = [f"frame-000{number}.jpg" for number in (1, 2, 3)]
     assert [(frame.time_s, frame.artifact) for frame in found.frames] == [
         (0.0, names[0]),
         (2.0, names[1]),
         (5.0, names[2]),
     ]
-    assert [colour_of(desk.artifact(name)) for name in names] == [RED, BLUE, WHITE]
-    assert desk.percents == sorted(desk.percents)
-    assert list(desk.directory.glob("source*")) == []
+    assert [colour_of(work.artifact(name)) for name in names] == [RED, BLUE, WHITE]
+    assert work.percents == sorted(work.percents)
+    assert list(work.directory.glob("source*")) == []
 
 
-def test_sound_and_picture_that_a_site_keeps_apart_are_both_fetched(desk: Desk, site: Site) -> None:
-    with frames.fetch_footage(f"{site.url}/hls/split.m3u8", desk, frames.BOTH) as files:
+def test_sound_and_picture_that_a_site_keeps_apart_are_both_fetched(
+    work: RecordedWork, site: Site
+) -> None:
+    with frames.fetch_footage(f"{site.url}/hls/split.m3u8", work, frames.BOTH) as files:
         assert files.picture != files.sound
         assert files.picture.stat().st_size > 0 < files.sound.stat().st_size
-    assert list(desk.directory.iterdir()) == []
+    assert list(work.directory.iterdir()) == []
 
 
-def test_a_file_without_a_picture_has_no_frames(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_SPEECH_ENGINE="off")
+def test_a_file_without_a_picture_has_no_frames(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_SPEECH_ENGINE="off")
     url = f"{site.url}/video-of?source=/media/tone.ogg&captions=/captions/en.vtt"
     with pytest.raises(UnsupportedFormat, match="no picture in the file"):
-        video_contents.process(video(url, extract_frames=True), desk)
+        video_contents.process(video(url, extract_frames=True), work)
 
 
-def test_a_title_that_is_a_path_stays_a_title(desk: Desk, site: Site, tmp_path: Path) -> None:
+def test_a_title_that_is_a_path_stays_a_title(
+    work: RecordedWork, site: Site, tmp_path: Path
+) -> None:
     title = "../../../out"
     page = f"/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt&title={title}"
-    found = video_contents.process(video(site.url + page, extract_frames=True), desk)
+    found = video_contents.process(video(site.url + page, extract_frames=True), work)
     assert (found.title, found.frames[0].artifact) == (title, "frame-0001.jpg")
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert not any("out" in name for name in names)
 
 
-def test_of_many_scenes_the_strongest_are_kept(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_FRAME_LIMIT="2")
+def test_of_many_scenes_the_strongest_are_kept(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_FRAME_LIMIT="2")
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
-    found = video_contents.process(video(url, extract_frames=True), desk)
+    found = video_contents.process(video(url, extract_frames=True), work)
     [beginning, strongest] = found.frames
     assert (beginning.time_s, strongest.time_s) == (0.0, 5.0)
     assert strongest == Frame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
 
 
-def test_languages_are_taken_in_the_order_asked_for(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_CAPTION_LANGUAGES="de,en")
+def test_languages_are_taken_in_the_order_asked_for(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_CAPTION_LANGUAGES="de,en")
     url = f"{site.url}/video"
-    assert video_contents.process(video(url), desk).transcript.text == "Ein Ton.\nEr steigt."
-    asked = video_contents.process(video(url, languages=["fr", "en"]), desk)
+    assert video_contents.process(video(url), work).transcript.text == "Ein Ton.\nEr steigt."
+    asked = video_contents.process(video(url, languages=["fr", "en"]), work)
     assert asked.transcript.text == "A tone.\nIt rises."
 
 
-def test_speech_is_recognised_where_captions_are_missing(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_SPEECH_ENGINE="pocketsphinx")
+def test_speech_is_recognised_where_captions_are_missing(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_SPEECH_ENGINE="pocketsphinx")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    found = video_contents.process(video(url), desk).transcript
+    found = video_contents.process(video(url), work).transcript
     assert (found.origin, found.engine, found.language) == (Origin.SPEECH, "pocketsphinx", "en")
     assert {"two", "three", "four", "five"} <= set(found.text.split())
     times = [time for one in found.segments for time in (one.start_s, one.end_s)]
@@ -147,11 +152,11 @@ def test_speech_is_recognised_where_captions_are_missing(open_desk: OpenDesk, si
 
 @pytest.mark.parametrize("engine", ["off", "auto"])
 def test_a_video_in_which_nothing_is_said_has_no_captions(
-    open_desk: OpenDesk, site: Site, engine: str
+    open_work: OpenWork, site: Site, engine: str
 ) -> None:
-    desk = open_desk(CELERIAC_SPEECH_ENGINE=engine)
+    work = open_work(CELERIAC_SPEECH_ENGINE=engine)
     with pytest.raises(UnsupportedFormat, match="the video has no captions"):
-        video_contents.process(video(f"{site.url}/media/tone.ogg"), desk)
+        video_contents.process(video(f"{site.url}/media/tone.ogg"), work)
 
 
 @pytest.mark.parametrize(
@@ -169,20 +174,20 @@ def test_a_video_in_which_nothing_is_said_has_no_captions(
     ],
 )
 def test_hostile_pages_end_as_permanent_errors(
-    open_desk: OpenDesk, site: Site, path: str, want: type[PermanentError]
+    open_work: OpenWork, site: Site, path: str, want: type[PermanentError]
 ) -> None:
-    desk = open_desk(CELERIAC_SPEECH_ENGINE="off", CELERIAC_PAGE_TIME_S="2")
+    work = open_work(CELERIAC_SPEECH_ENGINE="off", CELERIAC_PAGE_TIME_S="2")
     with pytest.raises(want):
-        video_contents.process(video(site.url + path), desk)
-    assert list(desk.directory.iterdir()) == []
+        video_contents.process(video(site.url + path), work)
+    assert list(work.directory.iterdir()) == []
 
 
-def test_a_cancel_stops_the_search_for_scenes(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk()
-    desk.stop_when = lambda said: said.percent >= 50
+def test_a_cancel_stops_the_search_for_scenes(open_work: OpenWork, site: Site) -> None:
+    work = open_work()
+    work.cancel_when = lambda report: report.percent >= 50
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(Cancelled):
-        video_contents.process(video(url, extract_frames=True), desk)
+        video_contents.process(video(url, extract_frames=True), work)
 
 
 COOKIES = """# Netscape HTTP Cookie File
@@ -191,24 +196,24 @@ COOKIES = """# Netscape HTTP Cookie File
 
 
 def test_the_cookies_file_opens_what_members_see(
-    open_desk: OpenDesk, site: Site, tmp_path: Path
+    open_work: OpenWork, site: Site, tmp_path: Path
 ) -> None:
     file = tmp_path / "cookies.txt"
     file.write_text(COOKIES)
     url = f"{site.url}/video-of?source=/members/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(PermanentError, match="403"):
-        video_contents.process(video(url, extract_frames=True), open_desk())
-    desk = open_desk(CELERIAC_COOKIES_FILE=str(file))
-    assert len(video_contents.process(video(url, extract_frames=True), desk).frames) == 3
+        video_contents.process(video(url, extract_frames=True), open_work())
+    work = open_work(CELERIAC_COOKIES_FILE=str(file))
+    assert len(video_contents.process(video(url, extract_frames=True), work).frames) == 3
     assert file.read_text() == COOKIES
-    desk = open_desk(CELERIAC_COOKIES_FILE=str(tmp_path / "none.txt"))
+    work = open_work(CELERIAC_COOKIES_FILE=str(tmp_path / "none.txt"))
     with pytest.raises(InvalidInput, match="the cookies file cannot be read"):
-        video_contents.process(video(url), desk)
+        video_contents.process(video(url), work)
 
 
-def test_the_proxy_for_sites_is_the_way_to_them(open_desk: OpenDesk, site: Site) -> None:
-    desk = open_desk(CELERIAC_SITES_PROXY_URL=site.url, CELERIAC_SPEECH_ENGINE="off")
+def test_the_proxy_for_sites_is_the_way_to_them(open_work: OpenWork, site: Site) -> None:
+    work = open_work(CELERIAC_SITES_PROXY_URL=site.url, CELERIAC_SPEECH_ENGINE="off")
     with pytest.raises(NotFound):
-        video_contents.process(video("http://127.0.0.1:9/talk"), desk)
+        video_contents.process(video("http://127.0.0.1:9/talk"), work)
     [asked] = site.requests("/talk")
     assert asked.path == "http://127.0.0.1:9/talk"

@@ -13,6 +13,7 @@ from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.heartbeats import Heartbeats
+from app.broker.workers.pidbox import ANSWER_LIMIT_S
 from app.broker.workers.remote_control import RemoteControl
 from app.broker.workers.revocations import Revocations
 from app.broker.workers.survey import Survey
@@ -79,8 +80,10 @@ class Link:
         clock: Callable[[], float],
         on_task: Callable[[TaskEvent], None] | None = None,
         has_revocations: bool = False,
+        answer_limit_s: float = ANSWER_LIMIT_S,
     ) -> None:
-        """With `has_revocations`, revoked task ids are kept here for workers that start."""
+        """With `has_revocations`, revoked task ids are kept here for workers that start. A worker
+        that does not answer within `answer_limit_s` is left out."""
         layout = Keys(
             db=address.db,
             prefix=key_prefix,
@@ -102,7 +105,13 @@ class Link:
             negotiation=negotiation,
             survey=self._survey,
         )
-        self.workers = RemoteControl(self.connection, layout, clock=clock, negotiation=negotiation)
+        self.workers = RemoteControl(
+            self.connection,
+            layout,
+            clock=clock,
+            negotiation=negotiation,
+            answer_limit_s=answer_limit_s,
+        )
         self.revocations = Revocations(
             self.connection,
             layout,

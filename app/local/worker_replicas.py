@@ -160,10 +160,6 @@ class WorkerReplicas:
                 self._end(worker)
             self._fill(replica_set)
 
-    def busy_processes(self) -> int:
-        """Workers that have not ended."""
-        return sum(len(replica_set.workers) for replica_set in self._replica_sets.values())
-
     async def stop(self, *, grace_s: float, skip: asyncio.Event) -> None:
         """End all workers: their tasks may go on for `grace_s`, then messages go back to the
         queues, then the processes are killed. `skip` skips to the last step."""

@@ -103,14 +103,6 @@ class ArtifactStore:
         except NotFound:
             return
 
-    def delete_all(self, prefix: str) -> int:
-        """Remove every object below the prefix; return how many there were."""
-        keys = self.keys(prefix)
-        if keys:
-            with translated(prefix):
-                obstore.delete(self._objects, keys)
-        return len(keys)
-
     def keys(self, prefix: str = "") -> list[str]:
         with translated(prefix):
             batches = obstore.list(self._objects, prefix or None)

@@ -111,17 +111,6 @@ class SourceStore:
             found = connection.execute(select(_sources).where(_sources.c.id.in_(source_ids)))
             return {row.id: _source(row) for row in found}
 
-    def of_chatbot(self, chatbot_id: str, *, limit: int = 1000) -> list[Source]:
-        """The bot's sources, newest first."""
-        query = (
-            select(_sources)
-            .where(_sources.c.chatbot_id == chatbot_id)
-            .order_by(_sources.c.id.desc())
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            return [_source(row) for row in connection.execute(query)]
-
     def mark_ready(self, source_id: str, *, content_sha256: str | None = None) -> Source:
         """Its chunks are there. Raises NotFound."""
         return self._mark(

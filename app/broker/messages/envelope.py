@@ -70,16 +70,6 @@ def envelope_of(message: Json) -> Envelope:
         raise InvalidInput("not a message of kombu's") from exc
 
 
-def parse_message(raw: bytes | str) -> tuple[Mapping[str, Json], Json]:
-    """Headers and body of a message.
-
-    Raises:
-        InvalidInput: it is not a message of kombu's, or its body cannot be read.
-    """
-    found = parse_envelope(raw)
-    return found.headers, found.open()
-
-
 def build_message(
     body: Json,
     *,

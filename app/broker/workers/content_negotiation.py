@@ -110,11 +110,6 @@ class ContentNegotiation:
         self._histories: dict[NodeName, ReplyHistory] = {}
         self._node_limit = node_limit
 
-    @property
-    def knows_queues(self) -> bool:
-        """Whether a message was seen in a queue."""
-        return bool(self._known.in_queues)
-
     def note_queued(self, content_types: Collection[str]) -> None:
         """Messages of these types were seen in queues."""
         seen = _unique((*self._known.in_queues, *content_types))

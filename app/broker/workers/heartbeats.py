@@ -122,7 +122,7 @@ class Heartbeats:
 
     def _note(self, found: Envelope, body: Any, *, kind: str) -> None:
         try:
-            heartbeat = _heartbeat(body, now_s=self._clock())
+            heartbeat = parse_heartbeat(body, now_s=self._clock())
         except InvalidInput:
             logger.debug("not a worker event", extra={"kind": kind})
             return
@@ -155,16 +155,12 @@ def _joined(before: Heartbeat | None, latest: Heartbeat, *, is_online: bool) -> 
     )
 
 
-def parse_event(data: bytes, *, now_s: float) -> Heartbeat:
-    """Read a worker event, received at `now_s`.
+def parse_heartbeat(body: Any, *, now_s: float) -> Heartbeat:  # plain values of other programs
+    """A worker event that was received at `now_s`.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: it is not a worker event.
     """
-    return _heartbeat(envelope.parse_envelope(data).open(), now_s=now_s)
-
-
-def _heartbeat(body: Any, *, now_s: float) -> Heartbeat:  # plain values of somebody else
     try:
         return Heartbeat(
             node=NodeName(str(body["hostname"])),

@@ -105,18 +105,6 @@ class Pidbox:
         """The content type of this node's last answer."""
         return self._negotiation.replied_in(node)
 
-    async def cast(self, request: Request, nodes: Collection[NodeName]) -> None:
-        """Send a command that is not answered.
-
-        Raises:
-            BrokerUnreachable: it is not known who has heard it.
-        """
-        for content_type, those in self._negotiation.sorted(nodes, now_s=self._clock()).items():
-            message = self._message(request, those, content_type=content_type)
-            async with self._connection.asking() as client:
-                for channel in self._keys.pidbox_channels:
-                    await client.publish(channel, message)
-
     async def _ask(
         self, requests: Sequence[Request], nodes: Sequence[NodeName], *, content_type: str
     ) -> Mapping[NodeName, Mapping[str, Reply]]:

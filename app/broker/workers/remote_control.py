@@ -161,14 +161,6 @@ class RemoteControl:
         request = Request(method="revoke", arguments={"task_id": list(task_ids)})
         return await self._tell({node: [request] for node in nodes})
 
-    async def shut_down(self, nodes: Collection[NodeName]) -> None:
-        """Tell these nodes to finish what they run and end. They do not confirm it.
-
-        Raises:
-            BrokerUnreachable: it is not known who has heard it.
-        """
-        await self._pidbox.cast(Request(method="shutdown"), nodes)
-
     async def _with_private_messages(self, answers: Sequence[NodeAnswer]) -> Sequence[NodeAnswer]:
         """The answers with what waits for each worker alone. Broadcasts wait in no queue."""
         names = sorted({name for one in answers for name in one.private_queues})

@@ -9,29 +9,132 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from app.broker.connections.connection import Connection, Published
 from app.broker.messages import envelope
-from app.broker.model import NodeName
+from app.broker.model import Heartbeat, NodeName
 from app.broker.redis_keys import Keys
 from app.broker.workers.heartbeats import Heartbeats
 from app.broker.workers.remote_control import RemoteControl
-from app.broker.workers.revoked import Newcomers, RevokedIds
 from app.errors import BrokerRefused, BrokerUnreachable, InvalidInput
 from app.telemetry.logs import OutageLog
 
 RETRY_S = 1.0
 REFUSED_RETRY_S = 60.0
-TELL_S = 1.0
-IDS_A_MESSAGE = 1_000
+SEND_INTERVAL_S = 1.0
+IDS_PER_MESSAGE = 1_000
 REPLY_KEPT_S = 60
 """A worker waits for a second for answers; what comes too late is gone after this."""
+
+ID_LIMIT = 50_000
+"""Ids that are kept, as Celery's workers do (REVOKES_MAX); the oldest is forgotten first."""
+ID_LIFETIME_S = 10_800.0
+"""How long an id is kept, as Celery's workers do (REVOKE_EXPIRES)."""
+SUBSCRIBED_WITHIN_S = 5.0
+"""A worker that is heard for the first time listens to broadcasts of its own after this long. Its
+first event comes before it has subscribed to them."""
+CONTACT_S = 10.0
+"""A worker that was heard within this can be told something."""
+RESEND_S = 5.0
 
 logger = logging.getLogger(__name__)
 
 Json = Any  # a JSON value: the type system has no better word for it
+
+
+@dataclass(slots=True)
+class RevokedIds:
+    """Revoked ids, by when they were last heard of."""
+
+    _received_at_s: dict[str, float] = field(default_factory=dict)
+
+    def add(self, task_ids: Iterable[str], *, at_s: float) -> None:
+        """Note these ids. Those that are known move to the end: they live on."""
+        for task_id in task_ids:
+            self._received_at_s.pop(task_id, None)
+            self._received_at_s[task_id] = at_s
+        while len(self._received_at_s) > ID_LIMIT:
+            del self._received_at_s[next(iter(self._received_at_s))]
+
+    def current(self, *, now_s: float) -> tuple[str, ...]:
+        """All that are not too old, the oldest first."""
+        self._expire(now_s=now_s)
+        return tuple(self._received_at_s)
+
+    def between(self, after_s: float, until_s: float, *, now_s: float) -> tuple[str, ...]:
+        """Those heard of after one moment, and until another; the oldest first."""
+        self._expire(now_s=now_s)
+        found = []
+        for task_id, at_s in reversed(self._received_at_s.items()):
+            if at_s <= after_s:
+                break
+            if at_s <= until_s:
+                found.append(task_id)
+        return tuple(reversed(found))
+
+    def by_time(self, *, now_s: float) -> Mapping[str, float]:
+        """All that are not too old, with their moments, to be kept elsewhere."""
+        self._expire(now_s=now_s)
+        return dict(self._received_at_s)
+
+    def _expire(self, *, now_s: float) -> None:
+        for task_id in tuple(self._received_at_s):
+            if now_s - self._received_at_s[task_id] <= ID_LIFETIME_S:
+                return
+            del self._received_at_s[task_id]
+
+
+@dataclass(slots=True)
+class StartedWorker:
+    """A worker that has to be told, or may have to be."""
+
+    first_seen_at_s: float
+    sent_at_s: float | None = None
+    is_done: bool = False
+
+
+@dataclass(slots=True)
+class StartedWorkers:
+    """Which workers have to be told of which ids."""
+
+    _nodes: dict[NodeName, StartedWorker] = field(default_factory=dict)
+    _informed_at_s: dict[NodeName, float] = field(default_factory=dict)
+
+    def note_start(self, node: NodeName) -> None:
+        """This worker has just started, perhaps under the name of one before."""
+        self._nodes.pop(node, None)
+
+    def note_informed(self, node: NodeName, *, at_s: float) -> None:
+        """This worker knows all that was heard of until then."""
+        self._informed_at_s[node] = at_s
+
+    def due(
+        self, heartbeats: Mapping[NodeName, Heartbeat], revoked: RevokedIds, *, now_s: float
+    ) -> dict[NodeName, tuple[str, ...]]:
+        """What to tell which worker now."""
+        self._nodes = {node: one for node, one in self._nodes.items() if node in heartbeats}
+        found: dict[NodeName, tuple[str, ...]] = {}
+        for node, heartbeat in heartbeats.items():
+            worker = self._nodes.setdefault(node, StartedWorker(first_seen_at_s=now_s))
+            is_silent = now_s - heartbeat.seen_at_s > CONTACT_S
+            if worker.is_done or is_silent or not _is_due(worker, now_s=now_s):
+                continue
+            listens_at_s = worker.first_seen_at_s + SUBSCRIBED_WITHIN_S
+            missed = revoked.between(self._informed_at_s.get(node, 0.0), listens_at_s, now_s=now_s)
+            if missed:
+                worker.sent_at_s = now_s
+                found[node] = missed
+            elif now_s > listens_at_s:
+                worker.is_done = True
+                self._informed_at_s.pop(node, None)
+        return found
+
+
+def _is_due(worker: StartedWorker, *, now_s: float) -> bool:
+    return worker.sent_at_s is None or now_s - worker.sent_at_s >= RESEND_S
 
 
 class Revocations:
@@ -59,7 +162,7 @@ class Revocations:
             ended="revoked tasks are followed again",
         )
         self._revoked = RevokedIds()
-        self._newcomers = Newcomers()
+        self._started_workers = StartedWorkers()
 
     def current(self) -> tuple[str, ...]:
         """The ids that are revoked, the oldest first."""
@@ -76,13 +179,13 @@ class Revocations:
 
     def note_informed(self, node: NodeName) -> None:
         """This worker starts with all that is known now."""
-        self._newcomers.note_informed(node, at_s=self._clock())
+        self._started_workers.note_informed(node, at_s=self._clock())
 
     async def run(self) -> None:
         """Listen and tell, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="revocations")
-            group.create_task(self._keep_telling(), name="workers that start")
+            group.create_task(self._send_to_started(), name="workers that start")
 
     async def _listen(self) -> None:
         while True:
@@ -117,7 +220,7 @@ class Revocations:
         if not isinstance(body, dict):
             return
         if message.channel in self._online_channels:
-            self._newcomers.note_start(NodeName(str(body.get("hostname"))))
+            self._started_workers.note_start(NodeName(str(body.get("hostname"))))
             return
         method, arguments = body.get("method"), body.get("arguments")
         if not isinstance(arguments, dict):
@@ -158,33 +261,33 @@ class Revocations:
         except BrokerUnreachable as exc:  # it is told once it is heard
             logger.debug("a worker was not answered", extra={"reason": str(exc)})
             return
-        self._newcomers.note_informed(node, at_s=now_s)
+        self._started_workers.note_informed(node, at_s=now_s)
 
-    async def _keep_telling(self) -> None:
+    async def _send_to_started(self) -> None:
         while True:
-            await asyncio.sleep(TELL_S)
+            await asyncio.sleep(SEND_INTERVAL_S)
             try:
-                await self._tell()
+                await self._send_due()
             except BrokerUnreachable:
                 continue  # they are told once it is back
             except Exception:
                 logger.exception("workers that start were not told of revoked tasks")
 
-    async def _tell(self) -> None:
+    async def _send_due(self) -> None:
         now_s = self._clock()
-        due = self._newcomers.due(self._heartbeats.current(), self._revoked, now_s=now_s)
+        due = self._started_workers.due(self._heartbeats.current(), self._revoked, now_s=now_s)
         alike: dict[tuple[str, ...], list[NodeName]] = {}
         for node, task_ids in due.items():
             alike.setdefault(task_ids, []).append(node)
         for task_ids, nodes in alike.items():
-            for node in await self._told(nodes, task_ids):
-                self._newcomers.note_informed(node, at_s=now_s)
+            for node in await self._confirmed(nodes, task_ids):
+                self._started_workers.note_informed(node, at_s=now_s)
 
-    async def _told(self, nodes: Sequence[NodeName], task_ids: Sequence[str]) -> set[NodeName]:
+    async def _confirmed(self, nodes: Sequence[NodeName], task_ids: Sequence[str]) -> set[NodeName]:
         """Those of the nodes that have confirmed all of it."""
         left = set(nodes)
-        for start in range(0, len(task_ids), IDS_A_MESSAGE):
-            left &= await self._workers.revoke(left, task_ids[start : start + IDS_A_MESSAGE])
+        for start in range(0, len(task_ids), IDS_PER_MESSAGE):
+            left &= await self._workers.revoke(left, task_ids[start : start + IDS_PER_MESSAGE])
         return left
 
 

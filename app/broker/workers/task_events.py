@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.broker.messages import envelope
 from app.broker.model import NodeName
 
 ROUTING_KEYS = (
@@ -50,16 +49,6 @@ class TaskEvent:
     exception: str | None = None
     """The class of the exception that failed the task."""
     has_eta: bool = False
-
-
-def parse_events(data: bytes) -> tuple[TaskEvent, ...]:
-    """The task events of one message; whatever else it holds is left out.
-
-    Raises:
-        InvalidInput: it is no message of events.
-    """
-    _, body = envelope.parse_message(data)
-    return of_body(body)
 
 
 def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of somebody else

@@ -211,11 +211,8 @@ def test_the_next_of_several_servers_when_the_first_is_gone(
             async with shop.link() as link:
 
                 async def processed() -> int | None:
-                    with contextlib.suppress(BrokerUnreachable):
-                        found = await link.queues.read([PLAIN])
-                        if ONE in found.heartbeats:
-                            return found.heartbeats[ONE].processed
-                    return None
+                    found = await link.queues.read([PLAIN])
+                    return found.heartbeats[ONE].processed if ONE in found.heartbeats else None
 
                 try:
                     await until(processed, lambda found: found == 0)
@@ -229,11 +226,11 @@ def test_the_next_of_several_servers_when_the_first_is_gone(
 
 def test_nobody_listens(started: Started, tmp_path: Path) -> None:
     shop = Shop(url="redis://127.0.0.1:1", prefix="", started=started, folder=tmp_path)
-    begun = time.monotonic()
 
-    with pytest.raises(BrokerUnreachable, match=r"no answer from the broker at 127\.0\.0\.1:1:"):
+    # The reason shows that nothing has waited for a time-out.
+    refused = r"no answer from the broker at 127\.0\.0\.1:1: Connection refused"
+    with pytest.raises(BrokerUnreachable, match=refused):
         read(shop)
-    assert time.monotonic() - begun < 5
 
 
 def test_a_broker_that_hangs_is_given_up_and_read_again_when_it_goes_on(
@@ -243,15 +240,17 @@ def test_a_broker_that_hangs_is_given_up_and_read_again_when_it_goes_on(
     with redis.Redis(port=server.port) as admin:
         pid = admin.info("server")["process_id"]
 
-    async def scenario() -> int:
+    async def scenario() -> None:
         async with shop.link() as link:
             await link.queues.read([PLAIN])
             with stopped(pid), pytest.raises(BrokerUnreachable):
                 await link.queues.read([PLAIN])
             shop.publish("nap", 0)
-            return (await link.queues.read([PLAIN])).queues[PLAIN].ready
+            await until(
+                lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].ready == 1
+            )
 
-    assert asyncio.run(scenario()) == 1
+    asyncio.run(scenario())
 
 
 @contextlib.contextmanager

@@ -1,15 +1,15 @@
 """Remote control of real workers: only those who are named hear it, and nothing is left behind."""
 
 import asyncio
-import time
 
 import pytest
 import redis
 
 from app.broker.link import Link
 from app.broker.model import BrokerReading, ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
+from app.broker.workers.pidbox import ANSWER_LIMIT_S
 from app.queues import QueueName
-from tests.integration.broker.conftest import Shop, node, until
+from tests.integration.broker.conftest import LOADED_ANSWER_LIMIT_S, Shop, node, until
 
 PLAIN = QueueName("plain")
 ONE, TWO = node("one"), node("two")
@@ -35,9 +35,11 @@ def test_a_worker_says_what_it_holds(shop: Shop, pool: str) -> None:
 
     async def scenario() -> tuple[NodeAnswer, NodeConsumers]:
         async with shop.link() as link:
-            return await until(lambda: answer(link, ONE), lambda found: found.active == 2), (
-                await link.workers.consumers([ONE])
-            )[ONE]
+            # A worker that begins tasks while it is asked tells of those it has yet to run too.
+            found = await until(
+                lambda: answer(link, ONE), lambda found: (found.active, found.reserved) == (2, 0)
+            )
+            return found, (await link.workers.consumers([ONE]))[ONE]
 
     found, consumers = asyncio.run(scenario())
     queues = frozenset({PLAIN, QueueName("routed")})
@@ -74,7 +76,7 @@ def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_mor
     for _ in range(5):
         shop.publish("hold", path)
 
-    async def scenario() -> BrokerReading:
+    async def scenario() -> None:
         async with shop.link() as link:
             await until(
                 lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].unacked == 2
@@ -83,10 +85,13 @@ def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_mor
             await until(lambda: answer(link, ONE), lambda found: not found.queues)
             shop.release()
             await until(lambda: answer(link, ONE), lambda found: found.active + found.reserved == 0)
-            return await link.queues.read([PLAIN])
+            # Celery acknowledges a task in a later turn of its loop than the one that ends it.
+            left = await until(
+                lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].unacked == 0
+            )
+            assert left.queues[PLAIN].ready == 3
 
-    found = asyncio.run(scenario())
-    assert [found.queues[PLAIN].ready, found.queues[PLAIN].unacked] == [3, 0]
+    asyncio.run(scenario())
 
 
 def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
@@ -110,20 +115,16 @@ def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
 def test_who_does_not_answer_is_left_out_in_time(shop: Shop) -> None:
     shop.worker("one")
 
-    async def scenario() -> tuple[list[NodeName], float]:
-        async with shop.link() as link:
-            begun = time.monotonic()
-            answers = await link.workers.ask([ONE, node("nobody")])
-            return list(answers), time.monotonic() - begun
+    async def scenario() -> None:
+        async with shop.link(answer_limit_s=5) as link, asyncio.timeout(LOADED_ANSWER_LIMIT_S):
+            assert list(await link.workers.ask([ONE, node("nobody")])) == [ONE]
 
-    nodes, took_s = asyncio.run(scenario())
-    assert nodes == [ONE]
-    assert took_s < 4
+    asyncio.run(scenario())
 
 
 def test_a_stopped_worker_has_not_confirmed(shop: Shop) -> None:
     async def scenario() -> frozenset[NodeName]:
-        async with shop.link() as link:
+        async with shop.link(answer_limit_s=ANSWER_LIMIT_S) as link:
             return await link.workers.stop_consuming({ONE: [PLAIN]})
 
     assert asyncio.run(scenario()) == frozenset()
@@ -149,20 +150,3 @@ def test_questions_leave_nothing_behind(shop: Shop, redis_client: redis.Redis) -
 
     asyncio.run(scenario())
     assert set(redis_client.keys()) == before
-
-
-def test_a_worker_that_is_told_to_shut_down_finishes_its_task(shop: Shop) -> None:
-    path = shop.held()
-    worker = shop.worker("one")
-    shop.publish("hold", path)
-
-    async def scenario() -> None:
-        async with shop.link() as link:
-            await until(lambda: answer(link, ONE), lambda found: found.active == 1)
-            await link.workers.shut_down([ONE])
-
-    asyncio.run(scenario())
-    worker.wait_for("Got shutdown from remote")
-    shop.release()
-    assert worker.stop() == 0
-    assert "succeeded" in worker.log

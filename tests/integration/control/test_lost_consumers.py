@@ -105,7 +105,10 @@ def test_a_worker_that_is_stopped_by_hand_is_woken_once_and_then_told(
                 assert message.startswith("one consumes nothing")
                 # It is not fought: it drains, and its replica is given up.
                 await until(is_given_up, bool)
-                assert (await operator.consumed("one", "two")) == {"one": set(), "two": {"shop"}}
+                await until(
+                    lambda: operator.consumed("one", "two"),
+                    lambda now: now == {"one": set(), "two": {"shop"}},
+                )
 
     async def is_given_up() -> bool:
         return replicas.sizes == [1]
@@ -130,6 +133,8 @@ def test_a_queue_that_no_worker_consumes_is_told(start_shop: StartShop) -> None:
             assert message.startswith(
                 "workers consume other, shop; spec.queues names shop, orderz: "
             )
-            assert await operator.consumed("one") == {"one": {"shop", "other"}}
+            await until(
+                lambda: operator.consumed("one"), lambda now: now == {"one": {"shop", "other"}}
+            )
 
     asyncio.run(scenario())

@@ -123,7 +123,7 @@ def test_what_on_wait_raises_ends_the_wait(site: Site) -> None:
 
     with Fetcher(settings(timeout_s=60), on_wait=cancel) as fetcher, pytest.raises(Cancelled):
         fetcher.read(f"{site.url}/silence", limit_bytes=LIMIT_BYTES)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30  # half of the time-out
 
 
 def test_a_proxy_gets_names_that_only_it_knows(site: Site) -> None:

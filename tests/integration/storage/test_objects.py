@@ -92,16 +92,6 @@ def test_delete_removes_and_minds_no_absence(store: ArtifactStore, file: Path) -
     assert not store.exists("key")
 
 
-def test_delete_all_removes_what_is_below(store: ArtifactStore, file: Path) -> None:
-    for key in ("jobs/1/a", "jobs/1/b/c", "jobs/2/a"):
-        store.save(file, key=key)
-
-    removed = store.delete_all("jobs/1")
-
-    assert removed == 2
-    assert store.keys() == ["jobs/2/a"]
-
-
 @pytest.mark.parametrize("key", ["", "/", "/a", "a//b", "../a", "a/../b", ".", "a/.", "a\nb", "a/"])
 def test_a_key_that_could_lead_astray_is_refused(
     store: ArtifactStore, file: Path, key: str

@@ -81,13 +81,6 @@ def test_a_source_is_made_once(sources: SourceStore) -> None:
         sources.create(chatbot_id="bot", filename="b.pdf", source_id="mine")
 
 
-def test_sources_of_a_bot_come_newest_first(sources: SourceStore) -> None:
-    made = [sources.create(chatbot_id="bot", filename=f"{n}") for n in range(3)]
-    sources.create(chatbot_id="other", filename="x")
-
-    assert sources.of_chatbot("bot") == made[::-1]
-
-
 def test_a_source_that_is_gone_is_not_found(sources: SourceStore) -> None:
     made = sources.create(chatbot_id="bot", filename="a.pdf")
     sources.delete(made.id)

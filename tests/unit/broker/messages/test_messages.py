@@ -12,20 +12,21 @@ from app.broker.workers import heartbeats
 from app.errors import InvalidInput
 
 
-def event(**body: object) -> bytes:
-    return envelope.build_message(body, exchange="celeryev", headers={}).encode()
+def opened(raw: bytes | str) -> tuple[object, object]:
+    found = envelope.parse_envelope(raw)
+    return found.headers, found.open()
 
 
 def test_a_message_is_read_as_it_was_built() -> None:
     message = envelope.build_message({"a": [1]}, exchange="x", headers={"ticket": "t"})
 
-    assert envelope.parse_message(message) == ({"ticket": "t"}, {"a": [1]})
+    assert opened(message) == ({"ticket": "t"}, {"a": [1]})
 
 
 def test_a_message_without_base64_is_read() -> None:
     message = json.dumps({"body": '{"a": 1}', "headers": {}, "properties": {}})
 
-    assert envelope.parse_message(message) == ({}, {"a": 1})
+    assert opened(message) == ({}, {"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,12 @@ def test_a_message_without_base64_is_read() -> None:
 )
 def test_what_is_no_message_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidInput):
-        envelope.parse_message(raw)
+        opened(raw)
 
 
-def test_parse_event_reads_a_heartbeat() -> None:
-    found = heartbeats.parse_event(
-        event(hostname="a@h", active=2, processed=7, freq=2.0, timestamp=1.0), now_s=50.0
+def test_parse_heartbeat_reads_a_heartbeat() -> None:
+    found = heartbeats.parse_heartbeat(
+        {"hostname": "a@h", "active": 2, "processed": 7, "freq": 2.0, "timestamp": 1.0}, now_s=50.0
     )
 
     assert found == Heartbeat(node=NodeName("a@h"), active=2, processed=7, seen_at_s=50.0)
@@ -63,9 +64,9 @@ def test_parse_event_reads_a_heartbeat() -> None:
         pytest.param({"hostname": "a@h", "active": "many", "processed": 1}, id="no number"),
     ],
 )
-def test_parse_event_refuses_other_events(body: dict[str, object]) -> None:
+def test_parse_heartbeat_refuses_other_events(body: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
-        heartbeats.parse_event(event(**body), now_s=0.0)
+        heartbeats.parse_heartbeat(body, now_s=0.0)
 
 
 def test_keys_stand_behind_the_prefix() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from app.broker.model import Heartbeat, NodeName
-from app.broker.workers import revoked
-from app.broker.workers.revoked import Newcomers, RevokedIds
+from app.broker.workers import revocations
+from app.broker.workers.revocations import RevokedIds, StartedWorkers
 
 NODE = NodeName("orders-1@here")
 
@@ -23,8 +23,8 @@ def ids(**at_s: float) -> RevokedIds:
 def test_ids_are_forgotten_with_age() -> None:
     found = ids(old=0.0, young=100.0)
 
-    assert found.current(now_s=revoked.LIFETIME_S) == ("old", "young")
-    assert found.current(now_s=revoked.LIFETIME_S + 1) == ("young",)
+    assert found.current(now_s=revocations.ID_LIFETIME_S) == ("old", "young")
+    assert found.current(now_s=revocations.ID_LIFETIME_S + 1) == ("young",)
 
 
 def test_an_id_that_is_revoked_again_lives_on() -> None:
@@ -36,11 +36,11 @@ def test_an_id_that_is_revoked_again_lives_on() -> None:
 
 def test_the_oldest_ids_give_way_to_new_ones() -> None:
     found = RevokedIds()
-    found.add((str(number) for number in range(revoked.LIMIT + 2)), at_s=0.0)
+    found.add((str(number) for number in range(revocations.ID_LIMIT + 2)), at_s=0.0)
 
     kept = found.current(now_s=0.0)
 
-    assert (len(kept), kept[0]) == (revoked.LIMIT, "2")
+    assert (len(kept), kept[0]) == (revocations.ID_LIMIT, "2")
 
 
 @pytest.mark.parametrize(
@@ -54,53 +54,55 @@ def test_the_oldest_ids_give_way_to_new_ones() -> None:
 def test_a_worker_that_starts_is_told_what_it_has_missed(
     informed_at_s: float | None, want: dict[NodeName, tuple[str, ...]]
 ) -> None:
-    newcomers = Newcomers()
+    started_workers = StartedWorkers()
     if informed_at_s is not None:
-        newcomers.note_informed(NODE, at_s=informed_at_s)
+        started_workers.note_informed(NODE, at_s=informed_at_s)
 
-    due = newcomers.due(heard(NODE, at_s=20.0), ids(before=1.0, between=10.0), now_s=20.0)
+    due = started_workers.due(heard(NODE, at_s=20.0), ids(before=1.0, between=10.0), now_s=20.0)
 
     assert due == want
 
 
 def test_a_worker_that_has_not_confirmed_is_told_again_after_a_while() -> None:
-    newcomers, found = Newcomers(), ids(a=1.0)
+    started_workers, found = StartedWorkers(), ids(a=1.0)
 
-    told = [newcomers.due(heard(NODE, at_s=now_s), found, now_s=now_s) for now_s in (2, 3, 4, 7)]
+    told = [
+        started_workers.due(heard(NODE, at_s=now_s), found, now_s=now_s) for now_s in (2, 3, 4, 7)
+    ]
 
     assert told == [{NODE: ("a",)}, {}, {}, {NODE: ("a",)}]
 
 
 def test_a_worker_that_listens_itself_is_told_nothing_more() -> None:
-    newcomers, found = Newcomers(), ids(a=1.0)
-    newcomers.due(heard(NODE, at_s=2.0), found, now_s=2.0)
-    newcomers.note_informed(NODE, at_s=2.0)
-    found.add(["later"], at_s=2.0 + revoked.SUBSCRIBED_WITHIN_S + 1)
+    started_workers, found = StartedWorkers(), ids(a=1.0)
+    started_workers.due(heard(NODE, at_s=2.0), found, now_s=2.0)
+    started_workers.note_informed(NODE, at_s=2.0)
+    found.add(["later"], at_s=2.0 + revocations.SUBSCRIBED_WITHIN_S + 1)
 
-    assert newcomers.due(heard(NODE, at_s=20.0), found, now_s=20.0) == {}
+    assert started_workers.due(heard(NODE, at_s=20.0), found, now_s=20.0) == {}
 
 
 def test_a_revoke_while_a_worker_subscribes_reaches_it() -> None:
-    newcomers, found = Newcomers(), ids(a=1.0)
-    newcomers.due(heard(NODE, at_s=2.0), found, now_s=2.0)
-    newcomers.note_informed(NODE, at_s=2.0)
+    started_workers, found = StartedWorkers(), ids(a=1.0)
+    started_workers.due(heard(NODE, at_s=2.0), found, now_s=2.0)
+    started_workers.note_informed(NODE, at_s=2.0)
     found.add(["meanwhile"], at_s=3.0)
 
-    assert newcomers.due(heard(NODE, at_s=9.0), found, now_s=9.0) == {NODE: ("meanwhile",)}
+    assert started_workers.due(heard(NODE, at_s=9.0), found, now_s=9.0) == {NODE: ("meanwhile",)}
 
 
 def test_a_worker_that_starts_again_under_its_name_is_told_again() -> None:
-    newcomers, found = Newcomers(), ids(a=1.0)
-    newcomers.note_informed(NODE, at_s=2.0)
-    assert newcomers.due(heard(NODE, at_s=9.0), found, now_s=9.0) == {}
-    newcomers.due(heard(NODE, at_s=20.0), found, now_s=20.0)
+    started_workers, found = StartedWorkers(), ids(a=1.0)
+    started_workers.note_informed(NODE, at_s=2.0)
+    assert started_workers.due(heard(NODE, at_s=9.0), found, now_s=9.0) == {}
+    started_workers.due(heard(NODE, at_s=20.0), found, now_s=20.0)
 
-    newcomers.note_start(NODE)
+    started_workers.note_start(NODE)
 
-    assert newcomers.due(heard(NODE, at_s=30.0), found, now_s=30.0) == {NODE: ("a",)}
+    assert started_workers.due(heard(NODE, at_s=30.0), found, now_s=30.0) == {NODE: ("a",)}
 
 
 def test_a_silent_worker_is_not_told() -> None:
     silent = heard(NODE, at_s=0.0)
 
-    assert Newcomers().due(silent, ids(a=1.0), now_s=revoked.AWAKE_S + 1) == {}
+    assert StartedWorkers().due(silent, ids(a=1.0), now_s=revocations.CONTACT_S + 1) == {}

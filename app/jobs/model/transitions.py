@@ -122,6 +122,7 @@ CLAIM = Transition(
         "not_before": None,
     },
     begins_run="attempt",
+    then=(Then.EVENT,),
 )
 ADVANCE = Transition(
     name="advance",
@@ -189,7 +190,7 @@ GIVE_BACK = Transition(
     is_cancel_requested=False,
     writes={**_TO_QUEUED, "attempt": Write.ONE_LESS},
     outcome=RunOutcome.LOST,
-    then=_QUEUED_AGAIN,
+    then=(Then.EVENT,),
 )
 REQUEST_CANCEL = Transition(
     name="request cancel",
@@ -242,7 +243,7 @@ REQUEUE_LOST = Transition(
     lease=Lease.EXPIRED,
     writes={**_TO_QUEUED, **_ERROR, "deliveries": Write.ONE_MORE},
     outcome=RunOutcome.LOST,
-    then=_QUEUED_AGAIN,
+    then=(Then.EVENT,),
 )
 CANCEL_LOST = Transition(
     name="cancel lost",

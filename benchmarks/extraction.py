@@ -28,7 +28,6 @@ from app.documents.child import ChildLimits
 from app.documents.items import Block, Item, Page, Refusal
 from app.documents.reader_options import DocumentLimits, PdfOptions
 from app.documents.web import page_reader
-from app.errors import CeleriacError
 from app.worker import limits as worker_limits
 from benchmarks.rig import peers, sets
 from benchmarks.rig.sets import Unavailable
@@ -238,9 +237,9 @@ def _safely(read: Read, path: Path) -> str | None:
         return read(path)
     except Unavailable:
         raise
-    except CeleriacError:
-        return None
-    except Exception:  # noqa: BLE001  # another's reader may fail in any way
+    except Exception as error:  # noqa: BLE001  # another reader may fail in any way
+        if SHOW:
+            print(f"  {read.__name__} {path.name}: {error!r}"[:300], file=sys.stderr)
         return None
 
 

@@ -5,7 +5,7 @@ Between the processes an item is a JSON object, one a line.
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -88,6 +88,9 @@ class CaveatCode(StrEnum):
     FORMULAS_WITHOUT_VALUES = "formulas_without_values"
     ROWS_CUT = "rows_cut"
     PICTURES_LEFT_OUT = "pictures_left_out"
+    PAGES_SKIPPED = "pages_skipped"
+    PAGES_FAILED = "pages_failed"
+    ADDRESSES_LEFT_OUT = "addresses_left_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +123,23 @@ _KINDS: dict[str, type[Item]] = {
 }
 
 
+_FIELDS: dict[type[Item], dict[str, object]] = {
+    kind: {each.name: each.default for each in fields(kind)} for kind in _KINDS.values()
+}
+
+
 def to_json(item: Item) -> dict[str, Any]:  # JSON
     """
     >>> to_json(Position(done=3))
     {'position': {'done': 3}}
     """
-    known = {name: value for name, value in asdict(item).items() if value is not None}
-    return {type(item).__name__.lower(): known}
+    kind = type(item)
+    known = {
+        name: value
+        for name, default in _FIELDS[kind].items()
+        if (value := getattr(item, name)) != default
+    }
+    return {kind.__name__.lower(): known}
 
 
 def from_json(line: dict[str, Any]) -> Item:  # JSON

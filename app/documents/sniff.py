@@ -135,7 +135,7 @@ def _of_text(head: bytes, suffix: str) -> FileKind:
 
 def _looks_binary(head: bytes) -> bool:
     """Control characters that no text has. UTF-16 without a mark has a NUL in every second byte."""
-    odd = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
+    odd = sum(byte < 32 and byte not in b"\t\n\v\f\r\x1b" for byte in head)
     nuls = max(head[0::2].count(0), head[1::2].count(0))
     is_wide = nuls > len(head) // 4 and nuls == head.count(0)
     return not is_wide and odd > len(head) // 100

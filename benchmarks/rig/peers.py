@@ -43,7 +43,12 @@ def openpyxl_values(path: Path) -> str:
     """As text, so far as both readers show it alike: numbers are left out."""
     workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
     rows = (row for sheet in workbook.worksheets for row in sheet.iter_rows(values_only=True))
-    return "\n".join(str(cell) for row in rows for cell in row if isinstance(cell, str | int))
+    return "\n".join(
+        str(cell)
+        for row in rows
+        for cell in row
+        if isinstance(cell, str | int) and not isinstance(cell, bool)
+    )
 
 
 def calamine(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ _BLOCK_BYTES = 1024 * 1024
 _OVERLAP_BYTES = 256
 
 _REFERENCE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
+_ERROR = re.compile(
+    rb'<c\b([^<>]*\bt="e"[^<>]*)>(?:<f[^<>]*/>|<f[^<>]*>[^<]*</f>)?<v>(#[^<]{1,20})</v>'
+)
+MAX_ERRORS = 100_000
 _NO_VALUE = re.compile(rb"(?:</f>|<f[^<>]*/>)(?:<v\s*/>|<v></v>)?</c>")
 
 Element = Any  # lxml ships no types
@@ -47,6 +52,8 @@ class SheetShape:
     rows: int
     columns: int
     formulas_without_values: int
+    errors: Mapping[int, Mapping[int, str]]
+    """What cells show whose formula failed, by row and column."""
 
 
 def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
@@ -62,14 +69,16 @@ def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
             if any(shape.rows * shape.columns > MAX_RECTANGLE for shape in shapes):
                 yield from _Reading(shapes).items(_stored_rows(opened, each) for each in shapes)
             else:
-                yield from _rectangles(path, shapes)
+                yield from _rectangles(opened, path, shapes)
         except calamine.PasswordError as error:
             raise PasswordNeeded("the workbook is encrypted: save it without a password") from error
         except (calamine.CalamineError, etree.LxmlError) as error:
             raise InvalidInput(f"the workbook is damaged or incomplete: {error}") from error
 
 
-def _rectangles(path: Path, shapes: Sequence[SheetShape]) -> Iterator[Item]:
+def _rectangles(
+    archive: zipfile.ZipFile, path: Path, shapes: Sequence[SheetShape]
+) -> Iterator[Item]:
     with calamine.load_workbook(str(path)) as workbook:
         names = {
             sheet.name
@@ -77,10 +86,25 @@ def _rectangles(path: Path, shapes: Sequence[SheetShape]) -> Iterator[Item]:
             if sheet.typ == calamine.SheetTypeEnum.WorkSheet
         }
         known = [shape for shape in shapes if shape.name in names]
-        yield from _Reading(known).items(
-            enumerate(workbook.get_sheet_by_name(shape.name).iter_rows(), start=1)
-            for shape in known
-        )
+        yield from _Reading(known).items(_rectangle(archive, workbook, shape) for shape in known)
+
+
+def _rectangle(
+    archive: zipfile.ZipFile, workbook: calamine.CalamineWorkbook, shape: SheetShape
+) -> Iterator[tuple[int, Sequence[Cell]]]:
+    try:
+        sheet = workbook.get_sheet_by_name(shape.name)
+    except calamine.CalamineError:  # it is stricter than spreadsheet programs
+        yield from _stored_rows(archive, shape)
+        return
+    first_column = 0 if sheet.start is None else sheet.start[1]
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        errors = shape.errors.get(number, {})
+        for column, text in errors.items():
+            at = column - 1 - first_column
+            if 0 <= at < len(row) and row[at] == "":
+                row[at] = text
+        yield number, row
 
 
 class _Reading:
@@ -154,6 +178,7 @@ def _stored_rows(archive: zipfile.ZipFile, shape: SheetShape) -> Iterator[tuple[
 
 def _shape(package: Package, part: str, *, name: str) -> SheetShape:
     last_row = columns = empty = 0
+    errors: dict[int, dict[int, str]] = defaultdict(dict)
     with package.open(part) as file:
         kept = b""
         while block := file.read(_BLOCK_BYTES):
@@ -164,9 +189,18 @@ def _shape(package: Package, part: str, *, name: str) -> SheetShape:
             last_row = max(last_row, int(last))
             if b"<f" in text:
                 empty += len(_NO_VALUE.findall(text)) - len(_NO_VALUE.findall(kept))
+            if b't="e"' in text and len(errors) < MAX_ERRORS:
+                for attributes, shown in _ERROR.findall(text):
+                    if found := _REFERENCE.search(attributes):
+                        errors[int(found[2])][_column(found[1])] = shown.decode("ascii", "replace")
             kept = text[-_OVERLAP_BYTES:]
     return SheetShape(
-        name=name, part=part, rows=last_row, columns=columns, formulas_without_values=empty
+        name=name,
+        part=part,
+        rows=last_row,
+        columns=columns,
+        formulas_without_values=empty,
+        errors=errors,
     )
 
 

@@ -94,9 +94,11 @@ def _allow_more(cpu_s: int) -> None:
 
 
 def read(content: bytes, *, url: str, media_type: str) -> Iterator[Item]:
-    """The page's facts (`title`, `canonical`, `language`, `links`, the latter several times), then
-    the blocks of its main text. A page that asks not to be indexed has no blocks, one that asks not
-    to be followed no links."""
+    """The page's facts (`title`, `canonical`, `language`, `refresh`, `links`, the latter several
+    times), then the blocks of its main text.
+
+    A page that asks not to be indexed has no blocks, one that asks not to be followed no links.
+    """
     html = decoded(content, media_type)
     tree = LexborHTMLParser(html)
     wishes = _wishes(tree)
@@ -104,7 +106,10 @@ def read(content: bytes, *, url: str, media_type: str) -> Iterator[Item]:
         "title": _title(tree),
         "canonical": _canonical(tree, url),
         "language": _language(tree),
+        "refresh": _refresh(tree),
     }
+    if told["refresh"]:
+        told["base"] = _base(tree, url)
     yield from (Fact(name=name, value=value) for name, value in told.items() if value)
     yield Fact(name="is_hidden", value="noindex" in wishes)
     if "nofollow" not in wishes:
@@ -179,6 +184,19 @@ def _canonical(tree: LexborHTMLParser, url: str) -> str | None:
     return None
 
 
+def _refresh(tree: LexborHTMLParser) -> str | None:
+    """Where, and after how many seconds, the page sends its readers."""
+    for node in tree.css("meta[http-equiv][content]"):
+        if (node.attributes.get("http-equiv") or "").strip().lower() == "refresh":
+            return (node.attributes.get("content") or "")[:MAX_ADDRESS_LENGTH]
+    return None
+
+
+def _base(tree: LexborHTMLParser, url: str) -> str | None:
+    node = tree.css_first("base[href]")
+    return None if node is None else _joined(url, node.attributes.get("href"))
+
+
 def _language(tree: LexborHTMLParser) -> str | None:
     node = tree.css_first("html")
     said = None if node is None else node.attributes.get("lang")
@@ -187,11 +205,10 @@ def _language(tree: LexborHTMLParser) -> str | None:
 
 def _links(tree: LexborHTMLParser, url: str) -> Iterator[str]:
     """Where the page leads, each address once."""
-    base_node = tree.css_first("base[href]")
-    base = None if base_node is None else _joined(url, base_node.attributes.get("href"))
+    base = _base(tree, url) or url
     found = (
-        _joined(base or url, node.attributes.get("href"))
-        for node in tree.css("a[href], area[href]")
+        _joined(base, node.attributes.get("href") or node.attributes.get("src"))
+        for node in tree.css("a[href], area[href], frame[src], iframe[src]")
         if "nofollow" not in (node.attributes.get("rel") or "").lower().split()
     )
     seen: set[str] = set()

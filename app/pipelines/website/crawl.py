@@ -28,8 +28,9 @@ from app.errors import (
 )
 from app.jobs.model.work import Work
 from app.pipelines.chunking import Chunker
-from app.pipelines.website import crawl_store, page_content
-from app.pipelines.website.crawl_store import CrawlStore, PendingPage
+from app.pipelines.website import crawl_store, page_content, page_urls
+from app.pipelines.website.crawl_store import CrawlStore
+from app.pipelines.website.frontier import PendingPage
 from app.pipelines.website.outcomes import Failed, Kept, Outcome, Postponed, Skipped
 from app.pipelines.website.page_content import PageCollector, PageContent
 from app.pipelines.website.schema import Skip
@@ -87,7 +88,7 @@ class Crawl:
         Raises what the work raises to stop.
         """
         self._site, self._first = site, first
-        PageReader(self._work, body=body, site=site, deadline_s=self._deadline_s).run(self._steps())
+        PageReader(self._work, body=body, deadline_s=self._deadline_s).run(self._steps())
         self._store.give_up()
 
     def _steps(self) -> Steps:
@@ -100,10 +101,7 @@ class Crawl:
             visit = self._fetch(page)
             if isinstance(visit, Fetched):
                 content = yield visit
-                likeness = self._store.likeness(
-                    page, url=content.url, text_sha256=content.text_sha256, shape=content.shape
-                )
-                outcome = page_content.evaluate(content, likeness)
+                outcome = self._evaluate(page, content)
             elif isinstance(visit, Unchanged):
                 outcome = self._unchanged(page, visit.page)
             else:
@@ -116,7 +114,7 @@ class Crawl:
         return time.monotonic() + self._client.delay_s <= self._deadline_s
 
     def _next(self) -> PendingPage | None:
-        return self._first[0] if self._first is not None else self._store.next()
+        return self._first[0] if self._first is not None else self._store.frontier.next()
 
     def _fetch(self, page: PendingPage) -> Visit | Failed | Postponed:
         if self._first is not None:
@@ -135,12 +133,28 @@ class Crawl:
             return Failed(error=error)
 
     def _visit(self, page: PendingPage) -> Visit:
-        if not self._visitor.is_allowed(page.url):
+        if self._store.frontier.is_file(page):
+            return Skipped(reason=Skip.NOT_HTML)
+        if not self._visitor.is_allowed(page.address):
             return Skipped(reason=Skip.ROBOTS)
         if page.tries:
             self._client.pause(min(LONGEST_PAUSE_S, self._client.delay_s * RETRY_PAUSE))
-        self._store.request(page)
-        return self._visitor.visit(page.url, site=self._site)
+        self._store.frontier.request(page)
+        return self._visitor.visit(page.address, site=self._site)
+
+    def _evaluate(self, page: PendingPage, content: PageContent) -> Outcome:
+        if content.moved_to is not None and self._store.frontier.requested == 1:
+            # The first page says whose site it is, also where it sends its readers elsewhere.
+            self._site = page_urls.site_of(content.moved_to)
+            self._store.note("url", content.moved_to)
+        likeness = self._store.likeness(
+            page,
+            url=content.url,
+            canonical=content.canonical,
+            text_sha256=content.text_sha256,
+            shape=content.shape,
+        )
+        return page_content.evaluate(content, likeness, site=self._site)
 
     def _unchanged(self, page: PendingPage, known: StoredPage) -> Outcome:
         """Keep what is known of a page."""
@@ -164,9 +178,9 @@ class Crawl:
     def _report_progress(self) -> None:
         """The first page says nothing of how many there are, and new links must not turn the
         progress back."""
-        done = self._store.requested
+        done = self._store.frontier.requested
         if done > 1:
-            reached = READ_PERCENT * self._store.requested_ratio
+            reached = READ_PERCENT * self._store.frontier.requested_ratio
             self._percent = max(self._percent, reached)
         self._work.progress(self._percent, f"page {done + 1}")
 
@@ -178,10 +192,9 @@ class PageReader:
     another child goes on.
     """
 
-    def __init__(self, work: Work, *, body: Path, site: str, deadline_s: float) -> None:
+    def __init__(self, work: Work, *, body: Path, deadline_s: float) -> None:
         self._work = work
         self._body = body
-        self._site = site
         self._deadline_s = deadline_s
         self._waiting: Fetched | None = None
         self._open: PageCollector | None = None
@@ -247,7 +260,7 @@ class PageReader:
                 self._waiting = None
 
     def _hand_over(self, fetched: Fetched) -> None:
-        self._open = PageCollector(fetched, self._chunker, site=self._site)
+        self._open = PageCollector(fetched, self._chunker)
         request = {
             "path": str(self._body),
             "url": fetched.url,

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from app.errors import CeleriacError
 from app.fetch import failures
-from app.pipelines.website import page_urls
+from app.pipelines.website.frontier import MAX_TRIES, Frontier, PendingPage, transaction
 from app.pipelines.website.outcomes import Failed, Kept, Likeness, Outcome, Postponed, Skipped
 from app.pipelines.website.schema import PageFailure, Skip
 from app.storage.chunks import NewChunk
@@ -22,24 +22,9 @@ from app.storage.crawled_pages import StoredPage
 
 SCHEMA = Path(__file__).with_name("crawl_store.sql")
 
-ADDRESSES_PER_PAGE = 20
-"""So many addresses are noted for each page that may be requested. More are not looked at."""
-
-MAX_TRIES = 3
-
 TOLD_FAILURES = 100
 
 _KNOWN = tuple(StoredPage.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingPage:
-    """A page to be requested."""
-
-    number: int
-    url: str
-    depth: int
-    tries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +45,6 @@ class CrawlStore:
     """Used by one thread. Close it, or use it as a context manager."""
 
     def __init__(self, path: Path, *, page_limit: int, depth_limit: int) -> None:
-        self._page_limit = page_limit
-        self._depth_limit = depth_limit
         is_new = not path.exists()
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.row_factory = sqlite3.Row
@@ -69,8 +52,7 @@ class CrawlStore:
         self._database.execute("PRAGMA synchronous = NORMAL")
         if is_new or not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'fact'"):
             self._database.executescript(f"BEGIN; {SCHEMA.read_text()} COMMIT;")
-        self._noted = int(self._one("SELECT count(*) FROM page"))
-        self._requested = int(self._one("SELECT count(*) FROM page WHERE requested"))
+        self.frontier = Frontier(self._database, page_limit=page_limit, depth_limit=depth_limit)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +70,7 @@ class CrawlStore:
     def learn(self, pages: Iterable[StoredPage]) -> None:
         """What the crawl before has seen."""
         marks = ", ".join(f":{name}" for name in _KNOWN)
-        with self._transaction():
+        with transaction(self._database):
             self._database.executemany(
                 f"INSERT OR REPLACE INTO known ({', '.join(_KNOWN)}) VALUES ({marks})",
                 (asdict(page) for page in pages),
@@ -100,51 +82,17 @@ class CrawlStore:
         ).fetchone()
         return None if row is None else StoredPage(**dict(row))
 
-    def add(self, urls: Iterable[str], *, depth: int) -> None:
-        """Let pages wait that are new and lead somewhere."""
-        if depth > self._depth_limit:
-            return
-        with self._transaction():
-            for url in urls:
-                self._add(url, depth)
-
-    def next(self) -> PendingPage | None:
-        """The page to request now: those near the first one come first. None when all is done, or
-        as much as may be."""
-        row = self._database.execute(
-            "SELECT number, url, depth, tries FROM page "
-            "WHERE state = 'waiting' AND tries < ? AND (requested OR ?) "
-            "ORDER BY tries, depth, number LIMIT 1",
-            (MAX_TRIES, self._requested < self._page_limit),
-        ).fetchone()
-        return None if row is None else PendingPage(**dict(row))
-
-    @property
-    def requested_ratio(self) -> float:
-        """How much is done of what there is to do, as far as that is known."""
-        return self._requested / max(1, min(self._noted, self._page_limit))
-
-    @property
-    def requested(self) -> int:
-        return self._requested
-
-    def request(self, page: PendingPage) -> None:
-        """Note that it is asked for."""
-        first = self._database.execute(
-            "UPDATE page SET requested = 1 WHERE number = ? AND NOT requested", (page.number,)
-        )
-        self._requested += first.rowcount
-        self._set(page.number, tries=page.tries + 1)
-
     def record(self, page: PendingPage, outcome: Outcome) -> None:
         """Record what became of a page; a page, its chunks and its links are one transaction."""
-        with self._transaction():
+        with transaction(self._database):
             match outcome:
                 case Kept():
                     self._keep(page, outcome)
                     self._follow(page, outcome.links)
-                case Skipped(reason=reason, links=links, shape=shape):
+                case Skipped(reason=reason, links=links, shape=shape, moved_to=moved_to):
                     self._set(page.number, state="skipped", reason=reason.value, shape=shape)
+                    if moved_to is not None:
+                        self.frontier.note(moved_to, depth=page.depth)
                     self._follow(page, links)
                 case Failed(error=error):
                     self._set(page.number, state="failed", **_columns(error))
@@ -171,22 +119,32 @@ class CrawlStore:
             )
         )
 
-    def likeness(self, page: PendingPage, *, url: str, text_sha256: str, shape: str) -> Likeness:
-        """Compare a page, which goes by `url`, with those that were kept."""
+    def likeness(
+        self, page: PendingPage, *, url: str, canonical: str | None, text_sha256: str, shape: str
+    ) -> Likeness:
+        """Compare a page, which goes by `url`, with those that were kept. Pages that name it as
+        canonical do not count: it will stand in their place."""
         has_twin = self._one(
-            "SELECT count(*) FROM page WHERE text_sha256 = ? AND state = 'kept'", (text_sha256,)
+            "SELECT count(*) FROM page WHERE text_sha256 = ? AND state = 'kept' "
+            "AND coalesce(canonical, '') <> ?",
+            (text_sha256, url),
         )
+        named = self._database.execute(
+            "SELECT text_sha256 FROM page WHERE url = ? AND state = 'kept'", (canonical,)
+        ).fetchone()
         alike = self._one("SELECT count(*) FROM page WHERE shape = ?", (shape,))
         return Likeness(
-            is_duplicate=bool(has_twin) or self.is_taken(url, but=page), alike=int(alike)
+            is_duplicate=bool(has_twin) or self.is_taken(url, but=page),
+            canonical_text=None if named is None else str(named[0]),
+            alike=int(alike),
         )
 
     def note_failure(self, url: str, error: CeleriacError) -> None:
         """Of something that is no page: a sitemap."""
         self._database.execute(
-            "INSERT OR IGNORE INTO page (url, family, depth, state, reason, message) "
-            "VALUES (?, '', 0, 'failed', ?, ?)",
-            (url, error.type, str(error)),
+            "INSERT OR IGNORE INTO page (url, address, family, depth, state, reason, message) "
+            "VALUES (?, ?, '', 0, 'failed', ?, ?)",
+            (url, url, error.type, str(error)),
         )
 
     def totals(self) -> CrawlTotals:
@@ -209,7 +167,8 @@ class CrawlStore:
 
     def failures(self) -> tuple[PageFailure, ...]:
         rows = self._database.execute(
-            "SELECT url, reason, message FROM page WHERE state = 'failed' ORDER BY number LIMIT ?",
+            "SELECT address, reason, message FROM page WHERE state = 'failed' "
+            "ORDER BY number LIMIT ?",
             (TOLD_FAILURES,),
         )
         return tuple(
@@ -237,6 +196,7 @@ class CrawlStore:
         if kept.url != page.url:
             self._set(page.number, state="skipped", reason=Skip.DUPLICATE.value)
             number = self._number_of(kept.url, page.depth)
+        self._replace_variants(kept)
         self._set(
             number,
             state="kept",
@@ -249,6 +209,7 @@ class CrawlStore:
             links=kept.packed_links,
             characters=kept.characters,
             is_unchanged=kept.is_unchanged,
+            canonical=kept.canonical,
             chunks=len(kept.chunks),
             tokens=sum(chunk.tokens for chunk in kept.chunks),
         )
@@ -256,29 +217,27 @@ class CrawlStore:
             "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)",
             ((number, at, json.dumps(asdict(chunk))) for at, chunk in enumerate(kept.chunks)),
         )
+        if kept.canonical is not None:
+            self.frontier.note(kept.canonical, depth=page.depth)
 
-    def _add(self, url: str, depth: int) -> None:
-        if self._noted >= self._page_limit * ADDRESSES_PER_PAGE or page_urls.leads_nowhere(url):
-            return
-        family, most = page_urls.family_of(url)
-        if most is not None and most <= self._one(
-            "SELECT count(*) FROM page WHERE family = ?", (family,)
-        ):
-            return
-        self._noted += self._database.execute(
-            "INSERT OR IGNORE INTO page (url, family, depth, state) VALUES (?, ?, ?, 'waiting')",
-            (url, family, depth),
-        ).rowcount
+    def _replace_variants(self, kept: Kept) -> None:
+        """Let a canonical page stand in the place of those with the same text that named it."""
+        variants = self._database.execute(
+            "UPDATE page SET state = 'skipped', reason = ?, chunks = 0, characters = 0, tokens = 0 "
+            "WHERE state = 'kept' AND canonical = ? AND text_sha256 = ? RETURNING number",
+            (Skip.DUPLICATE.value, kept.url, kept.text_sha256),
+        ).fetchall()
+        self._database.executemany("DELETE FROM chunk WHERE page = ?", map(tuple, variants))
 
     def _follow(self, page: PendingPage, links: Sequence[str]) -> None:
-        if page.depth < self._depth_limit:
-            for url in links:
-                self._add(url, page.depth + 1)
+        for address in links:
+            self.frontier.note(address, depth=page.depth + 1)
 
     def _number_of(self, url: str, depth: int) -> int:
         self._database.execute(
-            "INSERT OR IGNORE INTO page (url, family, depth, state) VALUES (?, '', ?, 'waiting')",
-            (url, depth),
+            "INSERT OR IGNORE INTO page (url, address, family, depth, state) "
+            "VALUES (?, ?, '', ?, 'waiting')",
+            (url, url, depth),
         )
         return int(self._one("SELECT number FROM page WHERE url = ?", (url,)))
 
@@ -290,20 +249,6 @@ class CrawlStore:
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:  # of the column's type
         return self._database.execute(query, values).fetchone()[0]
-
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _columns(error: CeleriacError) -> dict[str, str]:

@@ -10,9 +10,10 @@ from app.storage.chunks import NewChunk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A page that the bot will know, under the address `url`."""
+    """A page that the bot will know."""
 
     url: str
+    """The address that it goes by, in the form to compare it by (`page_urls.normalized`)."""
     body_digest: str
     text_sha256: str
     shape: str
@@ -25,6 +26,8 @@ class Kept:
     links: Sequence[str]
     """The pages to follow now."""
     chunks: Sequence[NewChunk]
+    canonical: str | None = None
+    """The address that the page says it should have, which has yet to be fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Skipped:
     reason: Skip
     links: Sequence[str] = ()
     shape: str | None = None
+    moved_to: str | None = None
+    """The page that stands in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,5 +65,7 @@ class Likeness:
 
     is_duplicate: bool
     """Whether another page has its address or its text."""
+    canonical_text: str | None
+    """Digest of the text of the page that it names as canonical, where that was kept."""
     alike: int
     """Pages whose text differs only in its numbers."""

@@ -1,8 +1,12 @@
-"""Addresses of pages: one form for each, whose site they are of, and which lead nowhere new."""
+"""Addresses of pages: as they are requested, one form to compare them by, their site, and those
+that lead nowhere new."""
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+import httpx2
 
 MAX_LENGTH = 1_000
 MAX_SEGMENTS = 16
@@ -17,18 +21,29 @@ _PORTS = {"http": 80, "https": 443}
 
 _TRACKING = re.compile(
     r"utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|yclid|_ga|"
-    r"phpsessid|jsessionid|aspsessionid\w*|sid|sessionid|session_id",
+    r"phpsessid|jsessionid|aspsessionid\w*",
     re.IGNORECASE,
 )
 """Parameters that name the visitor and not the page."""
 
+_MAYBE_SESSION = re.compile(r"sid|sessionid|session_id|session", re.IGNORECASE)
+_TOKEN = re.compile(r"(?=.*\d)(?=.*[a-z])[\w-]{16,}", re.IGNORECASE)
+"""Parameters that are a session where their value is a token. `sid=7` may be a story."""
+
 _SESSION = re.compile(r";jsessionid=[^/?;]*", re.IGNORECASE)
 
 _FILE = re.compile(
-    r"\.(?:7z|avi|bmp|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|flac|gif|gz|ico|iso|jpe?g|js|json|m4a|"
+    r"\.(7z|avi|bmp|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|flac|gif|gz|ico|iso|jpe?g|js|json|m4a|"
     r"mkv|mov|mp[34]|mpeg|ods|odt|ogg|pdf|png|pptx?|rar|rpm|rss|svg|tar|tgz|tiff?|ttf|txt|wav|"
     r"webm|webp|woff2?|xlsx?|xml|xz|zip)$",
     re.IGNORECASE,
+)
+
+MAX_REFRESH_S = 10.0
+"""A page that shows itself for longer is one; many news pages reload themselves."""
+
+_REFRESH = re.compile(
+    r"\s*(\d+(?:\.\d*)?|\.\d+)\s*[;,\s]\s*url\s*=\s*(.+)", re.IGNORECASE | re.DOTALL
 )
 
 _SAFE = "/%:@!$&'()*+,;=~-._"
@@ -37,8 +52,30 @@ _ESCAPED = re.compile(r"%([0-9a-fA-F]{2})")
 _UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
+def absolute(url: str, *, base: str = "") -> str | None:
+    """The address to request: complete and in ASCII, otherwise as it was linked. None for what is
+    not the address of a page, or too long.
+
+    >>> absolute("../a b?z=1&utm_source=x#part", base="http://Bücher.example/c/d")
+    'http://xn--bcher-kva.example/a%20b?z=1&utm_source=x'
+    >>> absolute("mailto:me@example.org")
+    """
+    try:
+        parts = urlsplit(urljoin(base, url.strip()))
+        place = _place(parts)
+    except (ValueError, httpx2.InvalidURL):
+        return None
+    if place is None:
+        return None
+    path = quote(parts.path or "/", safe=_SAFE)
+    query = quote(parts.query, safe=_SAFE + "?[]{}|^`")
+    whole = urlunsplit((parts.scheme, place, path, query, ""))
+    return whole if len(whole) <= MAX_LENGTH else None
+
+
 def normalized(url: str, *, base: str = "") -> str | None:
-    """One form for all ways to write a page's address; None for what is none, or is too long.
+    """One form for all ways to write a page's address, to compare pages by. None for what is not
+    the address of a page, or too long.
 
     >>> normalized("HTTP://Example.org:80/a/../b?utm_source=x&z=1&a=2#part")
     'http://example.org/b?a=2&z=1'
@@ -48,15 +85,24 @@ def normalized(url: str, *, base: str = "") -> str | None:
     """
     try:
         parts = urlsplit(urljoin(base, url.strip()))
-        host, port = parts.hostname, parts.port
-    except ValueError:
+        place = _place(parts)
+    except (ValueError, httpx2.InvalidURL):
         return None
-    if parts.scheme not in _PORTS or not host:
+    if place is None:
         return None
-    name = f"[{host}]" if ":" in host else host
-    place = name if port in (None, _PORTS[parts.scheme]) else f"{name}:{port}"
     whole = urlunsplit((parts.scheme, place, _path(parts), _query(parts), ""))
     return whole if len(whole) <= MAX_LENGTH else None
+
+
+def _place(parts: SplitResult) -> str | None:
+    """Host and port; None where the address is not of the web."""
+    host, port = parts.hostname, parts.port
+    if parts.scheme not in _PORTS or not host:
+        return None
+    if not host.isascii():
+        host = httpx2.URL(f"{parts.scheme}://{host}/").raw_host.decode("ascii")
+    name = f"[{host}]" if ":" in host else host
+    return name if port in (None, _PORTS[parts.scheme]) else f"{name}:{port}"
 
 
 def _path(parts: SplitResult) -> str:
@@ -77,7 +123,17 @@ def _query(parts: SplitResult) -> str:
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=50)
     except ValueError:
         return parts.query
-    return urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])))
+    return urlencode(sorted(pair for pair in pairs if not _names_visitor(*pair)))
+
+
+def _names_visitor(name: str, value: str) -> bool:
+    """
+    >>> [_names_visitor("sid", value) for value in ("7", "8f14e45fceea167a5a36dedd4bea2543")]
+    [False, True]
+    """
+    if _MAYBE_SESSION.fullmatch(name):
+        return _TOKEN.fullmatch(value) is not None
+    return _TRACKING.fullmatch(name) is not None
 
 
 def site_of(url: str) -> str:
@@ -123,9 +179,44 @@ def family_of(url: str) -> tuple[str, int | None]:
     return f"{place}?{'&'.join(names)}", MANY_VALUES
 
 
-def is_file(url: str) -> bool:
-    """Whether the address says that there is no page."""
-    return _FILE.search(urlsplit(url).path) is not None
+def suffix_of(url: str) -> str | None:
+    """The suffix of an address that looks like a file other than a page. What the server answers
+    decides: `/report.pdf` may be a page about a report.
+
+    >>> suffix_of("http://a/b/c.PDF?d"), suffix_of("http://a/b.html")
+    ('pdf', None)
+    """
+    found = _FILE.search(urlsplit(url).path)
+    return None if found is None else found[1].lower()
+
+
+def refresh_target(value: str, *, base: str) -> str | None:
+    """Where a `Refresh` header, or a `meta` element like it, sends the reader at once; None where
+    it does not, or only after a while.
+
+    >>> refresh_target("0; URL='../new'", base="http://a/b/c")
+    'http://a/new'
+    >>> refresh_target("300", base="http://a/b")
+    """
+    found = _REFRESH.match(value)
+    if found is None or float(found[1]) > MAX_REFRESH_S:
+        return None
+    return absolute(found[2].strip("'\" "), base=base)
+
+
+def robots_directives(values: Iterable[str], *, agent: str) -> Iterator[str]:
+    """What `X-Robots-Tag` headers ask of us: `noindex`, `nofollow`.
+
+    >>> sorted(robots_directives(["noindex, other: nofollow", "celeriac: none"], agent="celeriac"))
+    ['noindex', 'none']
+    """
+    for value in values:
+        named: str | None = None
+        for part in value.lower().split(","):
+            name, colon, directive = part.rpartition(":")
+            named = name.strip() if colon else named
+            if named in (None, agent):
+                yield directive.strip()
 
 
 def leads_nowhere(url: str) -> bool:

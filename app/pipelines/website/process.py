@@ -9,14 +9,10 @@ from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, Un
 from app.fetch import failures
 from app.jobs.model.work import Work
 from app.pipelines import source_progress
-from app.pipelines.website import page_urls, sitemap
+from app.pipelines.website import crawl_warnings, page_urls, sitemap
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
-from app.pipelines.website.crawl_store import (
-    ADDRESSES_PER_PAGE,
-    CrawlStore,
-    CrawlTotals,
-    PendingPage,
-)
+from app.pipelines.website.crawl_store import CrawlStore, CrawlTotals
+from app.pipelines.website.frontier import ADDRESSES_PER_PAGE, PendingPage
 from app.pipelines.website.outcomes import Skipped
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.pipelines.website.site_client import SiteClient
@@ -24,7 +20,7 @@ from app.pipelines.website.visit import Unchanged, Visit, Visitor
 from app.storage.chunks import Chunk, NewChunk
 from app.storage.crawled_pages import StoredPage
 
-EDITION = 1
+EDITION = 2
 """Of the way pages are read. Another one makes every page a new one at the next crawl."""
 
 _STORE, _BODY = "crawl.db", "page"
@@ -108,19 +104,19 @@ class _Site:
         """Visit the first page, which says whose site it is; None when that was done before."""
         if store.fact("url") is not None:
             return None
-        start = page_urls.normalized(str(self._params.url))
+        start = page_urls.absolute(str(self._params.url))
         if start is None:
             raise InvalidInput("the address of the first page is too long")
         store.learn(self._work.stores.pages.of_source(self._source_id))
-        store.add([start], depth=0)
-        page = store.next()
+        store.frontier.add([start], depth=0)
+        page = store.frontier.next()
         if page is None:
             raise InvalidInput(f"{failures.shown(start)} looks like one of endlessly many pages")
-        visit = visitor.visit(page.url, site=None)
+        visit = visitor.visit(page.address, site=None)
         if isinstance(visit, Skipped):
             kind, words = _REFUSED[visit.reason]
             raise kind(f"{failures.shown(start)}: {words}")
-        store.request(page)
+        store.frontier.request(page)
         store.note("url", visit.page.url if isinstance(visit, Unchanged) else visit.url)
         return page, visit
 
@@ -147,7 +143,7 @@ class _Site:
                 on_failure=failed,
                 until_s=until_s,
             )
-            store.add((page for page in pages if not page_urls.is_file(page)), depth=1)
+            store.frontier.add(pages, depth=1)
         store.note("seeded", "yes")
 
     def _old_chunks(self, page: StoredPage) -> tuple[NewChunk, ...]:
@@ -181,6 +177,7 @@ class _Site:
     def _answer(
         self, store: CrawlStore, totals: CrawlTotals, content_sha256: str, *, is_complete: bool
     ) -> Crawled:
+        skipped = store.skipped()
         return Crawled(
             source_id=self._source_id,
             chatbot_id=self._params.chatbot_id,
@@ -188,9 +185,12 @@ class _Site:
             requested=totals.requested,
             pages=totals.kept,
             unchanged=totals.unchanged,
-            skipped=store.skipped(),
+            skipped=skipped,
             failed=totals.failed,
             failures=store.failures(),
+            warnings=tuple(
+                crawl_warnings.of_crawl(totals, store.skipped(), store.frontier.left_out())
+            ),
             is_complete=is_complete,
             chunks=totals.chunks,
             characters=totals.characters,
@@ -213,7 +213,7 @@ def _digest(store: CrawlStore) -> str:
 
 
 def _is_of(chunk: Chunk, page: StoredPage) -> bool:
-    return bool(chunk.metadata.get("url") == page.url)
+    return page_urls.normalized(str(chunk.metadata.get("url"))) == page.url
 
 
 def _nothing_found(store: CrawlStore) -> CeleriacError:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.pipelines.document.schema import Id
 from app.pipelines.media.schema import WebAddress
+from app.pipelines.reading_warnings import ReadingWarning
 
 DEFAULT_PAGES = 200
 DEFAULT_DEPTH = 5
@@ -73,6 +74,8 @@ class Crawled(BaseModel):
     failed: int
     failures: tuple[PageFailure, ...]
     """The first hundred of them."""
+    warnings: tuple[ReadingWarning, ...]
+    """What was left out, by reason."""
     is_complete: bool
     """Whether no page was left out for a limit on pages or time."""
     chunks: int

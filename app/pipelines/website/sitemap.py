@@ -47,7 +47,7 @@ def pages(
             return
         url = waiting.pop(0)
         for kind, address in _told(url, client, on_failure):
-            own = page_urls.normalized(address, base=url)
+            own = page_urls.absolute(address, base=url)
             if own is None or page_urls.site_of(own) != site:
                 continue
             if kind == "sitemap" and own not in seen and len(seen) < MAX_FILES:

@@ -37,6 +37,8 @@ class Fetched:
     digest: str
     etag: str | None
     modified: str | None
+    directives: frozenset[str]
+    """What `X-Robots-Tag` asks of us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +96,25 @@ class Visitor:
         """
         seen: set[str] = set()
         target: str | None = url
-        while target is not None:
+        for _ in range(MAX_REDIRECTS + 1):
+            if target is None:
+                raise InvalidInput(f"{failures.shown(url)}: it redirects to no page")
             url = target
-            if url in seen or len(seen) > MAX_REDIRECTS:
-                raise PermanentError(f"{failures.shown(url)}: it redirects in a circle")
+            if url in seen:
+                break
             seen.add(url)
             if site is not None and page_urls.site_of(url) != site:
                 return Skipped(reason=Skip.OFF_SITE)
             if not self.is_allowed(url):
                 return Skipped(reason=Skip.ROBOTS)
-            known = self._find_known(url)
+            known = self._find_known(page_urls.normalized(url) or url)
             with self._client.answered(url, headers=_headers(known)) as answer:
-                if not answer.has_redirect_location:
+                target, is_redirect = _redirect_of(answer, url)
+                if not is_redirect:
                     return self._taken(answer, url, known)
-                target = page_urls.normalized(answer.headers["Location"], base=url)
-        raise InvalidInput(f"{failures.shown(url)}: it redirects to no page")
+                if "Set-Cookie" in answer.headers:
+                    seen.clear()  # with a cookie the same address may be a page
+        raise PermanentError(f"{failures.shown(url)}: it redirects in a circle")
 
     def _taken(self, answer: httpx2.Response, url: str, known: StoredPage | None) -> Visit:
         if answer.status_code == 304 and known is not None:
@@ -135,6 +141,11 @@ class Visitor:
             digest=digest,
             etag=answer.headers.get("ETag"),
             modified=answer.headers.get("Last-Modified"),
+            directives=frozenset(
+                page_urls.robots_directives(
+                    answer.headers.get_list("X-Robots-Tag"), agent=robots.AGENT
+                )
+            ),
         )
 
     def _written(self, answer: httpx2.Response, url: str) -> str:
@@ -155,6 +166,15 @@ class Visitor:
     def _looks_like_html(self) -> bool:
         with self._body.open("rb") as file:
             return file.read(_SNIFFED_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _redirect_of(answer: httpx2.Response, url: str) -> tuple[str | None, bool]:
+    """Where the answer redirects to, if that is an address of the web, and whether it redirects."""
+    if answer.has_redirect_location:
+        return page_urls.absolute(answer.headers["Location"], base=url), True
+    refresh = answer.headers.get("Refresh") if answer.status_code < 300 else None
+    target = None if refresh is None else page_urls.refresh_target(refresh, base=url)
+    return target, target is not None and target != url
 
 
 def _headers(known: StoredPage | None) -> dict[str, str]:

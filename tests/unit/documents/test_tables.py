@@ -1,11 +1,14 @@
 """Rows of tables as lines of text, and the delimiters of CSV files."""
 
 from datetime import date, datetime, time
+from pathlib import Path
 
+import openpyxl
 import pytest
 
-from app.documents import table, text_files
+from app.documents import reader, table, text_files
 from app.documents.items import Block
+from app.documents.reader_options import DocumentLimits
 from app.documents.table import Cell, Rows
 
 
@@ -134,3 +137,16 @@ def test_cells_are_told_as_people_write_them(cell: Cell, want: str) -> None:
 )
 def test_the_delimiter_is_the_one_that_cuts_evenly(sample: str, want: str) -> None:
     assert text_files.delimiter_of(sample) == want
+
+
+def test_error_cells_of_a_workbook_are_text(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append([])
+    sheet.append([None, "Name", "Price", "Count"])
+    sheet.append([None, "Apple", "#N/A", 3])
+    sheet["C3"].data_type = "e"
+    workbook.save(tmp_path / "a.xlsx")
+    found = list(reader.read(tmp_path / "a.xlsx", name="a.xlsx", limits=DocumentLimits()))
+    told = [item.text for item in found if isinstance(item, Block)]
+    assert told == ["Name | Price | Count", "Name: Apple; Price: #N/A; Count: 3"]

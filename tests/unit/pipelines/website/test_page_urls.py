@@ -45,6 +45,44 @@ def test_the_one_form_stays_what_it_is(path: str, query: str) -> None:
     assert once is None or page_urls.normalized(once) == once
 
 
-def test_files_are_no_pages() -> None:
+def test_an_address_can_look_like_a_file() -> None:
     urls = ["http://a/x.PDF", "http://a/x.pdf?download=1", "http://a/x.html", "http://a/pdf"]
-    assert [page_urls.is_file(url) for url in urls] == [True, True, False, False]
+    assert [page_urls.suffix_of(url) for url in urls] == ["pdf", "pdf", None, None]
+
+
+@pytest.mark.parametrize(
+    ("linked", "want"),
+    [
+        ("/a//b/?z=1&a=2", "http://example.org/a//b/?z=1&a=2"),
+        ("/x?utm_source=mail#part", "http://example.org/x?utm_source=mail"),
+        ("http://Bücher.example/ä", "http://xn--bcher-kva.example/%C3%A4"),
+        ("http://straße.example/", "http://xn--strae-oqa.example/"),
+        ("http://me:secret@example.org:80/a", "http://example.org/a"),
+        ("javascript:alert(1)", None),
+        ("http://[::1", None),
+        ("http://-\u00ad-.example/", None),
+    ],
+)
+def test_an_address_is_requested_as_it_was_linked(linked: str, want: str | None) -> None:
+    assert page_urls.absolute(linked, base="http://example.org/") == want
+
+
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        ("0;url=/b", "http://a/b"),
+        ('0.5, URL = "b"', "http://a/b"),
+        ("0", None),
+        ("600; url=/b", None),
+        ("nonsense", None),
+        ("0; url=mailto:x@y", None),
+    ],
+)
+def test_a_refresh_sends_its_readers_on(value: str, want: str | None) -> None:
+    assert page_urls.refresh_target(value, base="http://a/") == want
+
+
+def test_directives_for_other_robots_do_not_count() -> None:
+    values = ["googlebot: noindex, nofollow", "noarchive", "celeriac: nofollow"]
+    found = set(page_urls.robots_directives(values, agent="celeriac"))
+    assert found == {"noarchive", "nofollow"}

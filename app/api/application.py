@@ -14,6 +14,7 @@ from app.access.keys import KeyStore
 from app.access.oidc import OidcRules, TokenVerifier
 from app.access.principal import ADMIN, METRICS, Principal
 from app.api import openapi, problem
+from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics, JobCounts
 from app.api.middleware import authorization
@@ -45,9 +46,12 @@ from app.broker.connections import address, redis_clients
 from app.broker.connections.connection import Connection
 from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import Keys
+from app.console import pages
+from app.console.pages import Console
 from app.errors import InvalidInput
 from app.jobs.platform import Platform
 from app.settings import MEBIBYTE, ApiSettings
+from app.telemetry import masking
 
 BODY_LIMIT_BYTES = MEBIBYTE
 """Far more than a job's parameters need. Files go to `/uploads`."""
@@ -70,7 +74,9 @@ def create_app(platform: Platform) -> FastAPI:
             leaving_file.unlink(missing_ok=True)  # left by an earlier process
         async with _services(platform, counters) as services:
             app.state.services = services
-            yield
+            app.state.console = Console(PlatformSource(services), name=_name(platform))
+            async with app.state.console.sampling():
+                yield
 
     app = FastAPI(
         title="Celeriac",
@@ -112,6 +118,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(videos.router)
     app.include_router(monitoring.router)
     app.include_router(openapi.router)
+    app.include_router(pages.build_router())
     authorization.check_routes(app, platform.registry.public)
     openapi.describe_problems(app)
     return app
@@ -181,3 +188,8 @@ def _provider(settings: ApiSettings) -> TokenVerifier | None:
         owner_claim=settings.oidc_owner_claim,
     )
     return TokenVerifier(rules, fetch=oidc.fetch_json)
+
+
+def _name(platform: Platform) -> str:
+    """The broker, without its secrets."""
+    return masking.masked(platform.settings.broker.broker_url.get_secret_value())

@@ -1,11 +1,10 @@
-"""The OpenAPI document, the page that shows it, and the home page of a server.
+"""The OpenAPI document, and the page that shows it.
 
 Pages load nothing from other servers: a cluster may have no internet access, and foreign scripts
 would run next to an API without authentication.
 """
 
-import html
-from importlib import metadata, resources
+from importlib import resources
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -48,28 +47,7 @@ VIEWER = "fastapi_offline"
 
 SCRIPT, STYLES = "swagger-ui-bundle.js", "swagger-ui.css"
 
-HOME_LINKS = (
-    ("docs", "interactive API reference"),
-    ("openapi.json", "OpenAPI document"),
-    ("api/v1/jobs", "jobs, newest first"),
-    ("api/v1/pipelines", "kinds of jobs"),
-    ("api/v1/queues", "queues and their messages"),
-    ("api/v1/pools", "worker pools"),
-    ("api/v1/schedules", "scheduled jobs"),
-    ("readyz", "readiness of the API"),
-    ("metrics", "Prometheus metrics"),
-)
-
 router = APIRouter(include_in_schema=False)
-
-
-@router.api_route("/", methods=["GET", "HEAD"])
-def home() -> HTMLResponse:
-    """The home page. Links are relative, because a proxy may serve it below a path prefix."""
-    links = "\n".join(
-        f'<li><a href="{path}">/{path}</a> {html.escape(what)}</li>' for path, what in HOME_LINKS
-    )
-    return HTMLResponse(_HOME.format(version=metadata.version("celeriac"), links=links))
 
 
 @router.get("/docs")
@@ -113,28 +91,7 @@ _START = """SwaggerUIBundle({
 });
 """
 
-_HOME_STYLES = """body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem }
-li { margin: .25rem 0 }
-code, a { font-family: ui-monospace, monospace }
-"""
-
 _OWN_FILES = {
     "start.js": ("text/javascript", _START),
-    "home.css": ("text/css", _HOME_STYLES),
 }
 """Files of their own, because the content security policy allows no inline script or style."""
-
-_HOME = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Celeriac</title>
-<meta name="viewport" content="width=device-width">
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/home.css">
-<h1>Celeriac {version}</h1>
-<p>The API of a worker platform for Celery. On the command line: <code>celeriac --help</code>.</p>
-<ul>
-{links}
-</ul>
-</html>
-"""

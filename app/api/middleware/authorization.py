@@ -31,13 +31,22 @@ PUBLIC = None
 """For everyone who reaches the server: probes, and pages that reveal nothing about jobs."""
 
 SCOPES: Mapping[str, AccessScope | None] = {
-    "GET /": PUBLIC,
     "GET /docs": PUBLIC,
     "GET /docs/{name}": PUBLIC,
     "GET /openapi.json": PUBLIC,
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
     "GET /metrics": READ,
+    "GET /static/{name}": PUBLIC,
+    "GET /": READ,
+    "GET /queues": READ,
+    "GET /pools": READ,
+    "GET /pools/{name}": READ,
+    "GET /jobs": READ,
+    "POST /jobs": SUBMIT,
+    "GET /jobs/{job_id}": READ,
+    "GET /failures": READ,
+    "POST /theme": READ,
     f"GET {PREFIX}/jobs": READ,
     f"GET {PREFIX}/jobs/{{job_id:uuid}}": READ,
     f"GET {PREFIX}/jobs/{{job_id:uuid}}/runs": READ,

@@ -99,7 +99,7 @@ def test_maintenance_needs_its_scope_in_a_batch_and_as_a_follow_up_too(server: S
 
 
 def test_public_routes_need_no_key(server: Server) -> None:
-    for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz"):
+    for path in ("/docs", "/openapi.json", "/healthz", "/readyz", "/static/console.css"):
         assert ask(server, "GET", path, key=None).status_code == 200
         assert ask(server, "GET", path, key="nonsense").status_code == 200
 

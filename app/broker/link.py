@@ -1,5 +1,4 @@
-"""The way to one application on one broker: connection, heartbeats, queues, remote control,
-revocations."""
+"""One application on one broker: connection, heartbeats, queues, remote control, revocations."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
@@ -21,11 +20,11 @@ from app.broker.workers.task_events import TaskEvent
 from app.queues import QueueName
 
 DUE_SOON_S = 30.0
-"""ETA tasks due within this are work to come: a worker is there in less."""
+"""ETA tasks that are due within this count as demand: a new worker is ready in less."""
 
 
 class BrokerQueues:
-    """Reads depth from the broker and joins what was heard of its workers."""
+    """Reads queue depths from the broker, joined with the heartbeats of its workers."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class BrokerQueues:
         """Read these queues and all known heartbeats in one round trip.
 
         Raises:
-            BrokerUnreachable: nothing is known; never an empty or partial reading instead.
+            BrokerUnreachable: there is no reading; an empty or partial one is never returned.
         """
         now_s = self._clock()
         depths = await self._depth.read(tuple(queues), now_s=now_s, horizon_s=DUE_SOON_S)
@@ -69,7 +68,7 @@ class BrokerQueues:
 
 
 class Link:
-    """Holds what belongs together, and the tasks that listen."""
+    """The parts for one application on one broker, and the asyncio tasks that listen for them."""
 
     def __init__(
         self,
@@ -82,8 +81,8 @@ class Link:
         has_revocations: bool = False,
         answer_limit_s: float = ANSWER_LIMIT_S,
     ) -> None:
-        """With `has_revocations`, revoked task ids are kept here for workers that start. A worker
-        that does not answer within `answer_limit_s` is left out."""
+        """With `has_revocations`, revoked task ids are kept for workers that start later. Workers
+        that do not answer within `answer_limit_s` are left out of answers."""
         layout = Keys(
             db=address.db,
             prefix=key_prefix,
@@ -123,14 +122,14 @@ class Link:
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
-        """Begin to receive heartbeats. Connects when it can, also when the broker is away now."""
+        """Start to receive heartbeats. The broker may be unavailable: it is retried."""
         self._spawn(self._heartbeats.listen(), name=f"heartbeats of {self.address}")
         self._spawn(self._survey.run(), name=f"survey of {self.address}")
         if self._has_revocations:
             self._spawn(self.revocations.run(), name=f"revocations of {self.address}")
 
     def survey(self) -> None:
-        """Find out, beside all else, where this broker has workers under other names."""
+        """Request a search for workers that this broker has under other names."""
         self._survey.request()
 
     async def close(self) -> None:

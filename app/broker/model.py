@@ -1,7 +1,7 @@
-"""What is read from a broker: frozen values. `None` is "not known", never zero.
+"""Values that are read from a broker. `None` means "not known", never zero.
 
-A moment `…_at_s` is in seconds since the epoch by the clock of the reader, also where the worker
-has sent a time of its own: clocks of other machines are not trusted.
+A time `…_at_s` is in seconds since the epoch by the clock of the reader, even where the worker has
+sent one: clocks of other machines are not trusted.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,40 +15,40 @@ NodeName = NewType("NodeName", str)
 
 
 def host_of(node: NodeName) -> str:
-    """The part after the `@` (the pod's name, where the worker runs in a pod)."""
+    """The part after the `@`, which is the name of the pod if the worker runs in one."""
     return node.rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueReading:
-    """What one queue holds, over all of its priority steps."""
+    """The messages of one queue, over all of its priority steps."""
 
     name: QueueName
     ready: int
     """Messages that no worker has fetched."""
     ready_scheduled: int | None = None
-    """Of the ready ones, those with an ETA in the future; estimated from a few of a longer list."""
+    """Ready messages with an ETA in the future, estimated from a sample of a longer list."""
     ready_due_soon: int | None = None
-    """Of these, those due within the horizon of the reader."""
+    """Those of `ready_scheduled` that are due within the horizon of the reader."""
     unacked: int | None = None
-    """Fetched and not acknowledged: running (with acks_late), prefetched, and ETA tasks."""
+    """Messages that are fetched and not acknowledged: running (with acks_late), prefetched, ETA."""
     scheduled: int | None = None
-    """Of the unacked ones, those with an ETA in the future."""
+    """Unacked messages with an ETA in the future."""
     due_soon: int | None = None
-    """Of the scheduled ones, those due within the horizon of the reader."""
+    """Those of `scheduled` that are due within the horizon of the reader."""
     oldest_age_s: float | None = None
-    """How long the oldest ready message has waited. One with an ETA waits from then on."""
+    """How long the oldest ready message has waited, from its ETA on if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MisnamedQueue:
-    """A queue that an application has declared under another name than it is looked for."""
+    """A queue that an application has declared under a name that the pool does not expect."""
 
     queue: QueueName
     prefix: str
     """The key prefix (`global_keyprefix`) of that application."""
     separator: str | None = None
-    """Its separator of priorities (`sep`); `None` where it cannot be told."""
+    """Its separator of priorities (`sep`); `None` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,105 +57,105 @@ class Heartbeat:
 
     node: NodeName
     active: int
-    """Tasks that it runs."""
+    """Running tasks."""
     processed: int
-    """Tasks that it has accepted since it started; completed = processed - active."""
+    """Tasks accepted since the start; completed = processed - active."""
     seen_at_s: float
     first_seen_at_s: float | None = None
-    """When it was heard for the first time."""
+    """When its first heartbeat was received."""
     online_at_s: float | None = None
-    """When it last said that it has connected, if it was heard doing so."""
+    """When its last `worker-online` event was received, if any was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """Where workers of a broker were found, other than where they are expected."""
+    """Workers of a broker that were found under other names than expected."""
 
     events: Mapping[NodeName, str] = field(default_factory=dict)
-    """How the way of a worker's heartbeats differs, in the words of `spec.broker`."""
+    """How the channel of a worker's heartbeats differs, as fields of `spec.broker`."""
     control: Mapping[NodeName, str] = field(default_factory=dict)
-    """The same for commands to it."""
+    """The same for the channel of commands to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlTrouble:
-    """A worker sends heartbeats and has given no usable answer several times in a row."""
+    """A worker that sends heartbeats and has repeatedly not answered, or not legibly."""
 
     unreadable: str | None = None
-    """Why its answers cannot be read; `None` where there was none."""
+    """Why its answers cannot be read; `None` if there were none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerReading:
-    """All that one round trip tells of a broker."""
+    """The result of one round trip to a broker."""
 
     read_at_s: float
     queues: Mapping[QueueName, QueueReading]
-    """One entry for each queue that was asked for, also for those without a key."""
+    """One entry for each requested queue, even if it has no key."""
     misnamed: tuple[MisnamedQueue, ...] = ()
-    """Queues that an application has declared, and only under another name than is looked for."""
+    """Queues that are declared under unexpected names only."""
     heartbeats: Mapping[NodeName, Heartbeat] = field(default_factory=dict)
-    """The last one of each worker, also when it is old; workers that said goodbye are gone."""
+    """The last one of each worker, however old, without workers that went offline."""
     listening_since_s: float | None = None
-    """Since when heartbeats are received without a gap. A silent worker is unknown before that."""
+    """Since when heartbeats are received without a gap. Before that, silence means nothing."""
     troubles: Mapping[NodeName, ControlTrouble] = field(default_factory=dict)
-    """Workers that cannot be talked to, as far as it was tried."""
+    """Workers that do not answer remote control, as far as it was tried."""
     unreadable_events: str | None = None
-    """Why worker events that come in cannot be read."""
+    """Why received worker events cannot be read."""
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    """Workers that this broker has under other names than expected, as far as it was surveyed."""
+    """Workers under other names than expected, as far as the broker was surveyed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumedQueue:
-    """A queue as the worker that consumes it has declared it; `None` where that is not known."""
+    """A queue as the worker that consumes it has declared it; `None` means "not known"."""
 
     name: QueueName
     exchange: str | None = None
     exchange_type: str | None = None
     routing_key: str | None = None
     alias: QueueName | None = None
-    """The name that `--queues` selects it by, where that is another one (`Broadcast`)."""
+    """The name that `--queues` selects it by, if it differs (`Broadcast`)."""
     is_private: bool = False
-    """Only this worker can run what arrives there: its own copy of a broadcast, or its
+    """Whether only this worker receives its messages: its copy of a broadcast, or its
     `worker_direct` queue."""
 
     def has_name(self, names: Collection[QueueName]) -> bool:
-        """Whether one of these names means this queue."""
+        """Whether one of the names is this queue's name or alias."""
         return self.name in names or self.alias in names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConsumers:
-    """What a worker consumes at this moment."""
+    """The queues that a worker consumes now."""
 
     node: NodeName
     seen_at_s: float
     queues: frozenset[ConsumedQueue]
     began_at_s: float | None = None
-    """When its process started, to the second."""
+    """When its process started, precise to the second."""
     slots: int | None = None
     """Tasks that it can run at once: its concurrency, or the maximum of its autoscaler."""
 
     @property
     def shared(self) -> frozenset[ConsumedQueue]:
-        """Without the queues that it shares with no other worker."""
+        """The queues that it shares with other workers."""
         return frozenset(queue for queue in self.queues if not queue.is_private)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeAnswer:
-    """What a worker itself says when it is asked (remote control, to this node alone)."""
+    """A worker's own answer to remote control."""
 
     node: NodeName
     answered_at_s: float
     active: int
     reserved: int
-    """Held and not running, without the ETA tasks (those return to the queue when it stops).
-    Counted only where nothing runs: a worker sends its tasks' arguments with them."""
+    """Prefetched tasks, without ETA tasks (those return to the queue when the worker stops).
+    Counted only when nothing runs, since the reply contains the arguments of every task."""
     queues: frozenset[QueueName]
-    """The queues that it consumes together with other workers; empty after `stop_consuming`."""
+    """The shared queues that it consumes; empty after `stop_consuming`."""
     private_queues: frozenset[QueueName] = frozenset()
-    """The queues that it alone consumes. They are never stopped."""
+    """The queues that only this worker consumes. They are never stopped."""
     private_messages: int = 0
-    """Messages of those queues that are not acknowledged: they wait, wait for their ETA, or run."""
+    """Messages of the private queues that are not acknowledged: waiting, scheduled or running."""

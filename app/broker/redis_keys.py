@@ -1,11 +1,11 @@
-"""The names that kombu gives to its keys and channels in Redis (kombu 5, `transport/redis.py`).
+"""Names of kombu's keys and channels in Redis (kombu 5, `transport/redis.py`).
 
 A queue is one list for each priority step: the name itself for step 0, name + separator + step for
-the others. A message that a worker has fetched is a field of the hash `unacked`. Broadcasts go over
-channels: `/{db}.{exchange}/{routing key}`. A global key prefix stands before all of them.
+the others. A message that a worker has fetched is a field of the hash `unacked`. Broadcasts use
+channels: `/{db}.{exchange}/{routing key}`. A global key prefix precedes all of them.
 
-On Sentinel, kombu before 5.4 leaves `{db}` in the names of channels as it is, and later releases do
-not. An application may run both during an upgrade, so both names are used there.
+On Sentinel, kombu before 5.4 leaves `{db}` in the names of channels unreplaced, and later releases
+do not. An application may run both during an upgrade, so both names are used there.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ SEPARATOR = "\x06\x16"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanges:
-    """What an application calls the ways of its broadcasts. The defaults are Celery's."""
+    """The exchanges of an application's broadcasts. The defaults are Celery's."""
 
     events: str = "celeryev"
-    """Its `event_exchange`."""
+    """Celery's setting `event_exchange`."""
     control: str = "celery"
-    """Its `control_exchange`."""
+    """Celery's setting `control_exchange`."""
     fanout_prefix: str = "/{db}."
-    """`fanout_prefix` of its transport options."""
+    """`fanout_prefix` of the transport options."""
 
 
 CELERY_EXCHANGES = Exchanges()
@@ -32,14 +32,14 @@ CELERY_EXCHANGES = Exchanges()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """One application's names on one broker database."""
+    """The names of one application in one database of a broker."""
 
     db: int = 0
     prefix: str = ""
     """`global_keyprefix` of the transport options."""
     steps: tuple[int, ...] = PRIORITIES
-    """The priority steps that are looked at. An application uses 0, 3, 6, 9 unless it says
-    otherwise; a step that it does not use is an empty list, so looking at all is always right."""
+    """The priority steps to read. An application uses 0, 3, 6, 9 by default; the list of an unused
+    step is empty, so reading all of them is always right."""
     exchanges: Exchanges = CELERY_EXCHANGES
     is_sentinel: bool = False
 
@@ -49,7 +49,7 @@ class Keys:
 
     @property
     def unacked_index(self) -> str:
-        """A sorted set: the delivery tags of `unacked`, by the time of their delivery."""
+        """A sorted set of the delivery tags of `unacked`, by delivery time."""
         return f"{self.prefix}unacked_index"
 
     @property
@@ -70,7 +70,7 @@ class Keys:
 
     @property
     def pidbox_channels(self) -> tuple[str, ...]:
-        """Where workers listen for commands. A worker listens to one of them, or drops repeats."""
+        """The channels of commands. A worker listens to one of them, or drops duplicates."""
         return self._channels(self.pidbox_exchange)
 
     @property
@@ -81,8 +81,8 @@ class Keys:
         return f"{self.prefix}{name}"
 
     def event_channels(self, routing_key: str = "") -> tuple[str, ...]:
-        """Where events with this routing key are sent. Without one: where all of them are sent by
-        an application that has turned `fanout_patterns` off."""
+        """The channels of events with this routing key; without a key, those of all events of an
+        application with `fanout_patterns` off."""
         ending = f"/{routing_key}" if routing_key else ""
         return tuple(f"{channel}{ending}" for channel in self._channels(self.exchanges.events))
 
@@ -100,18 +100,19 @@ class Keys:
 
 
 def encode(name: str) -> bytes:
-    """A key or channel on the wire. Names from messages may hold half of a surrogate pair, which
+    """Encode a key or channel. Names from messages may contain half of a surrogate pair, which
     strict UTF-8 refuses."""
     return name.encode("utf-8", "surrogatepass")
 
 
 def binding_member(*, routing_key: str, queue: str) -> str:
-    """The member of an exchange's binding set that leads a routing key to a queue."""
+    """Build the member of an exchange's binding set that routes a routing key to a queue."""
     return SEPARATOR.join((routing_key, "", queue))
 
 
 def parse_binding(member: str) -> tuple[str, str, str]:
-    """Routing key, pattern (a regular expression; empty for a direct exchange) and queue.
+    """Parse a member to routing key, pattern (a regular expression, empty for a direct exchange)
+    and queue.
 
     Raises:
         ValueError: it is not a member of a binding set.

@@ -1,7 +1,7 @@
-"""A number of places that all workers share, each held under a short lease.
+"""A semaphore that all workers share: its slots are held under a short lease.
 
-A worker that dies leaves its place when the lease is over; nobody has to clean up after it. Redis
-keeps the time, so that the clocks of machines do not matter.
+The slot of a worker that dies is free when its lease expires. Redis keeps the time, so the clocks
+of machines do not matter.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ LEASE_S = 30
 
 RENEW_S = LEASE_S / 3
 
-LOOK_S = 0.25
-"""Who waits for a place looks this often."""
+POLL_S = 0.25
+"""How often a waiting worker tries to acquire a slot."""
 
-_TAKE = """
+_ACQUIRE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local is_held = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -35,7 +35,7 @@ redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
 redis.call('EXPIRE', KEYS[1], 2 * tonumber(ARGV[3]))
 return 1
 """
-"""Take a place, or renew the one that is held. The arguments: holder, number of places, lease."""
+"""Acquire a slot, or renew the held one. Arguments: holder, number of slots, lease."""
 
 
 @contextmanager
@@ -47,16 +47,16 @@ def held(
     check: Callable[[], None],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[], None]]:
-    """Hold one of `most` places of this name; wait for one, calling `check` meanwhile.
+    """Hold one of the `most` slots of this name; wait for one, calling `check` meanwhile.
 
-    Gives a function for the block to call at least every few seconds: it checks, and renews the
-    lease. Raises BrokerUnreachable, and what `check` raises.
+    Yields a function that the block must call every few seconds: it checks, and renews the lease.
+    Raises BrokerUnreachable, and what `check` raises.
     """
-    place = _Place(client, name, most=most)
+    slot = _Slot(client, name, most=most)
     try:
-        while not place.take():
+        while not slot.acquire():
             check()
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         renewed_at = monotonic()
 
         def keep() -> None:
@@ -64,29 +64,29 @@ def held(
             check()
             if monotonic() - renewed_at >= RENEW_S:
                 with contextlib.suppress(BrokerUnreachable):  # at worst one more gets in
-                    place.take()
+                    slot.acquire()
                 renewed_at = monotonic()
 
         yield keep
     finally:
-        place.leave()
+        slot.release()
 
 
-class _Place:
+class _Slot:
     def __init__(self, client: "redis.Redis", name: str, *, most: int) -> None:
         self._client = client
         self._key = f"celeriac:places:{name}"
         self._most = most
         self._holder = uuid.uuid4().hex
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         arguments = (self._holder, self._most, LEASE_S)
         try:
-            return bool(self._client.eval(_TAKE, 1, self._key, *map(str, arguments)))
+            return bool(self._client.eval(_ACQUIRE, 1, self._key, *map(str, arguments)))
         except (RedisError, OSError) as error:
             raise connection.translated(error, host="the broker's server") from error
 
-    def leave(self) -> None:
+    def release(self) -> None:
         try:
             self._client.zrem(self._key, self._holder)
         except (RedisError, OSError):

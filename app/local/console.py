@@ -1,4 +1,4 @@
-"""What the user of `celeriac up` sees: a banner, then a line for whatever changes."""
+"""The terminal output of `celeriac up`: a banner, then a line for each change."""
 
 import logging
 from collections import deque
@@ -19,14 +19,14 @@ from app.telemetry.logs import LogFormat
 
 _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0
-"""So many lines of errors in so many seconds; the log files have them all."""
+"""At most this many lines of errors in this period; the log files have them all."""
 
 _EMPTY_LINE = Text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAddresses:
-    """Where the parts of a run are, for the banner. URLs hold no password."""
+    """The addresses of a run, for the banner. URLs contain no password."""
 
     api: str | None
     broker: str
@@ -35,7 +35,7 @@ class RunAddresses:
 
 
 class Terminal(rich.console.Console):
-    """Where lines go. One that is gone is written to no more; the platform goes on to its end."""
+    """The user's terminal. Once it is gone, nothing is written to it and the platform continues."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -57,7 +57,7 @@ class Console:
         *,
         application_pool: str = celery_pools.DEFAULT,
     ) -> None:
-        """The start, once everything that is needed for work is there."""
+        """Print the addresses and pools, once everything is ready."""
         show = self._print
         show()
         show(Text.assemble(("celeriac", "bold green"), " is up"))
@@ -73,21 +73,21 @@ class Console:
             show()
             show(_pools_table(pools, application_pool))
         show()
-        show(Text("Ctrl-C ends everything; running tasks may finish first.", style="dim"))
+        show(Text("Ctrl-C stops everything; running tasks may finish first.", style="dim"))
         show()
 
     def line(self, subject: str, text: str, *, style: str = "") -> None:
-        """Something happened."""
+        """Print a line."""
         self._print(
             Text.assemble((self._now(), "dim"), "  ", (f"{subject:<14}", "bold"), (text, style))
         )
 
     def problem(self, subject: str, text: str) -> None:
-        """Something is wrong."""
+        """Print a line about a problem."""
         self.line(subject, text, style="red")
 
     def error_of(self, subject: str, text: str) -> None:
-        """A child has logged an error. Shown unless there were many a moment ago."""
+        """Print a line that a child has logged as an error, unless there were many just now."""
         now_s = self._clock()
         is_flood = len(self._errors) == _ERROR_LINES and now_s - self._errors[0] < _ERROR_PERIOD_S
         if is_flood:
@@ -98,7 +98,7 @@ class Console:
             self.problem(subject, "… more of these in the log files")
 
     def _print(self, shown: Text | Table = _EMPTY_LINE) -> None:
-        with suppress(OSError):  # a terminal that hung up
+        with suppress(OSError):  # the terminal hung up
             self._terminal.print(shown, soft_wrap=True)
 
 
@@ -116,7 +116,7 @@ def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:
 
 
 class ConsoleHandler(logging.Handler):
-    """Shows errors as lines among the others."""
+    """Prints logged errors on the console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.ERROR)
@@ -130,7 +130,7 @@ class ConsoleHandler(logging.Handler):
 
 @contextmanager
 def log_to_file(path: Path, console: Console, *, level: str) -> Iterator[None]:
-    """Send every logger of this process to a file, which begins anew when it has grown large."""
+    """Send every logger of this process to a file, which is rotated when it is large."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))

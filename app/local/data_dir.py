@@ -1,4 +1,4 @@
-"""The folder that holds all that outlives a run, owned by one `celeriac up` at a time."""
+"""The data folder: everything that outlives a run, owned by one `celeriac up` at a time."""
 
 import fcntl
 import json
@@ -12,21 +12,21 @@ from pathlib import Path
 from app.errors import CeleriacError
 
 LOCK_TIMEOUT_S = 3.0
-"""For the servers of a run that was killed: they hold the lock until they have ended too."""
+"""How long to wait for the servers of a killed run, which hold the lock until they have ended."""
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
-"""At this size a log file is renamed to `….1`, over the one before."""
+"""At this size a log file is renamed to `….1`, which replaces the previous one."""
 
 _POLL_S = 0.05
 
 
 class DataDirInUse(CeleriacError):
-    """Another `celeriac up` works on the folder."""
+    """Another `celeriac up` uses the folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDir:
-    """Paths in the folder; all absolute."""
+    """The absolute paths in the folder."""
 
     path: Path
 
@@ -52,16 +52,16 @@ class DataDir:
 
     @property
     def schedule(self) -> Path:
-        """Where beat remembers what it has sent."""
+        """Where beat stores what it has sent."""
         return self.path / "beat-schedule"
 
     @property
     def status(self) -> Path:
-        """What runs here, for the commands."""
+        """The status of the run, for the commands."""
         return self.path / "status.json"
 
     def is_in_use(self) -> bool:
-        """Whether a `celeriac up` owns the folder now."""
+        """Whether a `celeriac up` uses the folder now."""
         try:
             fd = os.open(self._lock_file, os.O_RDONLY)
         except OSError:
@@ -80,7 +80,7 @@ class DataDir:
         return self.path / "revoked.json"
 
     def worker_state(self, name: str) -> Path:
-        """What a worker reads when it starts, and may write when it ends."""
+        """A worker's `--statedb`."""
         return self.path / "workers" / name
 
     def log(self, name: str) -> Path:
@@ -88,13 +88,13 @@ class DataDir:
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Own the folder, which is made if need be; yields the lock's file descriptor.
+        """Lock the folder, and create it if needed; yields the file descriptor of the lock.
 
-        A child that inherits the descriptor keeps the lock until it has ended as well.
+        A child that inherits the descriptor keeps the lock until it has ended.
 
         Raises:
             DataDirInUse: another process owns it; the message names its pid.
-            CeleriacError: the folder cannot be made or written.
+            CeleriacError: the folder cannot be created or written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -110,12 +110,12 @@ class DataDir:
             os.close(fd)
 
     def remembered(self) -> Mapping[str, int]:
-        """Ports of the last run, by what listened there."""
+        """The ports of the last run, by server."""
         try:
             found = json.loads(self._ports.read_text())
             return {str(name): int(port) for name, port in found.items()}
         except (OSError, ValueError, AttributeError):
-            return {}  # never run, or cut short: nothing that a free port would not replace
+            return {}  # missing or truncated: free ports are as good
 
     def remember(self, ports: Mapping[str, int]) -> None:
         self._ports.write_text(json.dumps(dict(ports)))

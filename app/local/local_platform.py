@@ -1,4 +1,4 @@
-"""Puts the platform together on one machine, runs it, and takes it apart again."""
+"""Starts all parts of the platform on one machine, waits, and stops them in order."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ def run(options: UpOptions) -> int:
 
 
 class LocalPlatform:
-    """One run. Needs the main thread's loop: it catches signals and starts processes."""
+    """One run. Needs the event loop of the main thread, for signals and child processes."""
 
     def __init__(
         self, options: UpOptions, planned: RunPlan, console: Console, *, lock_fd: int
@@ -72,7 +72,7 @@ class LocalPlatform:
         self._supervisor: Supervisor | None = None
 
     async def run(self) -> int:
-        """Start everything, wait to be stopped, end everything.
+        """Start everything, wait for a signal, stop everything.
 
         Raises:
             CeleriacError: it cannot start.
@@ -84,7 +84,7 @@ class LocalPlatform:
             await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-                # None of them ends by itself, unless there is a mistake in it.
+                # Tasks only end by themselves when they fail.
                 await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
             failed = [task for task in self._tasks if task.done()]
         finally:
@@ -133,22 +133,22 @@ class LocalPlatform:
             await connection.close()
 
     async def _find_broker(self) -> None:
-        """Wait for the broker that the user has named, however long it is away.
+        """Wait for the broker that the user has named, without a limit.
 
         Raises:
-            BrokerRefused: it does not let us in, which no waiting changes.
+            BrokerRefused: it refuses our credentials.
         """
         connection = Connection(self._plan.broker)
         try:
             problem = await servers.broker_problem(connection)
             if problem is not None:
-                self._console.problem("broker", f"{problem}; waiting for it")
+                self._console.problem("broker", f"{problem}; retrying")
                 await servers.wait_for_broker(connection)
         finally:
             await connection.close()
 
     async def _start_api(self, api: ApiAddress) -> None:
-        # Imported here: another's application has no tables of ours.
+        # Imported here: other applications do not have our tables.
         from app.storage import migrate
 
         async def start() -> Process:
@@ -158,7 +158,7 @@ class LocalPlatform:
 
         service = self._service(servers.API_LOG, start)
         self._services.append(service)
-        # While the API imports what it needs. Nobody knows of it before the banner.
+        # While the API imports its modules. Its address is not shown before the banner.
         await asyncio.to_thread(migrate.upgrade, self._plan.environment["DATABASE_URL"])
         await self._ready(service, lambda: servers.listens(api))
 
@@ -187,11 +187,11 @@ class LocalPlatform:
             self._console.line("pools", note)
         if self._plan.pools is None and application.fanout_queues:
             names = ", ".join(application.fanout_queues)
-            self._console.line("pools", f"nothing consumes {names}: each worker has its own of it")
+            self._console.line("pools", f"no pool consumes {names}: every worker has its own copy")
 
     async def _renew(self) -> None:
-        """Code has changed: whatever starts from now on runs the new one."""
-        self._console.line("reload", "code has changed: starting anew what is idle")
+        """Restart everything with the changed code."""
+        self._console.line("reload", "the code has changed: restarting, running tasks finish first")
         if self._celery is not None:
             await self._celery.renew()
         for service in self._services:
@@ -200,7 +200,7 @@ class LocalPlatform:
             self._supervisor.workers.renew()
 
     async def _end(self) -> None:
-        """End everything in order: nobody loses what it needs to finish."""
+        """Stop everything in order: the broker last, since workers need it to finish."""
         self._outputs.is_quiet = True
         for task in self._tasks:
             task.cancel()
@@ -254,7 +254,7 @@ class LocalPlatform:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means to go on
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             loop.add_signal_handler(signal.SIGHUP, self._on_signal)
 
     def _on_signal(self) -> None:
@@ -262,19 +262,19 @@ class LocalPlatform:
             self._skip.set()
             return
         self._stop.set()
-        self._console.line("celeriac", "ending; once more ends it at once")
+        self._console.line("celeriac", "stopping; a second Ctrl-C stops at once")
 
     async def _stopped(self) -> None:
         await self._stop.wait()
 
 
 def code_snapshot(folders: Sequence[Path]) -> CodeSnapshot:
-    """Every Python file below the folders; hidden folders (`.venv`, `.git`) are left out."""
+    """Every Python file below the folders, except in hidden ones (`.venv`, `.git`)."""
     return {path: mtime for folder in folders for path, mtime in _python_files(folder)}
 
 
 async def watch_code(folders: Sequence[Path], changed: Callable[[], Awaitable[None]]) -> None:
-    """Call `changed` after files were written, added or removed, until cancelled."""
+    """Call `changed` when files are written, added or removed, until cancelled."""
     before = await asyncio.to_thread(code_snapshot, folders)
     while True:
         await asyncio.sleep(CODE_POLL_S)
@@ -294,5 +294,5 @@ def _python_files(folder: Path) -> Iterator[tuple[str, int]]:
                 path = os.path.join(parent, name)
                 try:
                     yield path, os.stat(path).st_mtime_ns
-                except FileNotFoundError:  # between the listing and now
+                except FileNotFoundError:  # removed since the listing
                     continue

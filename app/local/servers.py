@@ -1,4 +1,4 @@
-"""The servers of the platform that are no Celery processes: broker and API."""
+"""The servers of the platform other than Celery processes: broker and API."""
 
 import asyncio
 import sys
@@ -17,12 +17,12 @@ BROKER_LOG = "broker"
 API_LOG = "api"
 
 READY_WITHIN_S = 60.0
-"""A long append-only file takes its time to be read; a cold disk to import from."""
+"""Long, for a large append-only file, or imports from a cold disk."""
 API_SHUTDOWN_S = 4
-"""How long open requests may go on; event streams are cut then, and resumed by their clients."""
+"""How long open requests may continue. Then event streams are closed; clients resume them."""
 
 RETRY_S = 1.0
-"""How often a broker that is away is asked again."""
+"""Pause between attempts to reach a broker."""
 
 _POLL_S = 0.05
 _END_LINES = 5
@@ -31,7 +31,7 @@ _END_LINES = 5
 def start_broker(
     plan: RunPlan, embedded: EmbeddedBroker, *, outputs: ProcessOutputs, lock_fd: int
 ) -> ChildProcess:
-    """Start our own broker. It holds the lock of the data folder until it has ended."""
+    """Start the embedded broker. It holds the lock of the data folder until it has ended."""
     folder = plan.data_dir.broker
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "valkey.conf"
@@ -56,8 +56,8 @@ def start_api(
     try:
         return ChildProcess(
             [
-                # Our folder before the working directory, which may hold another package `app`,
-                # but also the modules of CELERIAC_PIPELINES.
+                # Our folder comes before the working directory, which may contain the modules of
+                # CELERIAC_PIPELINES, but also another package `app`.
                 *(sys.executable, "-m", "uvicorn", "app.main:app"),
                 *("--app-dir", str(run_plan.ROOT)),
                 *("--host", api.host, "--port", str(api.port)),
@@ -79,10 +79,10 @@ async def wait_for(
     log: Path,
     has_died: Callable[[], bool],
 ) -> None:
-    """Return when the server is ready.
+    """Wait until the server is ready.
 
     Raises:
-        CeleriacError: it died, or took too long; the message holds the end of its log.
+        CeleriacError: it died, or took too long; the message contains the end of its log.
     """
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + READY_WITHIN_S
@@ -94,10 +94,10 @@ async def wait_for(
 
 
 async def broker_problem(connection: Connection) -> str | None:
-    """Why the broker cannot be worked with now; `None` when it answers.
+    """Why the broker cannot be used now; `None` if it answers.
 
     Raises:
-        BrokerRefused: it does not let us in.
+        BrokerRefused: it refuses our credentials.
     """
     try:
         async with connection.asking() as client:
@@ -110,17 +110,17 @@ async def broker_problem(connection: Connection) -> str | None:
 
 
 async def wait_for_broker(connection: Connection) -> None:
-    """Return when the broker answers.
+    """Wait until the broker answers.
 
     Raises:
-        BrokerRefused: it does not let us in.
+        BrokerRefused: it refuses our credentials.
     """
-    while await broker_problem(connection) is not None:  # noqa: ASYNC110  # no event tells of it
+    while await broker_problem(connection) is not None:  # noqa: ASYNC110  # there is no event
         await asyncio.sleep(RETRY_S)
 
 
 async def listens(api: ApiAddress) -> bool:
-    """Whether the API takes connections."""
+    """Whether the API accepts connections."""
     try:
         _, writer = await asyncio.open_connection(api.loopback, api.port)
     except OSError:

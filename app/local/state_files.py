@@ -1,7 +1,5 @@
-"""Files of the data folder by which a run tells others, and the next run, what it knows.
-
-The status for the commands, revoked task ids from run to run, and the state from which a Celery
-worker takes revoked ids before it consumes (`--statedb`).
+"""Files of state in the data folder: the status of the run for the commands, revoked task ids for
+the next run, and the `--statedb` from which a Celery worker reads revoked ids before it consumes.
 """
 
 import asyncio
@@ -23,8 +21,8 @@ RevokedByPrefix = Mapping[str, Mapping[str, float]]
 """Revoked ids and when each was received, by the key prefix of their application."""
 
 _WORKER_STATE_KEY = "revoked"
-"""Every release from 5.2.7 to 5.7.0 reads a plain sequence of ids under it, and writes a set of
-its own class under another key when it ends."""
+"""Every release from 5.2.7 to 5.7.0 reads a plain sequence of ids under this key, and writes a set
+of its own class under another key when it ends."""
 _PICKLE_PROTOCOL = 2
 _WORKER_STATE_SUFFIXES = (".dat", ".dir", ".bak")
 

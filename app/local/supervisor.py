@@ -34,11 +34,11 @@ POST_S = 2.0
 SAME_S = 5.0
 
 SHOWN_AS_SIZES = frozenset({"ScaledUp", "ScaledDown", "DrainStarted"})
-"""Events that `write_status` shows in fewer words."""
+"""Events that `write_status` shows as a change of size."""
 
 
 class LocalPools:
-    """The `Pools` of the loop: settled at the start."""
+    """The `Pools` of the loop, fixed at the start."""
 
     def __init__(self, pools: Sequence[LocalPool]) -> None:
         self._pools = [local.pool for local in pools]
@@ -48,7 +48,7 @@ class LocalPools:
 
 
 class LocalBrokers:
-    """One server; a link for each application on it. Close it."""
+    """The `Brokers` of the loop: one server, with a link for each application on it. Close it."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class LocalBrokers:
         exchanges: Exchanges = CELERY_EXCHANGES,
         clock: Callable[[], float],
     ) -> None:
-        """`revoked` is what a run before this one has kept (`revoked`); `exchanges` are those of
-        pools whose manifest does not name others."""
+        """`revoked` are the ids of the previous run; `exchanges` are the default for pools whose
+        manifest does not name exchanges."""
         self._address = address
         self._revoked = revoked
         self._exchanges = exchanges
@@ -67,17 +67,17 @@ class LocalBrokers:
         self._links: dict[str, Link] = {}
 
     async def find(self, pool: WorkerPool) -> Broker:
-        """The broker that this machine's workers use, whatever Secret the pool's spec names."""
+        """The broker of this machine, regardless of the Secret that the pool's spec names."""
         link = self._link(pool)
         key = BrokerKey(f"{self._address} {self._name(pool)}".strip())
         return Broker(key=key, queues=link.queues, workers=link.workers, survey=link.survey)
 
     def revocations(self, pool: WorkerPool) -> Revocations:
-        """What was revoked in the application of this pool."""
+        """The revocations of the application of this pool."""
         return self._link(pool).revocations
 
     def revoked(self) -> Mapping[str, Mapping[str, float]]:
-        """Revoked ids with their moments, by application."""
+        """Revoked ids with their times, by application."""
         found = {name: link.revocations.by_time() for name, link in self._links.items()}
         return {**self._revoked, **found}
 
@@ -101,7 +101,7 @@ class LocalBrokers:
         return self._links[name]
 
     def _name(self, pool: WorkerPool) -> str:
-        """What tells its application from others on this server: empty for most."""
+        """A name for the pool's application on this server, empty for most."""
         exchanges = self._exchanges_of(pool)
         named = "" if exchanges == CELERY_EXCHANGES else f"{exchanges.events} {exchanges.control}"
         return f"{pool.spec.broker.key_prefix} {named}".strip()
@@ -122,7 +122,7 @@ class LocalReports:
         save: Callable[[Mapping[str, PoolStatus]], None],
         clock: Callable[[], float],
     ) -> None:
-        """`save` keeps the pools where the commands of this machine find them."""
+        """`save` stores the status of the pools for the commands on this machine."""
         self._console = console
         self._connection = connection
         self._save = save
@@ -132,7 +132,7 @@ class LocalReports:
         self._said = ("", 0.0)
 
     async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
-        """Show a change of size, and why."""
+        """Show a change of size with its reason."""
         was = self._sizes.get(pool.key, 0)
         if status.replicas is None or status.replicas == was:
             return
@@ -141,10 +141,10 @@ class LocalReports:
         self._console.line(pool.key.name, f"{was} -> {status.replicas}  {why}")
 
     async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
-        """Show what is not a change of size."""
+        """Show an event that is not a change of size."""
         if event.reason in SHOWN_AS_SIZES:
             return
-        # What is the same for all pools, such as the broker's absence, is said once.
+        # An event that all pools have, such as an outage of the broker, is shown once.
         last, at_s = self._said
         self._said = (event.message, event.at_s)
         if event.message == last and event.at_s - at_s < SAME_S:
@@ -153,12 +153,12 @@ class LocalReports:
         show(pool.key.name, event.message)
 
     def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
-        """Remember what to post next."""
+        """Keep the statuses for the next post."""
         del tick
         self._statuses = statuses
 
     async def post(self) -> None:
-        """Post the pools on the board until cancelled."""
+        """Post the statuses to the broker until cancelled."""
         posted: Mapping[str, PoolStatus] | None = None
         while True:
             pools = {key.name: status for key, status in self._statuses.items()}
@@ -167,11 +167,11 @@ class LocalReports:
                 await self._post(pools, is_news=pools != posted)
                 posted = pools
             except BrokerUnreachable:
-                posted = None  # the loop reports it for each pool, and the key expires
+                posted = None  # the loop reports the outage for each pool, and the key expires
             await asyncio.sleep(POST_S)
 
     async def _post(self, pools: Mapping[str, PoolStatus], *, is_news: bool) -> None:
-        """What has not changed only lives on: each write is kept in the append-only file."""
+        """Unchanged statuses only get a new expiry, since each write grows the append-only file."""
         async with self._connection.asking() as client:
             is_there = await client.expire(pool_snapshot.KEY, pool_snapshot.LIFETIME_S)
             if is_news or not is_there:
@@ -182,7 +182,7 @@ class LocalReports:
 
 
 class Supervisor:
-    """Sizes the pools, and keeps their workers."""
+    """Scales the pools, and runs their workers."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class Supervisor:
         )
 
     async def run(self) -> None:
-        """Follow the queues until cancelled; the workers stay."""
+        """Reconcile the pools until cancelled. The workers keep running."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run(), name="pools")
             group.create_task(self._reports.post(), name="board")
@@ -264,11 +264,11 @@ class Supervisor:
         return process
 
     def _state_arguments(self, pool: LocalPool, node: NodeName, *, name: str) -> tuple[str, ...]:
-        """Hand a worker what was revoked while it did not run."""
+        """Give a worker the ids that were revoked before its start."""
         revocations, path = self._brokers.revocations(pool.pool), self._data_dir.worker_state(name)
         task_ids = revocations.current()
         if not task_ids or not state_files.is_worker_state_path(path):
-            return ()  # what there is to know it is told once it is heard
+            return ()  # it gets the ids after its first heartbeat
         state_files.write_worker_state(path, task_ids)
         revocations.note_informed(node)
         return ("--statedb", str(path))

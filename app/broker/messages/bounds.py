@@ -1,4 +1,4 @@
-"""How large and how deep a body may be, also once it is decompressed (`kombu.compression`)."""
+"""Limits for the size and depth of a body, before and after decompression (`kombu.compression`)."""
 
 import bz2
 import lzma
@@ -19,17 +19,17 @@ def check_size(body: bytes) -> None:
     """Refuse a body that is too long.
 
     Raises:
-        InvalidInput: it is.
+        InvalidInput: the body is too long.
     """
     if len(body) > BODY_LIMIT_BYTES:
         raise InvalidInput(f"a body of more than {BODY_LIMIT_BYTES} bytes")
 
 
 def check_value(value: object) -> None:
-    """Refuse a value that is too large or too deep to be walked through, or that holds itself.
+    """Refuse a value that is too large or too deep to be traversed, or that contains itself.
 
     Raises:
-        InvalidInput: it is.
+        InvalidInput: the value is refused.
     """
     count = 0
     level: list[object] = [value]
@@ -44,7 +44,7 @@ def check_value(value: object) -> None:
 
 
 def _children(level: list[object], *, limit: int) -> list[object]:
-    """The values in these values; cut off soon after there are too many of them."""
+    """The values inside these values, cut off once there are too many."""
     found: list[object] = []
     for value in level:
         if isinstance(value, dict):
@@ -58,7 +58,7 @@ def _children(level: list[object], *, limit: int) -> list[object]:
 
 
 _DICTIONARY_LIMIT_BYTES = 64 * 1024 * 1024
-"""What an LZMA stream may ask for before it has said anything."""
+"""Memory that the header of an LZMA stream may ask for."""
 
 
 class _Decompressor(Protocol):
@@ -69,7 +69,7 @@ class _Decompressor(Protocol):
 
 
 _DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
-    # kombu calls zlib's own format gzip; both are recognised.
+    # kombu writes zlib's format under the name of gzip; both formats are accepted.
     "application/x-gzip": lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 32),
     "application/x-bz2": bz2.BZ2Decompressor,
     "application/x-lzma": lambda: lzma.LZMADecompressor(memlimit=_DICTIONARY_LIMIT_BYTES),
@@ -77,7 +77,7 @@ _DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
 
 
 def decompress(body: bytes, method: str) -> bytes:
-    """The body as it was before the compression that its header names.
+    """Undo the compression that the header of a message names.
 
     Raises:
         InvalidInput: an unknown method, a broken stream, or one that grows too large.
@@ -86,7 +86,7 @@ def decompress(body: bytes, method: str) -> bytes:
         raise InvalidInput(f"a body compressed by {method!r}")
     decompressor = _DECOMPRESSORS[method]()
     try:
-        # One byte more than is allowed: whoever fills it is too large.
+        # One byte above the limit shows that the output is too large.
         found = decompressor.decompress(body, BODY_LIMIT_BYTES + 1)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as exc:
         raise InvalidInput(f"a broken body ({method})") from exc

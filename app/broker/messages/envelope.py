@@ -11,22 +11,22 @@ from uuid import uuid4
 from app.broker.messages import bodies
 from app.errors import InvalidInput
 
-Json = Any  # a JSON value: the type system has no better word for it
+Json = Any  # a JSON value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A message whose body is still as it came."""
+    """A message whose body is not decoded yet."""
 
     content_type: str
     headers: Mapping[str, Json]
     body: bytes
 
     def open(self) -> Json:
-        """The body as plain values.
+        """Decode the body to plain values.
 
         Raises:
-            InvalidInput: it cannot be read; the message says why.
+            InvalidInput: it cannot be decoded; the message says why.
         """
         compressed_by = self.headers.get("compression")
         return bodies.read_body(
@@ -37,10 +37,10 @@ class Envelope:
 
 
 def parse_envelope(raw: bytes | str) -> Envelope:
-    """A message of kombu's, whatever its body is.
+    """Parse a message of kombu, whatever its body holds.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: it is not a message of kombu.
     """
     try:
         message = json.loads(raw)
@@ -50,10 +50,10 @@ def parse_envelope(raw: bytes | str) -> Envelope:
 
 
 def envelope_of(message: Json) -> Envelope:
-    """The same for a message whose JSON is parsed already.
+    """Read a message whose JSON is already parsed.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: it is not a message of kombu.
     """
     try:
         body, headers = message["body"], message.get("headers") or {}
@@ -78,7 +78,7 @@ def build_message(
     headers: dict[str, Json],
     content_type: str = bodies.JSON,
 ) -> str:
-    """A message as a kombu producer would put it on the wire."""
+    """Build a message as a kombu producer writes it."""
     data, encoding = bodies.write_body(body, content_type=content_type)
     return json.dumps(
         {

@@ -1,7 +1,7 @@
-"""MessagePack: the part of it that holds plain values (no extension types).
+"""MessagePack of plain values, without extension types.
 
-A format of this size is read here rather than by a library: the reader stops at our own bounds, and
-the operator's image needs no further compiled package.
+Not a library, because this reader stops at our own bounds and needs no compiled package in the
+operator's image.
 """
 
 import struct
@@ -24,10 +24,10 @@ _MAPS: Mapping[int, str] = {0xDE: ">H", 0xDF: ">I"}
 
 
 def loads(data: bytes) -> Any:
-    """The value in `data`.
+    """Parse MessagePack to a plain value.
 
     Raises:
-        InvalidInput: it is not MessagePack, or not of plain values.
+        InvalidInput: it is not MessagePack, or does not hold plain values.
     """
     reader = _Reader(data)
     try:
@@ -79,7 +79,7 @@ class _Reader:
             return self._map(self._number(_MAPS[code]), depth=depth)
         raise InvalidInput(f"MessagePack with the code {code:#x}, which is no plain value's")
 
-    def _number(self, form: str) -> Any:  # an integer or a float, as the form says
+    def _number(self, form: str) -> Any:  # an integer or a float, depending on the form
         (number,) = struct.unpack_from(form, self._data, self._at)
         self._at += struct.calcsize(form)
         return number
@@ -92,7 +92,7 @@ class _Reader:
         return found
 
     def _list(self, size: int, *, depth: int) -> list[Any]:
-        # Grows with what is there: the size is only what the body claims.
+        # Grows with the data: the size is only what the body claims.
         return [self.value(depth=depth + 1) for _ in range(size)]
 
     def _map(self, size: int, *, depth: int) -> dict[Any, Any]:
@@ -106,7 +106,7 @@ class _Reader:
 
 
 def dumps(value: object) -> bytes:
-    """A plain value as MessagePack.
+    """Encode a plain value as MessagePack.
 
     Raises:
         TypeError: it is not a plain value.

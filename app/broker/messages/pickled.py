@@ -1,9 +1,9 @@
-"""Reads pickles of plain values without unpickling: a machine that knows data and calls nothing.
+"""Reads pickles of plain values without unpickling: a machine that builds data and calls nothing.
 
-Python's own unpickler imports and calls what a pickle names, and its memo may be told to take
-gigabytes. Here `pickletools` splits a pickle into operations, and only those that make plain values
-are carried out. A few classes that Celery's replies hold are read as the plain values that they
-stand for (`_CLASSES`); every other name is refused before anything is made of it.
+Python's unpickler imports and calls what a pickle names, and a pickle can make its memo take
+gigabytes. Here `pickletools` splits a pickle into operations, and only those that build plain
+values are executed. The few classes in replies of Celery become plain values (`_CLASSES`); every
+other name is refused.
 """
 
 import pickle
@@ -20,11 +20,11 @@ Value = Any  # whatever a pickle may hold
 
 
 class _Mark:
-    """Where a group of operands begins."""
+    """Marks the start of a group of operands."""
 
 
 class _Class:
-    """A class that may be named. Never the class itself: it only says which value is meant."""
+    """An allowed class: a placeholder that builds the plain value, never the class itself."""
 
     def __init__(self, build: Callable[..., Value]) -> None:
         self.build = build
@@ -51,20 +51,20 @@ def _latin_1(text: str, _: str = "latin1") -> bytes:
 _CLASSES: Mapping[tuple[str, str], _Class] = {
     # `stats` counts tasks by their names.
     ("collections", "Counter"): _Class(_counted),
-    # How older protocols write sets and bytes.
+    # Older protocols write sets and bytes like this.
     **{(module, "set"): _Class(_set_of) for module in ("builtins", "__builtin__")},
     **{(module, "frozenset"): _Class(_frozenset_of) for module in ("builtins", "__builtin__")},
     ("_codecs", "encode"): _Class(_latin_1),
-    # `stats` tells of `broker_use_ssl`.
+    # `stats` contains `broker_use_ssl`.
     ("ssl", "VerifyMode"): _Class(int),
 }
 
 
 def loads(data: bytes) -> Value:
-    """The plain value in a pickle.
+    """Parse a pickle to a plain value.
 
     Raises:
-        InvalidInput: it is not a pickle, or not of plain values.
+        InvalidInput: it is not a pickle, or does not hold plain values.
     """
     machine = _Machine()
     try:
@@ -78,7 +78,7 @@ def loads(data: bytes) -> Value:
 
 
 def dumps(value: object) -> bytes:
-    """A plain value as a pickle that every release of Python reads."""
+    """Encode a plain value as a pickle that every release of Python reads."""
     return pickle.dumps(value, protocol=2)
 
 
@@ -113,7 +113,7 @@ class _Machine:
         return self._stack[-1]
 
     def pop_group(self) -> list[Value]:
-        """The operands above the last mark, which goes too."""
+        """Remove the last mark and the operands above it; returns the operands."""
         at = max(i for i, value in enumerate(self._stack) if isinstance(value, _Mark))
         group = self._stack[at + 1 :]
         del self._stack[at:]
@@ -144,7 +144,7 @@ def _plain(value: Value) -> Value:
 
 
 def _key(value: Value) -> Value:
-    """Only flat values: hashing nested tuples may take for ever."""
+    """Only flat values: hashing nested tuples can take exponential time."""
     if isinstance(value, str | bytes | int | float) or value is None:
         return value
     raise InvalidInput("a pickle with a key that is no flat value")
@@ -199,7 +199,7 @@ _LITERALS = frozenset(
         *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
     )
 )
-"""Operations whose argument is the value."""
+"""Operations that push their argument."""
 
 _WITHOUT_EFFECT = frozenset(("PROTO", "FRAME", "STOP"))
 

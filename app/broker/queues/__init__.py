@@ -1,4 +1,4 @@
-"""What the queues of an application hold, waiting and unacknowledged, and how they are declared.
+"""The queues of an application: waiting and unacknowledged messages, and declared names.
 
-May import `connections` and `messages`, and the values of `model` and `keys`.
+May import `connections` and `messages`, and the values of `model` and `redis_keys`.
 """

@@ -1,8 +1,8 @@
-"""Whether an application calls its queues otherwise than we look for them: another key prefix
-(`global_keyprefix`) or another separator (`sep`), with which a full queue reads as empty.
+"""Finds queues that an application has declared under another key prefix (`global_keyprefix`) or
+with another separator (`sep`) than expected: such a queue reads as empty.
 
-Whoever publishes or consumes declares its queues: kombu writes a binding under its own prefix, with
-its own separator in it. The keys are searched a thousand at a time, over many observations.
+Clients and workers declare their queues: kombu writes a binding under its prefix, which contains
+its separator. The keys are scanned a thousand at a time, over many observations.
 """
 
 from collections import defaultdict
@@ -23,33 +23,33 @@ KEYS_AT_ONCE = 1_000
 SETS_AT_ONCE = 20
 MEMBERS_OF_A_SET = 100
 PAUSE_S = 30.0
-"""Between two rounds of the search."""
+"""Pause between two rounds of the search."""
 
 _PREFIXES_OF_A_QUEUE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredName:
-    """What one binding tells of a queue."""
+    """The name of a queue according to one binding."""
 
     queue: QueueName
     prefix: str
     separator: str | None
-    """`None` where it cannot be told."""
+    """`None` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameSearch:
-    """How far the search has come."""
+    """The progress of the search."""
 
     cursor: int = 0
     declared: Mapping[QueueName, frozenset[DeclaredName]] = field(default_factory=dict)
-    """What this round has found so far."""
+    """Names found in the current round so far."""
     completed: Mapping[QueueName, frozenset[DeclaredName]] = field(default_factory=dict)
-    """What the last whole round has found."""
+    """Names found in the last complete round."""
 
     def after(self, cursor: int, found: Iterable[DeclaredName]) -> "NameSearch":
-        """Take in what a part of the keys has told; cursor 0 ends a round."""
+        """Add the names from a part of the keys; cursor 0 ends a round."""
         declared = defaultdict(frozenset[DeclaredName], self.declared)
         for one in found:
             if len(declared[one.queue]) < _PREFIXES_OF_A_QUEUE:
@@ -59,7 +59,7 @@ class NameSearch:
         return replace(self, cursor=cursor, declared=dict(declared))
 
     def misnamed(self, queues: Iterable[QueueName], *, prefix: str) -> tuple[MisnamedQueue, ...]:
-        """Of these queues those that were declared under other names only."""
+        """Those of the queues that are declared under unexpected names only."""
         found = []
         for queue in queues:
             names = self.completed.get(queue, frozenset())
@@ -75,8 +75,8 @@ class NameSearch:
 def promising(
     names: Iterable[bytes], *, queues: Iterable[QueueName]
 ) -> tuple[tuple[bytes, str], ...]:
-    """Keys that hold bindings, with their prefixes; those of exchanges that are called like one of
-    the queues first, as Celery calls them. No more than are read at once."""
+    """Keys of bindings with their prefixes, as many as are read at once. Exchanges that have the
+    name of a queue come first: Celery names them so."""
     wanted = frozenset(queues)
     found = []
     for name in names:
@@ -89,7 +89,7 @@ def promising(
 def declared_by(
     members: Sequence[bytes], *, prefix: str, queues: Iterable[QueueName]
 ) -> tuple[DeclaredName, ...]:
-    """Which of these queues a set of bindings leads to."""
+    """The queues among these that a set of bindings leads to."""
     texts = [member.decode(errors="replace") for member in members]
     return tuple(
         DeclaredName(queue=queue, prefix=prefix, separator=_separator(text, queue))
@@ -115,7 +115,7 @@ def _separator(member: str, queue: str) -> str | None:
 
 
 class NameReader:
-    """Searches while there is a reason to, a part of the keys each time."""
+    """Searches the declared names, a part of the keys in each observation."""
 
     def __init__(self, connection: Connection, layout: Keys) -> None:
         self._connection = connection
@@ -126,10 +126,10 @@ class NameReader:
     async def misnamed(
         self, queues: Sequence[QueueName], *, is_heard: bool, now_s: float
     ) -> tuple[MisnamedQueue, ...]:
-        """Of these queues those that were declared under other names only, as far as is known.
+        """Those of the queues that are declared under unexpected names only, as far as is known.
 
-        Workers that are heard have our key prefix, so that only their separator is in question.
-        A user that may not read these keys learns nothing, and that is not an error.
+        Workers whose heartbeats arrive use our key prefix, so only their separator can differ. A
+        user that may not read these keys finds nothing, which is not an error.
 
         Raises:
             BrokerUnreachable: no answer.
@@ -146,7 +146,7 @@ class NameReader:
         return self._search.misnamed(queues, prefix=self._keys.prefix)
 
     def _own(self, queues: Sequence[QueueName]) -> list[bytes]:
-        """The bindings of exchanges that are called like the queues, as Celery calls them."""
+        """The bindings of exchanges that have the names of the queues, as Celery names them."""
         return [redis_keys.encode(f"{self._keys.binding_prefix}{queue}") for queue in queues]
 
     async def _scan(self, client: "redis.Redis") -> tuple[int, list[bytes]]:

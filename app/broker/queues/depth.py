@@ -1,7 +1,7 @@
-"""What queues hold: ready over every priority step, unacknowledged, waiting for an ETA.
+"""Depth of queues: messages that are ready at every priority, unacknowledged, or scheduled.
 
-Every observation is bounded in the server by numbers and bytes of its own, whatever the sizes of
-messages: see `ready.lua` for lists and `app.broker.queues.unacked` for what workers hold.
+The server's work for one observation is bounded, whatever the number and size of messages: see
+`ready.lua` for lists and `app.broker.queues.unacked` for messages that workers hold.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ T = TypeVar("T")
 _Answer = Sequence[int | Sequence[bytes]]
 
 QUEUES_AT_ONCE = 100
-"""Queues for each call of the script: other clients get their turn between two calls."""
+"""Queues for each call of the script, so that other clients are served between two calls."""
 READY_BYTES = 256 * 1024
 """Bytes of ready messages that one observation reads, over all queues."""
 LIST_NODES = 20_000
-"""Nodes of lists that one observation measures, over all queues: 2 ms (a node holds 8 KB)."""
+"""List nodes (of 8 KB) that one observation measures, over all queues: 2 ms."""
 EXCHANGES_AT_ONCE = 50
 BINDINGS_OF_AN_EXCHANGE = 1_000
 
 
 class DepthReader:
-    """Reads the queues of one application, and remembers what never changes."""
+    """Reads the queues of one application, and caches what never changes."""
 
     def __init__(self, connection: Connection, layout: Keys) -> None:
         self._connection = connection
@@ -45,19 +45,19 @@ class DepthReader:
         self._observations = 0
         self._reading = asyncio.Lock()
         self.content_types: frozenset[str] = frozenset()
-        """Content types of the messages that were read last."""
+        """Content types of the messages of the last reading."""
 
     async def read(
         self, queues: Sequence[QueueName], *, now_s: float, horizon_s: float
     ) -> dict[QueueName, QueueReading]:
-        """Read queues; a queue without a key reads as empty. One round trip, and two more when
-        workers have fetched messages since the last time.
+        """Read queues; a queue without a key reads as empty. Takes one round trip, and two more if
+        workers have fetched messages since the last reading.
 
-        `now_s` is compared with the ETAs and publish times in messages, so it should be near the
-        clocks of those who publish. Messages due until `now_s + horizon_s` count as due soon.
+        `now_s` is compared with the ETAs and publish times in messages, so it should be close to
+        the clocks of publishers. Messages due until `now_s + horizon_s` count as due soon.
 
         Raises:
-            BrokerUnreachable: no answer, or not to us.
+            BrokerUnreachable: no answer, or a refusal.
         """
         async with self._connection.asking() as client, self._reading:
             self._observations += 1
@@ -66,7 +66,7 @@ class DepthReader:
             self.content_types = samples.content_types((*_next_in_line(ready), *values[:1]))
             await self._bind(client, self._unacked.exchanges() - self._tables.keys())
             held = self._unacked.counts(self._tables, now_s=now_s, horizon_s=horizon_s)
-            # A queue of which nothing was read may hold some: not known, rather than none.
+            # A queue without any read message may still have some: unknown, rather than zero.
             absent = HeldCount() if self._unacked.is_complete else None
             return {
                 queue: _reading(
@@ -110,7 +110,7 @@ class DepthReader:
         )
 
     async def _read_new(self, client: redis.Redis) -> Sequence[bytes | None]:
-        """Read what workers have fetched since the last time."""
+        """Read the messages that workers have fetched since the last reading."""
         new = self._unacked.unmeasured()
         if new:
             sizes = await client.eval(_script("sizes.lua"), 1, self._keys.unacked, *new)
@@ -123,7 +123,7 @@ class DepthReader:
         return values
 
     async def _bind(self, client: redis.Redis, exchanges: Iterable[str]) -> None:
-        """Read the bindings of exchanges that were not seen before."""
+        """Read the bindings of new exchanges."""
         new = sorted(exchanges)[:EXCHANGES_AT_ONCE]
         if new:
             pipeline = client.pipeline(transaction=False)
@@ -143,7 +143,7 @@ class DepthReader:
 
 
 def _next_in_line(ready: Mapping[QueueName, _Answer]) -> Iterator[bytes]:
-    """One message of each list, as far as they were read."""
+    """One message of each list, as far as lists were read."""
     for _, *lists in ready.values():
         for messages in lists[1::2]:
             yield from messages[:1] if not isinstance(messages, int) else ()
@@ -155,7 +155,7 @@ def _script(name: str) -> str:
 
 
 def _rotated(items: Sequence[T], *, by: int) -> Sequence[T]:
-    """The same items with another one first, so that a bound does not always cut off the same."""
+    """The items rotated, so that a bound does not always cut off the same ones."""
     first = by % len(items) if items else 0
     return (*items[first:], *items[:first])
 

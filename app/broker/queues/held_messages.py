@@ -1,4 +1,4 @@
-"""Which messages of jobs the broker still holds, read from its lists themselves."""
+"""Finds which messages of jobs the broker still holds, waiting or fetched."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,7 @@ from app.queues import QueueName
 MESSAGES_AT_ONCE = 1000
 
 _TASK_ID = re.compile(rb'"correlation_id": ?"([0-9a-f-]{36}\.[0-9]+)"')
-"""A message's task id. What a client wrote stands in base64 or with its quotes escaped, so that it
-cannot pass for one."""
+"""A message's task id. What clients write is in base64 or has escaped quotes: it never matches."""
 
 
 def task_ids(
@@ -24,11 +23,10 @@ def task_ids(
     """Task ids of the jobs' messages that wait in these queues, or that a worker has fetched since
     `fetched_after_s` (seconds since the epoch).
 
-    A message that was fetched before then and whose job is queued all the same belongs to a worker
-    that died between the two.
+    If a message was fetched earlier and its job is still queued, its worker died in between.
 
-    Lists are read before what was fetched: a message that moves meanwhile is seen. One that is
-    fetched at this very moment may be missed. Raises BrokerUnreachable.
+    Lists are read before fetched messages, so a message that moves meanwhile is found. One that is
+    being fetched at this moment may be missed. Raises BrokerUnreachable.
     """
     try:
         waiting = [found for queue in queues for found in _waiting(client, Keys(), queue)]
@@ -42,7 +40,7 @@ def _waiting(client: "redis.Redis", layout: Keys, queue: QueueName) -> Iterator[
     for step in layout.steps:
         key = name if step == 0 else f"{name}{redis_keys.SEPARATOR}{step}"
         start = 0
-        # Workers take from the far end and clients add at the near one: nothing is skipped.
+        # Workers pop at the far end and clients push at the near one: nothing is skipped.
         while messages := client.lrange(key, start, start + MESSAGES_AT_ONCE - 1):
             yield from _ids(messages)
             start += MESSAGES_AT_ONCE

@@ -1,4 +1,4 @@
-"""What sampled messages tell: when each was published and is due, and in which content type.
+"""Facts from sampled messages: publish time, ETA, and content type.
 
 The whole message is parsed for its times: an `"eta"` or `"timestamp"` among the headers' values
 or the arguments of a task means nothing.
@@ -20,17 +20,17 @@ PUBLISHED_AT_HEADER = "celeriac_published_at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTimes:
-    """Seconds since the epoch; `None` where the message does not say."""
+    """Seconds since the epoch; `None` if the message does not contain the time."""
 
     published_at_s: float | None = None
     eta_s: float | None = None
 
     def is_ahead(self, *, now_s: float) -> bool:
-        """Whether the ETA is still to come."""
+        """Whether the ETA is in the future."""
         return self.eta_s is not None and self.eta_s > now_s
 
     def waiting_since_s(self) -> float | None:
-        """Since when a worker could have run it."""
+        """When a worker could have run it first."""
         if self.published_at_s is None:
             return None
         return max(self.published_at_s, self.eta_s or self.published_at_s)
@@ -49,12 +49,12 @@ NO_TIMES = MessageTimes()
 
 
 def parse_ready(raw: bytes) -> MessageTimes:
-    """The times of an element of a queue's list. What is not a message has none."""
+    """Parse an element of a queue's list. Something else than a message has no times."""
     return _times(_json(raw))
 
 
 def parse_held(raw: bytes) -> HeldMessage | None:
-    """A value of the hash: `[message, exchange, routing key]`; `None` if it is something else."""
+    """Parse a value of the hash: `[message, exchange, routing key]`; `None` for anything else."""
     match _json(raw):
         case [message, exchange, routing_key, *_]:
             return HeldMessage(
@@ -87,7 +87,7 @@ def _times(message: Any) -> MessageTimes:  # a JSON value
 
 
 def _body(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body of a message of Celery's protocol 1, in whichever serializer."""
+    """The body of a message of Celery's protocol 1, in any serializer."""
     try:
         found = envelope.envelope_of(message).open()
     except InvalidInput:
@@ -96,7 +96,7 @@ def _body(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def parse_moment(value: object) -> float | None:
-    """Seconds since the epoch of an ISO 8601 text; without a zone it is UTC, as in Celery.
+    """Parse an ISO 8601 text to seconds since the epoch; UTC is the default zone, as in Celery.
 
     >>> parse_moment("2026-01-01T01:00:00+01:00")
     1767225600.0
@@ -132,25 +132,25 @@ class ReadyList:
 
     count: int
     sample: tuple[MessageTimes, ...]
-    """Of the messages that were read; none where they may be too large."""
+    """The messages that were read; empty if they may be too large."""
 
     def ahead(self, *, now_s: float) -> int | None:
-        """How many have an ETA after `now_s`. Rounded down: what is due must not be missed."""
+        """How many have an ETA after `now_s`. Rounded down, so that no due message is missed."""
         if not self.sample:
             return None
         ahead = sum(one.is_ahead(now_s=now_s) for one in self.sample)
         return self.count * ahead // len(self.sample)
 
     def oldest_age_s(self, *, now_s: float) -> float | None:
-        """How long the oldest one that was read has waited. Before its ETA a message waits for
-        its time and not for a worker."""
+        """How long the oldest message of the sample has waited for a worker. Messages before their
+        ETA do not wait for one."""
         due = (one.waiting_since_s() for one in self.sample if not one.is_ahead(now_s=now_s))
         since_s = min((moment for moment in due if moment is not None), default=None)
         return max(0.0, now_s - since_s) if since_s is not None else None
 
 
 def parse_lists(answer: Sequence[int | Sequence[bytes]]) -> tuple[int, tuple[ReadyList, ...]]:
-    """What `ready.lua` returns of one queue: its length, and its lists that are not empty."""
+    """Parse the answer of `ready.lua` for one queue: its length, and its non-empty lists."""
     length, *rest = answer
     lists = tuple(
         ReadyList(count=count, sample=tuple(map(parse_ready, messages)))
@@ -161,27 +161,27 @@ def parse_lists(answer: Sequence[int | Sequence[bytes]]) -> tuple[int, tuple[Rea
 
 
 def ahead(lists: Iterable[ReadyList], *, now_s: float) -> int | None:
-    """How many messages have an ETA after `now_s`, as far as is known; `None` if nothing is."""
+    """How many messages have an ETA after `now_s`; `None` if unknown."""
     parts = [one.ahead(now_s=now_s) for one in lists]
     known = [part for part in parts if part is not None]
     return sum(known) if known or not parts else None
 
 
 def oldest_age_s(lists: Iterable[ReadyList], *, now_s: float) -> float | None:
-    """How long the oldest message has waited that says when it was published."""
+    """How long the oldest message with a publish time has waited."""
     ages = (one.oldest_age_s(now_s=now_s) for one in lists)
     return max((age for age in ages if age is not None), default=None)
 
 
 _CONTENT_TYPE = re.compile(rb'"content-type": *"([^"\\]*)"')
 _TAIL_BYTES = 64 * 1024
-"""Kombu writes the body of a message first and its content type after that."""
+"""Kombu writes the content type of a message after its body."""
 
 
 def content_types(messages: Iterable[bytes | None]) -> frozenset[str]:
-    """The content types of messages as the broker has them, waiting or fetched.
+    """The content types of messages, waiting or fetched.
 
-    Quotes inside of JSON strings are escaped, so that no argument of a task passes for one.
+    Quotes inside JSON strings are escaped, so arguments of tasks never match.
     """
     found = (_CONTENT_TYPE.search(one[-_TAIL_BYTES:]) for one in messages if one is not None)
     return frozenset(one[1].decode(errors="replace") for one in found if one is not None)

@@ -1,8 +1,8 @@
-"""What is known of the messages that workers hold, by delivery tag.
+"""A cache of the messages that workers hold, by delivery tag.
 
-A message never changes under its tag: it is read once and then remembered for as long as the broker
-lists its tag. What one observation reads is bounded by a number of messages and of bytes, so a
-broker that was never read before is known after several.
+A message never changes under its tag, so it is read once and cached as long as the broker lists the
+tag. One observation reads a bounded number of messages and bytes, so the first complete view of a
+broker takes several.
 """
 
 import re
@@ -16,15 +16,15 @@ from app.broker.queues import samples
 from app.broker.queues.samples import HeldMessage
 
 LISTED = 10_000
-"""Tags of one observation. The server takes 1 ms for them."""
+"""Tags that one observation lists: 1 ms of the server."""
 WINDOWS = 5
-"""Of more tags than `LISTED`, windows are observed in turn; of more than these hold, that many
-windows spread over all of them."""
+"""With more tags than `LISTED`, observations cycle through at most this many windows, which are
+spread evenly over all tags."""
 MEASURED = 1_000
-"""New messages of one observation: the server takes 1 ms for their sizes."""
+"""New messages whose size one observation reads: 1 ms of the server."""
 READ_BYTES = 2 * 1024 * 1024
-"""Bytes of values that one observation reads. A larger message is never read: the server would
-do nothing else for the time of its copy (112 MB: 150 ms)."""
+"""Bytes of messages that one observation reads. A larger message is never read: copying it would
+block the server (112 MB: 150 ms)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class BindingTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldCount:
-    """What workers hold of one queue; estimates while not every message is known."""
+    """Messages of one queue that workers hold; estimates until every message is read."""
 
     unacked: float = 0.0
     scheduled: float = 0.0
@@ -54,14 +54,14 @@ class HeldCount:
 @dataclass(slots=True)
 class _Entry:
     listed_in: int
-    """The last observation that has listed the tag."""
+    """The last observation that listed the tag."""
     size_bytes: int | None = None
     message: HeldMessage | None = None
     is_read: bool = False
 
 
 class UnackedCache:
-    """Remembers messages between observations. It asks for nothing itself."""
+    """Caches messages between observations. It does no I/O."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
@@ -70,17 +70,17 @@ class UnackedCache:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the route of every held message is known."""
+        """Whether every held message was read."""
         return sum(1 for one in self._entries.values() if one.is_read) >= self._total
 
     def window(self) -> tuple[int, int]:
-        """First and last rank to list next, in the index of tags."""
+        """The first and last rank to list next, in the index of tags."""
         windows = self._windows()
         start = self._total * (self._observation % windows) // windows if windows > 1 else 0
         return start, start + LISTED - 1
 
     def list_tags(self, tags: Sequence[bytes], *, total: int) -> None:
-        """Take in the tags of a window, and forget those that are gone."""
+        """Add the tags of a window, and drop those that are gone."""
         self._observation += 1
         self._total = total
         for tag in tags:
@@ -89,17 +89,17 @@ class UnackedCache:
                 self._entries[tag] = _Entry(listed_in=self._observation)
             else:
                 entry.listed_in = self._observation
-        # Ranks shift while messages come and go: a tag may be missed once in a round.
+        # Ranks shift while messages come and go, so one round may miss a tag.
         oldest = self._observation - (0 if self._windows() == 1 else self._windows())
         self._entries = {tag: one for tag, one in self._entries.items() if one.listed_in >= oldest}
 
     def unmeasured(self) -> list[bytes]:
-        """Tags whose size to ask for next."""
+        """The tags whose size to read next."""
         new = (tag for tag, one in self._entries.items() if one.size_bytes is None)
         return list(islice(new, MEASURED))
 
     def measure(self, tags: Iterable[bytes], sizes: Iterable[int]) -> None:
-        """Take in sizes; 0 is a message that has gone meanwhile."""
+        """Add sizes; 0 is a message that is gone."""
         for tag, size_bytes in zip(tags, sizes, strict=True):
             if size_bytes == 0:
                 del self._entries[tag]
@@ -107,8 +107,8 @@ class UnackedCache:
                 self._entries[tag].size_bytes = size_bytes
 
     def unread(self) -> list[bytes]:
-        """Tags whose messages to ask for next, within the bounds."""
-        # Tags are random: in their order, what is read first is a fair sample.
+        """The tags whose messages to read next, within the bounds."""
+        # Tags are random, so the first ones in their order are a fair sample.
         known = sorted(
             (tag, one.size_bytes)
             for tag, one in self._entries.items()
@@ -124,7 +124,7 @@ class UnackedCache:
         return tags
 
     def read(self, tags: Iterable[bytes], values: Iterable[bytes | None]) -> None:
-        """Take in messages; `None` is one that has gone meanwhile."""
+        """Add messages; `None` is one that is gone."""
         for tag, value in zip(tags, values, strict=True):
             if value is None:
                 del self._entries[tag]
@@ -133,14 +133,14 @@ class UnackedCache:
                 entry.message, entry.is_read = samples.parse_held(value), True
 
     def exchanges(self) -> frozenset[str]:
-        """The exchanges by which messages came, without the default one."""
+        """The exchanges of the messages, without the default one."""
         found = {one.message.exchange for one in self._entries.values() if one.message is not None}
         return frozenset(found - {""})
 
     def counts(
         self, tables: Mapping[str, BindingTable], *, now_s: float, horizon_s: float
     ) -> dict[str, HeldCount]:
-        """What is held of each queue."""
+        """The counts of held messages by queue."""
         counts: dict[str, HeldCount] = defaultdict(HeldCount)
         scale = self._scale()
         for (exchange, routing_key), share in self._by_route(now_s, horizon_s).items():
@@ -166,8 +166,8 @@ class UnackedCache:
         }
 
     def _scale(self) -> float:
-        """How many messages each one that was read stands for. What is too large to be read is
-        nobody's share."""
+        """How many messages each read message represents. Those too large to be read do not
+        count."""
         read = too_large = 0
         for one in self._entries.values():
             read += one.is_read
@@ -179,7 +179,7 @@ class UnackedCache:
 
 
 def build_table(members: Iterable[bytes]) -> BindingTable:
-    """A table of the members of an exchange's set. What is not a binding is left out."""
+    """Parse the members of an exchange's set. Those that are not bindings are left out."""
     by_key: dict[str, set[str]] = defaultdict(set)
     by_pattern: dict[str, set[str]] = defaultdict(set)
     for member in members:
@@ -195,7 +195,7 @@ def build_table(members: Iterable[bytes]) -> BindingTable:
 
 
 def destinations(routing_key: str, table: BindingTable | None) -> frozenset[str]:
-    """The queues that a message went to; as kombu looks them up. The default exchange has no table:
+    """The queues that a message was routed to, by kombu's rules. The default exchange has no table:
     its routing keys are the names of queues."""
     if table is None:
         return frozenset({routing_key})

@@ -1,9 +1,8 @@
-"""The heartbeats that every Celery worker sends (every 2 s, without any setting), as they come in;
-with them, for those who want them, the events of tasks.
+"""Receives the heartbeats of Celery workers and, on request, the events of tasks.
 
-They are broadcast: nobody is asked, and nothing waits for a worker that is busy. An event carries
-the worker's node name, how many tasks it runs and how many it has accepted since it started
-(`celery.worker.heartbeat`).
+Every worker broadcasts a heartbeat every 2 s by default, even when it is busy. The event contains
+the worker's node name, its running tasks and the number of tasks that it has accepted since its
+start (`celery.worker.heartbeat`).
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from app.errors import BrokerUnreachable, InvalidInput
 from app.telemetry.logs import OutageLog
 
 NODE_LIMIT = 10_000
-"""Workers that are remembered; the one that was silent for the longest is forgotten first."""
+"""Maximum number of workers; the one with the oldest heartbeat is dropped first."""
 RETRY_S = 1.0
 WORKER_KINDS = ("online", "heartbeat", "offline")
 
@@ -45,14 +44,14 @@ class Heartbeats:
         on_task: Callable[[TaskEvent], None] | None = None,
         node_limit: int = NODE_LIMIT,
     ) -> None:
-        """`on_task` is called with each event of a task; without it none is subscribed to."""
+        """`on_task` is called with each event of a task. Without it, none is subscribed to."""
         self._connection = connection
         self._negotiation = negotiation if negotiation is not None else ContentNegotiation()
         self._on_task = on_task
         self._node_limit = node_limit
         keys = [f"worker.{kind}" for kind in WORKER_KINDS]
         keys += task_events.ROUTING_KEYS if on_task is not None else ()
-        # The exchange itself too: without `fanout_patterns` events come without a routing key.
+        # The exchange itself too: without `fanout_patterns`, events have no routing key.
         self._channels = tuple(name for key in (*keys, "") for name in layout.event_channels(key))
         self._clock = clock
         self._outage_log = OutageLog(
@@ -68,14 +67,14 @@ class Heartbeats:
         """Why the last event could not be read."""
 
     def current(self) -> Mapping[NodeName, Heartbeat]:
-        """The last heartbeat of each worker that has not said goodbye."""
+        """The last heartbeat of each worker that has not gone offline."""
         return dict(self._last)
 
     async def listen(self) -> None:
-        """Receive until cancelled. A connection that breaks is made again.
+        """Receive until cancelled, and reconnect when the connection breaks.
 
-        An outage of the broker is told by whoever reads its queues. Told here is a broker that
-        answers and sends no events, once.
+        Logs only a broker that answers and sends no events: an outage is logged by the reader of
+        its queues.
         """
         while True:
             try:
@@ -115,7 +114,7 @@ class Heartbeats:
         else:
             self._note(found, body, kind=kind)
 
-    def _pass_on(self, body: Any) -> None:  # plain values of somebody else
+    def _pass_on(self, body: Any) -> None:  # plain values of another program
         if self._on_task is not None:
             for event in task_events.of_body(body):
                 self._on_task(event)
@@ -127,7 +126,7 @@ class Heartbeats:
             logger.debug("not a worker event", extra={"kind": kind})
             return
         self._negotiation.note_event(found.content_type)
-        # Taken out first: the dictionary stays in the order of the last heartbeat.
+        # Removed first, so that the dictionary keeps the order of heartbeats.
         before = self._last.pop(heartbeat.node, None)
         if kind != "offline":
             self._last[heartbeat.node] = _joined(before, heartbeat, is_online=kind == "online")
@@ -136,7 +135,7 @@ class Heartbeats:
 
 
 def _worker_kind(channel: str, body: Any) -> str | None:
-    """The kind of a worker's event, from its routing key or else its type; `None` of others."""
+    """The kind of a worker's event, by its routing key or type; `None` for other events."""
     kind = str(body.get("type", "")) if isinstance(body, dict) else ""
     for known in WORKER_KINDS:
         if channel.endswith(f"/worker.{known}") or kind == f"worker-{known}":
@@ -145,7 +144,7 @@ def _worker_kind(channel: str, body: Any) -> str | None:
 
 
 def _joined(before: Heartbeat | None, latest: Heartbeat, *, is_online: bool) -> Heartbeat:
-    """With what is known from earlier ones."""
+    """The latest heartbeat with facts from earlier ones."""
     first_seen_at_s = before.first_seen_at_s if before is not None else latest.seen_at_s
     online_at_s = before.online_at_s if before is not None else None
     return replace(
@@ -156,7 +155,7 @@ def _joined(before: Heartbeat | None, latest: Heartbeat, *, is_online: bool) -> 
 
 
 def parse_heartbeat(body: Any, *, now_s: float) -> Heartbeat:  # plain values of other programs
-    """A worker event that was received at `now_s`.
+    """Parse the body of a worker event that was received at `now_s`.
 
     Raises:
         InvalidInput: it is not a worker event.

@@ -1,9 +1,9 @@
-"""Questions to named workers and their replies, as Celery's remote control sends them
+"""Requests to named workers and their replies, by the protocol of Celery's remote control
 (`kombu.pidbox`).
 
-A request is broadcast with the names of those it is meant for; each of them pushes its reply to a
-list of ours, through the binding that we make for the time of the question. Nothing here waits for
-a worker that is not named, and a worker that is busy answers all the same (its main process does).
+A request is broadcast with the names of its recipients. Each of them pushes its reply to a list of
+ours, through a binding that exists for the time of the request. Workers that are not named are not
+waited for, and busy workers answer too, since their main process does.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from app.broker.workers.content_negotiation import ContentNegotiation
 from app.errors import BrokerUnreachable, InvalidInput
 
 ANSWER_LIMIT_S = 2.0
-"""A worker that has not answered by then is left out. Live ones took under 50 ms."""
+"""How long to wait for answers. Live workers took under 50 ms."""
 
 _BINDING_KEPT_S = 3600
-"""Kombu's own minimum; its sweep takes our binding when we could not."""
+"""Kombu's minimum. Its sweep removes our binding if we could not."""
 
 Reply = Any  # what a worker's command returns: plain values without a schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One command to the named workers."""
+    """One command to named workers."""
 
     method: str
     arguments: Mapping[str, object] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class _Collected:
-    """The replies to one call, by node and ticket, as far as they came in time."""
+    """The replies to one call, by node and ticket."""
 
     replies: dict[NodeName, dict[str, Reply]] = field(
         default_factory=lambda: defaultdict[NodeName, dict[str, Reply]](dict)
     )
     content_types: dict[NodeName, str] = field(default_factory=dict)
     unreadable: str | None = None
-    """Why a reply could not be read; whose it was is not known then."""
+    """Why a reply could not be read. Its sender is unknown then."""
 
     def add(self, message: bytes | str) -> None:
         try:
@@ -66,7 +66,7 @@ class _Collected:
 
 
 class Pidbox:
-    """The mailbox of one application's workers. Each is asked in a content type that it accepts."""
+    """The mailbox of one application's workers. Each gets requests in a content type it accepts."""
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class Pidbox:
     async def call(
         self, requests: Sequence[Request], nodes: Collection[NodeName]
     ) -> Mapping[NodeName, Mapping[str, Reply]]:
-        """The replies by node and ticket, as far as they came in time.
+        """Send requests; returns the replies in time, by node and ticket.
 
-        A node that was silent before is not asked each time (`negotiation`).
+        Silent nodes are not asked each time (`content_negotiation`).
 
         Raises:
             BrokerUnreachable: no node could be asked.
@@ -102,7 +102,7 @@ class Pidbox:
         return {node: given for replies in found for node, given in replies.items()}
 
     def replied_in(self, node: NodeName) -> str | None:
-        """The content type of this node's last answer."""
+        """Content type of this node's last answer."""
         return self._negotiation.replied_in(node)
 
     async def _ask(
@@ -113,7 +113,7 @@ class Pidbox:
         try:
             found = await self._collect(us, count=len(requests) * len(nodes))
         finally:
-            # Kombu's sweep takes it within the hour where this fails.
+            # If this fails, kombu's sweep removes it within an hour.
             with suppress(BrokerUnreachable):
                 await self._unbind(us)
         self._note(found, nodes, content_type=content_type)

@@ -1,4 +1,4 @@
-"""What workers are told, and what they are asked (`celery.worker.control`), by their node names."""
+"""Commands and queries to named workers (`celery.worker.control`)."""
 
 import asyncio
 import json
@@ -17,16 +17,16 @@ from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.pidbox import ANSWER_LIMIT_S, Pidbox, Request
 from app.queues import QueueName
 
-_LOOK_AGAIN_S = 0.05
+_POLL_S = 0.05
 
 _QUEUES = "active_queues"
 _SAFE = {"safe": True}
-"""Running tasks are told without their arguments, which may be of any size: only as text that was
-cut off by their publisher. `reserved` has no such option."""
+"""Leaves out the arguments of running tasks, which may have any size, except a text that their
+publisher has shortened. `reserved` has no such option."""
 
 
 class RemoteControl:
-    """Tells workers of one application what to do, and asks them what they hold."""
+    """Remote control of the workers of one application."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class RemoteControl:
         )
 
     async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
-        """What these nodes consume now. A node that does not answer is left out.
+        """The queues that these nodes consume now. A node that does not answer is left out.
 
         Raises:
             BrokerUnreachable: no node could be asked.
         """
         queues, stats = Request(method=_QUEUES), Request(method="stats")
         replies = await self._pidbox.call([queues], nodes)
-        # Celery cannot write its statistics as YAML (they hold a Counter): it would not answer, and
-        # log a traceback.
+        # Celery cannot write its statistics as YAML, since they contain a Counter: it would log a
+        # traceback instead of an answer.
         asked = [node for node in replies if self._pidbox.replied_in(node) != bodies.YAML]
         told = await self._pidbox.call([stats], asked)
         now_s = self._clock()
@@ -76,37 +76,37 @@ class RemoteControl:
     async def stop_consuming(
         self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
-        """Cancel consumers, of each node these; returns the nodes that are seen without them.
+        """Cancel these consumers of each node; returns the nodes that no longer consume them.
 
-        A message that a worker was about to fetch goes back to its queue. What it holds already it
-        still runs.
+        A message that a worker was about to fetch returns to its queue. Tasks that it already holds
+        still run.
 
-        A worker says "ok" first and acts in the next turn of its loop, on all that it was told
-        meanwhile, in any order (Celery's `call_soon`, Kombu's hub). Who resumed it upon that word
-        could have it resume first and stop then, for good.
+        A worker answers "ok" before it acts: it executes commands in a later iteration of its event
+        loop, in any order (Celery's `call_soon`, kombu's hub). A resume right after the "ok" could
+        be executed before the stop, so the queues that it consumes are checked.
 
         Raises:
-            BrokerUnreachable: it is not known who has heard it.
+            BrokerUnreachable: some nodes may have received it.
         """
         commands = {
             node: [Request(method="cancel_consumer", arguments={"queue": name}) for name in names]
             for node, names in queues.items()
         }
         told = await self._tell(commands)
-        return await self._seen(
+        return await self._wait_until_consuming(
             told, lambda node, consumed: reply.names(consumed).isdisjoint(queues[node])
         )
 
     async def resume_consuming(
         self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
-        """Add consumers, to each node these; returns the nodes that are seen with them.
+        """Add these consumers to each node; returns the nodes that consume them now.
 
         A worker creates a queue that it does not know, and would discard the messages of tasks
-        that it does not know. So a node is only given queues that it has consumed before.
+        that it does not know. So a node only gets queues that it has consumed before.
 
         Raises:
-            BrokerUnreachable: it is not known who has heard it.
+            BrokerUnreachable: some nodes may have received it.
         """
         commands = {
             node: [
@@ -116,7 +116,7 @@ class RemoteControl:
             for node, wanted in queues.items()
         }
         told = await self._tell(commands)
-        return await self._seen(
+        return await self._wait_until_consuming(
             told,
             lambda node, consumed: reply.names(consumed).issuperset(
                 each.name for each in queues[node]
@@ -124,16 +124,16 @@ class RemoteControl:
         )
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
-        """What these nodes hold and consume now. A node that does not answer is left out.
+        """The tasks and queues of these nodes now. A node that does not answer is left out.
 
         Raises:
-            BrokerUnreachable: nobody could be asked.
+            BrokerUnreachable: no node could be asked.
         """
         running, consumed = Request(method="active", arguments=_SAFE), Request(method=_QUEUES)
         replies = await self._pidbox.call([running, consumed], nodes)
         idle = [node for node, given in replies.items() if given.get(running.ticket) == []]
         reserved, running_after = Request(method="reserved"), replace(running, ticket=str(uuid4()))
-        # In this order: a task that begins meanwhile is in one of the two.
+        # In this order, a task that starts meanwhile is in one of the two.
         later = await self._pidbox.call([reserved, running_after], idle)
         answers = {
             node: reply.answer(
@@ -153,16 +153,16 @@ class RemoteControl:
     async def revoke(
         self, nodes: Collection[NodeName], task_ids: Sequence[str]
     ) -> frozenset[NodeName]:
-        """Tell these nodes not to run these tasks; returns the nodes that have confirmed.
+        """Revoke these tasks at these nodes; returns the nodes that have confirmed.
 
         Raises:
-            BrokerUnreachable: it is not known who has heard it.
+            BrokerUnreachable: some nodes may have received it.
         """
         request = Request(method="revoke", arguments={"task_id": list(task_ids)})
         return await self._tell({node: [request] for node in nodes})
 
     async def _with_private_messages(self, answers: Sequence[NodeAnswer]) -> Sequence[NodeAnswer]:
-        """The answers with what waits for each worker alone. Broadcasts wait in no queue."""
+        """The answers with the messages in private queues. Broadcasts are in no queue."""
         names = sorted({name for one in answers for name in one.private_queues})
         if not names:
             return answers
@@ -175,12 +175,12 @@ class RemoteControl:
             for one in answers
         ]
 
-    async def _seen(
+    async def _wait_until_consuming(
         self,
         nodes: frozenset[NodeName],
         accept: Callable[[NodeName, frozenset[ConsumedQueue]], bool],
     ) -> frozenset[NodeName]:
-        """The nodes whose consumed queues are accepted in time."""
+        """Wait until the nodes consume what is accepted; returns those that do in time."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._answer_limit_s
         request = Request(method=_QUEUES)
@@ -188,8 +188,8 @@ class RemoteControl:
         while seen != nodes and loop.time() < deadline_s:
             replies = await self._pidbox.call([request], nodes - seen)
             if not replies:
-                # Nobody was asked: those who were silent before are not asked each time.
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                # No node was asked: silent ones are not asked each time.
+                await asyncio.sleep(_POLL_S)
             seen |= {
                 node
                 for node, given in replies.items()
@@ -201,7 +201,7 @@ class RemoteControl:
     async def _tell(self, commands: Mapping[NodeName, Sequence[Request]]) -> frozenset[NodeName]:
         """Send each node its commands; returns the nodes that have confirmed all of theirs.
 
-        Nodes with the same commands hear them together: a pool's workers are usually alike.
+        Nodes with the same commands share a broadcast: the workers of a pool are usually alike.
         """
         alike: dict[str, list[NodeName]] = defaultdict(list)
         for node, requests in commands.items():

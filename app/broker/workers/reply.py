@@ -1,4 +1,4 @@
-"""What a worker's replies to remote control mean (`celery.worker.control`)."""
+"""Parses the replies of workers to remote control (`celery.worker.control`)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,13 +7,13 @@ from app.broker.model import ConsumedQueue, NodeAnswer, NodeName, QueueReading
 from app.queues import QueueName
 
 DIRECT_SUFFIX = ".dq2"
-"""Celery's `worker_direct` queue of the node `celery@host` is called `celery@host.dq2`."""
+"""Celery's `worker_direct` queue of the node `celery@host` has the name `celery@host.dq2`."""
 
 Reply = Any  # what a worker's command returns: plain values without a schema
 
 
 def parse_queues(node: NodeName, reply: Iterable[Reply]) -> frozenset[ConsumedQueue]:
-    """The queues of a reply; what is not the description of a queue is left out."""
+    """Parse the queues of a reply. Items that do not describe a queue are left out."""
     found = (_queue(node, described) for described in reply if isinstance(described, Mapping))
     return frozenset(queue for queue in found if queue is not None)
 
@@ -43,10 +43,9 @@ def _queue(node: NodeName, described: Mapping[str, Reply]) -> ConsumedQueue | No
 def is_private(
     node: NodeName, name: str, *, exchange_type: str | None, is_exclusive: bool = False
 ) -> bool:
-    """Whether no other worker can run what arrives in this queue.
+    """Whether no other worker receives the messages of this queue.
 
-    A fanout exchange hands every worker its own copy: over Redis it is published to those that
-    listen and waits in no list.
+    A fanout exchange gives every worker its own copy, which Redis publishes and does not store.
 
     >>> is_private(NodeName("w@a"), "w@a.dq2", exchange_type="direct")
     True
@@ -63,7 +62,7 @@ def _text(value: Reply) -> str | None:
 def answer(
     node: NodeName, *, active: Reply, reserved: Reply, consumed: Reply, now_s: float
 ) -> NodeAnswer | None:
-    """`None` when a reply is missing: a worker that half answers is not known to be idle."""
+    """`None` if a reply is missing: a partial answer does not show that a worker is idle."""
     if not all(isinstance(found, list) for found in (active, reserved, consumed)):
         return None
     queues = parse_queues(node, consumed)
@@ -82,7 +81,7 @@ def names(queues: Iterable[ConsumedQueue]) -> frozenset[QueueName]:
 
 
 def declaration(queue: ConsumedQueue) -> dict[str, str]:
-    """The arguments of `add_consumer`. A worker that knows the queue goes by the name alone."""
+    """The arguments of `add_consumer`. A worker that knows the queue uses the name only."""
     declared = {
         "queue": queue.name,
         "exchange": queue.exchange,
@@ -100,7 +99,7 @@ def began_at_s(stats: Reply, *, now_s: float) -> float | None:
 
 
 def slots(stats: Reply) -> int | None:
-    """An autoscaler takes away the processes of an idle worker, and brings them back."""
+    """The concurrency, or the autoscaler's maximum: it removes processes of an idle worker."""
     try:
         concurrency = int(stats["pool"]["max-concurrency"])
         return max(concurrency, int(stats.get("autoscaler", {}).get("max", 0)))
@@ -109,5 +108,5 @@ def slots(stats: Reply) -> int | None:
 
 
 def held(reading: QueueReading) -> int:
-    """Where it is not known yet what workers have fetched, it may be one of these."""
+    """Ready and fetched messages. One is assumed while the number of fetched ones is unknown."""
     return reading.ready + (reading.unacked if reading.unacked is not None else 1)

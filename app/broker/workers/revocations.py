@@ -1,8 +1,9 @@
-"""Keeps revoked task ids while workers come and go, and hands them to workers that start.
+"""Keeps revoked task ids while workers come and go, and sends them to workers that start.
 
-Revokes are broadcast, so they are heard as workers hear them. A worker that starts asks all others
-for what they know (mingle, on by default) before it consumes: it gets an answer from here too. One
-that does not ask is told once it is heard.
+Revokes are broadcast, so they are received here as by workers. Celery keeps revoked ids only in the
+memory of workers. A worker that starts asks all others for their ids before it consumes (mingle, on
+by default), and gets an answer from here too. One that does not ask gets the ids after its first
+heartbeat.
 """
 
 import asyncio
@@ -27,32 +28,32 @@ REFUSED_RETRY_S = 60.0
 SEND_INTERVAL_S = 1.0
 IDS_PER_MESSAGE = 1_000
 REPLY_KEPT_S = 60
-"""A worker waits for a second for answers; what comes too late is gone after this."""
+"""A worker waits one second for answers. Later ones expire after this time."""
 
 ID_LIMIT = 50_000
-"""Ids that are kept, as Celery's workers do (REVOKES_MAX); the oldest is forgotten first."""
+"""Maximum number of ids, as in Celery's workers (REVOKES_MAX); the oldest is dropped first."""
 ID_LIFETIME_S = 10_800.0
-"""How long an id is kept, as Celery's workers do (REVOKE_EXPIRES)."""
+"""How long an id is kept, as in Celery's workers (REVOKE_EXPIRES)."""
 SUBSCRIBED_WITHIN_S = 5.0
-"""A worker that is heard for the first time listens to broadcasts of its own after this long. Its
-first event comes before it has subscribed to them."""
+"""How long after its first event a worker has certainly subscribed to broadcasts. The event comes
+before the subscription."""
 CONTACT_S = 10.0
-"""A worker that was heard within this can be told something."""
+"""A worker with a heartbeat within this time can receive commands."""
 RESEND_S = 5.0
 
 logger = logging.getLogger(__name__)
 
-Json = Any  # a JSON value: the type system has no better word for it
+Json = Any  # a JSON value
 
 
 @dataclass(slots=True)
 class RevokedIds:
-    """Revoked ids, by when they were last heard of."""
+    """Revoked ids, by the time when each was last received."""
 
     _received_at_s: dict[str, float] = field(default_factory=dict)
 
     def add(self, task_ids: Iterable[str], *, at_s: float) -> None:
-        """Note these ids. Those that are known move to the end: they live on."""
+        """Add these ids. Known ones get the new time."""
         for task_id in task_ids:
             self._received_at_s.pop(task_id, None)
             self._received_at_s[task_id] = at_s
@@ -60,12 +61,12 @@ class RevokedIds:
             del self._received_at_s[next(iter(self._received_at_s))]
 
     def current(self, *, now_s: float) -> tuple[str, ...]:
-        """All that are not too old, the oldest first."""
+        """All ids that have not expired, the oldest first."""
         self._expire(now_s=now_s)
         return tuple(self._received_at_s)
 
     def between(self, after_s: float, until_s: float, *, now_s: float) -> tuple[str, ...]:
-        """Those heard of after one moment, and until another; the oldest first."""
+        """The ids received after one time and until another, the oldest first."""
         self._expire(now_s=now_s)
         found = []
         for task_id, at_s in reversed(self._received_at_s.items()):
@@ -76,7 +77,7 @@ class RevokedIds:
         return tuple(reversed(found))
 
     def by_time(self, *, now_s: float) -> Mapping[str, float]:
-        """All that are not too old, with their moments, to be kept elsewhere."""
+        """All ids that have not expired, with their times, to be saved."""
         self._expire(now_s=now_s)
         return dict(self._received_at_s)
 
@@ -89,7 +90,7 @@ class RevokedIds:
 
 @dataclass(slots=True)
 class StartedWorker:
-    """A worker that has to be told, or may have to be."""
+    """A worker that may lack revoked ids."""
 
     first_seen_at_s: float
     sent_at_s: float | None = None
@@ -98,23 +99,23 @@ class StartedWorker:
 
 @dataclass(slots=True)
 class StartedWorkers:
-    """Which workers have to be told of which ids."""
+    """Which ids to send to which workers."""
 
     _nodes: dict[NodeName, StartedWorker] = field(default_factory=dict)
     _informed_at_s: dict[NodeName, float] = field(default_factory=dict)
 
     def note_start(self, node: NodeName) -> None:
-        """This worker has just started, perhaps under the name of one before."""
+        """Note that this worker has just started, perhaps under a former worker's name."""
         self._nodes.pop(node, None)
 
     def note_informed(self, node: NodeName, *, at_s: float) -> None:
-        """This worker knows all that was heard of until then."""
+        """Note that this worker knows all ids received until then."""
         self._informed_at_s[node] = at_s
 
     def due(
         self, heartbeats: Mapping[NodeName, Heartbeat], revoked: RevokedIds, *, now_s: float
     ) -> dict[NodeName, tuple[str, ...]]:
-        """What to tell which worker now."""
+        """The ids to send now, by worker."""
         self._nodes = {node: one for node, one in self._nodes.items() if node in heartbeats}
         found: dict[NodeName, tuple[str, ...]] = {}
         for node, heartbeat in heartbeats.items():
@@ -138,7 +139,7 @@ def _is_due(worker: StartedWorker, *, now_s: float) -> bool:
 
 
 class Revocations:
-    """What was revoked in one application."""
+    """The revoked ids of one application."""
 
     def __init__(
         self,
@@ -165,24 +166,24 @@ class Revocations:
         self._started_workers = StartedWorkers()
 
     def current(self) -> tuple[str, ...]:
-        """The ids that are revoked, the oldest first."""
+        """All revoked ids, the oldest first."""
         return self._revoked.current(now_s=self._clock())
 
     def by_time(self) -> Mapping[str, float]:
-        """The same with the moments at which they were heard of, for `restore`."""
+        """All revoked ids with the times when they were received, for `restore`."""
         return self._revoked.by_time(now_s=self._clock())
 
     def restore(self, by_time: Mapping[str, float]) -> None:
-        """Take what another run has heard of."""
+        """Add the ids of another run."""
         for task_id, at_s in sorted(by_time.items(), key=lambda item: item[1]):
             self._revoked.add([task_id], at_s=at_s)
 
     def note_informed(self, node: NodeName) -> None:
-        """This worker starts with all that is known now."""
+        """Note that this worker starts with all current ids."""
         self._started_workers.note_informed(node, at_s=self._clock())
 
     async def run(self) -> None:
-        """Listen and tell, until cancelled."""
+        """Receive and send ids until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="revocations")
             group.create_task(self._send_to_started(), name="workers that start")
@@ -239,8 +240,8 @@ class Revocations:
     async def _answer(
         self, node: NodeName, request: Mapping[str, Json], *, content_type: str
     ) -> None:
-        """Tell a worker that starts what it would hear from another worker, in its own words: one
-        that does not accept the content type would not start."""
+        """Answer a worker that starts as another worker would, in the content type of its request:
+        it would not start with one that it does not accept."""
         now_s, reply_to = self._clock(), request.get("reply_to")
         known = self._revoked.current(now_s=now_s)
         if not known or not isinstance(reply_to, dict):
@@ -258,7 +259,7 @@ class Revocations:
             async with self._connection.asking() as client:
                 await client.lpush(queue, message)
                 await client.expire(queue, REPLY_KEPT_S)
-        except BrokerUnreachable as exc:  # it is told once it is heard
+        except BrokerUnreachable as exc:  # it gets the ids after its first heartbeat
             logger.debug("a worker was not answered", extra={"reason": str(exc)})
             return
         self._started_workers.note_informed(node, at_s=now_s)
@@ -269,7 +270,7 @@ class Revocations:
             try:
                 await self._send_due()
             except BrokerUnreachable:
-                continue  # they are told once it is back
+                continue  # they get the ids once the broker is back
             except Exception:
                 logger.exception("workers that start were not told of revoked tasks")
 
@@ -284,7 +285,7 @@ class Revocations:
                 self._started_workers.note_informed(node, at_s=now_s)
 
     async def _confirmed(self, nodes: Sequence[NodeName], task_ids: Sequence[str]) -> set[NodeName]:
-        """Those of the nodes that have confirmed all of it."""
+        """Send ids; returns the nodes that have confirmed all of them."""
         left = set(nodes)
         for start in range(0, len(task_ids), IDS_PER_MESSAGE):
             left &= await self._workers.revoke(left, task_ids[start : start + IDS_PER_MESSAGE])
@@ -292,7 +293,7 @@ class Revocations:
 
 
 def parse_ids(given: Json) -> list[str]:
-    """The ids of a request: one, several, or with the times at which workers heard of them.
+    """Parse the ids of a request: one, several, or with the times when workers received them.
 
     >>> parse_ids("a"), parse_ids(["a", "b", 3]), parse_ids({"a": [1.5, "a"]}), parse_ids(None)
     (['a'], ['a', 'b'], ['a'], [])
@@ -304,5 +305,5 @@ def parse_ids(given: Json) -> list[str]:
 
 
 def _is_for_all(request: Mapping[str, Json]) -> bool:
-    """Not a request to some workers, such as our own to one that starts."""
+    """Whether all workers are addressed, unlike by our own requests to those that start."""
     return not request.get("destination") and not request.get("pattern")

@@ -1,8 +1,9 @@
-"""Finds workers that a broker has under other names than expected: other exchanges, key prefixes or
-databases. It is done on request only, when workers that should be there are not heard.
+"""Finds workers under other names than expected: other exchanges, key prefixes or databases.
 
-Kombu subscribes by patterns, which Redis does not list. So heartbeats are listened to wherever they
-are sent, for a few seconds; whom commands reach is read from the bindings that workers leave.
+Runs on request only, when expected workers send no heartbeats.
+
+Redis does not list the pattern subscriptions of kombu. So the survey listens to heartbeats on all
+channels for a few seconds, and reads the recipients of commands from the bindings of workers.
 """
 
 import asyncio
@@ -21,11 +22,11 @@ from app.errors import BrokerUnreachable, InvalidInput
 LISTEN_S = 5.0
 """Heartbeats come every 2 s."""
 PAUSE_S = 60.0
-"""Between the end of a survey and the next one."""
+"""Pause between two surveys."""
 NODE_LIMIT = 1_000
 SCANS = 20
 SCANNED_AT_ONCE = 1_000
-"""Keys that one call may look at: 1 ms of the server."""
+"""Keys that one call scans: 1 ms of the server."""
 
 _HEARTBEAT = "worker.heartbeat"
 _PIDBOX = ".pidbox"
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Survey:
-    """The surveys of one broker, one after the other. `found` is the outcome of the last one."""
+    """Surveys one broker. `found` is the result of the last survey."""
 
     def __init__(self, connection: Connection, layout: Keys, *, listen_s: float = LISTEN_S) -> None:
         self._connection = connection
@@ -45,11 +46,11 @@ class Survey:
         self.found = Elsewhere()
 
     def request(self) -> None:
-        """Have the next survey made, soon."""
+        """Request the next survey."""
         self._requested.set()
 
     async def run(self) -> None:
-        """Survey whenever it is requested, until cancelled."""
+        """Survey on request, until cancelled."""
         while True:
             await self._requested.wait()
             try:
@@ -124,7 +125,7 @@ def _queue(member: str) -> str:
 
 
 def events_difference(channel: str, layout: Keys) -> str:
-    """What to set so that this channel is the one where heartbeats are expected.
+    """The settings with which heartbeats are expected on this channel.
 
     >>> events_difference("shop:/3.shop.events/worker.heartbeat", Keys())
     'keyPrefix: "shop:", eventExchange: "shop.events", database 3 in the URL'
@@ -144,7 +145,7 @@ def events_difference(channel: str, layout: Keys) -> str:
 
 
 def control_difference(prefix: str, exchange: str, layout: Keys) -> str:
-    """What to set so that commands go where this worker listens for them.
+    """The settings with which commands reach this worker.
 
     >>> control_difference("", "shop", Keys())
     'controlExchange: "shop"'

@@ -1,7 +1,7 @@
-"""What workers and clients tell about tasks, where the application has them told (`-E`, or
-`worker_send_task_events` and `task_send_sent_event`), as it comes over the wire.
+"""Task events of workers and clients, if the application sends them (`-E`, or
+`worker_send_task_events` and `task_send_sent_event`).
 
-An event is a dictionary; workers send several of them as one message (`task.multi`).
+An event is a dictionary. Workers may send several of them as one message (`task.multi`).
 Protocol: `celery.events.dispatcher`.
 """
 
@@ -19,7 +19,7 @@ ROUTING_KEYS = (
 
 
 class TaskEventKind(StrEnum):
-    """What has become of a task."""
+    """What happened to a task."""
 
     SENT = "sent"
     RECEIVED = "received"
@@ -33,31 +33,31 @@ class TaskEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent:
-    """One event of one task. What this kind of event does not carry is `None`."""
+    """One event of one task. Fields that its kind does not have are `None`."""
 
     kind: TaskEventKind
     task_id: str
     node: NodeName
-    """The worker; of a sent event, the client."""
+    """The worker, or the client for a sent event."""
     at_s: float
     """By the clock of the sender."""
     name: str | None = None
-    """Sent and received events have it, the later ones refer to them by id."""
+    """Of sent and received events; later ones refer to them by id."""
     queue: str | None = None
-    """Sent events have it."""
+    """Of sent events."""
     runtime_s: float | None = None
     exception: str | None = None
     """The class of the exception that failed the task."""
     has_eta: bool = False
 
 
-def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of somebody else
-    """The task events in the body of a message."""
+def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of another program
+    """Parse the task events in the body of a message; anything else is left out."""
     found = (_parse(each) for each in (body if isinstance(body, list | tuple) else [body]))
     return tuple(event for event in found if event is not None)
 
 
-def _parse(body: Any) -> TaskEvent | None:  # plain values of somebody else
+def _parse(body: Any) -> TaskEvent | None:  # plain values of another program
     if not isinstance(body, dict):
         return None
     try:
@@ -82,6 +82,6 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
 
 
 def _exception(body: Mapping[str, Any]) -> str | None:
-    """The class alone: `ValueError('…')` is what the event holds."""
+    """The name of the class; the event contains its `repr`, `ValueError('…')`."""
     shown = _text(body, "exception")
     return shown.partition("(")[0] if shown is not None else None

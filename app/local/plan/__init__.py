@@ -1,4 +1,4 @@
-"""What a run consists of, decided before the first process starts: addresses, pools, environment.
+"""The plan of a run, made before the first process starts: addresses, pools, environment.
 
 Starts nothing and connects to nothing.
 """

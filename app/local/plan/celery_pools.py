@@ -1,21 +1,21 @@
-"""How a worker with a certain pool class is started: forked, or as a fresh process."""
+"""How to start a worker with a given Celery pool class: forked, or as a fresh process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FORKED = frozenset({"prefork", "processes", "threads", "solo"})
-"""Pool classes that do no harm in a copy of a process that has imported the application."""
+"""Pool classes that work in a fork of a process that has imported the application."""
 GREEN = frozenset({"gevent", "eventlet"})
-"""They replace parts of the standard library, before anything else is imported."""
+"""Pool classes that patch the standard library before anything else is imported."""
 CUSTOM = "custom"
-"""Celery's name for the class that CELERY_CUSTOM_WORKER_POOL names (Celery 5.3 and newer)."""
+"""Celery's name for the class in CELERY_CUSTOM_WORKER_POOL (Celery 5.3 and newer)."""
 CUSTOM_POOL = "CELERY_CUSTOM_WORKER_POOL"
 DEFAULT = "prefork"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStart:
-    """What `celery worker` is given for a pool class."""
+    """Arguments and environment of `celery worker` for a pool class."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class PoolStart:
 
 
 def is_pool(name: str) -> bool:
-    """Whether Celery could have a pool class of this name: one of its own, or a dotted path.
+    """Whether this is the name of a pool class: one of Celery's, or a dotted path.
 
     >>> [is_pool(name) for name in ("threads", "shop.pools:Pool", "shop.pools.Pool", "thread")]
     [True, True, True, False]
@@ -33,10 +33,10 @@ def is_pool(name: str) -> bool:
 
 
 def build_start(wanted: str | None, *, application_pool: str) -> PoolStart:
-    """The start of a pool that the manifest names, or that the application's configuration does.
+    """How to start the pool class of the manifest, else the one in the application's configuration.
 
-    Celery takes the application's class where its command line says prefork, which is its default:
-    a manifest's own prefork is passed by its other name.
+    Celery treats prefork, the default of its command line, as "not given" and uses the
+    application's class. So a manifest's prefork is passed under its other name.
 
     >>> build_start(None, application_pool="gevent").arguments
     ('--pool', 'gevent')
@@ -50,7 +50,7 @@ def build_start(wanted: str | None, *, application_pool: str) -> PoolStart:
         return PoolStart(name=name, arguments=("--pool", given), is_forked=True)
     if name in GREEN or name == CUSTOM:
         return PoolStart(name=name, arguments=("--pool", name), is_forked=False)
-    if wanted is None:  # Celery itself takes it from the configuration, also before 5.3
+    if wanted is None:  # Celery reads it from the configuration, also before 5.3
         return PoolStart(name=name, is_forked=False)
     return PoolStart(
         name=name,

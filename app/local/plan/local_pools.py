@@ -1,4 +1,4 @@
-"""The worker pools of this machine: one for each queue, or those of manifests."""
+"""The worker pools of this machine: one for each queue, or those in manifests."""
 
 import os
 import re
@@ -21,19 +21,19 @@ NAME_LIMIT = 253
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalPool:
-    """A pool, and how its workers are started."""
+    """A pool, and the pool class of its workers."""
 
     pool: WorkerPool
     celery_pool: str | None = None
-    """Celery's pool class, by name or dotted path; `None` leaves it to the application."""
+    """Celery's pool class, by name or dotted path; `None` for the application's own."""
 
     @property
     def name(self) -> str:
         return self.pool.key.name
 
     def worker_arguments(self, node: str, *, start: PoolStart, log_level: str) -> list[str]:
-        """Arguments of `celery`. Heartbeats stay on: the loop needs them. Gossip and mingle would
-        make every start wait for the other workers."""
+        """Arguments of `celery`. Heartbeats stay on, since the loop needs them. Gossip and mingle
+        are off, since every start would wait for the other workers."""
         slots = self.pool.spec.concurrency
         return [
             "worker",
@@ -54,7 +54,7 @@ def processor_count() -> int:
 def declared_pools(
     queues: Iterable[Queue], *, processors: int, cooldown_s: float
 ) -> list[LocalPool]:
-    """A pool for each queue, no larger than this machine can use."""
+    """A pool for each declared queue, limited to what this machine can use."""
     return [
         LocalPool(
             pool=_worker_pool(queue.name, _declared_spec(queue, processors, cooldown_s)),
@@ -65,11 +65,11 @@ def declared_pools(
 
 
 def application_pools(queues: Sequence[str], *, cooldown_s: float) -> list[LocalPool]:
-    """A pool for each queue that a plain worker of an application would consume. Its workers have
-    the pool class and the concurrency of the application's configuration.
+    """A pool for each queue that a worker without `--queues` would consume. Workers have the pool
+    class and the concurrency of the application's configuration.
 
     Raises:
-        InvalidInput: there is no queue.
+        InvalidInput: the application has no queue.
     """
     if not queues:
         raise InvalidInput("the Celery application has no queue to consume; give --pools FILE")
@@ -82,10 +82,10 @@ def application_pools(queues: Sequence[str], *, cooldown_s: float) -> list[Local
 
 
 def with_cooldown(pool: LocalPool, cooldown_s: float) -> LocalPool:
-    """The pool with another cool-down, in place of its manifest's."""
+    """The pool with another cool-down than its manifest's."""
     spec = pool.pool.spec
     scale_down = spec.behavior.scale_down
-    if scale_down.stabilization_window_seconds is None:  # or its default would be in the way
+    if scale_down.stabilization_window_seconds is None:  # its default may be longer
         calmed = {"stabilization_window_seconds": _calm_s(cooldown_s)}
         scale_down = scale_down.model_copy(update=calmed)
     changed = spec.model_copy(
@@ -98,17 +98,17 @@ def with_cooldown(pool: LocalPool, cooldown_s: float) -> LocalPool:
 
 
 def replica_limit(queue: Queue, *, processors: int) -> int:
-    """Replicas that a queue's pool may have on this machine.
+    """The maximum number of replicas of a queue's pool on this machine.
 
-    More processes than processors only take time from each other. Threads wait for the network most
-    of the time, but share one interpreter: as many processes as there are processors, then.
+    CPU-bound processes beyond the number of processors only slow each other down. Threads mostly
+    wait for the network but share one interpreter, so they get a process per processor.
     """
     per_replica = queue.concurrency if queue.pool is PoolKind.PREFORK else 1
     return min(queue.max_replicas, max(1, processors // per_replica))
 
 
 def check_names(found: Sequence[LocalPool]) -> None:
-    """Raises InvalidInput when two pools share a name."""
+    """Raise InvalidInput if two pools have the same name."""
     names = [pool.name for pool in found]
     for name in names:
         if names.count(name) > 1:
@@ -144,7 +144,7 @@ def _calm_s(cooldown_s: float) -> int:
 
 
 def _name_of(queue: str) -> str:
-    """The queue's name as a pool may have it: it names a log file and worker nodes too.
+    """Turn a queue's name into a name for its pool, log file and worker nodes.
 
     >>> _name_of("Orders.EU #1"), _name_of("../..")
     ('orders.eu-1', 'queue')

@@ -1,4 +1,4 @@
-"""WorkerPool manifests as pools of this machine, held to what an API server would accept."""
+"""Reads WorkerPool manifests as pools of this machine, with the checks of an API server."""
 
 import json
 import re
@@ -20,25 +20,25 @@ from app.local.plan import celery_pools
 from app.local.plan.local_pools import NAME_LIMIT, NAMESPACE, LocalPool
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""RFC 1123, as Kubernetes has it for names of objects. Ours also name files."""
+"""RFC 1123, as Kubernetes requires for names of objects. Ours are also names of files."""
 
-Json = Any  # a JSON value: the type system has no better word for it
+Json = Any  # a JSON value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:
-    """What a file holds."""
+    """The content of a file."""
 
     pools: tuple[LocalPool, ...]
     left_out: tuple[str, ...] = ()
-    """Objects of other kinds, as `2 Deployment`: they mean nothing here."""
+    """Objects of other kinds, which are ignored, as `2 Deployment`."""
 
 
 def load(path: Path) -> Manifests:
     """Read the WorkerPool manifests of a YAML file.
 
     Raises:
-        InvalidInput: the file cannot be read, or a manifest is wrong; the message names it.
+        InvalidInput: the file cannot be read, or a manifest is invalid; the message names it.
     """
     objects = list(_objects(_documents(path), path))
     others = Counter(_kind(found) for found in objects if _kind(found) != specs.KIND)
@@ -62,7 +62,7 @@ def _documents(path: Path) -> Sequence[Json]:
 
 
 def _objects(documents: Iterable[Json], path: Path) -> Iterator[Mapping[str, Json]]:
-    """The objects, with lists (`kubectl get -o yaml`) taken apart."""
+    """The objects, including those in lists (`kubectl get -o yaml`)."""
     for document in documents:
         if document is None:
             continue
@@ -127,7 +127,7 @@ def _annotations(metadata: Mapping[str, Json], where: str) -> Mapping[str, str]:
 
 
 def _spec(found: Json, where: str) -> specs.WorkerPoolSpec:
-    """Through JSON, as on its way to an API server: there, "3" and true are not numbers."""
+    """Parse through JSON as an API server does: "3" and true are not numbers there."""
     try:
         text = json.dumps(_without_nulls(found if found is not None else {}), allow_nan=False)
     except (TypeError, ValueError) as exc:
@@ -141,7 +141,7 @@ def _spec(found: Json, where: str) -> specs.WorkerPoolSpec:
 
 
 def _without_nulls(value: Json) -> Json:
-    """An API server drops them too, and sets defaults in their place."""
+    """An API server also drops nulls and sets defaults instead."""
     match value:
         case dict():
             return {key: _without_nulls(one) for key, one in value.items() if one is not None}
@@ -152,5 +152,5 @@ def _without_nulls(value: Json) -> Json:
 
 
 def _shown(value: Json) -> str:
-    """As YAML has it: true, not True."""
+    """The value as in YAML: true, not True."""
     return json.dumps(value, default=str)

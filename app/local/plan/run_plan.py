@@ -1,4 +1,4 @@
-"""What a run consists of, settled from options and environment before anything starts."""
+"""Makes the plan of a run from options and environment."""
 
 import errno
 import os
@@ -21,14 +21,14 @@ from app.pipelines import registry
 from app.settings import BrokerSettings, PipelineSettings
 
 ROOT = Path(__file__).parents[3]
-"""The folder that holds our package."""
+"""The folder that contains our package."""
 
 WORKERS_PER_PROCESSOR = 4
-"""Most of a worker's time is waiting: for the network, for a child such as ffmpeg, or for work."""
+"""Workers mostly wait: for the network, for a child such as ffmpeg, or for work."""
 
 _BROKER = "broker"
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Where a server that listens everywhere is found on this machine."""
+"""The loopback address of a server that listens on all addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class ApiAddress:
 
     @property
     def loopback(self) -> str:
-        """Where this machine finds it."""
+        """The host under which this machine reaches it."""
         return _LOOPBACK_OF.get(self.host, self.host)
 
     @property
@@ -51,7 +51,7 @@ class ApiAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedBroker:
-    """Our own broker."""
+    """The embedded broker."""
 
     program: Path
     port: int
@@ -63,35 +63,35 @@ class EmbeddedBroker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """Everything that is settled before the first process starts."""
+    """Everything that is decided before the first process starts."""
 
     data_dir: DataDir
     broker: Address
     embedded: EmbeddedBroker | None
-    """Our own broker; `None` when the user has given one."""
+    """The embedded broker; `None` if the user has named one."""
     api: ApiAddress | None
-    """`None` for somebody else's Celery application, which has neither our API nor our tables."""
+    """`None` for another Celery application, which has neither our API nor our tables."""
     has_workers: bool
     pools: tuple[LocalPool, ...] | None
-    """`None` where only the application knows its queues, once it is imported."""
+    """`None` if they follow from the queues of the application, once it is imported."""
     notes: tuple[str, ...]
-    """What the user should know of the pools."""
+    """Notes on the pools for the user."""
     python: Path
     max_workers: int
     environment: Mapping[str, str]
     modules: tuple[str, ...]
-    """What the zygote imports before it looks for the Celery application."""
+    """Modules that the zygote imports before the Celery application."""
     watched: tuple[Path, ...]
-    """Folders whose code is watched for changes."""
+    """Folders to watch for changes of code."""
     exchanges: Exchanges = CELERY_EXCHANGES
-    """Of pools whose manifest does not name others."""
+    """Default for pools whose manifest does not name exchanges."""
 
 
 def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, str]) -> RunPlan:
     """Choose ports, addresses and pools.
 
     Raises:
-        CeleriacError: a port is taken, a pool file is wrong, a broker URL cannot be read.
+        CeleriacError: a port is taken, a pool file is invalid, a broker URL cannot be read.
     """
     is_own = options.celery_app == OWN_CELERY_APP
     python = _python(options, is_own=is_own)
@@ -129,7 +129,7 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
 
 
 def _sentinel(found: Sequence[LocalPool]) -> SentinelEntry:
-    """What the settings say, and the master set that manifests name where those name none."""
+    """The Sentinels of the settings. The default of the master set is the one in the manifests."""
     given = addresses.sentinel_entry_of(BrokerSettings())
     named = {pool.pool.spec.broker.master_name for pool in found} - {""}
     if given.master_name:
@@ -143,7 +143,7 @@ def _sentinel(found: Sequence[LocalPool]) -> SentinelEntry:
 
 
 def _embedded(data_dir: DataDir) -> EmbeddedBroker:
-    """At the port of last time, where it is still free: other processes may know it."""
+    """Prefer the port of the last run, which other processes may use."""
     program = valkey.binary()
     port = free_port(valkey.HOST, preferred=data_dir.remembered().get(_BROKER))
     data_dir.remember({_BROKER: port})
@@ -156,11 +156,11 @@ def application_pools(options: UpOptions, queues: Sequence[str]) -> tuple[LocalP
 
 
 def chosen_pools(options: UpOptions) -> tuple[tuple[LocalPool, ...] | None, tuple[str, ...]]:
-    """The pools, `None` where only the application knows them, and what to tell of them.
+    """The pools and notes for the user. `None`: they follow from the application's queues.
 
     Raises:
-        InvalidInput: a pool file is wrong.
-        RegistryError: so is a pipeline of `CELERIAC_PIPELINES`.
+        InvalidInput: a pool file is invalid.
+        RegistryError: a pipeline of `CELERIAC_PIPELINES` is invalid.
     """
     if options.is_api_only:
         return (), ()
@@ -195,10 +195,10 @@ def _cooldown_s(options: UpOptions) -> float:
 
 
 def _python(options: UpOptions, *, is_own: bool) -> Path:
-    """The interpreter for the Celery application. A folder stands for a virtual environment.
+    """The interpreter for the Celery application. A folder means a virtual environment.
 
     Raises:
-        InvalidInput: there is none, or our own application would run by another one.
+        InvalidInput: there is none, or another one is given for our own application.
     """
     given = options.python
     python = given / "bin" / "python" if given.is_dir() else given
@@ -215,7 +215,7 @@ def _watched(*, is_own: bool) -> tuple[Path, ...]:
 
 
 def given_broker_url(environment: Mapping[str, str]) -> str | None:
-    """The broker that the user names, as `settings.BrokerSettings` reads it."""
+    """The broker that the user has named, as in `settings.BrokerSettings`."""
     return environment.get("CELERY_BROKER_URL") or environment.get("REDIS_URL") or None
 
 
@@ -227,9 +227,9 @@ def child_environment(
     sentinel_master: str = "",
     api_url: str | None,
 ) -> dict[str, str]:
-    """Ours, with everything that the user has not set lying in the data folder.
+    """The environment of child processes: ours, with paths in the data folder as defaults.
 
-    Without an API the application is somebody else's: it gets the broker, and nothing of ours.
+    Without an API it is for another application, which only gets the broker.
     """
     always = {"CELERY_BROKER_URL": broker_url, "PYTHONUNBUFFERED": "1"}
     if sentinel_master:
@@ -242,14 +242,14 @@ def child_environment(
         "STORAGE_DIR": str(data_dir.storage),
         "CACHE_DIR": str(data_dir.cache),
         "CELERIAC_URL": api_url,
-        # Tasks have had their time already when a worker is told to end at once.
+        # Tasks have already had their grace period when a worker gets SIGQUIT.
         "CELERIAC_SOFT_SHUTDOWN_S": "0",
     }
     return {**defaults, **environment, **always}
 
 
 def is_free_port(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server could listen on the port now."""
     try:
         _bind(host, port)
     except OSError:
@@ -258,17 +258,17 @@ def is_free_port(host: str, port: int) -> bool:
 
 
 def free_port(host: str, *, preferred: int | None = None) -> int:
-    """The preferred port if it is free, else one that the system chooses."""
+    """The preferred port if it is free, else one of the system's choice."""
     if preferred is not None and is_free_port(host, preferred):
         return preferred
     return _bind(host, 0)
 
 
 def claim_port(host: str, port: int) -> int:
-    """The port itself, or one that the system chooses for 0.
+    """The port, or one of the system's choice for 0.
 
     Raises:
-        CeleriacError: somebody listens there, or nobody may; the message says what to do.
+        CeleriacError: the port is taken or not permitted; the message says what to do.
     """
     try:
         return _bind(host, port)

@@ -1,4 +1,4 @@
-"""Starts `celery` processes: each made by a zygote, its output in a log file."""
+"""Starts `celery` processes through a zygote, with their output in log files."""
 
 import asyncio
 import os
@@ -16,21 +16,21 @@ from app.local.processes.zygote_client import (
 )
 
 _ERROR_MARKS = (": ERROR/", ": CRITICAL/", '"level": "error"', '"level": "critical"')
-"""How Celery's own log lines, and ours, say that something is wrong."""
+"""Parts of log lines, Celery's and ours, that mark an error."""
 
 
 _CHUNK_BYTES = 65_536
 _LINE_LIMIT_BYTES = 16_384
-"""A longer line is cut for whoever reads lines; the file has all of it."""
+"""`on_line` gets longer lines truncated; the file has all of them."""
 
 _CHUNKS_AT_END = 64
-"""A child of a child that has ended may go on writing."""
+"""Limit for reading after the end of a child, since its children may continue to write."""
 
 OnLine = Callable[[str], None]
 
 
 class LogFile:
-    """Appends to a file that does not grow without end."""
+    """Appends to a file, which is rotated at a limit."""
 
     def __init__(self, path: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class LogFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab")
         self.began_at_bytes = self._file.tell()
-        """What stands before it was written by an earlier run."""
+        """Where the output of this run begins."""
 
     def write(self, data: bytes) -> None:
         self._file.write(data)
@@ -54,9 +54,9 @@ class LogFile:
 
 
 class OutputPipe:
-    """A pipe for the output of one child: give `write_fd` to the child, then close it here.
+    """A pipe for the output of one child: pass `write_fd` to the child, then close it here.
 
-    What comes out goes to the log file, and line by line to `on_line`. Needs a running loop.
+    The output goes to the log file, and line by line to `on_line`. Needs a running loop.
     """
 
     def __init__(self, log: LogFile, *, on_line: OnLine) -> None:
@@ -71,7 +71,7 @@ class OutputPipe:
         self._loop.add_reader(read_fd, self._read)
 
     def close_write_end(self) -> None:
-        """The child has it now. The pipe ends by itself when the last process closes it."""
+        """Close our copy. The pipe ends when the last process closes its copy."""
         os.close(self.write_fd)
 
     @property
@@ -79,21 +79,21 @@ class OutputPipe:
         return self._read_fd is not None
 
     def close(self) -> None:
-        """Read no more; safe to call twice."""
+        """Stop reading; may be called twice."""
         if self._read_fd is not None:
             self._loop.remove_reader(self._read_fd)
             os.close(self._read_fd)
             self._read_fd = None
 
     def last_line_by_now(self) -> str:
-        """The last line of a child that has ended, read to its end. Blank lines do not count."""
+        """The last line of a child that has ended, without blank lines. Reads what is left."""
         for _ in range(_CHUNKS_AT_END):
             if not self._read():
                 break
         return self._note(self._begun_line) or self._last_line
 
     def _read(self) -> bool:
-        """Whether there was something to read."""
+        """Read a chunk; returns whether there was one."""
         if self._read_fd is None:
             return False
         try:
@@ -117,7 +117,7 @@ class OutputPipe:
 
 
 class ProcessOutputs:
-    """The log files of all children; lines that tell of errors are shown too."""
+    """The log files of all children. Lines about errors are also shown on the console."""
 
     def __init__(self, data_dir: DataDir, console: Console) -> None:
         self._data_dir = data_dir
@@ -125,10 +125,10 @@ class ProcessOutputs:
         self._files: dict[str, LogFile] = {}
         self._pipes: list[OutputPipe] = []
         self.is_quiet = False
-        """Show no errors: processes that are made to end complain."""
+        """Show no errors, since processes complain when they are stopped."""
 
     def open(self, name: str) -> OutputPipe:
-        """A pipe into the log file of this name."""
+        """Open a pipe into the log file of this name."""
         if name not in self._files:
             self._files[name] = LogFile(self._data_dir.log(name))
         pipe = OutputPipe(self._files[name], on_line=self._reader(name))
@@ -136,7 +136,7 @@ class ProcessOutputs:
         return pipe
 
     def last_lines(self, name: str, *, count: int) -> str:
-        """The end of the log file of this name, of what this run has written."""
+        """The last lines that this run has written to the log file of this name."""
         file = self._files.get(name)
         if file is None:
             return ""
@@ -144,7 +144,7 @@ class ProcessOutputs:
         return "\n".join(written.splitlines()[-count:])
 
     def close(self) -> None:
-        """Close what is left; the children have ended."""
+        """Close all pipes and files. Call it when the children have ended."""
         for pipe in self._pipes:
             pipe.close()
         for file in self._files.values():
@@ -159,7 +159,7 @@ class ProcessOutputs:
 
 
 class LoggedProcess:
-    """A `celery` process, and what it has printed."""
+    """A `celery` process and its output."""
 
     def __init__(self, process: ForkedProcess, output: OutputPipe) -> None:
         self._process = process
@@ -176,12 +176,12 @@ class LoggedProcess:
         self._process.signal(number)
 
     def last_line(self) -> str:
-        """Of its output, once it has ended."""
+        """The last line of its output, once it has ended."""
         return self._output.last_line_by_now()
 
 
 class CeleryProcesses:
-    """One Celery application's processes on this machine. Needs a running loop."""
+    """The processes of one Celery application on this machine. Needs a running loop."""
 
     def __init__(
         self,
@@ -201,10 +201,10 @@ class CeleryProcesses:
         self._former: list[ZygoteClient] = []
 
     async def application(self) -> Application:
-        """The application, once it is imported.
+        """Wait until the application is imported.
 
         Raises:
-            NotImportable: it cannot be (any more).
+            NotImportable: the import failed.
         """
         if not self._zygote.is_open:
             self._zygote = self._open()
@@ -214,8 +214,8 @@ class CeleryProcesses:
         """Start `celery -A <application> ...`.
 
         Raises:
-            NotImportable: the application cannot be imported (any more).
-            ZygoteGone: the zygote died just now.
+            NotImportable: the import of the application failed.
+            ZygoteGone: the zygote has just died.
         """
         if not self._zygote.is_open:
             self._zygote = self._open()
@@ -227,7 +227,7 @@ class CeleryProcesses:
             pipe.close_write_end()
 
     async def renew(self) -> None:
-        """Import the application again for whatever starts from now on."""
+        """Import the application again, for processes that start later."""
         self._former.append(self._zygote)
         self._zygote = self._open()
         for zygote in [one for one in self._former if one.running == 0]:
@@ -235,7 +235,7 @@ class CeleryProcesses:
             await zygote.close()
 
     async def close(self) -> None:
-        """Kill what is left."""
+        """Kill all processes."""
         for zygote in (self._zygote, *self._former):
             await zygote.close()
 

@@ -1,4 +1,4 @@
-"""Child processes that end with us, whatever ends us."""
+"""Child processes that die with this process, however it ends."""
 
 import asyncio
 import os
@@ -14,22 +14,22 @@ _POLL_S = 0.05
 
 
 class Process(Protocol):
-    """A child of this process, or of one that acts for it."""
+    """A child of this process, or of its zygote."""
 
     @property
     def pid(self) -> int: ...
 
     async def wait(self) -> int:
-        """Its exit code once it has ended; negative: the number of the signal that ended it."""
+        """Wait for the end; returns the exit code, or the negative number of a signal."""
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
 
 
 class ChildProcess:
-    """A command in a session of its own, which the kernel ends when this process dies.
+    """A command in a session of its own that dies with this process.
 
-    Start it in the main thread: the kernel takes the death of the starting thread for our own.
+    Start it in the main thread: the kernel reacts to the death of the starting thread.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class ChildProcess:
         return self._popen.pid
 
     async def wait(self) -> int:
-        # No event tells of it on every system, and nobody but us may reap it: see `signal`.
+        # No event works on every system, and only we may reap the child: see `signal`.
         while (code := self._popen.poll()) is None:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
         return code
 
     def signal(self, number: signal.Signals) -> None:
-        """To the whole session: the command, its children, and `die_with_parent`, which leaves
-        SIGTERM and SIGINT to them."""
-        # Not reaped yet, so the number is still our child's.
+        """Signal the whole session: the command, its children, and `die_with_parent`, which ignores
+        SIGTERM and SIGINT."""
+        # The child is not reaped yet, so the process id is still its own.
         if self._popen.poll() is None:
             os.killpg(self._popen.pid, number)

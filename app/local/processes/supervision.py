@@ -1,4 +1,4 @@
-"""Keeps a process running: restarts with a backoff, and waits for its end that can be skipped."""
+"""Supervision of processes: restarts with a backoff, and waits that can be interrupted."""
 
 import asyncio
 import signal
@@ -14,11 +14,11 @@ _QUOTED_LENGTH = 200
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 30.0
-"""A process that has lived for this long was well: what went before does not count."""
+"""A process that has run for this long was healthy: earlier failures do not count."""
 
 
 def restart_pause_s(failures: int) -> float:
-    """Seconds before the next start, after so many deaths in a row.
+    """Seconds before the next start, after this many failures in a row.
 
     >>> [restart_pause_s(failures) for failures in (0, 1, 2, 3, 10)]
     [0.0, 0.5, 1.0, 2.0, 30.0]
@@ -29,12 +29,12 @@ def restart_pause_s(failures: int) -> float:
 
 
 def failures_after(failures: int, *, lived_s: float) -> int:
-    """The count after one more death."""
+    """The number of failures in a row after one more."""
     return 1 if lived_s >= HEALTHY_AFTER_S else failures + 1
 
 
 def exit_reason(exit_code: int, *, last_line: str = "") -> str:
-    """How a process ended, with the last line of its log where that may say why.
+    """How a process ended, with the last line of its log if that may explain it.
 
     >>> exit_reason(1), exit_reason(-9)
     ('exit code 1', 'signal SIGKILL')
@@ -72,7 +72,7 @@ async def _is_set(event: asyncio.Event) -> None:
 
 
 class SupervisedProcess:
-    """Keeps one process running, and says so when it could not."""
+    """Keeps one process running, and reports its failures on the console."""
 
     def __init__(
         self,
@@ -87,28 +87,28 @@ class SupervisedProcess:
         self._console = console
         self._clock = clock
         self.failures = 0
-        """Deaths in a row that nobody asked for."""
+        """Failures in a row."""
         self._process: Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_renewing = False
 
     def open(self) -> None:
-        """Start it, and again whenever it dies, until `stop`."""
+        """Start the process, and restart it whenever it ends, until `stop`."""
         self._life = asyncio.create_task(self._live(), name=self.name)
 
     def renew(self) -> None:
-        """End the process, and start it with the code of now."""
+        """Restart the process with the current code."""
         if self._process is not None:
             self._is_renewing = True
             self._process.signal(signal.SIGTERM)
 
     async def stop(self, *, grace_s: float, skip: asyncio.Event) -> None:
-        """End it: SIGTERM, and SIGKILL after the grace or when in a skip."""
+        """Stop the process: SIGTERM, then SIGKILL after `grace_s` or when `skip` is set."""
         self._is_stopping = True
         if self._life is None:
             return
-        if self._process is None:  # between two lives
+        if self._process is None:  # waiting for a restart
             self._life.cancel()
         elif not skip.is_set():
             self._process.signal(signal.SIGTERM)
@@ -133,7 +133,7 @@ class SupervisedProcess:
             await asyncio.sleep(pause_s)
 
     async def _once(self) -> str:
-        """One life of it; returns how it ended."""
+        """Run the process once; returns how it ended."""
         try:
             self._process = await self._start()
             return f"ended with {exit_reason(await self._process.wait())}"

@@ -1,20 +1,20 @@
-"""A process that has imported Celery and the application, and makes workers by forking itself.
+"""A zygote: it imports Celery and the application, then starts workers by forking itself.
 
-A forked worker takes work in 0.1 s (threads) to 0.4 s (prefork), in place of 2 to 3 s for one that
-starts from nothing, and shares its memory. The zygote runs no thread and opens no connection, so
-that a fork takes along nothing that two processes must not share. Where a fork would do harm, the
-child executes a fresh `celery` instead: for pools that patch the standard library, which must
-happen before anything is imported, and for applications whose import starts threads or patches.
+A forked worker is ready in 0.1 s (threads) to 0.4 s (prefork), instead of 2 to 3 s for a fresh
+process, and shares its memory. The zygote has no threads and no connections, so a fork inherits
+nothing that two processes must not share. If a fork would do harm, the child executes a fresh
+`celery` instead: for pools that patch the standard library, which must happen before any import,
+and for applications whose import starts threads or patches.
 
 A program of its own: `zygote.py SOCKET_FD CELERY_APP MODULES...`. It imports nothing of ours, since
-an application may have our package's name, and runs in the application's own environment: Python
-3.9 or newer, and whichever release of Celery is installed there.
+an application may have our package's name, and runs in the application's environment: Python 3.9
+or newer, and any supported release of Celery.
 
-Protocol, a JSON object a line over the socket. Requests: `{"id", "arguments", "title",
-"environment", "is_forked"}` with the file descriptor for output as ancillary data starts `celery
-ARGUMENTS`; `{"signal", "pid"}`. Answers: once `{"ready": true, "is_warm", "pool", "queues",
-"fanout_queues", "version"}` or `{"failed": reason}`, then `{"id", "pid"}` for each start and
-`{"exited": pid, "code"}` for each end.
+Protocol: one JSON object per line over the socket. Requests: `{"id", "arguments", "title",
+"environment", "is_forked"}`, with the file descriptor for output as ancillary data, starts `celery
+ARGUMENTS`; `{"signal", "pid"}` sends a signal. Answers: first `{"ready": true, "is_warm", "pool",
+"queues", "fanout_queues", "version"}` or `{"failed": reason}`, then `{"id", "pid"}` for each start
+and `{"exited": pid, "code"}` for each end.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ _PRELOADED = (
     "celery.worker.strategy",
     "kombu.transport.redis",
 )
-"""What every worker imports when it starts."""
+"""Modules that every worker imports at its start."""
 
 Become = Callable[[], NoReturn]
-"""What a forked child does once it has left the loop of the zygote."""
+"""What a forked child runs after it has left the loop of the zygote."""
 
 
 class ForkRequest(NamedTuple):
@@ -67,7 +67,7 @@ class ForkRequest(NamedTuple):
     arguments: Sequence[str]
     title: str
     environment: Mapping[str, str]
-    """Added to the environment of a process that is not forked."""
+    """Added to the environment if the process is not forked."""
     is_forked: bool
     output_fd: int
 
@@ -90,7 +90,7 @@ def main(socket_fd: int, celery_app: str, modules: Sequence[str]) -> None:
 
 
 def start_anew(socket_fd: int, celery_app: str, facts: Mapping[str, Any]) -> NoReturn:
-    """Go on as a process that has imported nothing, which no thread and no patch disturbs."""
+    """Continue as a fresh process without threads and patches."""
     os.set_inheritable(socket_fd, True)  # noqa: FBT003  # takes no keyword
     arguments = [__file__, str(socket_fd), celery_app, COLD, json.dumps(facts)]
     os.execv(sys.executable, [sys.executable, "-I", *arguments])
@@ -105,24 +105,24 @@ def serve(link: socket.socket, facts: Mapping[str, Any]) -> None:
 
 
 def is_patched() -> bool:
-    """Whether the application has had gevent or eventlet replace parts of the standard library."""
+    """Whether gevent or eventlet has patched the standard library."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     return bool(getattr(gevent, "saved", None)) or bool(getattr(eventlet, "already_patched", None))
 
 
 def die_with(parent_pid: int) -> None:
-    """Have the kernel end this process with the one that started it."""
+    """Have the kernel kill this process when the one that started it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent_pid:
-        os._exit(1)  # it was gone before we asked
+        os._exit(1)  # it died before the request
 
 
 def preload(celery_app: str, modules: Sequence[str]) -> dict[str, Any]:  # JSON
-    """Import the modules, Celery, the application and its tasks; returns what it says of itself.
+    """Import the modules, Celery, the application and its tasks; returns facts of the application.
 
-    The modules come first, from where Python's own path leads. Then the working directory comes
-    before everything else, as with `python -m celery`.
+    The modules are imported from Python's own path. After that the working directory comes first,
+    as with `python -m celery`.
     """
     for name in (*modules, *_PRELOADED):
         importlib.import_module(name)
@@ -145,13 +145,13 @@ def preload(celery_app: str, modules: Sequence[str]) -> dict[str, Any]:  # JSON
 
 
 def _create_routed_queues(application: Any) -> None:  # a Celery of any release
-    """Let Celery create the queues that it would create when the tasks are published: those of
-    `task_routes` and of `@app.task(queue=...)`, which `task_queues` need not name."""
+    """Have Celery create the queues of `task_routes` and `@app.task(queue=...)` that it creates on
+    publish, even if `task_queues` does not name them."""
     for name, task in sorted(application.tasks.items()):  # the same order each time
         if name.startswith("celery."):
             continue
         given = {"queue": task.queue} if getattr(task, "queue", None) else {}
-        with contextlib.suppress(Exception):  # a router of the application's may need arguments
+        with contextlib.suppress(Exception):  # a custom router may need arguments
             application.amqp.router.route(given, name)
 
 
@@ -164,7 +164,7 @@ def send(link: socket.socket, message: dict[str, Any]) -> None:  # JSON
 
 
 class Zygote:
-    """Serves one socket; forks when asked, reaps what has ended."""
+    """Serves one socket: forks on request, and reaps children."""
 
     def __init__(self, link: socket.socket, *, is_warm: bool) -> None:
         self._link = link
@@ -174,7 +174,7 @@ class Zygote:
         self._fds: list[int] = []
 
     def serve(self, greeting: dict[str, Any]) -> Become | None:
-        """Return in a forked child, with what it has to do; else when the parent is gone."""
+        """Serve until the parent is gone. Also returns in each forked child, with its work."""
         wakeup, signalled = socket.socketpair()
         for end in (wakeup, signalled):
             end.settimeout(0)
@@ -219,7 +219,7 @@ class Zygote:
         pid = os.fork()
         if pid == 0:
             self._link.close()
-            for fd in self._fds:  # of workers that come after this one
+            for fd in self._fds:  # of later workers
                 os.close(fd)
             return lambda: become_celery(request, zygote_pid=zygote_pid, is_warm=self._is_warm)
         os.close(request.output_fd)
@@ -228,7 +228,7 @@ class Zygote:
         return None
 
     def _signal(self, pid: int, number: int) -> None:
-        # Not reaped yet, so the number is still this child's.
+        # The child is not reaped yet, so the process id is still its own.
         if pid in self._children:
             os.kill(pid, number)
 
@@ -241,7 +241,7 @@ class Zygote:
 
 
 def become_celery(request: ForkRequest, *, zygote_pid: int, is_warm: bool) -> NoReturn:
-    """Run `celery ARGUMENTS` as if started anew: own session, own output, signals as usual."""
+    """Run `celery ARGUMENTS` like a fresh process: own session, own output, default signals."""
     os.setsid()
     die_with(zygote_pid)
     signal.set_wakeup_fd(-1)
@@ -267,15 +267,15 @@ def become_celery(request: ForkRequest, *, zygote_pid: int, is_warm: bool) -> No
 
 
 def name_process(name: str) -> None:
-    """What `top` and `ps -o comm` show in place of "python"."""
+    """Set the name that `top` and `ps -o comm` show instead of "python"."""
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
 
 
 def show_as(title: str) -> None:
-    """What `ps` shows in place of our command line, where proc(5) tells where that is in memory.
+    """Set the title that `ps` shows instead of our command line, if proc(5) gives its address.
 
-    As setproctitle does it; that package cannot be relied on in an environment of others. Where it
-    is installed, Celery sets titles of its own later on.
+    setproctitle does the same, but may be missing in the application's environment. If it is
+    installed, Celery sets titles of its own later.
     """
     if sys.platform != "linux":
         return

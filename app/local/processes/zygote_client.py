@@ -20,31 +20,31 @@ START_LIMIT_S = 10.0
 _MESSAGE_LIMIT_BYTES = 65_536
 
 SESSION_LOST = -signal.SIGKILL
-"""What children of a zygote that died have ended with: the kernel has killed them."""
+"""The exit code of the children of a zygote that died: the kernel kills them."""
 
 
 _BOOTSTRAP = (
     "import sys; sys.path[:1] == [''] and sys.path.pop(0)\n"
     "import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 )
-"""Neither our own folder, where the program lies, nor the working directory is a place to import
-from. Python's own option for that (-P) is younger than interpreters of other applications are."""
+"""Removes the folder of the program and the working directory from the import path. Python's option
+for that (-P) needs 3.11, and other applications may have older interpreters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """What a Celery application says of itself once it is imported."""
+    """Facts of a Celery application that is imported."""
 
     is_warm: bool
     """Whether its workers can be forked."""
     version: str
-    """Of Celery."""
+    """The version of Celery."""
     pool: str
-    """`worker_pool` of its configuration; Celery's default is prefork."""
+    """Its setting `worker_pool`."""
     queues: tuple[str, ...]
-    """What a worker consumes that is told no queues."""
+    """The queues that a worker without `--queues` consumes."""
     fanout_queues: tuple[str, ...]
-    """Of these, those of which each worker has its own."""
+    """The broadcast queues among these: each worker has its own copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +52,25 @@ class CeleryCommand:
     """A `celery` process to start."""
 
     arguments: Sequence[str]
-    """Behind `celery -A <application>`."""
+    """The arguments after `celery -A <application>`."""
     title: str
-    """How it is shown by `ps`, where it is forked."""
+    """The title in `ps`, if the process is forked."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to that of the application's other processes, where it is not forked."""
+    """Added to the environment, if the process is not forked."""
     is_forked: bool = True
-    """Whether it may start as a copy of a process that has imported everything."""
+    """Whether it may start as a fork of the zygote."""
 
 
 class NotImportable(CeleriacError):
-    """The Celery application could not be imported; the message says why."""
+    """The import of the Celery application failed; the message says why."""
 
 
 class ZygoteGone(CeleriacError):
-    """The process that starts workers has ended, and all of them with it. Start another one."""
+    """The zygote has ended, and all of its processes with it. Start another one."""
 
 
 class ForkedProcess:
-    """A `celery` process that a zygote has made."""
+    """A `celery` process that a zygote has started."""
 
     def __init__(self, pid: int, *, send_signal: Callable[[int, int], None]) -> None:
         self.pid = pid
@@ -86,7 +86,7 @@ class ForkedProcess:
 
 
 class ZygoteClient:
-    """A zygote of one Celery application. Needs a running loop."""
+    """Starts the zygote of one Celery application and talks to it. Needs a running loop."""
 
     def __init__(
         self,
@@ -121,10 +121,10 @@ class ZygoteClient:
         loop.add_reader(ours, self._read)
 
     async def application(self) -> Application:
-        """The application, once it is imported.
+        """Wait until the application is imported.
 
         Raises:
-            NotImportable: its import failed.
+            NotImportable: the import failed.
         """
         try:
             async with asyncio.timeout(IMPORT_LIMIT_S):
@@ -136,8 +136,8 @@ class ZygoteClient:
         """Start `celery -A <application> ...`.
 
         Raises:
-            NotImportable: the application cannot be imported.
-            ZygoteGone: start it with another zygote.
+            NotImportable: the import of the application failed.
+            ZygoteGone: the zygote has died; use another one.
         """
         await self.application()
         self._numbers += 1
@@ -164,11 +164,11 @@ class ZygoteClient:
 
     @property
     def running(self) -> int:
-        """How many processes it has made that have not ended."""
+        """The number of its processes that have not ended."""
         return len(self._running)
 
     async def close(self) -> None:
-        """End the zygote, and with it every process that it has made."""
+        """Kill the zygote, and with it all of its processes."""
         self._zygote.signal(signal.SIGKILL)
         await self._zygote.wait()
         if self.is_open:
@@ -181,7 +181,7 @@ class ZygoteClient:
             raise ZygoteGone("the process that starts workers has ended") from exc
 
     def _signal(self, pid: int, number: int) -> None:
-        with suppress(ZygoteGone):  # the kernel has ended the process
+        with suppress(ZygoteGone):  # the kernel has killed the process too
             self._send({"signal": int(number), "pid": pid})
 
     def _read(self) -> None:
@@ -209,7 +209,7 @@ class ZygoteClient:
             process = ForkedProcess(message["pid"], send_signal=self._signal)
             self._running[process.pid] = process
             started = self._starting.pop(message["id"])
-            if started.done():  # nobody waits for it any more
+            if started.done():  # the caller has stopped waiting
                 process.signal(signal.SIGKILL)
             else:
                 started.set_result(process)
@@ -225,7 +225,7 @@ class ZygoteClient:
         self._link.close()
         if not self._ready.done():
             self._ready.set_exception(self._not_importable("its process died"))
-            self._ready.exception()  # nobody has to ask for it
+            self._ready.exception()  # marks it as retrieved, for asyncio
         for waiting in self._starting.values():
             if not waiting.done():
                 waiting.set_exception(ZygoteGone("the process that starts workers has ended"))

@@ -58,7 +58,7 @@ class Up:
         return (self.data_dir / "logs" / f"{name}.log").read_text(errors="replace")
 
     def wait_until_up(self) -> None:
-        self.process.wait_for("Ctrl-C ends everything", within_s=STARTS_WITHIN_S)
+        self.process.wait_for("Ctrl-C stops everything", within_s=STARTS_WITHIN_S)
 
     def pools(self) -> dict[str, PoolStatus]:
         """What it posts on the board."""

@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_ends_it_at_once(start_up: StartUp) -> None:
     children = up.children()
 
     up.process.signal(signal.SIGINT)
-    up.process.wait_for("once more ends it at once")
+    up.process.wait_for("a second Ctrl-C stops at once")
     up.process.signal(signal.SIGINT)
 
     assert up.wait(within_s=60) == 0

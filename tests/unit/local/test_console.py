@@ -84,7 +84,7 @@ def test_the_banner_says_where_everything_is() -> None:
         "  pool      queues    kind     slots  replicas",
         "  default   default   prefork  2      0-1",
         "  download  download  threads  4      0-2",
-        "Ctrl-C ends everything; running tasks may finish first.",
+        "Ctrl-C stops everything; running tasks may finish first.",
     ]
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -19,10 +20,11 @@ from app.jobs.maintenance.reconciler import Intervals, Reconciler
 from app.jobs.maintenance.scheduler import Scheduler
 from app.jobs.model import time_limits
 from app.jobs.model.clock import Clock
+from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Registry, Stage
 from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
-from app.jobs.publish.dispatcher import BrokerDispatcher, Dispatcher, EagerDispatcher
+from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.lifecycle import Lifecycle
 from app.jobs.run.job_work import StageParts
@@ -78,15 +80,11 @@ class Platform:
         self._job_store = JobStore(self.database)
         self._children = ChildStore(self.database)
         self._due_jobs = DueJobStore(self.database)
-        self.dispatcher: Dispatcher = (
-            EagerDispatcher(celery, self.registry, find=self._job_store.find_many)
-            if is_eager
-            else BrokerDispatcher(
-                celery,
-                self.registry,
-                unpublished=self._due_jobs,
-                is_broker_silent=lambda: self.events.is_quiet,
-            )
+        self.dispatcher = Dispatcher(
+            EagerSender(celery) if is_eager else BrokerSender(celery),
+            self.registry,
+            unpublished=self._due_jobs,
+            is_broker_silent=lambda: self.events.is_quiet and not is_eager,
         )
         self.lifecycle = Lifecycle(
             machine=StateMachine(self.database),
@@ -108,6 +106,7 @@ class Platform:
                 signs_webhooks=bool(settings.notify.webhook_secrets),
                 callback_tasks=settings.notify.callback_tasks,
             ),
+            as_submitted=self._read_again if is_eager else tuple,
             clock=clock,
         )
         self.policy = Policy(
@@ -203,6 +202,11 @@ class Platform:
         """Threads that the child process of one task may have, so that all tasks together keep to
         the processors of their pool."""
         return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
+
+    def _read_again(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
+        """The jobs as they are when they have run."""
+        found = {job.id: job for job in self._job_store.find_many([job.id for job in jobs])}
+        return tuple(found[job.id] for job in jobs)
 
     def _limits(self, stage: Stage | None) -> TimeLimits:
         queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name

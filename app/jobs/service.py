@@ -1,7 +1,7 @@
 """What clients ask of jobs: submit, look up, cancel, retry."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -61,6 +61,7 @@ class Jobs:
         events: EventWriter,
         registry: Registry,
         rules: SubmitRules,
+        as_submitted: Callable[[Sequence[Job]], tuple[Job, ...]],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -70,6 +71,7 @@ class Jobs:
         self._events = events
         self._registry = registry
         self._rules = rules
+        self._as_submitted = as_submitted
         self._clock = clock
 
     def submit(self, request: JobRequest) -> Job:
@@ -105,7 +107,7 @@ class Jobs:
         due = [job for job in added if job.not_before is None or job.not_before <= now]
         if due:
             self._dispatcher.dispatch(due)
-        return self._dispatcher.as_dispatched([job for job, _ in accepted])
+        return self._as_submitted([job for job, _ in accepted])
 
     def get(self, job_id: JobId) -> Job:
         """Raises NotFound."""

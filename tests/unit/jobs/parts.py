@@ -7,10 +7,11 @@ from typing import Any, cast
 from app.jobs.content_stores import Stores
 from app.jobs.maintenance.reconciler import Intervals, Reconciler
 from app.jobs.model import ticket
-from app.jobs.model.job import Job, JobId, JobRequest, JsonObject, Progress
+from app.jobs.model.job import Job, JobId, JobRequest, Progress
 from app.jobs.model.pipeline import Registry
 from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
+from app.jobs.publish.dispatcher import Dispatcher, TaskCall
 from app.jobs.publish.lifecycle import Lifecycle
 from app.jobs.run.job_work import StageParts
 from app.jobs.run.lease_renewal import LeaseRenewer
@@ -51,33 +52,16 @@ class RecordedEvents:
 
 
 @dataclass
-class RecordedDispatcher:
+class RecordedSender:
     """What the broker was given: task ids, as the broker would hold them."""
 
     sent: list[str] = field(default_factory=list)
     finalizers: list[str] = field(default_factory=list)
 
-    def dispatch(self, jobs: Sequence[Job]) -> bool:
-        self.sent += [ticket.task_id(job.id, job.fence) for job in jobs]
-        return True
-
-    def dispatch_finalizer(self, job: Job) -> bool:
-        self.finalizers.append(ticket.task_id(job.id, job.fence))
-        return True
-
-    def as_dispatched(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        return tuple(jobs)
-
-    def call_task(
-        self,
-        task: str,
-        args: Sequence[Any],  # JSON values
-        kwargs: JsonObject,
-        *,
-        task_id: str,
-        queue: str | None,
-    ) -> None:
-        self.sent.append(task)
+    def send(self, calls: Sequence[TaskCall]) -> None:
+        for call in calls:
+            found = self.finalizers if call.task == "probe_finalizer" else self.sent
+            found.append(call.options["task_id"])
 
 
 class Site:
@@ -89,12 +73,15 @@ class Site:
         self.due_jobs = MemoryDueJobs(self.rows)
         self.leases = MemoryLeases(self.rows)
         self.events = RecordedEvents()
-        self.broker = RecordedDispatcher()
+        self.broker = RecordedSender()
+        self.dispatcher = Dispatcher(
+            self.broker, REGISTRY, unpublished=self.due_jobs, is_broker_silent=lambda: False
+        )
         self.policy = policy or Policy(base_s=60, max_s=3600, max_deliveries=3)
         self.lifecycle = Lifecycle(
             machine=self.rows,
             events=self.events,
-            dispatcher=self.broker,
+            dispatcher=self.dispatcher,
             find_jobs=self.rows.find_many,
             registry=REGISTRY,
             clock=self.clock,
@@ -111,7 +98,7 @@ class Site:
         new = memory.new_job(asked, job_id=job_id, is_published=is_published)
         job = self.rows.add(new, now=self.clock.now())
         if is_published:
-            self.broker.dispatch([job])
+            self.dispatcher.dispatch([job])
         return job
 
     def run(self, job: Job, work_on: WorkOn) -> Outcome:
@@ -128,7 +115,7 @@ class Site:
             due_jobs=self.due_jobs,
             children=self.due_jobs,
             lifecycle=self.lifecycle,
-            dispatcher=self.broker,
+            dispatcher=self.dispatcher,
             events=self.events,
             find_held=lambda queues, since_s: frozenset(self.broker.sent),
             registry=REGISTRY,

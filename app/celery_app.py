@@ -36,8 +36,8 @@ PUBLISHED_AT_HEADER = "celeriac_published_at"
 
 
 class StampingCelery(Celery):  # type: ignore[misc]  # Celery has no types
-    """Celery whose messages tell when they were published. (Its signal `before_task_publish` does
-    not say which application publishes, and would stamp those of others too.)"""
+    """Celery whose messages carry the time of their publication. (Its signal `before_task_publish`
+    does not say which application publishes, and would stamp those of others too.)"""
 
     def send_task(
         self,
@@ -67,7 +67,7 @@ def create(settings: Settings, registry: Registry, *, clock: Clock | None = None
         **_workers(settings.worker),
     )
     platform = Platform.open(settings=settings, registry=registry, celery=application, clock=clock)
-    _ = platform.schedules  # what is wrong with them is told at the start, by every process
+    _ = platform.schedules  # invalid ones stop every process at its start
     task.register(application, registry)
     hooks.connect(application, platform)
     if settings.worker.log_format is not None:
@@ -81,13 +81,13 @@ def create(settings: Settings, registry: Registry, *, clock: Clock | None = None
 def from_environment() -> Celery:
     """The application of this process."""
     settings = Settings()
-    settings.check()  # a bad one is told now, and not by the first task that needs it
+    settings.check()  # invalid ones are reported now, and not by the first task that needs them
     return create(settings, pipelines.discover(settings.pipelines.modules))
 
 
 def __getattr__(name: str) -> Celery:
-    """`app` and `celery`, where Celery's command line looks for them, and `celery_app` for whoever
-    imports the application by its usual name; made when asked for."""
+    """`app` and `celery`, where Celery's command line expects them, and `celery_app`, the usual
+    name to import it by; made on first access."""
     if name not in ("app", "celery", "celery_app"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

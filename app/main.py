@@ -18,7 +18,7 @@ def from_environment() -> FastAPI:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """`app`, where ASGI servers look for it, made when asked for."""
+    """`app`, where ASGI servers expect it, made on first access."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

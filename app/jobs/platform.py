@@ -26,11 +26,11 @@ from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender
 from app.jobs.publish.job_events import EventWriter
-from app.jobs.publish.lifecycle import Lifecycle
-from app.jobs.run.job_work import StageParts
+from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.run.lease_renewal import LeaseRenewer
 from app.jobs.run.stage_run import RunParts
 from app.jobs.run.stage_runner import StageRunner
+from app.jobs.run.stage_work import StageParts
 from app.jobs.service import Jobs, SubmitRules
 from app.jobs.store.children import ChildStore
 from app.jobs.store.due_jobs import DueJobStore

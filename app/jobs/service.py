@@ -27,7 +27,7 @@ from app.jobs.model.pipeline import Pipeline, Registry
 from app.jobs.model.ticket import Hold
 from app.jobs.publish.dispatcher import Dispatcher
 from app.jobs.publish.job_events import EventWriter
-from app.jobs.publish.lifecycle import Lifecycle
+from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.children import Child, ChildStore
 from app.jobs.store.job_store import JobFilter, JobPage, JobStore
@@ -155,7 +155,7 @@ class Jobs:
         return self._children.used_keys(keys)
 
     def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job and its children: at once when it is queued; a running one is told to stop
+        """Cancel a job and its children: at once when it is queued; a running one is asked to stop
         and is cancelled when it has.
 
         Raises NotFound, and Conflict when it has ended.

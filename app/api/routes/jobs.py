@@ -20,7 +20,7 @@ from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunVie
 from app.jobs.model.job import Job, JobId, JobSummary, Progress
 from app.jobs.model.job_document import ChildCounts
 from app.jobs.publish import job_events
-from app.jobs.publish.job_events import Event, EventKind
+from app.jobs.publish.job_events import EventKind, JobEvent
 
 WAIT_LIMIT_S = 60.0
 """Proxies abort requests that are silent for longer."""
@@ -187,6 +187,6 @@ def position(last_event_id: str | None) -> str:
     return job_events.FIRST_ID
 
 
-def wire_form(event: Event) -> str:
+def wire_form(event: JobEvent) -> str:
     """An event as text. JSON contains no line breaks, so one `data` line is enough."""
     return f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(event.data)}\n\n"

@@ -17,18 +17,18 @@ ANSWER_S = 30.0
 
 def settings_of(broker: BrokerSettings) -> Conf:
     """Celery's settings. Raises InvalidInput for a broker that jobs can not live on."""
-    place = address.address_of(broker)
-    redis_clients.refuse_several(place)
+    target = address.address_of(broker)
+    redis_clients.refuse_several(target)
     sockets = {
         "visibility_timeout": broker.visibility_timeout_s,
         "health_check_interval": 25,
         "socket_timeout": ANSWER_S,
         "socket_connect_timeout": CONNECT_S,
         "socket_keepalive": True,
-        **_sentinel_options(place),
+        **_sentinel_options(target),
     }
     return {
-        **_urls(broker, place),
+        **_urls(broker, target),
         "broker_transport_options": {
             **sockets,
             "unacked_restore_interval": 10,
@@ -44,7 +44,7 @@ def settings_of(broker: BrokerSettings) -> Conf:
         "redis_socket_timeout": ANSWER_S,
         "redis_socket_connect_timeout": CONNECT_S,
         "redis_socket_keepalive": True,
-        # A job that was not published is published by the reconciler: nobody waits long for it.
+        # The reconciler publishes jobs that were not published: clients need not wait.
         "task_publish_retry_policy": {
             "max_retries": 1,
             "interval_start": 0.0,
@@ -54,15 +54,15 @@ def settings_of(broker: BrokerSettings) -> Conf:
     }
 
 
-def _urls(broker: BrokerSettings, place: Address) -> Conf:
+def _urls(broker: BrokerSettings, target: Address) -> Conf:
     url = broker.broker_url.get_secret_value()
     conf: Conf = {"broker_url": url}
-    if isinstance(place.place, Sentinels):
-        url = _sentinel_url(place, place.place)
+    if isinstance(target.place, Sentinels):
+        url = _sentinel_url(target, target.place)
         # CELERY_BROKER_URL, which Celery reads by itself, would win over `broker_url`.
         conf = {name: url for name in ("broker_url", "broker_read_url", "broker_write_url")}
-        if place.tls is not None:
-            conf["broker_use_ssl"] = _tls_options(place)
+        if target.tls is not None:
+            conf["broker_use_ssl"] = _tls_options(target)
     results = broker.result_backend_url
     if results is not None:
         if not broker_url.is_readable(results.get_secret_value()):
@@ -70,24 +70,24 @@ def _urls(broker: BrokerSettings, place: Address) -> Conf:
                 "CELERY_RESULT_BACKEND cannot be read: percent-encode its user and password"
             )
         return {**conf, "result_backend": results.get_secret_value()}
-    if place.tls is None:
+    if target.tls is None:
         return {**conf, "result_backend": url}
     # Celery's result backend reads the TLS options of a URL unlike kombu, and refuses some.
     return {
         **conf,
         "result_backend": url.partition("?")[0],
-        "redis_backend_use_ssl": _tls_options(place),
+        "redis_backend_use_ssl": _tls_options(target),
     }
 
 
-def _tls_options(place: Address) -> Conf:
-    options = connection.tls_options(place.tls)
+def _tls_options(target: Address) -> Conf:
+    options = connection.tls_options(target.tls)
     return {name: value for name, value in options.items() if name != "ssl" and value is not None}
 
 
-def _sentinel_options(place: Address) -> Conf:
+def _sentinel_options(target: Address) -> Conf:
     """Transport options of kombu's, which Celery's result backend knows too."""
-    match place.place:
+    match target.place:
         case Sentinels() as sentinels:
             return {
                 "master_name": sentinels.master_name,
@@ -101,9 +101,9 @@ def _sentinel_options(place: Address) -> Conf:
             return {}
 
 
-def _sentinel_url(place: Address, sentinels: Sentinels) -> str:
+def _sentinel_url(target: Address, sentinels: Sentinels) -> str:
     """With user, password and database in each part: kombu moves from one to the next when it does
     not connect, and forgets the last one's."""
-    entry = ":".join(quote(text or "", safe="") for text in (place.username, place.password))
+    entry = ":".join(quote(text or "", safe="") for text in (target.username, target.password))
     at = f"{entry}@" if entry != ":" else ""
-    return ";".join(f"sentinel://{at}{endpoint}/{place.db}" for endpoint in sentinels.endpoints)
+    return ";".join(f"sentinel://{at}{endpoint}/{target.db}" for endpoint in sentinels.endpoints)

@@ -13,8 +13,8 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
     def cancel_active_requests(self) -> None:
         """Called in a cold shutdown (SIGQUIT), when the time for a soft one is over.
 
-        Celery 5.7 kills the processes of a pool then, and fails in a pool of threads, which nobody
-        can kill. There the work of jobs is told to stop, and what is no job runs to its end.
+        Celery 5.7 kills the processes of a pool then, and fails in a pool of threads, which cannot
+        be killed. There the work of jobs is asked to stop, and plain tasks run to their end.
         """
         hooks.give_back(platform.of(self.app))
         if type(self.pool).terminate_job is not BasePool.terminate_job:

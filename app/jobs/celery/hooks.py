@@ -62,7 +62,7 @@ def _forks(worker: Any) -> bool:  # Celery's
 def _slots(worker: Any) -> int:  # Celery's
     """How many tasks it will run at once, at most."""
     most = getattr(worker, "max_concurrency", None) or worker.concurrency
-    return most if isinstance(most, int) else 1  # "auto" is settled later
+    return most if isinstance(most, int) else 1  # "auto" is resolved later
 
 
 def give_back(platform: Platform) -> None:

@@ -16,9 +16,9 @@ from app.jobs.model.pipeline import HANDED_KEY, Args, FunctionStage, Kwargs, Reg
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
 from app.jobs.run import workspace
-from app.jobs.run.plain_work import PlainWork
-from app.jobs.run.stage_run import Outcome, OutcomeKind
+from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from app.jobs.run.stage_runner import StageRunner
+from app.jobs.run.stage_work import PlainWork
 
 
 class JobTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -56,11 +56,11 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
         """Celery calls this in the worker's main process when it killed a child at the hard time
-        limit. Nobody else can tell then that the job failed."""
+        limit: the child cannot record the failure."""
         if isinstance(exc, TimeLimitExceeded):
             self.runner.fail_killed(task_id)
 
-    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> Outcome:
+    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> StageOutcome:
         run_it = self.runner.run_finalizer if own.is_finalizer else self.runner.run_stage
         worker = self.request.hostname or "local"
         return run_it(own, lambda work: self._call(work, args, kwargs), worker=worker)
@@ -72,7 +72,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             runner.stage_parts,
             key=_key_of(args) or request.id or str(uuid.uuid4()),
             attempt=request.retries + 1,
-            tell=self._tell,
+            report=self._report,
         )
         try:
             return self._call(work, args, kwargs)
@@ -94,7 +94,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         finally:
             self.request.celeriac_work = None
 
-    def _tell(self, meta: JsonObject) -> None:
+    def _report(self, meta: JsonObject) -> None:
         if self.request.id and not self.request.is_eager:
             self.update_state(state="PROGRESS", meta=meta)
 
@@ -143,15 +143,15 @@ def _key_of(args: Any) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _answer(outcome: Outcome) -> Json:
+def _answer(outcome: StageOutcome) -> Json:
     """The outcome in Celery's words. The message is acknowledged in each case; the row decides what
     comes next, so that Celery is never asked to deliver again."""
     match outcome.kind:
-        case OutcomeKind.DONE:
+        case StageOutcomeKind.DONE:
             return outcome.output
-        case OutcomeKind.RETRIED:
+        case StageOutcomeKind.RETRIED:
             raise Retry("its job is queued again", exc=outcome.error)
-        case OutcomeKind.FAILED if outcome.error is not None:
+        case StageOutcomeKind.FAILED if outcome.error is not None:
             raise outcome.error
         case _:
             raise Ignore(outcome.kind.value)

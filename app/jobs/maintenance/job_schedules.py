@@ -1,4 +1,4 @@
-"""Which jobs begin by themselves, and when: what the pipelines say, as the settings change it."""
+"""The schedules in force: those of the pipelines, as the settings change them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

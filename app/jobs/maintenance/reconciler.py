@@ -1,4 +1,4 @@
-"""Repairs what no live process takes care of: expired leases, lost messages, waiting jobs.
+"""Repairs what no running process handles: expired leases, lost messages, waiting jobs.
 
 It runs as a thread of beat, so that it works while every pool is at zero. Any number of reconcilers
 may run at once: each change is conditional, and one of them makes it.
@@ -19,9 +19,9 @@ from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job, JobId, Progress
 from app.jobs.model.job_document import ChildCounts
 from app.jobs.model.pipeline import Registry
-from app.jobs.publish import lifecycle
+from app.jobs.publish import job_lifecycle
 from app.jobs.publish.dispatcher import Dispatcher
-from app.jobs.publish.lifecycle import Lifecycle
+from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.store import children
 from app.jobs.store.due_jobs import PublishedAt
 from app.queues import QueueName
@@ -33,7 +33,7 @@ BATCH = 500
 """Jobs in one transaction."""
 
 SEARCH_BATCH = 5_000
-"""Queued jobs that are looked for in the broker at once."""
+"""Queued jobs that are searched in the broker at once."""
 
 SEARCH_SHARE = 0.05
 """Of the reconciler's time may go into reading what the broker holds."""
@@ -44,19 +44,15 @@ FINALIZER_RUNS = 5
 class DueJobs(Protocol):
     """Finds jobs that need the reconciler (`store.due_jobs`)."""
 
-    def expired(self, *, now: datetime, limit: int) -> list[Job]:
-        """Running jobs whose lease has expired."""
+    def expired(self, *, now: datetime, limit: int) -> list[Job]: ...
 
-    def take_due(self, kinds: Collection[str], *, now: datetime, limit: int) -> list[Job]:
-        """Queued jobs whose time has come, marked as published."""
+    def take_due(self, kinds: Collection[str], *, now: datetime, limit: int) -> list[Job]: ...
 
     def published_before(
         self, moment: datetime, *, after: PublishedAt | None, limit: int
-    ) -> list[PublishedAt]:
-        """Jobs that have been queued since then or longer."""
+    ) -> list[PublishedAt]: ...
 
-    def take_lost(self, lost: Sequence[PublishedAt], *, now: datetime) -> list[Job]:
-        """Those that still stand as they were read, marked as published anew."""
+    def take_lost(self, lost: Sequence[PublishedAt], *, now: datetime) -> list[Job]: ...
 
     def take_finalizers(
         self, kinds: Collection[str], *, published_before: datetime, now: datetime, limit: int
@@ -67,21 +63,18 @@ class DueJobs(Protocol):
 class WaitingParents(Protocol):
     """Jobs that wait for their children (`store.children`)."""
 
-    def waiting_parents(self, *, limit: int) -> list[Job]:
-        """Queued jobs that wait for their children."""
+    def waiting_parents(self, *, limit: int) -> list[Job]: ...
 
-    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, ChildCounts]:
-        """The children of each job that has any."""
+    def counts(self, parent_ids: Collection[JobId]) -> dict[JobId, ChildCounts]: ...
 
     def save_progress(self, parent: Job, progress: Progress) -> Job | None:
         """Keep in the parent's row how far its children are."""
 
 
 class BrokerEvents(Protocol):
-    """Tells followers, and whether Redis answers (`publish.job_events`)."""
+    """Writes events, and checks whether Redis answers (`publish.job_events`)."""
 
-    def is_answered(self) -> bool:
-        """Whether Redis answers right now."""
+    def is_answered(self) -> bool: ...
 
     def progress(self, job: Job, progress: Progress) -> None:
         """Tell how far the job is."""
@@ -89,7 +82,7 @@ class BrokerEvents(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """How often and how patiently the reconciler acts."""
+    """How often the reconciler ticks, and how long it waits before it acts."""
 
     tick_s: float
     lease_s: float
@@ -187,7 +180,7 @@ class Reconciler:
         return now >= self._expire_from
 
     def _expire_leases(self) -> None:
-        kinds = lifecycle.finalized_kinds(self._registry)
+        kinds = job_lifecycle.finalized_kinds(self._registry)
         for job in self._due_jobs.expired(now=self._clock.now(), limit=BATCH):
             verdict = retry.after_lost_lease(job, policy=self._policy)
             shown = self._lifecycle.with_shown_progress(job)
@@ -237,7 +230,7 @@ class Reconciler:
     def _publish_finalizers(self) -> None:
         now = self._clock.now()
         taken = self._due_jobs.take_finalizers(
-            lifecycle.finalized_kinds(self._registry),
+            job_lifecycle.finalized_kinds(self._registry),
             published_before=now - timedelta(seconds=self._intervals.publish_grace_s),
             now=now,
             limit=BATCH,

@@ -1,4 +1,4 @@
-"""Begins the jobs of schedules when their time has come; a part of beat, beside the reconciler.
+"""Submits the jobs of schedules when they are due; a part of beat, beside the reconciler.
 
 Any number of schedulers may run at once: a firing is a job whose idempotency key names the schedule
 and the moment, so that one of them makes it. What Redis or a beat that was away missed is made up
@@ -30,7 +30,7 @@ class Scheduler:
         self._done_until: dict[str, datetime] = {}
 
     def tick(self) -> None:
-        """Begin what is due. Raises StorageUnavailable."""
+        """Submit what is due. Raises StorageUnavailable."""
         now = self._clock.now()
         for schedule in self._schedules:
             if schedule.is_on:
@@ -51,8 +51,8 @@ class Scheduler:
         self._done_until[schedule.name] = due_at
 
     def _since(self, schedule: Scheduled) -> datetime:
-        """Moments after this one are not done yet. A schedule that never ran begins with us: an
-        installation does not make up for a past that it has not had."""
+        """Moments after this one are still to come. A schedule that never ran starts with this
+        beat: a new installation does not catch up on its past."""
         if schedule.name not in self._done_until:
             last = last_job(self._jobs, schedule)
             known = last.created_at if last is not None else self._began_at

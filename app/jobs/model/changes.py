@@ -19,7 +19,7 @@ class Change:
     job_id: JobId
     fence: int = 0
     stage: str = ""
-    """Of the run that it begins."""
+    """Of the run that it starts."""
     given: Mapping[str, object] = field(default_factory=dict)
     claimant: Claimant | None = None
     error: JobError | None = None
@@ -27,7 +27,7 @@ class Change:
 
     @property
     def is_published(self) -> bool:
-        """Whether it marks the job as published: whoever makes the change publishes it."""
+        """Whether it marks the job as published. The caller then publishes it."""
         return self.given.get("published_at") is Write.NOW
 
 
@@ -189,5 +189,5 @@ def _retried(transition: Transition, job: Job, stage: str, *, waits_for_children
 
 
 def _finalizer(*, is_due: bool) -> dict[str, object]:
-    """Whoever ends the job publishes its finalizer."""
+    """The caller publishes a finalizer that is due."""
     return {"finalizer_due": is_due, "published_at": Write.NOW if is_due else None}

@@ -143,7 +143,7 @@ class Job:
     idempotency_key: str | None
     labels: dict[str, str]
     webhook_url: str | None
-    """Told when the job ends."""
+    """Receives a webhook when the job ends."""
     on_success: FollowUp | None
     on_failure: FollowUp | None
     cancel_requested: bool
@@ -155,8 +155,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """What a listing tells of a job. Parameters, results and what follows stay out of it: each may
-    be megabytes, and a page has hundreds of jobs."""
+    """A job in a listing. Parameters, results and follow-ups are left out: each may be megabytes,
+    and a page has hundreds of jobs."""
 
     id: JobId
     pipeline: str

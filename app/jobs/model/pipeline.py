@@ -83,7 +83,8 @@ DISCARD_FILES: FunctionStage[None, None] = FunctionStage(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a pipeline begins by itself. Settings can change it (`maintenance.job_schedules`)."""
+    """When jobs of a pipeline start by schedule. Settings can change it
+    (`maintenance.job_schedules`)."""
 
     name: str
     cron: str

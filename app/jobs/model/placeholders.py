@@ -1,7 +1,7 @@
 """Parts of a job in the parameters of what follows it: `{{result.title}}`.
 
 A text that is one placeholder becomes the value itself, a number or a list as well; inside of more
-text it becomes text. What is put in is never looked at for placeholders again.
+text it becomes text. Inserted values are not searched for placeholders again.
 
 A few placeholders can name a large part many times, so the size of the outcome is counted before
 anything is built.

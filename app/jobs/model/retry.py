@@ -1,4 +1,4 @@
-"""What follows a run that failed, or that nobody ended: pure decisions."""
+"""Whether and when a stage runs again after an error or a lost lease: pure decisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Next(StrEnum):
     FAIL = "fail"
     """Trying again would fail again."""
     DEAD_LETTER = "dead_letter"
-    """Failed too often: kept with its history, for somebody to look at."""
+    """Failed too often: kept with its history until a client retries it."""
     CANCEL = "cancel"
     """Its cancel was asked for before its worker died."""
 
@@ -43,7 +43,7 @@ class Verdict:
     next: Next
     error: JobError
     delay_s: float | None = 0.0
-    """The pause before the next run; None where it begins at once."""
+    """The pause before the next run; None to start it at once."""
 
 
 def after_error(

@@ -1,4 +1,4 @@
-"""What a message says of the job that it belongs to: a few headers, on top of Celery's own."""
+"""The job, stage and fence that a message carries, in headers beside Celery's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FINALIZER_HEADER = "celeriac_finalizer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """The right to claim a job, as long as its row stands as the message says."""
+    """The right to claim a job, while its row is as the message says."""
 
     job_id: JobId
     stage: str

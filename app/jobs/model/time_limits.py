@@ -12,9 +12,9 @@ class TimeLimits:
     """Of one run of one stage."""
 
     soft_s: float
-    """Then it is told to stop."""
+    """Then the run is asked to stop."""
     hard_s: float
-    """Then its job fails, whether it stops or not."""
+    """Then its job fails, even if the run continues."""
 
 
 def of_queue(

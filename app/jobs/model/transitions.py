@@ -2,7 +2,7 @@
 
 Each `Transition` is a row: the states it starts from, what guards it, the columns it writes, the
 outcome of the run it ends, and what follows its commit. `store.state_machine` applies a row,
-`publish.lifecycle` does what follows. `changes` makes a row ready for one job.
+`publish.job_lifecycle` does what follows. `changes` makes a row ready for one job.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Transition:
     writes: Mapping[str, object]
     """By column: a constant, or a `Write`."""
     begins_run: str | None = None
-    """The column that numbers the run it begins."""
+    """The column that numbers the run it starts."""
     outcome: RunOutcome | None = None
     """Of the run that it ends."""
     flags_children: bool = False

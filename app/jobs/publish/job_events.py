@@ -1,7 +1,7 @@
 """What happens to a job, as it happens: a capped, expiring stream in Redis for each job.
 
-Events are news, the row is the truth: a Redis that is away costs news and never the work. So the
-writer raises nothing, and the reader looks at the row from time to time.
+The row is the source of truth: without Redis events are lost, and work goes on. So the
+writer raises nothing, and the reader checks the row from time to time.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ again."""
 FIRST_ID = "0-0"
 
 LOOK_S = 5.0
-"""A follower without news looks at the row this often."""
+"""A follower without events checks the row this often."""
 
 
 ANSWER_S = 5.0
@@ -40,18 +40,18 @@ READ_COUNT = 200
 
 
 class EventKind(StrEnum):
-    """What an event tells."""
+    """The kind of an event."""
 
     STATE = "state"
     """State, stage or attempt changed."""
     PROGRESS = "progress"
     END = "end"
-    """The job is over; nothing follows."""
+    """The job has ended; no event follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One piece of news."""
+class JobEvent:
+    """One event of a job."""
 
     id: str
     """Sorts by time; a follower hands back the last one it has seen."""
@@ -68,7 +68,7 @@ def stream_key(job_id: JobId) -> str:
 
 
 def state_data(job: Job) -> JsonObject:
-    """What a `state` or `end` event tells of the job."""
+    """The data of a `state` or `end` event."""
     document, error = job_document.job_json(job), job.error
     return {
         **{name: document[name] for name in _STATE_FIELDS},
@@ -77,7 +77,7 @@ def state_data(job: Job) -> JsonObject:
 
 
 class EventWriter:
-    """Tells the news of jobs; safe to use from many threads."""
+    """Writes the events of jobs; safe to use from many threads."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class EventWriter:
         self._quiet_until = 0.0
 
     def state(self, job: Job) -> None:
-        """Tell what state the job is in now; the last event when that is final."""
+        """Write the state of the job; the last event when it is final."""
         self.states([job])
 
     def states(self, jobs: Sequence[Job]) -> None:
@@ -102,7 +102,7 @@ class EventWriter:
         self._write([(job.id, _kind_of(job), state_data(job)) for job in jobs])
 
     def progress(self, job: Job, seen: Progress) -> None:
-        """Tell how far the job is."""
+        """Write the progress of the job."""
         stage = {"state": job.state.value, "stage": job.stage, "attempt": job.attempt}
         data = {**stage, **asdict(seen)}
         self._write([(job.id, EventKind.PROGRESS, data)])
@@ -124,7 +124,7 @@ class EventWriter:
         return {job_id: _seen(entries[0][1]) for job_id, entries in found if entries}
 
     def forget(self, job_ids: Sequence[JobId]) -> None:
-        """Remove the events of jobs that there are no more."""
+        """Remove the events of jobs that were removed."""
         if not job_ids or self.is_quiet:
             return
         try:
@@ -176,7 +176,7 @@ async def follow(
     find: Callable[[], Awaitable[Job | None]],
     after: str = FIRST_ID,
     look_s: float = LOOK_S,
-) -> AsyncGenerator[Event | None, None]:
+) -> AsyncGenerator[JobEvent | None, None]:
     """A job's events after the one with the id `after`: those there are, then those that come.
 
     Ends after the `end` event. Gives None when `look_s` have passed without news, so that the
@@ -198,7 +198,7 @@ async def follow(
         if job is None:
             return
         if job.state.is_final:
-            yield Event(id=last, kind=EventKind.END, data=state_data(job))
+            yield JobEvent(id=last, kind=EventKind.END, data=state_data(job))
             return
         yield None
 
@@ -211,7 +211,7 @@ async def _is_over(find: Callable[[], Awaitable[Job | None]]) -> bool:
 
 async def _read(
     client: "redis_asyncio.Redis", job_id: JobId, *, after: str, block_s: float
-) -> list[Event]:
+) -> list[JobEvent]:
     """The next events; none when `block_s` have passed, which is also how a silent Redis reads."""
     started_at = time.monotonic()
     key = stream_key(job_id)
@@ -226,10 +226,10 @@ async def _read(
     return [parse_event(*entry) for entry in answer[0][1]] if answer else []
 
 
-def parse_event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+def parse_event(entry_id: bytes, fields: dict[bytes, bytes]) -> JobEvent:
     """An entry of the stream as the event that it is."""
     kind = EventKind(fields[b"kind"].decode())
-    return Event(id=entry_id.decode(), kind=kind, data=json.loads(fields[b"data"]))
+    return JobEvent(id=entry_id.decode(), kind=kind, data=json.loads(fields[b"data"]))
 
 
 def _seen(fields: dict[bytes, bytes]) -> Progress:

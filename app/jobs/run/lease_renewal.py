@@ -21,18 +21,17 @@ TICK_S = 1.0
 """A cancel is passed on within this time."""
 
 
-class Claims(Protocol):
+class HeldClaims(Protocol):
     """The claims of this process, as the database has them (`store.leases`)."""
 
-    def renew(self, held: Iterable[Hold], *, until: datetime) -> set[Hold]:
-        """Extend the leases; return those that are still ours."""
+    def renew(self, held: Iterable[Hold], *, until: datetime) -> set[Hold]: ...
 
     def cancels(self, held: Sequence[Hold]) -> dict[Hold, bool]:
         """The claims that are still ours, each with whether its cancel is requested."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class HeldLease:
+class RenewedLease:
     """A claim whose lease is renewed."""
 
     hold: Hold
@@ -51,11 +50,11 @@ class LeaseRenewer:
     `tick` is called from outside.
 
     It does not release a claim by itself: without a database it keeps trying. A claim that it could
-    not renew for a whole lease may be another worker's by now, so that its work is told to stop.
+    not renew for a whole lease may be another worker's by now, so that its work is asked to stop.
     """
 
     def __init__(
-        self, claims: Claims, *, lease_s: float, clock: Clock, has_thread: bool = True
+        self, claims: HeldClaims, *, lease_s: float, clock: Clock, has_thread: bool = True
     ) -> None:
         self._claims = claims
         self._lease_s = lease_s
@@ -66,13 +65,13 @@ class LeaseRenewer:
 
     def forget(self) -> None:
         """After a fork: leave claims and thread to the parent."""
-        self._held: set[HeldLease] = set()
+        self._held: set[RenewedLease] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
     @contextmanager
-    def renewing(self, held: HeldLease) -> Iterator[None]:
+    def renewing(self, held: RenewedLease) -> Iterator[None]:
         """Renew this lease for the length of the block."""
         with self._changed:
             self._held.add(held)
@@ -85,7 +84,7 @@ class LeaseRenewer:
                 self._held.discard(held)
 
     def stop_all(self, error: CeleriacError) -> None:
-        """Tell the work of every claim to stop."""
+        """Ask the work of every claim to stop."""
         for one in self._all():
             one.stop.request(error)
 
@@ -114,7 +113,7 @@ class LeaseRenewer:
             for one in held:
                 self._stop_if_too_late(one)
 
-    def _all(self) -> tuple[HeldLease, ...]:
+    def _all(self) -> tuple[RenewedLease, ...]:
         with self._changed:
             return tuple(self._held)
 
@@ -136,7 +135,7 @@ class LeaseRenewer:
             self._changed.wait(self._tick_s)
             return not self._is_closed
 
-    def _renew(self, held: Sequence[HeldLease]) -> None:
+    def _renew(self, held: Sequence[RenewedLease]) -> None:
         now_s = self._clock.monotonic()
         due = [one for one in held if now_s - one.renewed_at >= self._lease_s / 3]
         if not due:
@@ -147,7 +146,7 @@ class LeaseRenewer:
             if one.hold in renewed:
                 one.renewed_at = now_s
 
-    def _pass_on_cancels(self, held: Sequence[HeldLease]) -> None:
+    def _pass_on_cancels(self, held: Sequence[RenewedLease]) -> None:
         if not held:
             return
         ours = self._claims.cancels([one.hold for one in held])
@@ -157,13 +156,13 @@ class LeaseRenewer:
             elif ours[one.hold]:
                 one.stop.request(Cancelled("the job was cancelled"))
 
-    def _enforce_limits(self, one: HeldLease) -> None:
+    def _enforce_limits(self, one: RenewedLease) -> None:
         age_s = self._clock.monotonic() - one.began_at
         if age_s > one.limits.soft_s:
             one.stop.request(time_limits.exceeded(one.limits))
         if age_s > one.limits.hard_s:
             one.on_hard_limit()
 
-    def _stop_if_too_late(self, one: HeldLease) -> None:
+    def _stop_if_too_late(self, one: RenewedLease) -> None:
         if self._clock.monotonic() - one.renewed_at > self._lease_s:
             one.stop.request(Superseded("the lease could not be renewed in time"))

@@ -21,7 +21,7 @@ def job_percent(stage_percent: float, *, share: tuple[float, float]) -> float:
 
 
 class Periodic:
-    """Says yes once in a while."""
+    """Limits how often something happens."""
 
     def __init__(self, *, every_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._every_s = every_s
@@ -38,22 +38,23 @@ class Periodic:
 
 
 class Meter:
-    """Takes every report of one run and tells those that matter; safe to use from many threads.
+    """Takes every report of one run and passes on at most one per interval; safe to use from
+    threads.
 
-    What comes too early is kept: `flush` tells the last of it.
+    A report that comes too early is kept: `flush` passes on the last one.
     """
 
     def __init__(
         self,
-        tell: Callable[[Progress], None],
+        pass_on: Callable[[Progress], None],
         *,
         floor: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tell = tell
+        self._pass_on = pass_on
         self._floor = floor
         self._monotonic = monotonic
-        self._told_at = -INTERVAL_S
+        self._passed_on_at = -INTERVAL_S
         self._kept: Progress | None = None
         self._last: Progress | None = None
         self._lock = threading.Lock()
@@ -65,32 +66,32 @@ class Meter:
 
     @property
     def last(self) -> Progress | None:
-        """The last report, told or not."""
+        """The last report, passed on or not."""
         return self._last
 
-    def report(self, seen: Progress) -> None:
-        """Tell it, or keep it when something was told just now."""
+    def report(self, progress: Progress) -> None:
+        """Pass it on, or keep it when the interval has not passed."""
         with self._lock:
-            self._floor = max(self._floor, seen.progress)
+            self._floor = max(self._floor, progress.progress)
             raised = Progress(
                 progress=self._floor,
-                message=seen.message,
-                speed=seen.speed,
-                eta_seconds=seen.eta_seconds,
+                message=progress.message,
+                speed=progress.speed,
+                eta_seconds=progress.eta_seconds,
             )
             self._last = raised
-            if self._monotonic() - self._told_at < INTERVAL_S:
+            if self._monotonic() - self._passed_on_at < INTERVAL_S:
                 self._kept = raised
                 return
-            self._tell_now(raised)
+            self._pass_on_now(raised)
 
     def flush(self) -> None:
-        """Tell what was kept, when there is something."""
+        """Pass on the kept report, if any."""
         with self._lock:
             if self._kept is not None:
-                self._tell_now(self._kept)
+                self._pass_on_now(self._kept)
 
-    def _tell_now(self, seen: Progress) -> None:
-        self._told_at = self._monotonic()
+    def _pass_on_now(self, progress: Progress) -> None:
+        self._passed_on_at = self._monotonic()
         self._kept = None
-        self._tell(seen)
+        self._pass_on(progress)

@@ -18,9 +18,9 @@ from app.jobs.model.retry import Next, Policy
 from app.jobs.model.ticket import Claimant, Hold, Ticket
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.model.work import Work
-from app.jobs.run.job_work import JobWork, Leases, StageParts
-from app.jobs.run.lease_renewal import HeldLease
+from app.jobs.run.lease_renewal import RenewedLease
 from app.jobs.run.progress import Meter, Periodic
+from app.jobs.run.stage_work import JobWork, Leases, StageParts
 from app.jobs.run.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 WorkOn = Callable[[Work], Json]
 
 
-class OutcomeKind(StrEnum):
+class StageOutcomeKind(StrEnum):
     """What became of a run, for the task that called for it."""
 
     NOT_OURS = "not_ours"
@@ -50,22 +50,21 @@ class OutcomeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StageOutcome:
     """How one run ended."""
 
-    kind: OutcomeKind
+    kind: StageOutcomeKind
     output: Json = None
     error: BaseException | None = None
 
 
-NOT_OURS = Outcome(kind=OutcomeKind.NOT_OURS)
+NOT_OURS = StageOutcome(kind=StageOutcomeKind.NOT_OURS)
 
 
 class Transitions(Protocol):
-    """Changes jobs and does what follows (`publish.lifecycle`)."""
+    """Changes jobs and does what follows (`publish.job_lifecycle`)."""
 
-    def claim(self, own: Ticket, claimant: Claimant) -> Job | None:
-        """Claim a job and tell its followers."""
+    def claim(self, own: Ticket, claimant: Claimant) -> Job | None: ...
 
     def apply(self, change: Change) -> Job | None:
         """Make the change; None when the row is not as it demands."""
@@ -74,7 +73,7 @@ class Transitions(Protocol):
 class Renewal(Protocol):
     """Renews leases (`run.lease_renewal`)."""
 
-    def renewing(self, held: HeldLease) -> AbstractContextManager[None]:
+    def renewing(self, held: RenewedLease) -> AbstractContextManager[None]:
         """Renew this one for the length of the block."""
 
 
@@ -114,7 +113,7 @@ class StageRun:
         )
         self._row_interval = Periodic(every_s=ROW_INTERVAL_S, monotonic=clock.monotonic)
 
-    def run(self, work_on: WorkOn) -> Outcome:
+    def run(self, work_on: WorkOn) -> StageOutcome:
         """Do the work while its lease is renewed."""
         work = JobWork(
             self._parts.stage,
@@ -127,7 +126,7 @@ class StageRun:
         )
         limits = self._parts.limits(self._stage)
         now_s = self._parts.clock.monotonic()
-        held = HeldLease(
+        held = RenewedLease(
             hold=self._hold,
             stop=self._stop,
             limits=limits,
@@ -145,7 +144,7 @@ class StageRun:
             return self._returned(output)
 
     def _show_progress(self) -> None:
-        """Tell the progress that was held back; from time to time save it in the row."""
+        """Pass on the progress that was held back; from time to time save it in the row."""
         self._meter.flush()
         last = self._meter.last
         if last is not None and self._row_interval.is_due():
@@ -155,8 +154,8 @@ class StageRun:
         """Fail the job, even if its work never returns."""
         self._parts.lifecycle.apply(self._failure(time_limits.exceeded(limits)))
 
-    def _raised(self, error: Exception) -> Outcome:
-        """The work raised. When it was told to stop, that is the reason, whatever it raised."""
+    def _raised(self, error: Exception) -> StageOutcome:
+        """The work raised. When it was asked to stop, that is the reason, whatever it raised."""
         match self._stop.error or error:
             case Cancelled():
                 return self._cancel()
@@ -165,14 +164,14 @@ class StageRun:
             case reason:
                 return self._failed(reason)
 
-    def _cancel(self) -> Outcome:
+    def _cancel(self) -> StageOutcome:
         cancel = changes.cancel(
             self._hold, progress=self._meter.floor, has_finalizer=self._has_finalizer
         )
         job = self._stored(lambda: cancel)
-        return NOT_OURS if job is None else Outcome(kind=OutcomeKind.CANCELLED)
+        return NOT_OURS if job is None else StageOutcome(kind=StageOutcomeKind.CANCELLED)
 
-    def _returned(self, output: Json) -> Outcome:
+    def _returned(self, output: Json) -> StageOutcome:
         self._meter.flush()
         try:
             job = self._stored(lambda: self._success(output))
@@ -180,7 +179,7 @@ class StageRun:
             return self._failed(error)
         if job is None:  # its cancel was requested at the last moment, or it is not ours any more
             return self._cancel()
-        return Outcome(kind=OutcomeKind.DONE, output=output)
+        return StageOutcome(kind=StageOutcomeKind.DONE, output=output)
 
     def _success(self, output: Json) -> Change:
         following = self._pipeline.stage_after(self._stage.task)
@@ -194,13 +193,13 @@ class StageRun:
             waits_for_children=following.after_children,
         )
 
-    def _failed(self, error: Exception) -> Outcome:
+    def _failed(self, error: Exception) -> StageOutcome:
         self._meter.flush()
         job = self._stored(lambda: self._failure(error))
         if job is None:
             return self._cancel()
-        kind = OutcomeKind.FAILED if job.state.is_final else OutcomeKind.RETRIED
-        return Outcome(kind=kind, error=error)
+        kind = StageOutcomeKind.FAILED if job.state.is_final else StageOutcomeKind.RETRIED
+        return StageOutcome(kind=kind, error=error)
 
     def _failure(self, error: Exception) -> Change:
         verdict = retry.after_error(

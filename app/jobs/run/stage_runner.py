@@ -9,10 +9,17 @@ from app.jobs.model import changes, retry, ticket, time_limits
 from app.jobs.model.job import Job, JobError, JobId, Progress
 from app.jobs.model.ticket import Claimant, Hold, Ticket
 from app.jobs.run import stage_run
-from app.jobs.run.job_work import JobWork, StageParts
-from app.jobs.run.lease_renewal import HeldLease, LeaseRenewer
+from app.jobs.run.lease_renewal import LeaseRenewer, RenewedLease
 from app.jobs.run.progress import Meter
-from app.jobs.run.stage_run import NOT_OURS, Outcome, OutcomeKind, RunParts, StageRun, WorkOn
+from app.jobs.run.stage_run import (
+    NOT_OURS,
+    RunParts,
+    StageOutcome,
+    StageOutcomeKind,
+    StageRun,
+    WorkOn,
+)
+from app.jobs.run.stage_work import JobWork, StageParts
 from app.jobs.run.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -45,7 +52,7 @@ class StageRunner:
         """By which failed runs are retried."""
         return self._parts.policy
 
-    def run_stage(self, own: Ticket, work_on: WorkOn, *, worker: str) -> Outcome:
+    def run_stage(self, own: Ticket, work_on: WorkOn, *, worker: str) -> StageOutcome:
         """Claim the ticket's job, do the work and write its outcome."""
         try:
             job = self._until_stored(
@@ -57,7 +64,7 @@ class StageRunner:
             return NOT_OURS
         return NOT_OURS if job is None else StageRun(self._parts, job).run(work_on)
 
-    def run_finalizer(self, own: Ticket, work_on: WorkOn, *, worker: str) -> Outcome:
+    def run_finalizer(self, own: Ticket, work_on: WorkOn, *, worker: str) -> StageOutcome:
         """Claim the finalizer of a stopped job and run it. When it fails it is due again; the job
         does not show it."""
         job = self._until_stored(
@@ -69,7 +76,7 @@ class StageRunner:
         if job is None:
             return NOT_OURS
         stop = Stop()
-        held = HeldLease(
+        held = RenewedLease(
             hold=Hold(job_id=job.id, fence=job.fence),
             stop=stop,
             limits=self._parts.limits(self._parts.registry[job.pipeline].finalizer),
@@ -110,7 +117,7 @@ class StageRunner:
                 extra = {"job_id": job_id, "reason": str(error)}
                 logger.warning("a job waits for its lease", extra=extra)
 
-    def _finalize(self, job: Job, hold: Hold, stop: Stop, work_on: WorkOn) -> Outcome:
+    def _finalize(self, job: Job, hold: Hold, stop: Stop, work_on: WorkOn) -> StageOutcome:
         work = JobWork(
             self._parts.stage,
             job,
@@ -131,8 +138,8 @@ class StageRunner:
             stage_run.OUTCOME_WAIT_S,
         )
         if failure is not None:
-            return Outcome(kind=OutcomeKind.FAILED, error=failure)
-        return Outcome(kind=OutcomeKind.DONE)
+            return StageOutcome(kind=StageOutcomeKind.FAILED, error=failure)
+        return StageOutcome(kind=StageOutcomeKind.DONE)
 
     def _claimant(self, worker: str) -> Claimant:
         return Claimant(worker=worker, pid=os.getpid(), lease_s=self._parts.lease_s)

@@ -1,4 +1,4 @@
-"""Telling running work to end: once, from any thread, and at once to its processes."""
+"""Stops running work: once, from any thread, and its processes at once."""
 
 import threading
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from app.errors import CeleriacError
 
 
 class Stoppable(Protocol):
-    """Something that runs and can be told to end."""
+    """Something that runs and can be stopped."""
 
     def stop(self) -> None:
         """Begin to end it; must not block."""
 
 
 class Stop:
-    """The end of one run, when somebody asks for it."""
+    """The request to stop one run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Stop:
         return self._error
 
     def request(self, error: CeleriacError) -> None:
-        """Ask the work to end with this error. The first reason stays."""
+        """Ask the work to stop with this error. The first reason stays."""
         with self._lock:
             if self._error is None:
                 self._error = error
@@ -44,7 +44,7 @@ class Stop:
 
     @contextmanager
     def covering(self, process: Stoppable) -> Iterator[None]:
-        """Stop the process too, when the work is told to end meanwhile or was before."""
+        """Stop the process too, when the work is stopped meanwhile or was before."""
         with self._lock:
             self._running.add(process)
             is_stopped = self._error is not None

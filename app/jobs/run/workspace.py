@@ -76,7 +76,7 @@ def run_process(
     on_line: Callable[[str], None] | None,
     timeout_s: float | None,
 ) -> str:
-    """Run a child that ends when the work is told to; see `Work.run_process`."""
+    """Run a child that ends when the work is stopped; see `Work.run_process`."""
     stop.check()
     group = process_group.ProcessGroup(command)
     try:

@@ -1,4 +1,4 @@
-"""New rows: jobs that are accepted, by clients or by the end of another job."""
+"""New rows: jobs that clients submit, and callbacks of jobs that have ended."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class NewJob:
 
 
 def row_of(new: NewJob, *, now: datetime) -> JsonObject:
-    """The row that the job begins with."""
+    """The first row of the job."""
     request = new.request
     is_keyed = request.idempotency_key is not None
     return {

@@ -1,10 +1,10 @@
-"""What the end of a job sets off: a webhook, another job, a plain task.
+"""Callbacks of a job that has ended: a webhook, another job, a plain task.
 
 Each is a job of its own, of the pipeline `callback`. Its row is written by the transaction that
 ends the job, so that no end is without its callbacks and no callback without its end; from there on
 it is published, retried and found again when it is lost like every other job.
 
-Ids follow from the job that ended: whoever has its row can name its callbacks.
+Ids are derived from the job that ended, so that its row is enough to name its callbacks.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ may be away for six hours."""
 
 
 class Target(StrEnum):
-    """Which of the job's wishes a callback fulfils."""
+    """What a callback calls."""
 
     WEBHOOK = "webhook"
     ON_SUCCESS = "on_success"
@@ -39,27 +39,27 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """One thing that the end of a job sets off."""
+    """One callback of a job."""
 
     id: JobId
     target: Target
 
 
 def due(job: Job) -> tuple[Callback, ...]:
-    """What the end of this job sets off."""
-    wishes = (
+    """The callbacks of this job in its present state."""
+    candidates = (
         (Target.WEBHOOK, job.webhook_url is not None),
         (Target.ON_SUCCESS, job.on_success is not None and job.state is JobState.SUCCEEDED),
         (Target.ON_FAILURE, job.on_failure is not None and job.state is JobState.FAILED),
     )
     return tuple(
-        Callback(id=_id(job, target), target=target) for target, is_wished in wishes if is_wished
+        Callback(id=_id(job, target), target=target) for target, is_set in candidates if is_set
     )
 
 
 def record(connection: Connection, job: Job) -> None:
-    """Write the rows of its callbacks, in the transaction that ends the job. Whoever ends it
-    publishes them afterwards."""
+    """Write the rows of its callbacks, in the transaction that ends the job. The caller publishes
+    them after the commit."""
     found = new_jobs(job)
     if found and job.finished_at is not None:
         now = job.finished_at

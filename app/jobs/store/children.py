@@ -64,7 +64,7 @@ class ChildStore:
 
     def save_progress(self, parent: Job, progress: Progress) -> Job | None:
         """Keep in a waiting parent's row how far its children are; None when it has moved on, or
-        somebody else was as quick."""
+        another reconciler did so first."""
         statement = (
             update(_jobs)
             .where(

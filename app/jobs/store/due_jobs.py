@@ -1,4 +1,4 @@
-"""What the reconciler looks for: expired leases, jobs to publish, messages that were lost.
+"""Jobs that need the reconciler: expired leases, jobs to publish, lost messages.
 
 Jobs that are to be published are marked as published by the query that finds them, so that of any
 number of reconcilers one publishes each.
@@ -39,7 +39,7 @@ class DueJobStore:
         self._database = database
 
     def expired(self, *, now: datetime, limit: int) -> list[Job]:
-        """Running jobs whose lease is over, those first that have waited longest."""
+        """Running jobs whose lease has expired, the longest first."""
         query = (
             select(_jobs)
             .where(
@@ -53,8 +53,8 @@ class DueJobStore:
             return [rows.parse_job(row) for row in connection.execute(query)]
 
     def take_due(self, kinds: Collection[str], *, now: datetime, limit: int) -> list[Job]:
-        """Queued jobs that nobody has published and whose time has come, marked as published. The
-        caller publishes them."""
+        """Queued jobs that are due and not published yet, marked as published. The caller publishes
+        them."""
         due = (
             select(_jobs.c.id)
             .where(

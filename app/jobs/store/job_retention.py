@@ -58,7 +58,7 @@ class Gone:
 
 
 class RetentionStore:
-    """What is old enough to go. Ids tell when they were made, so an old id is a small one."""
+    """Finds and removes old data. Ids sort by creation time, so an old id is a small one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -77,8 +77,8 @@ class RetentionStore:
         after: JobId | None,
         limit: int,
     ) -> list[OldJob]:
-        """Jobs that are over, the oldest first; `after` goes on where the last answer ended. None
-        that is being cleaned up after, or that has a parent or a child which is not over."""
+        """Jobs that have ended, the oldest first; `after` continues after the last answer. Jobs
+        whose finalizer is due, or with an unfinished parent or child, are left out."""
         query = (
             select(
                 _jobs.c.id,
@@ -175,7 +175,7 @@ class RetentionStore:
             return frozenset((*artifacts.scalars(), *uploads.scalars()))
 
     def needed(self, job_ids: Collection[str]) -> frozenset[str]:
-        """Those of the jobs that are not over, or not cleaned up after."""
+        """The jobs among these that have not ended, or whose finalizer is due."""
         is_needed = or_(
             _jobs.c.state.in_(_LIVE), _jobs.c.finalizer_due, _jobs.c.lease_until.is_not(None)
         )
@@ -227,8 +227,8 @@ def _of_artifacts(figure: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def _mentions(connection: Connection, where: ColumnElement[bool], *, below: str) -> Iterator[str]:
-    """Everything in parameters, stage inputs and follow-ups that looks like an id below that one.
-    Nobody needs to say which parameter holds one: a path of a file does, too."""
+    """Everything in parameters, stage inputs and follow-ups that has the form of an id below that
+    one. Any parameter may hold one, also inside of a file path."""
     columns = (_jobs.c.params, _jobs.c.stage_input, _jobs.c.on_success, _jobs.c.on_failure)
     query = select(*(cast(column, String) for column in columns)).where(where)
     for texts in connection.execute(query.execution_options(yield_per=READ_AT_ONCE)):

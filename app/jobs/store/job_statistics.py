@@ -1,4 +1,4 @@
-"""Figures of jobs over a span of time, counted by the database itself."""
+"""Statistics of jobs over a span of time, computed by the database."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +66,7 @@ class JobStatistics:
         return self._times(_jobs.c.pipeline, _jobs.c.started_at, _jobs.c.finished_at, conditions)
 
     def waiting_times(self, span: Span, *, chatbot_id: str | None) -> list[Times]:
-        """By kind: from the creation of a job to its first claim, a wished delay included."""
+        """By kind: from the creation of a job to its first claim, a requested delay included."""
         conditions = (*self._within(span, chatbot_id), _jobs.c.started_at.is_not(None))
         return self._times(_jobs.c.pipeline, _jobs.c.created_at, _jobs.c.started_at, conditions)
 
@@ -105,16 +105,16 @@ class JobStatistics:
             select(
                 name.label("name"),
                 took_s.label("took_s"),
-                func.row_number().over(partition_by=name, order_by=took_s).label("place"),
+                func.row_number().over(partition_by=name, order_by=took_s).label("rank"),
                 func.count().over(partition_by=name).label("total"),
             )
             .where(*conditions)
             .subquery()
         )
-        total, place = ranked.c.total, ranked.c.place
-        # The nearest rank: the first place that so many percent of all do not pass.
+        total, rank = ranked.c.total, ranked.c.rank
+        # Nearest rank: the first rank that this percentage of all values does not exceed.
         at = [
-            func.max(ranked.c.took_s).filter(place == (total * percent + 99) // 100)
+            func.max(ranked.c.took_s).filter(rank == (total * percent + 99) // 100)
             for percent in PERCENTILES
         ]
         query = (

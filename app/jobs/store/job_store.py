@@ -1,4 +1,4 @@
-"""Jobs as clients see them: accepted, looked up, listed, counted; with their runs and artifacts."""
+"""Jobs as clients see them: submit, read, list and count, with their runs and artifacts."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Jobs, newest first, and where the next page begins."""
+    """Jobs, newest first, and the cursor of the next page."""
 
     jobs: tuple[JobSummary, ...]
     next_cursor: JobId | None
@@ -141,7 +141,7 @@ class JobStore:
 
 
 def _check_held(connection: Connection, parent: Hold) -> None:
-    """Children of a run that was superseded, or is to end, would be nobody's."""
+    """Refuse children of a run that was superseded or is being cancelled."""
     ours = select(_jobs.c.id).where(*leases.claimed_by(parent), ~_jobs.c.cancel_requested)
     if connection.execute(ours.with_for_update()).one_or_none() is None:
         raise Superseded("the run that submits these jobs has ended, or is to end")

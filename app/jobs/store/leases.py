@@ -81,7 +81,7 @@ class LeaseStore:
 
 
 def claimed_by(hold: Hold) -> tuple[ColumnElement[bool], ...]:
-    """The row, as long as this claim stands."""
+    """The row, while this claim is valid."""
     return (
         _jobs.c.id == hold.job_id,
         _jobs.c.fence == hold.fence,

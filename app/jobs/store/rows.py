@@ -1,4 +1,4 @@
-"""Rows of the database as the values that the rest of the house speaks of, and back."""
+"""Rows of the database as values, and back."""
 
 import hashlib
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def fingerprint(request: JobRequest) -> str:
         "labels": request.labels,
         "webhook_url": request.webhook_url,
     }
-    # Only where it is wished: a key of the time before this was there is still the same.
+    # Only if set: fingerprints from before these fields existed stay valid.
     for name in ("on_success", "on_failure"):
         if (follow_up := dump_follow_up(getattr(request, name))) is not None:
             asked[name] = follow_up

@@ -11,7 +11,7 @@ from app.broker.connections import redis_clients
 from app.broker.connections.address import parse_address
 from app.jobs.model.job import Job, JobState, Progress
 from app.jobs.publish import job_events
-from app.jobs.publish.job_events import Event, EventKind, EventWriter
+from app.jobs.publish.job_events import EventKind, EventWriter, JobEvent
 from tests.unit.jobs import build
 
 
@@ -35,10 +35,10 @@ def found(job: Job | None) -> Callable[[], Awaitable[Job | None]]:
 
 async def collect(
     redis_url: str, job: Job | None, *, after: str = job_events.FIRST_ID, look_s: float = 0.1
-) -> list[Event | None]:
+) -> list[JobEvent | None]:
     """Everything until the end, with the row as `job`; at most five silences."""
     client = redis_clients.open_reader(parse_address(redis_url))
-    told: list[Event | None] = []
+    told: list[JobEvent | None] = []
     async with aclosing(
         job_events.follow(client, RUNNING.id, find=found(job), after=after, look_s=look_s)
     ) as follower:
@@ -50,7 +50,7 @@ async def collect(
     return told
 
 
-def kinds(told: list[Event | None]) -> list[EventKind | None]:
+def kinds(told: list[JobEvent | None]) -> list[EventKind | None]:
     return [None if event is None else event.kind for event in told]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.jobs.model.job import Job, JobState, RunOutcome
 from app.jobs.publish import job_events
-from app.jobs.publish.job_events import Event
+from app.jobs.publish.job_events import JobEvent
 from app.jobs.store.job_store import JobFilter
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import Site
@@ -15,7 +15,7 @@ from tests.waiting import eventually
 STAGES = ["probe_first", "probe_second", "probe_last"]
 
 
-def story(site: Site, job: Job) -> list[Event]:
+def story(site: Site, job: Job) -> list[JobEvent]:
     """Everything that was told of the job."""
     entries: Any = site.platform.redis.xrange(job_events.stream_key(job.id))
     return [job_events.parse_event(*entry) for entry in entries]

@@ -15,7 +15,7 @@ from app.jobs.model.job import Job
 from app.jobs.model.ticket import Hold
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.platform import Platform
-from app.jobs.run.lease_renewal import HeldLease, LeaseRenewer
+from app.jobs.run.lease_renewal import LeaseRenewer, RenewedLease
 from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
 from app.jobs.store.leases import LeaseStore
@@ -84,8 +84,8 @@ def nothing() -> None:
 
 def renewed(
     job: Job, *, limits: TimeLimits = LONG, on_hard_limit: Callable[[], None] = nothing
-) -> HeldLease:
-    return HeldLease(
+) -> RenewedLease:
+    return RenewedLease(
         hold=Hold(job_id=job.id, fence=job.fence),
         stop=Stop(),
         limits=limits,

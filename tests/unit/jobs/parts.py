@@ -12,11 +12,11 @@ from app.jobs.model.pipeline import Registry
 from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.publish.dispatcher import Dispatcher, TaskCall
-from app.jobs.publish.lifecycle import Lifecycle
-from app.jobs.run.job_work import StageParts
+from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.run.lease_renewal import LeaseRenewer
-from app.jobs.run.stage_run import Outcome, RunParts, WorkOn
+from app.jobs.run.stage_run import RunParts, StageOutcome, WorkOn
 from app.jobs.run.stage_runner import StageRunner
+from app.jobs.run.stage_work import StageParts
 from app.jobs.service import Jobs
 from app.pipelines.callback.tasks import PIPELINE as CALLBACK
 from app.settings import Settings
@@ -101,7 +101,7 @@ class Site:
             self.dispatcher.dispatch([job])
         return job
 
-    def run(self, job: Job, work_on: WorkOn) -> Outcome:
+    def run(self, job: Job, work_on: WorkOn) -> StageOutcome:
         """Deliver the message of the job's present stage to a worker."""
         own = ticket.stage_ticket(self.now(job))
         return self.runner.run_stage(own, work_on, worker="w@here")

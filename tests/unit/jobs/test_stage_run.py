@@ -18,7 +18,7 @@ from app.jobs.model.job import FollowUp, Job, JobRequest, JobState, Json, RunOut
 from app.jobs.model.retry import Policy
 from app.jobs.model.ticket import Claimant
 from app.jobs.model.work import Work
-from app.jobs.run.stage_run import Outcome, OutcomeKind
+from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from tests.unit.jobs import build
 from tests.unit.jobs.parts import LEASE_S, Site
 
@@ -49,7 +49,7 @@ def test_a_stage_that_returns_queues_the_next_one(site: Site) -> None:
     outcome = site.run(job, returning({"n": 1}))
 
     found = site.now(job)
-    assert outcome == Outcome(kind=OutcomeKind.DONE, output={"n": 1})
+    assert outcome == StageOutcome(kind=StageOutcomeKind.DONE, output={"n": 1})
     assert (found.state, found.stage, found.stage_input) == ("queued", "probe_second", {"n": 1})
     assert (found.progress, found.attempt) == (50.0, 0)
     assert outcome_of(site, job) is RunOutcome.SUCCEEDED
@@ -79,7 +79,7 @@ def test_a_second_delivery_does_nothing(site: Site) -> None:
 
     outcome = site.runner.run_stage(own, raising(AssertionError("it ran twice")), worker="w@here")
 
-    assert outcome.kind is OutcomeKind.NOT_OURS
+    assert outcome.kind is StageOutcomeKind.NOT_OURS
     assert site.events.told == told
 
 
@@ -99,7 +99,7 @@ def test_a_failure_that_may_heal_waits_and_runs_again(
     outcome = site.run(job, raising(error))
 
     found = site.now(job)
-    assert outcome == Outcome(kind=OutcomeKind.RETRIED, error=error)
+    assert outcome == StageOutcome(kind=StageOutcomeKind.RETRIED, error=error)
     assert (found.state, found.stage, found.attempt) == ("queued", "probe_first", 1)
     assert found.not_before == build.NOW + timedelta(seconds=pause_s)
     assert outcome_of(site, job) is RunOutcome.RETRIED
@@ -131,7 +131,7 @@ def test_a_job_that_failed_is_cleaned_up(
         outcome = site.run(job, raising(error))
 
     found = site.now(job)
-    assert outcome == Outcome(kind=OutcomeKind.FAILED, error=error)
+    assert outcome == StageOutcome(kind=StageOutcomeKind.FAILED, error=error)
     assert (found.state, found.dead_lettered_at is not None) == (JobState.FAILED, is_dead)
     assert site.broker.finalizers == [f"{job.id}.{attempts}"]
 
@@ -173,7 +173,7 @@ def test_a_cancel_stops_the_work_at_its_next_check(site: Site) -> None:
 
     outcome = site.run(job, work_on)
 
-    assert outcome.kind is OutcomeKind.CANCELLED
+    assert outcome.kind is StageOutcomeKind.CANCELLED
     assert site.now(job).state is JobState.CANCELLED
     assert site.broker.finalizers == [f"{job.id}.1"]
 
@@ -185,7 +185,7 @@ def test_a_cancel_at_the_last_moment_wins_over_the_next_stage(site: Site) -> Non
         site.lifecycle.apply(changes.request_cancel(job.id))
         return "done"
 
-    assert site.run(job, work_on).kind is OutcomeKind.CANCELLED
+    assert site.run(job, work_on).kind is StageOutcomeKind.CANCELLED
     assert site.now(job).state is JobState.CANCELLED
 
 
@@ -199,7 +199,7 @@ def test_a_run_whose_lease_was_lost_changes_nothing(site: Site) -> None:
 
     outcome = site.run(job, work_on)
 
-    assert outcome.kind is OutcomeKind.NOT_OURS
+    assert outcome.kind is StageOutcomeKind.NOT_OURS
     assert (site.now(job).state, site.now(job).deliveries) == ("queued", 1)
     assert outcome_of(site, job) is RunOutcome.LOST
 
@@ -214,7 +214,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(site: Site) -> None:
             work.check()
         return 1
 
-    assert site.run(job, work_on).kind is OutcomeKind.DONE
+    assert site.run(job, work_on).kind is StageOutcomeKind.DONE
 
 
 def test_the_soft_limit_stops_the_work(site: Site) -> None:
@@ -243,7 +243,7 @@ def test_the_hard_limit_fails_a_job_whose_work_never_returns(site: Site) -> None
         assert site.now(job).state is JobState.FAILED
         return 1
 
-    assert site.run(job, work_on).kind is OutcomeKind.NOT_OURS
+    assert site.run(job, work_on).kind is StageOutcomeKind.NOT_OURS
 
 
 def test_an_outcome_waits_for_the_database(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_an_outcome_waits_for_the_database(site: Site, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(site.rows, "apply", away)
 
-    assert site.run(job, returning(1)).kind is OutcomeKind.DONE
+    assert site.run(job, returning(1)).kind is StageOutcomeKind.DONE
     assert site.clock.monotonic() >= away_until
 
 
@@ -270,7 +270,7 @@ def test_a_claim_that_cannot_be_written_leaves_the_job_to_the_reconciler(
     job = site.submit()
     monkeypatch.setattr(site.rows, "apply", away)
 
-    assert site.run(job, returning(1)).kind is OutcomeKind.NOT_OURS
+    assert site.run(job, returning(1)).kind is StageOutcomeKind.NOT_OURS
     assert site.now(job).state is JobState.QUEUED
 
 
@@ -282,7 +282,7 @@ def test_a_worker_that_stops_gives_its_jobs_back(site: Site) -> None:
         work.check()
         return 1
 
-    assert site.run(job, work_on).kind is OutcomeKind.NOT_OURS
+    assert site.run(job, work_on).kind is StageOutcomeKind.NOT_OURS
     found = site.now(job)
     assert (found.state, found.attempt, found.deliveries) == (JobState.QUEUED, 0, 0)
 

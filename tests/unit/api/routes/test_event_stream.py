@@ -2,12 +2,12 @@ import pytest
 
 from app.api.routes import jobs as stream
 from app.jobs.publish import job_events
-from app.jobs.publish.job_events import Event, EventKind
+from app.jobs.publish.job_events import EventKind, JobEvent
 
 
 def test_an_event_on_the_wire() -> None:
     data = {"state": "running", "message": "two\nlines"}
-    event = Event(id="5-0", kind=EventKind.PROGRESS, data=data)
+    event = JobEvent(id="5-0", kind=EventKind.PROGRESS, data=data)
     want = 'id: 5-0\nevent: progress\ndata: {"state": "running", "message": "two\\nlines"}\n\n'
     assert stream.wire_form(event) == want
 

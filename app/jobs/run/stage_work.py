@@ -1,7 +1,7 @@
-"""`Work` as stages get it: what all runs have, and the run that is tied to a job."""
+"""`Work` as stages get it: in a run of a job, and in a task that was called as plain Celery."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.errors import Superseded
 from app.jobs.content_stores import Stores
 from app.jobs.model.clock import Clock
-from app.jobs.model.job import Artifact, Job, JobId, JobRequest, Progress
+from app.jobs.model.job import Artifact, Job, JobId, JobRequest, JsonObject, Progress
 from app.jobs.model.ticket import Hold
 from app.jobs.run import progress, workspace
 from app.jobs.run.progress import Meter
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 class Leases(Protocol):
     """What the holder of a lease writes (`store.leases`)."""
 
-    def save_progress(self, hold: Hold, progress: Progress) -> None:
-        """Keep the progress in the row."""
+    def save_progress(self, hold: Hold, progress: Progress) -> None: ...
 
     def save_artifact(
         self, hold: Hold, artifact: Artifact, *, key: str, now: datetime
@@ -168,3 +167,44 @@ class JobWork(StageWork):
         if replaced is not None:
             artifacts.delete(replaced)
         return artifact
+
+
+class PlainWork(StageWork):
+    """One run of a task without a job. `report` stores the progress as the task's state in
+    Celery."""
+
+    def __init__(
+        self,
+        parts: StageParts,
+        *,
+        key: str,
+        attempt: int,
+        report: Callable[[JsonObject], None],
+    ) -> None:
+        super().__init__(parts, key=key, attempt=attempt, stop=Stop())
+        self._meter = Meter(lambda progress: report(asdict(progress)), floor=0.0)
+
+    @property
+    def job_id(self) -> JobId | None:
+        return None
+
+    def progress(
+        self,
+        percent: float,
+        message: str = "",
+        *,
+        speed: str | None = None,
+        eta_seconds: float | None = None,
+    ) -> None:
+        self._meter.report(
+            Progress(progress=percent, message=message, speed=speed, eta_seconds=eta_seconds)
+        )
+
+    def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
+        return self._parts.jobs.submit_many(requests)
+
+    def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
+        folder = f"plain/{workspace.folder_name(self.key)}"
+        return self._stored(
+            path, folder=folder, name=workspace.checked_name(name), media_type=media_type
+        )

@@ -26,8 +26,7 @@ CHILD_BATCH = 1_000
 class Machine(Protocol):
     """Applies the table of transitions (`store.state_machine`)."""
 
-    def apply(self, change: Change, *, clock: Callable[[], datetime]) -> Job | None:
-        """Make the change when the row is as its transition demands."""
+    def apply(self, change: Change, *, clock: Callable[[], datetime]) -> Job | None: ...
 
     def cancel_with_parents(
         self,
@@ -41,10 +40,9 @@ class Machine(Protocol):
 
 
 class Events(Protocol):
-    """Tells the followers of jobs (`publish.job_events`)."""
+    """Writes events (`publish.job_events`)."""
 
-    def states(self, jobs: Sequence[Job]) -> None:
-        """What state each job is in now."""
+    def states(self, jobs: Sequence[Job]) -> None: ...
 
     def latest(self, job_ids: Sequence[JobId]) -> dict[JobId, Progress]:
         """The last progress of each job that followers have seen."""
@@ -71,8 +69,8 @@ class Lifecycle:
         self._clock = clock
 
     def claim(self, own: Ticket, claimant: Claimant) -> Job | None:
-        """Claim a job and tell its followers, with the progress that they have seen: it may be
-        ahead of the row when a run was lost."""
+        """Claim a job and write its event, with the progress of the last event: that may be ahead
+        of the row when a run was lost."""
         job = self._machine.apply(changes.claim(own, claimant), clock=self._clock.now)
         if job is None:
             return None
@@ -137,7 +135,7 @@ class Lifecycle:
             found = self._find_jobs(due)
         except StorageUnavailable as error:
             extra = {"reason": str(error)}
-            logger.warning("callbacks will be looked for in the broker", extra=extra)
+            logger.warning("callbacks will be searched in the broker", extra=extra)
             return
         waiting = [one for one in found if one.state is JobState.QUEUED]
         if waiting:

@@ -211,7 +211,7 @@ def operator(
     from pydantic import SecretStr
 
     from app.broker.connections import address
-    from app.operator import lifecycle  # kopf takes a second to import
+    from app.operator import kopf_process  # kopf takes a second to import
     from app.operator.kubernetes import credentials
     from app.operator.settings import OperatorSettings
     from app.settings import BrokerSettings
@@ -244,7 +244,7 @@ def operator(
         released = asyncio.run(operator_release.run(settings, found))
         _report_release(released.resumed, released.left)
         return
-    asyncio.run(lifecycle.run(settings, found, show=typer.echo))
+    asyncio.run(kopf_process.run(settings, found, show=typer.echo))
 
 
 def _report_release(resumed: Collection[str], left: Collection[str]) -> None:

@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 IMPORTED = (
     *("app.cli.application", "app.celery_app", "app.main", "app.local.local_platform"),
-    *("app.exporter.exporter", "app.operator.lifecycle", "app.storage.migrate"),
+    *("app.exporter.exporter", "app.operator.kopf_process", "app.storage.migrate"),
     *("celery.bin.celery", "celery.bin.worker", "celery.bin.beat", "celery.apps.worker"),
     *("celery.apps.beat", "uvicorn.main", "httpx2", "alembic.command"),
 )

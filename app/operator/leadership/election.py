@@ -24,7 +24,7 @@ REQUEST_S = 5.0
 SHORTEST_S = 0.05
 
 
-class HeldLease:
+class NamespaceLease:
     """The Lease of one namespace, as far as this process holds it."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Leadership:
         """`takes_over` takes the Leases from their holders, and holds them a little longer."""
         self._on_change = on_change
         self._leases = [
-            HeldLease(server, name, me=me, clock=clock, takes_over=takes_over)
+            NamespaceLease(server, name, me=me, clock=clock, takes_over=takes_over)
             for name in sorted(set(namespaces))
         ]
         self._changed = asyncio.Condition()
@@ -222,7 +222,7 @@ class Leadership:
             logger.info(event, extra=fields)
 
 
-def _fields(held: HeldLease, error: Exception) -> dict[str, object]:
+def _fields(held: NamespaceLease, error: Exception) -> dict[str, object]:
     return {"namespace": held.namespace, "error": str(error) or type(error).__name__}
 
 

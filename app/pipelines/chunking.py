@@ -1,8 +1,8 @@
-"""Cut the text of a source into chunks for retrieval: by tokens, at the seams that the text has.
+"""Split the text of a source into chunks for retrieval: by tokens, at natural boundaries.
 
-Blocks come in one by one and chunks go out as soon as they are sure, so that a source of any length
-needs little memory. A chunk never crosses sheets, and crosses headings only where the sections are
-small. Tokens are those of o200k, the vocabulary of current OpenAI models, which is part of
+Blocks are added one by one and chunks are returned as soon as they are final, so that memory does
+not grow with the source. A chunk never spans sheets, and spans headings only where sections are
+short. Tokens are counted in o200k, the vocabulary of current OpenAI models, which is part of
 semantic-text-splitter.
 """
 
@@ -16,21 +16,21 @@ from app.documents.items import Block
 from app.storage.chunks import NewChunk
 
 VOCABULARY = "gpt-4o"
-"""A model of the vocabulary: the splitter wants to be told one."""
+"""A model that uses the vocabulary: the splitter identifies vocabularies by model."""
 
 CHARACTERS_PER_TOKEN = 4
-"""Of English. Only to decide when to look closer."""
+"""Average of English text; only an estimate that decides when to count exactly."""
 
 WINDOW_CHUNKS = 8
-"""So many chunks' worth of text is cut at a time: enough to find good seams, quick enough that a
-cancelled job ends at once."""
+"""Chunks to split at a time: enough text to find good boundaries, little enough that a cancelled
+job ends quickly."""
 
 SMALL_SECTION = 4
-"""A section shorter than this part of a chunk shares its chunk with the next one."""
+"""A section shorter than 1/SMALL_SECTION of a chunk is joined with the next one."""
 
 
 class Chunker:
-    """Takes the blocks of one source in order, gives its chunks in order."""
+    """Splits the blocks of one source, in order."""
 
     def __init__(self, *, tokens: int, overlap_tokens: int) -> None:
         self._tokens = tokens
@@ -40,7 +40,7 @@ class Chunker:
         self._tokens_per_character = 1 / CHARACTERS_PER_TOKEN
 
     def add(self, block: Block) -> list[NewChunk]:
-        """Take a block; return the chunks that are complete by then."""
+        """Add a block; return the chunks that are now complete."""
         done: list[NewChunk] = []
         if self._ends_before(block):
             done = self.finish()
@@ -50,7 +50,7 @@ class Chunker:
         return done
 
     def finish(self) -> list[NewChunk]:
-        """The chunks of what is waiting. More blocks may follow."""
+        """The chunks of the buffered text. More blocks may follow."""
         text, self._waiting = self._waiting, _Text()
         return [self._chunk(piece, text) for piece in self._pieces(text)]
 
@@ -64,7 +64,7 @@ class Chunker:
         return block.headings != last.headings and self._waiting.length >= section_length
 
     def _cut_all_but_last(self) -> list[NewChunk]:
-        """The last piece waits: with the text that follows it may end at a better seam."""
+        """The last piece stays buffered: more text may give it a better boundary."""
         text = self._waiting
         pieces = self._pieces(text)
         if len(pieces) < 2:
@@ -73,7 +73,7 @@ class Chunker:
         return [self._chunk(piece, text) for piece in pieces[:-1]]
 
     def _pieces(self, text: "_Text") -> list[tuple[int, str]]:
-        """Where each piece begins, and its text."""
+        """Start and text of each piece."""
         return [piece for piece in self._splitter.chunk_indices(text.whole) if piece[1]]
 
     def _chunk(self, piece: tuple[int, str], text: "_Text") -> NewChunk:
@@ -93,7 +93,7 @@ class _Part:
 
 
 class _Text:
-    """Blocks joined to one text, each still to be found."""
+    """The text of several blocks, with the position of each."""
 
     def __init__(self, parts: Sequence[_Part] = (), whole: str = "") -> None:
         self._parts = list(parts)
@@ -117,7 +117,7 @@ class _Text:
         self._parts.append(_Part(start=start, end=self.length, block=block))
 
     def from_(self, start: int) -> "_Text":
-        """The text from there on."""
+        """The text from `start` on."""
         parts = [
             _Part(start=max(0, part.start - start), end=part.end - start, block=part.block)
             for part in self._parts
@@ -130,8 +130,8 @@ class _Text:
 
 
 def place_of(blocks: Sequence[Block]) -> dict[str, Any]:  # JSON
-    """Where a chunk stands: `headings` at its begin, `pages` and `rows` as first and last, `sheet`.
-    What the source does not have is left out.
+    """Position of a chunk: `headings` at its start, `pages` and `rows` as first and last, `sheet`.
+    Fields that the source does not have are omitted.
 
     >>> place_of([Block(text="a", page=2), Block(text="b", page=3)])
     {'pages': [2, 3]}
@@ -153,11 +153,11 @@ def _places(blocks: Sequence[Block]) -> Iterator[tuple[str, Any]]:
 
 
 def count_tokens(text: str, *, at_most: int, guess: int) -> int:
-    """How many tokens the text has, which are `at_most` so many.
+    """Number of tokens of the text, which has at most `at_most`.
 
-    The splitter tells only whether a text fits into a number of tokens, in about half a
-    millisecond. So the number is searched for, from a good guess in steps that double, then by
-    halves: with the last chunk's ratio as the guess that is five looks.
+    The splitter only checks whether a text fits into a number of tokens, in about half a
+    millisecond. So this searches: from the guess in doubling steps, then by bisection. With the
+    ratio of the last chunk as the guess it takes five checks.
     """
     enough = max(1, min(guess, at_most))
     step = 1

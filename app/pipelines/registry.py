@@ -32,7 +32,7 @@ def queues_with(extra_modules: Sequence[str]) -> Mapping[str, Queue]:
 def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a module of other authors may raise anything
+    except Exception as error:  # the module may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise RegistryError(
             f"the module {module_name!r} of CELERIAC_PIPELINES cannot be imported: {reason}"

@@ -1,4 +1,4 @@
-"""A source while a pipeline works on it: begun, ready, failed."""
+"""State of a source while a pipeline processes it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,13 @@ from app.storage.sources import SourceStatus
 
 
 @contextmanager
-def begun(
+def processing(
     source_id: str | None, work: Work, *, chatbot_id: str, filename: Callable[[], str]
 ) -> Iterator[str]:
-    """The id of the source, which is `processing` from now on. It keeps its name when it has one;
-    `filename` gives one to a new source.
+    """Mark the source as `processing` and return its id. A new source is named by `filename`.
 
-    What will not heal, or is not tried again, marks it failed. Raises InvalidInput when it belongs
-    to another bot, StorageUnavailable when the disk is full, and what the block raises.
+    An error that is not retried marks it as failed. Raises InvalidInput if it belongs to another
+    bot, StorageUnavailable if the disk is full, and the errors of the block.
     """
     own_id = source_id if source_id is not None else work.key
     known = work.stores.sources.find(own_id)
@@ -28,7 +27,7 @@ def begun(
     name = known.filename if known is not None else filename()
     work.stores.sources.ensure(own_id, chatbot_id=chatbot_id, filename=name, job_id=work.job_id)
     try:
-        with disk.watched():
+        with disk.full_disk_retried():
             yield own_id
     except WorkStopped:
         raise
@@ -38,9 +37,9 @@ def begun(
         raise
 
 
-def abandon(job: Job, work: Work) -> None:
-    """Mark the source of a job failed that ended without result, unless it says so already, or
-    another job has it by now."""
+def fail_unfinished(job: Job, work: Work) -> None:
+    """Mark the source of a failed or cancelled job as failed, unless it is not `processing` or
+    belongs to another job by now."""
     source_id = job.params.get("source_id") or job.id
     source = work.stores.sources.find(source_id)
     if source is None or source.status is not SourceStatus.PROCESSING:

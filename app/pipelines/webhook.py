@@ -1,7 +1,7 @@
-"""Webhooks as Standard Webhooks has them: signed, with an id that stays the same over attempts.
+"""Send webhooks by the Standard Webhooks specification: signed, with one id over all attempts.
 
-They leave through the guarded client. A redirect is not followed: it would take the signed message
-to an address that nobody named.
+They are sent through the guarded client. Redirects are not followed: they would send the signed
+message to another address.
 """
 
 import json
@@ -23,43 +23,43 @@ from app.jobs.model.work import Work
 GONE = 410
 
 SIZE_LIMIT_BYTES = 256 * 1024
-"""Receivers refuse larger bodies, most of them far smaller ones."""
+"""Most receivers refuse bodies of this size, and smaller ones."""
 
 
 ANSWER_S = 30.0
-"""A receiver that has more to do should answer first, and do it then."""
+"""Time for the whole answer. A receiver should answer before it does more work."""
 
 
 class WebhookGone(PermanentError):
-    """The address wants no webhooks any more."""
+    """The address has answered that it wants no more webhooks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What a webhook tells."""
+class WebhookEvent:
+    """The content of a webhook."""
 
     id: str
-    """`webhook-id`: a receiver that has seen it before need not do anything."""
+    """`webhook-id`, by which receivers recognise repeated deliveries."""
     type: str
     at: datetime
     data: JsonObject
 
 
-def deliver(url: str, event: Event, work: Work) -> int:
-    """Send the event; the status of the answer, which is a 2xx.
+def deliver(url: str, event: WebhookEvent, work: Work) -> int:
+    """Send the event. Return the status of the answer, a 2xx.
 
-    Raises WebhookGone (410, now or before), AddressRefused, InvalidInput, RetryableError (every
-    other answer) and what the work raises to stop.
+    Raises WebhookGone (410, now or before), AddressRefused, InvalidInput, RetryableError (any
+    other answer) and the errors of `check`.
     """
     secrets = work.settings.notify.webhook_secrets
     if not secrets:
-        raise InvalidInput("no webhook is sent unsigned: set NOTIFY_WEBHOOK_SECRETS")
+        raise InvalidInput("webhooks must be signed: set NOTIFY_WEBHOOK_SECRETS")
     gone = work.stores.disabled_webhooks.find(url)
     if gone is not None:
         raise WebhookGone(f"{failures.shown(url)} is disabled: {gone.reason}")
     body = _body(event)
     headers = signed_headers(event.id, body, secrets=secrets, now=datetime.now(UTC))
-    with Fetcher(work.settings.fetch, on_wait=_patience(url, work)) as fetcher:
+    with Fetcher(work.settings.fetch, on_wait=_deadline_check(url, work)) as fetcher:
         answer = fetcher.send(
             url, method="POST", headers=headers, content=body, follow_redirects=False
         )
@@ -67,28 +67,28 @@ def deliver(url: str, event: Event, work: Work) -> int:
         answer.close()
     if status == GONE:
         work.stores.disabled_webhooks.disable(url, reason=f"it answered {GONE} to {event.id}")
-        raise WebhookGone(f"{failures.shown(url)} answered {GONE}: nothing is sent there any more")
-    _judge(status, url=url, retry_after=retry_after)
+        raise WebhookGone(f"{failures.shown(url)} answered {GONE}: no more webhooks are sent to it")
+    _raise_for_status(status, url=url, retry_after=retry_after)
     return status
 
 
-def _patience(url: str, work: Work) -> Callable[[], None]:
-    """Looks whether the work should end, or the receiver has had its time: one that answers byte by
-    byte is never silent for long."""
+def _deadline_check(url: str, work: Work) -> Callable[[], None]:
+    """Returns a function that raises when the work should stop or the time is over. A receiver that
+    answers byte by byte never reaches the client's own time-out."""
     until = time.monotonic() + ANSWER_S
 
-    def look() -> None:
+    def check() -> None:
         work.check()
         if time.monotonic() > until:
             raise RetryableError(f"{failures.shown(url)} did not answer within {ANSWER_S:g} s")
 
-    return look
+    return check
 
 
 def signed_headers(
     own_id: str, body: bytes, *, secrets: Sequence[SecretStr], now: datetime
 ) -> Mapping[str, str]:
-    """The headers of one attempt, signed with every secret so that receivers may know any."""
+    """Headers of one attempt, signed with each secret: a receiver may have any of them."""
     text = body.decode()
     signatures = [
         Webhook(settings.webhook_key(secret)).sign(own_id, now, text) for secret in secrets
@@ -101,8 +101,8 @@ def signed_headers(
     }
 
 
-def _judge(status: int, *, url: str, retry_after: str | None) -> None:
-    """Whatever is not a success may heal: receivers are deployed, keys of theirs are renewed."""
+def _raise_for_status(status: int, *, url: str, retry_after: str | None) -> None:
+    """Any failure may be temporary: receivers are redeployed, and rotate their keys."""
     if 200 <= status < 300:
         return
     message = f"{failures.shown(url)} answered {status}"
@@ -112,7 +112,7 @@ def _judge(status: int, *, url: str, retry_after: str | None) -> None:
     raise RetryableError(message)
 
 
-def _body(event: Event) -> bytes:
+def _body(event: WebhookEvent) -> bytes:
     whole = _dump(event, event.data)
     if len(whole) <= SIZE_LIMIT_BYTES:
         return whole
@@ -123,7 +123,7 @@ def _body(event: Event) -> bytes:
     return short
 
 
-def _dump(event: Event, data: Json) -> bytes:
+def _dump(event: WebhookEvent, data: Json) -> bytes:
     envelope = {"type": event.type, "timestamp": event.at.isoformat(), "data": data}
     text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Fulfil what a job wished for its end."""
+"""Run one callback of a job: a webhook, another job, or a plain task."""
 
 import uuid
 from dataclasses import replace
@@ -13,27 +13,27 @@ from app.pipelines import webhook
 from app.pipelines.callback.schema import CallbackParams, CalledBack
 
 _TASK_IDS = uuid.UUID("5c0b3b6e-90a4-4c9b-9b5e-0d1a6c1f0a77")
-"""Of the tasks that callbacks publish: one that is published again has the same id."""
+"""Namespace of the ids of published tasks: a task that is published again keeps its id."""
 
 
 def call(params: CallbackParams, work: Work) -> CalledBack:
-    """Send the webhook, or submit what follows.
+    """Send the webhook, submit the job, or publish the task.
 
-    Doing it again sends the same `webhook-id`, submits nothing twice, and gives a plain task the
-    same id. Raises NotFound (the job is not there any more), InvalidInput, and what a webhook or a
-    broker that fails raises.
+    A repeated call sends the same `webhook-id`, submits nothing twice, and publishes the task with
+    the same id. Raises NotFound when the job was removed, InvalidInput, and the errors of the
+    webhook or the broker.
     """
     job = work.jobs.get(JobId(params.job_id))
     ended = as_it_ended(job, params)
     match params.target:
         case Target.WEBHOOK:
-            return CalledBack(status=_tell(ended, work))
+            return CalledBack(status=_send_webhook(ended, work))
         case Target.ON_SUCCESS:
             follow_up = job.on_success
         case Target.ON_FAILURE:
             follow_up = job.on_failure
     if follow_up is None:
-        raise PermanentError(f"the job {job.id} names nothing that follows")
+        raise PermanentError(f"the job {job.id} has no such callback")
     view = _view(ended, work)
     if follow_up.task is not None:
         return CalledBack(task_id=_publish(follow_up, follow_up.task, view, work))
@@ -41,7 +41,7 @@ def call(params: CallbackParams, work: Work) -> CalledBack:
 
 
 def as_it_ended(job: Job, params: CallbackParams) -> Job:
-    """The job as it was when this callback came to be."""
+    """The job as it was when it ended: it may have been retried since."""
     return replace(
         job,
         state=params.state,
@@ -56,10 +56,10 @@ def _view(job: Job, work: Work) -> JsonObject:
     return job_document.job_json(job, counts=counts.get(job.id))
 
 
-def _tell(job: Job, work: Work) -> int:
+def _send_webhook(job: Job, work: Work) -> int:
     if job.webhook_url is None or job.finished_at is None:
         raise PermanentError(f"the job {job.id} has no webhook")
-    event = webhook.Event(
+    event = webhook.WebhookEvent(
         id=work.key,
         type=f"job.{job.state.value}",
         at=job.finished_at,

@@ -10,7 +10,7 @@ from app.jobs.store.callbacks import Target
 
 
 class CallbackParams(BaseModel):
-    """Which job has ended and how: a job that was taken up again looks different by now."""
+    """The job that ended, and its state then: the job may have been retried since."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,17 +18,17 @@ class CallbackParams(BaseModel):
     target: Target
     state: JobState
     attempt: int
-    error: dict[str, Any] | None  # JSON, as rows keep it
+    error: dict[str, Any] | None  # JSON, as in the row
     finished_at: datetime
 
 
 class CalledBack(BaseModel):
-    """What became of it: one of the three is there."""
+    """The result: one of the three fields is set."""
 
     model_config = ConfigDict(frozen=True)
 
     status: int | None = None
-    """What the webhook's receiver answered."""
+    """HTTP status that the webhook's receiver returned."""
     job_id: str | None = None
     """The job that was submitted."""
     task_id: str | None = None

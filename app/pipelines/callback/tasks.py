@@ -1,4 +1,4 @@
-"""The stage that does what a job asked for at its end."""
+"""The stage of the callback pipeline."""
 
 from app.jobs.model.job import JsonObject
 from app.jobs.model.pipeline import Pipeline
@@ -17,7 +17,7 @@ def deliver_callback(params: CallbackParams, work: Work) -> JsonObject:
 
 PIPELINE = Pipeline(
     kind=callbacks.KIND,
-    summary="Tell of a job that has ended, or submit what follows it",
+    summary="Run a callback of a job that has ended",
     params=CallbackParams,
     stages=(deliver_callback,),
     max_attempts=callbacks.ATTEMPTS,

@@ -1,4 +1,4 @@
-"""The stages of the channel pipeline. As plain Celery the jobs have no parent."""
+"""The stages of the channel pipeline. Called without a job, it submits jobs without a parent."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
-from app.pipelines.playlist.schema import ENTRY_LIMIT, FannedOut, FanOutOptions, GatheredVideos
+from app.pipelines.playlist.schema import ENTRY_LIMIT, FannedOut, FanOutOptions, PlaylistResult
 
 Query = Annotated[
     str,
@@ -26,7 +26,7 @@ class ChannelParams(FanOutOptions):
 
 
 def address_of(query: str, *, limit: int, search: str) -> str:
-    """The query itself when it is an address; else what `search` makes of its words.
+    """The query itself when it is a URL; else the search URL for its words.
 
     >>> address_of("https://example.org/@ann", limit=5, search="ytsearch{limit}:{query}")
     'https://example.org/@ann'
@@ -66,10 +66,10 @@ def scrape_youtube(params: ChannelParams, work: Work) -> FannedOut:
     after_children=True,
     workspace=False,
 )
-def gather_channel(fanned_out: FannedOut, work: Work) -> GatheredVideos:
+def gather_channel(fanned_out: FannedOut, work: Work) -> PlaylistResult:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    return fan_out.gather(fanned_out, work)
+    return fan_out.count_results(fanned_out, work)
 
 
 PIPELINE = Pipeline(

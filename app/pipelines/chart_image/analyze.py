@@ -1,4 +1,4 @@
-"""Show a picture of a chart to a language model, and tell what it sees."""
+"""Let a language model read a picture of a chart."""
 
 import json
 import threading
@@ -28,13 +28,14 @@ from app.worker import limits as worker_limits
 PROGRAM = "app.documents.picture"
 
 EDGE = 1568
-"""Models look at no more pixels along an edge: larger pictures cost more and show no more."""
+"""Longest edge in pixels. Models scale larger pictures down, and charge more for them."""
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 TIME_S = 60
 
 AT_ONCE = 2
-"""Pictures that one process prepares: each may take as much memory as all the rest of it."""
+"""Pictures that one process prepares at a time: each may need as much memory as the rest of the
+process."""
 
 WAIT_S = 0.25
 
@@ -50,14 +51,15 @@ _REFUSALS: dict[str, type[PermanentError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedPicture:
-    """A PNG to show, and what it was made from."""
+    """The PNG for the model, and facts about the original picture."""
 
     path: Path
     about: ChartPicture
 
 
 def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
-    """Raises NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, and what stops the work."""
+    """Raises NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, and the errors of
+    `check`."""
     settings = work.settings.llm
     source = _fetched(params, work, limit_bytes=settings.image_bytes)
     target = work.directory / _SHOWN
@@ -96,14 +98,14 @@ def _fetched(params: ChartImageParams, work: Work, *, limit_bytes: int) -> Path:
         _check_size(path.stat().st_size, limit_bytes)
     found = work.stores.artifacts.fetch(path.relative_to(root).as_posix(), target)
     if not found.is_file():
-        raise NotFound("there is no such picture")
+        raise NotFound("the picture does not exist")
     _check_size(found.stat().st_size, limit_bytes)
     return found
 
 
 def _check_size(size_bytes: int, limit_bytes: int) -> None:
     if size_bytes > limit_bytes:
-        raise LimitExceeded(f"the picture has {size_bytes} bytes, and {limit_bytes} are the most")
+        raise LimitExceeded(f"the picture has {size_bytes} bytes; the limit is {limit_bytes}")
     if size_bytes == 0:
         raise InvalidInput("the picture is empty")
 
@@ -129,7 +131,7 @@ def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str,
             run=work.run_process,
         )
     except (ProcessFailed, json.JSONDecodeError) as error:
-        raise InvalidInput("the picture is damaged: its reader broke down on it") from error
+        raise InvalidInput("the picture is damaged: reading it crashed the reader") from error
     return facts
 
 
@@ -148,23 +150,23 @@ PREPARED_PERCENT = 20.0
 
 
 def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
-    """Check the picture, ask the model.
+    """Check the picture and ask the model.
 
     Raises NotConfigured, NotFound, InvalidInput, UnsupportedFormat, LimitExceeded, ModelRefused,
-    UnusableAnswer, KeyRefused, RateLimited, RetryableError, StorageUnavailable, and what the
-    work raises to stop.
+    UnusableAnswer, KeyRefused, RateLimited, RetryableError, StorageUnavailable, and the errors of
+    `check`.
     """
     settings = work.settings
     choice = names.parse_model(params.model or settings.llm.default_model)
     with (
-        disk.watched(),
+        disk.full_disk_retried(),
         Asker(
             choice, settings.llm, proxy_url=settings.fetch.proxy_url, on_wait=work.check
         ) as asker,
     ):
         work.progress(0, "preparing the picture")
         ready = prepare_picture(params, work)
-        work.progress(PREPARED_PERCENT, "the model looks at the picture")
+        work.progress(PREPARED_PERCENT, "the model reads the picture")
         shown = PromptImage(content=ready.path.read_bytes(), media_type="image/png")
         answer = asker.ask(
             Question(
@@ -174,7 +176,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
                 check=_check,
             )
         )
-    work.progress(100, "looked at")
+    work.progress(100, "read")
     return ChartAnalysis(
         **dict(answer.output),
         picture=ready.about,
@@ -185,7 +187,7 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
 
 
 def _check(answer: ChartReading, *, is_last: bool) -> ChartReading:
-    """A picture without a chart shows nothing of one."""
+    """Refuse levels and patterns for a picture without a chart."""
     if answer.is_chart or not (answer.levels or answer.patterns):
         return answer
     if not is_last:

@@ -35,7 +35,7 @@ class ChartImageParams(BaseModel):
 
 
 class Trend(StrEnum):
-    """Where the price goes over the whole picture."""
+    """Direction of the price over the whole picture."""
 
     UP = "up"
     DOWN = "down"
@@ -44,7 +44,7 @@ class Trend(StrEnum):
 
 
 class LevelKind(StrEnum):
-    """What a level does to the price."""
+    """Effect of a level on the price."""
 
     SUPPORT = "support"
     RESISTANCE = "resistance"
@@ -55,7 +55,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PriceLevel(BaseModel):
-    """A price that matters."""
+    """A price level of interest."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +65,7 @@ class PriceLevel(BaseModel):
 
 
 class Pattern(BaseModel):
-    """A formation in the chart."""
+    """A pattern in the chart."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,7 +75,7 @@ class Pattern(BaseModel):
 
 
 class ChartReading(BaseModel):
-    """What is seen in a picture of a price chart."""
+    """The model's reading of a picture of a price chart."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,7 +98,7 @@ class ChartReading(BaseModel):
 
 
 class ChartPicture(BaseModel):
-    """The picture that was looked at."""
+    """The analyzed picture."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,7 +107,7 @@ class ChartPicture(BaseModel):
     height: int
     sent_width: int
     sent_height: int
-    """What the model saw: smaller when the picture was larger than models look at."""
+    """Size sent to the model: smaller than the original when that exceeded the limit."""
 
 
 class ChartAnalysis(ChartReading):
@@ -115,7 +115,7 @@ class ChartAnalysis(ChartReading):
 
     picture: ChartPicture
     model: str
-    """The model that was asked, with its provider."""
+    """Provider and name of the model."""
     usage: Usage
     cost_usd: float | None
-    """By the provider's list prices; null where they are not known."""
+    """By the provider's list prices; null when they are unknown."""

@@ -12,7 +12,7 @@ from app.documents.child import ChildLimits
 from app.documents.items import Block, Caveat, Extent, Fact, Item, Position, Refusal
 from app.documents.reader_options import DocumentLimits
 from app.jobs.model.work import Work
-from app.pipelines import inputs, source_progress
+from app.pipelines import input_files, source_progress
 from app.pipelines.chunking import Chunker
 from app.pipelines.document.schema import DocumentParams, Processed
 from app.pipelines.reading_warnings import ReadingWarning
@@ -48,7 +48,7 @@ def process(params: DocumentParams, work: Work) -> Processed:
     InvalidInput, PasswordNeeded, UnsupportedFormat, LimitExceeded, StorageUnavailable, and what the
     work raises to stop. What will not heal, or is not tried again, marks the source failed.
     """
-    begun = source_progress.begun(
+    begun = source_progress.processing(
         params.source_id,
         work,
         chatbot_id=params.chatbot_id,
@@ -60,7 +60,7 @@ def process(params: DocumentParams, work: Work) -> Processed:
 
 def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:
     work.progress(0, "fetching the file")
-    path = inputs.fetched(
+    path = input_files.fetch(
         work, work.directory / _FILE, upload_id=params.upload_id, path=params.file_path
     )
     content_sha256 = _sha256(path)
@@ -77,7 +77,7 @@ def _processed(params: DocumentParams, source_id: str, work: Work) -> Processed:
 def _name(params: DocumentParams, work: Work) -> str:
     if params.filename is not None:
         return params.filename
-    return inputs.name_of(work, upload_id=params.upload_id, path=params.file_path)
+    return input_files.name_of(work, upload_id=params.upload_id, path=params.file_path)
 
 
 def _sha256(path: Path) -> str:

@@ -22,7 +22,7 @@ def process_document(params: DocumentParams, work: Work) -> Processed:
 @finalizer("abandon_document", queue="documents")
 def abandon_document(job: Job, work: Work) -> None:
     """Mark the source of a job that failed or was cancelled."""
-    source_progress.abandon(job, work)
+    source_progress.fail_unfinished(job, work)
 
 
 PIPELINE = Pipeline(

@@ -1,4 +1,4 @@
-"""Convert what was downloaded to a tagged MP3 and keep it as the job's artifact."""
+"""Convert the downloaded file to a tagged MP3 and save it as an artifact."""
 
 import logging
 import re
@@ -20,8 +20,8 @@ MAX_TAG_LENGTH = 500
 
 
 def choose_tags(downloaded: Downloaded, own: Mapping[str, str]) -> dict[str, str]:
-    """The tags by name. What was asked for or stands on the page wins over the file's own tags;
-    the name at the source is for want of any other title."""
+    """The tags by name. Parameters and the page win over the file's own tags; the name at the
+    source is the last resort for the title."""
     wanted = {
         "title": downloaded.title or own.get("title") or downloaded.name,
         "artist": downloaded.artist or own.get("artist") or own.get("album_artist"),
@@ -33,7 +33,7 @@ def choose_tags(downloaded: Downloaded, own: Mapping[str, str]) -> dict[str, str
 
 
 def clean_tag(text: str) -> str:
-    """One line without control characters, no longer than a tag should be.
+    """One line without control characters, cut to the length of a tag.
 
     >>> clean_tag("  One\\n\\tline\\x00 ")
     'One line'
@@ -56,7 +56,7 @@ def mp3_name(title: str) -> str:
 
 
 def write_tags(path: Path, tags: Mapping[str, str], *, cover: bytes | None) -> None:
-    """Write the tags, and the cover (a JPEG), into an MP3."""
+    """Write the tags and the cover (a JPEG) to an MP3."""
     frames = id3.ID3()
     for name, frame in (("title", id3.TIT2), ("artist", id3.TPE1), ("album", id3.TALB)):
         if name in tags:
@@ -80,7 +80,7 @@ def write_tags(path: Path, tags: Mapping[str, str], *, cover: bytes | None) -> N
 
 
 def mp3_length_s(path: Path) -> float:
-    """Seconds of sound in an MP3 that we made. InvalidInput when it holds none."""
+    """Length of an MP3 that we made. Raises InvalidInput when it has no sound."""
     with path.open("rb") as file:
         try:
             return float(mp3.MPEGInfo(file).length)
@@ -94,7 +94,7 @@ MEASURED_PERCENT, ENCODED_PERCENT, TAGGED_PERCENT = 10.0, 90.0, 95.0
 
 LENGTH_TOLERANCE_S = 1.0
 LENGTH_TOLERANCE_RATIO = 0.05
-"""How much shorter than its source an MP3 may be: encoders pad, containers round."""
+"""By how much an MP3 may be shorter than its source: encoders pad, containers round."""
 
 COVER_TIMEOUT_S = 60.0
 
@@ -103,19 +103,19 @@ _MP3, _COVER, _TAGS = "audio.mp3", "cover.jpg", "tags.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """What was found in the file."""
+    """Length and tags of the downloaded file."""
 
     length_s: float
     own_tags: dict[str, str]
 
 
 def convert(downloaded: Downloaded, work: Work) -> Converted:
-    """Make the MP3 from the file in the work's folder.
+    """Make the MP3 from the file in the workspace.
 
     Raises InvalidInput (damaged, incomplete), UnsupportedFormat (no sound, not media),
-    StorageUnavailable, RetryableError, and what the work raises to stop.
+    StorageUnavailable, RetryableError, and the errors of `check`.
     """
-    with disk.watched():
+    with disk.full_disk_retried():
         source = disk.confined(work.directory, downloaded.file)
         if not source.is_file():
             raise InvalidInput("the downloaded file is gone: submit the job again")
@@ -190,7 +190,7 @@ def _run(command: list[str], work: Work, read: Callable[[str], None]) -> str:
 
 
 def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
-    """The page's picture as a JPEG; None when there is none that ffmpeg can read."""
+    """The page's picture as a JPEG; None without one that ffmpeg can read."""
     if downloaded.cover is None:
         return None
     work.progress(ENCODED_PERCENT, "preparing the cover")

@@ -1,4 +1,4 @@
-"""Download the best audio of a page or file, resuming what an earlier attempt left."""
+"""Download the best audio of a page or file, resuming an earlier attempt."""
 
 import logging
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferReading:
-    """One report of the transfer. `None` is "not known": many servers tell no length."""
+    """Progress of the transfer. `None` is "unknown": many servers send no length."""
 
     done_ratio: float | None
     speed: str | None
@@ -32,29 +32,29 @@ class TransferReading:
 
 
 class DownloadMeter:
-    """Reads the progress of one download and holds it to the size limit."""
+    """Reads the progress of one download and enforces the size limit."""
 
     def __init__(self, *, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._fragment: int | None = None
         self._fragment_start_bytes = 0
 
-    def read(self, told: dict[str, Any]) -> TransferReading:  # Any: yt-dlp's own dictionary
-        """What a progress hook was told. Raises LimitExceeded."""
-        done_bytes = told.get("downloaded_bytes") or 0
-        self._limit(done_bytes, told)
-        speed = told.get("speed")
+    def read(self, status: dict[str, Any]) -> TransferReading:  # Any: yt-dlp's own dictionary
+        """Read what yt-dlp passes to a progress hook. Raises LimitExceeded."""
+        done_bytes = status.get("downloaded_bytes") or 0
+        self._limit(done_bytes, status)
+        speed = status.get("speed")
         return TransferReading(
-            done_ratio=_done_ratio(told, done_bytes),
+            done_ratio=_done_ratio(status, done_bytes),
             speed=None if speed is None else f"{size_text(speed)}/s",
-            eta_s=told.get("eta"),
+            eta_s=status.get("eta"),
             message=f"downloaded {size_text(done_bytes)}",
         )
 
-    def _limit(self, done_bytes: int, told: dict[str, Any]) -> None:
-        if max(done_bytes, told.get("total_bytes") or 0) > self._limit_bytes:
+    def _limit(self, done_bytes: int, status: dict[str, Any]) -> None:
+        if max(done_bytes, status.get("total_bytes") or 0) > self._limit_bytes:
             raise LimitExceeded(f"the file is larger than {size_text(self._limit_bytes)}")
-        fragment = told.get("fragment_index")
+        fragment = status.get("fragment_index")
         if fragment is None:
             return
         if fragment != self._fragment:
@@ -65,11 +65,11 @@ class DownloadMeter:
             )
 
 
-def _done_ratio(told: dict[str, Any], done_bytes: int) -> float | None:
-    fragments: int | None = told.get("fragment_count")
+def _done_ratio(status: dict[str, Any], done_bytes: int) -> float | None:
+    fragments: int | None = status.get("fragment_count")
     if fragments:
-        return min(1.0, (told.get("fragment_index") or 0) / fragments)
-    total_bytes: int | None = told.get("total_bytes")
+        return min(1.0, (status.get("fragment_index") or 0) / fragments)
+    total_bytes: int | None = status.get("total_bytes")
     return min(1.0, done_bytes / total_bytes) if total_bytes else None
 
 
@@ -89,8 +89,8 @@ def size_text(size_bytes: float) -> str:
 def transfer_options(
     work: Work, *, wanted: str, span: tuple[float, float] | None, name: str = "source"
 ) -> dict[str, Any]:  # Any: yt-dlp's options
-    """Fetch what the format `wanted` selects. Its progress goes through the span of percents;
-    without one nothing is told."""
+    """Options to fetch the format `wanted`. Its progress is reported within the span of percents;
+    without a span it is not reported."""
     return {
         **page.guarded_options(work),
         "format": wanted,
@@ -112,9 +112,9 @@ def _hook(work: Work, span: tuple[float, float] | None) -> Any:  # a function th
     start, end = span or (0.0, 0.0)
     percent = start
 
-    def report(told: dict[str, Any]) -> None:
+    def report(status: dict[str, Any]) -> None:
         nonlocal percent
-        reading = meter.read(told)
+        reading = meter.read(status)
         if span is None:
             work.check()
             return
@@ -130,21 +130,21 @@ log = logging.getLogger(__name__)
 COVER_LIMIT_BYTES = 10 * 1024 * 1024
 
 READ_PERCENT, MEDIA_PERCENT, COVER_PERCENT = 5.0, 95.0, 98.0
-"""Where reading the page, the media file and the cover end."""
+"""Percents at which reading the page, fetching the media and fetching the cover end."""
 
 FORMAT = f"bestaudio{page.PLAIN}/best{page.PLAIN}"
 
 
 def download(params: MediaParams, work: Work) -> Downloaded:
-    """Fetch the audio (with its video where there is no other) into the work's folder.
+    """Fetch the audio to the workspace; with its video if the site has no separate audio.
 
     Raises UnsupportedFormat (no media, live, protected), NotFound, AddressRefused, LimitExceeded,
-    RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
+    RateLimited, RetryableError, StorageUnavailable, and the errors of `check`.
     """
     url = str(params.url)
     work.progress(0, "reading the page")
     with (
-        disk.watched(),
+        disk.full_disk_retried(),
         page.opened(
             url, work, transfer_options(work, wanted=FORMAT, span=(READ_PERCENT, MEDIA_PERCENT))
         ) as downloader,
@@ -157,7 +157,7 @@ def download(params: MediaParams, work: Work) -> Downloaded:
 
 
 def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | None:
-    """Keep the page's picture, if it has one that can be had: an MP3 without one is fine."""
+    """Save the page's picture if it can be fetched: an MP3 may lack one."""
     url = entry.get("thumbnail")
     if not url:
         return None
@@ -168,7 +168,7 @@ def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | N
             picture = b"".join(http_client.capped(blocks, limit_bytes=COVER_LIMIT_BYTES, url=url))
     except WorkStopped:
         raise
-    except (CeleriacError, RequestError, ValueError) as error:  # ValueError: it is no URL at all
+    except (CeleriacError, RequestError, ValueError) as error:  # ValueError: not a URL
         _raise_if_stopped(error)
         log.info("no cover", extra={"reason": str(error)})
         return None

@@ -1,9 +1,8 @@
-"""The ffmpeg commands of the media pipeline, and what their output says. Nothing here runs them.
+"""The ffmpeg commands of the media pipeline, and parsers of their output. Runs nothing.
 
-The input comes from strangers, so a command opens local files only (`protocol_whitelist`), reads
-them by container formats that refer to no other file (`format_whitelist`: no playlists, no concat
-scripts), and has as many threads as its pool has processors for a task, and a bounded number of
-pixels.
+The input is untrusted. So a command opens local files only (`protocol_whitelist`), in container
+formats that refer to no other file (`format_whitelist`: no playlists, no concat scripts), with a
+bounded number of pixels, and with as many threads as its pool has processors for a task.
 """
 
 import re
@@ -21,7 +20,7 @@ from app.errors import (
 from app.pipelines import disk
 
 MAX_PIXELS = 40_000_000
-"""Of a cover picture: one that would fill the memory is left out."""
+"""Maximum of a cover: a larger one would fill the memory, and is left out."""
 
 COVER_WIDTH = 1000
 
@@ -30,7 +29,7 @@ MEDIA_FORMATS = (
     "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,truehd,tta,voc,w64,wav,wv"
 )
 _KEEPS_TIME = "aresample=async=1:first_pts=0"
-"""Silence where the sound begins late or has gaps, so that what is heard keeps its time."""
+"""Pad late starts and gaps with silence, so that the sound keeps its timing."""
 
 _PICTURE_FORMATS = "bmp_pipe,gif,jpeg_pipe,mjpeg,png_pipe,webp_pipe"
 
@@ -53,25 +52,25 @@ _FAILURES: tuple[tuple[str, type[CeleriacError], str], ...] = (
     (r"[Pp]artial file", InvalidInput, "the file is incomplete"),
     (r"Invalid data found|moov atom not found", InvalidInput, "the file is damaged"),
 )
-"""What ffmpeg prints, our error, and the words for it. The first row that fits wins."""
+"""Pattern in ffmpeg's output, our error, its message. The first match wins."""
 
 
 def executable() -> str:
-    """The system's ffmpeg if there is one (a distribution mends its holes), else the wheel's.
+    """The system's ffmpeg, which its distribution patches, or else the wheel's.
 
-    ffprobe is not needed: the wheel has none.
+    The wheel has no ffprobe, so nothing here needs it.
     """
     found = shutil.which("ffmpeg")
     if found is not None:
         return found
-    import imageio_ffmpeg  # looks for its binary by running it, which takes a moment
+    import imageio_ffmpeg  # finds its binary by running it, which takes time
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def measure(source: Path, *, tags: Path, threads: int) -> list[str]:
-    """Read the first audio stream through without decoding it: its length comes as progress. The
-    file's own tags are written to `tags`."""
+    """Read the first audio stream without decoding it: its progress gives the length. Writes the
+    file's own tags to `tags`."""
     return [
         *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-c", "copy", "-f", "null", "-"),
@@ -80,7 +79,7 @@ def measure(source: Path, *, tags: Path, threads: int) -> list[str]:
 
 
 def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> list[str]:
-    """Turn the first audio stream into an MP3 without tags."""
+    """Encode the first audio stream as an MP3 without tags."""
     return [
         *(executable(), *QUIETLY, *PROGRESS, *reading(source, MEDIA_FORMATS, threads)),
         *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
@@ -91,7 +90,7 @@ def encode(source: Path, target: Path, *, bitrate_kbps: int, threads: int) -> li
 
 
 def picture(source: Path, target: Path, *, threads: int) -> list[str]:
-    """Turn a picture into a JPEG no wider than `COVER_WIDTH`."""
+    """Convert a picture to a JPEG no wider than `COVER_WIDTH`."""
     return [
         *(executable(), *QUIETLY, "-max_pixels", str(MAX_PIXELS)),
         *reading(source, _PICTURE_FORMATS, threads),
@@ -102,10 +101,10 @@ def picture(source: Path, target: Path, *, threads: int) -> list[str]:
 
 
 def reading(source: Path, formats: str, threads: int) -> list[str]:
-    """The arguments for a local input of one of these container formats.
+    """The arguments for a local input in one of these container formats.
 
-    Ahead of it stand the threads of decoders and filters, which ffmpeg else takes from
-    the machine; each output has the encoder's."""
+    The options before it limit the threads of decoders and filters; by default ffmpeg uses all
+    processors. Each output limits those of its encoder."""
     return [
         *("-filter_threads", str(threads), "-filter_complex_threads", str(threads)),
         *("-protocol_whitelist", "file", "-format_whitelist", formats),
@@ -114,7 +113,7 @@ def reading(source: Path, formats: str, threads: int) -> list[str]:
 
 
 def done_s(line: str) -> float | None:
-    """How much of the sound is done, when a line of `-progress` says so.
+    """Seconds of sound that are done, from a line of `-progress`; else None.
 
     >>> done_s("out_time_us=2500000"), done_s("out_time_us=N/A"), done_s("speed=12x")
     (2.5, None, None)
@@ -124,7 +123,7 @@ def done_s(line: str) -> float | None:
 
 
 def speed_ratio(line: str) -> float | None:
-    """How many times faster than listening it goes, when a line of `-progress` says so.
+    """Speed relative to playback, from a line of `-progress`; else None.
 
     >>> speed_ratio("speed= 168x"), speed_ratio("speed=N/A")
     (168.0, None)
@@ -134,14 +133,14 @@ def speed_ratio(line: str) -> float | None:
 
 
 def failure(output: str) -> CeleriacError | None:
-    """Our error for what ffmpeg printed, or None when it says nothing that we know."""
+    """Our error for ffmpeg's output; None for output that we do not know."""
     return next(
         (kind(words) for pattern, kind, words in _FAILURES if re.search(pattern, output)), None
     )
 
 
 def of_process(error: ProcessFailed) -> CeleriacError:
-    """Our error for an ffmpeg that failed. A signal is not the file's fault as far as we know."""
+    """Our error for a failed ffmpeg. A signal is not attributed to the file."""
     known = failure(error.output_end)
     if known is not None:
         return known
@@ -156,7 +155,7 @@ def _last_line(output: str) -> str:
 
 
 def tags_of(ffmetadata: str) -> dict[str, str]:
-    """The file's own tags, names in lower case, from ffmpeg's ffmetadata text.
+    """Tags of the file from ffmpeg's ffmetadata text, names in lower case.
 
     >>> tags_of(";FFMETADATA1\\nTITLE=One\\\\=Two\\nartist=A\\\\; B\\n[CHAPTER]\\ntitle=no\\n")
     {'title': 'One=Two', 'artist': 'A; B'}

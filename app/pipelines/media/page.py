@@ -1,7 +1,7 @@
-"""A page with media on it, as yt-dlp reads it for us: on our network, without programs.
+"""Read a page with media by yt-dlp: through our network, without external programs.
 
-Every use of yt-dlp begins with `opened`, which holds a place at the page's site where places are
-limited, and tells the true cause of what fails.
+Every use of yt-dlp goes through `opened`. It holds a slot of the site's semaphore when there is a
+limit, and raises the true cause of a failure.
 """
 
 import io
@@ -45,19 +45,20 @@ _TABLE: tuple[tuple[type[Exception], str, type[CeleriacError], str], ...] = (
     (DownloadError, "ffmpeg could not be found|DRM", UnsupportedFormat, "the stream is protected"),
     (YoutubeDLError, "", UnsupportedFormat, "cannot be downloaded ({detail})"),
 )
-"""Foreign error, what its message holds, ours, and the words for it.
+"""yt-dlp's error, a pattern of its message, our error, its message.
 
-The first row that fits any error of the chain wins: what yt-dlp says of a page (no formats,
-private, protected) is true the next time, too. It asks for ffmpeg where it cannot read a stream.
+The first row that matches an error of the chain wins. Most are permanent: a page without formats,
+private or protected, stays so. yt-dlp asks for ffmpeg when it cannot read a stream.
 """
 
 
 def cause_of(
     error: BaseException, *, last_failure: CeleriacError | None, url: str
 ) -> BaseException:
-    """The error to raise instead: ours, or the error itself when it is no failed download.
+    """The error to raise instead; the error itself when it is not a failed download.
 
-    Our own errors inside win, then a full disk, then what the latest request met, then the table.
+    Our own errors in the chain win, then a full disk, then the failure of the latest request, then
+    the table.
     """
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, CeleriacError)), None)
@@ -80,7 +81,7 @@ def _of_table(chain: list[BaseException], url: str) -> CeleriacError:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it says it was caused by, nearest first, each once."""
+    """The error and its causes, nearest first, each once."""
     waiting, met = [error], set[int]()
     while waiting:
         link = waiting.pop(0)
@@ -94,7 +95,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _plain(message: str) -> str:
-    """yt-dlp's message without its decoration and its advice to report a bug."""
+    """yt-dlp's message without its prefix and its advice to report a bug."""
     first = re.split(r"; please report this issue|\. See {2}", message)[0]
     return re.sub(r"^\s*(ERROR: )?(\[[\w:]+\] )?", "", first).strip()[:300]
 
@@ -104,38 +105,38 @@ log = logging.getLogger(__name__)
 MAX_TEXT_LENGTH = 500
 
 RETRIES = 3
-"""Of a request whose connection broke, within one attempt; a file goes on where it stopped."""
+"""Retries of a broken connection within one attempt; a file resumes where it stopped."""
 
 PLAIN = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segments(_generator)?)$']"
-"""Formats in protocols that yt-dlp speaks itself. For the others it starts programs."""
+"""Formats whose protocols yt-dlp implements. For others it starts programs."""
 
 NO_PROGRAM = "/dev/null/ffmpeg"
-"""A path that cannot exist: yt-dlp must find no ffmpeg, which would fetch past our network."""
+"""A path that cannot exist: an ffmpeg started by yt-dlp would bypass our network."""
 
 
 @contextmanager
 def opened(
     url: str, work: Work, options: dict[str, Any], *, time_limit_s: float | None = None
 ) -> Iterator[Downloader]:
-    """yt-dlp for this page, and nobody's error but ours within the block.
+    """yt-dlp for this page. The block raises our errors only.
 
-    Past `time_limit_s` the next look at the network raises LimitExceeded.
+    After `time_limit_s` the next check of the network raises LimitExceeded.
     """
     settings = work.settings
-    with _place(url, work) as keep:
+    with _site_slot(url, work) as keep:
         network = DownloadNetwork(
             _reach(settings.fetch, settings.sites),
             on_wait=keep,
             bytes_per_s=settings.sites.bytes_per_s,
             time_limit_s=time_limit_s,
         )
-        with told(network, url), Downloader(options, network) as downloader:
+        with errors_translated(network, url), Downloader(options, network) as downloader:
             yield downloader
 
 
 @contextmanager
-def _place(url: str, work: Work) -> Iterator[Callable[[], None]]:
-    """Hold one of the places at the URL's site; the function keeps it, and checks the work."""
+def _site_slot(url: str, work: Work) -> Iterator[Callable[[], None]]:
+    """Hold a slot of the site's semaphore. The function renews it and checks the work."""
     most = work.settings.sites.concurrency
     if most is None:
         yield work.check
@@ -145,7 +146,7 @@ def _place(url: str, work: Work) -> Iterator[Callable[[], None]]:
 
 
 def site_of(url: str) -> str:
-    """The site's name: what its limits go by.
+    """Name of the site, by which it is limited.
 
     >>> site_of("https://user@www.Example.org:443/watch?v=1")
     'example.org'
@@ -164,9 +165,9 @@ def _reach(fetch: FetchSettings, sites: SiteSettings) -> FetchSettings:
 
 
 def guarded_options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
-    """What every use of yt-dlp needs: one video a page, our network, no program of the machine."""
+    """Options of every use of yt-dlp: one video per page, our network, no external programs."""
     yt_dlp.globals.plugin_dirs.value = []  # no code from configuration folders
-    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for those who ask without our options
+    FFmpegPostProcessor._ffmpeg_location.set(NO_PROGRAM)  # for code that ignores our options
     return {
         "noplaylist": True,
         "playlist_items": "1",
@@ -186,7 +187,7 @@ def guarded_options(work: Work) -> dict[str, Any]:  # Any: yt-dlp's options
 
 
 def _cookies(sites: SiteSettings) -> io.StringIO | None:
-    """A copy of the cookies file: yt-dlp writes back what sites set, and jobs share the file."""
+    """A copy of the cookies file: yt-dlp would write cookies back to the shared file."""
     if sites.cookies_file is None:
         return None
     try:
@@ -196,10 +197,10 @@ def _cookies(sites: SiteSettings) -> io.StringIO | None:
 
 
 class _Log:
-    """yt-dlp's messages, for us: what a user needs to know is in the error."""
+    """Logs yt-dlp's messages for debugging; errors carry what users need."""
 
     def debug(self, message: str) -> None:
-        log.debug("yt-dlp", extra={"said": message})
+        log.debug("yt-dlp", extra={"text": message})
 
     warning = error = debug
 
@@ -210,8 +211,8 @@ def _refuse_live(info: dict[str, Any], *, incomplete: bool = False) -> None:
 
 
 @contextmanager
-def told(network: DownloadNetwork, url: str) -> Iterator[None]:
-    """Raise the true cause of what yt-dlp raises within the block."""
+def errors_translated(network: DownloadNetwork, url: str) -> Iterator[None]:
+    """Raise the true cause of yt-dlp's errors within the block."""
     try:
         yield
     except Exception as error:
@@ -222,7 +223,7 @@ def told(network: DownloadNetwork, url: str) -> Iterator[None]:
 
 
 def only_entry(info: dict[str, Any]) -> dict[str, Any]:
-    """The media itself: a page can be a playlist of what is on it."""
+    """The media itself: yt-dlp may return a page as a playlist of its media."""
     if info.get("_type") != "playlist":
         return info
     entries = [entry for entry in info.get("entries") or () if entry is not None]
@@ -232,7 +233,7 @@ def only_entry(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def title_of(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
-    """The media's title. yt-dlp numbers what it finds in a page, also where there is only one."""
+    """Title of the media. yt-dlp numbers the media of a page, even a single one."""
     title: str | None = entry.get("title")
     if title is None or info is not entry or not str(entry.get("id")).endswith("-1"):
         return title
@@ -240,7 +241,7 @@ def title_of(info: dict[str, Any], entry: dict[str, Any]) -> str | None:
 
 
 def short(text: str | None) -> str | None:
-    """What a page says, cut to what a row should hold."""
+    """Text of a page, cut to a length fit for a row."""
     return None if text is None else text[:MAX_TEXT_LENGTH]
 
 

@@ -24,7 +24,7 @@ class MediaParams(BaseModel):
 
 
 class Downloaded(BaseModel):
-    """What `download_audio` hands to `convert_to_mp3`. Files are names in the work's folder."""
+    """Result of `download_audio`. Files are names in the workspace."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +32,9 @@ class Downloaded(BaseModel):
     file: str
     size_bytes: int
     cover: str | None = None
-    """A picture of any format, when the page has one."""
+    """A picture in any format, if the page has one."""
     name: str
-    """The file's name at its source, for want of a title."""
+    """Name of the file at its source, used without a title."""
     title: str | None = None
     artist: str | None = None
     album: str | None = None
@@ -44,7 +44,7 @@ class Downloaded(BaseModel):
 
 
 class Converted(BaseModel):
-    """What `convert_to_mp3` made: the job's result."""
+    """Result of `convert_to_mp3` and of the job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +54,7 @@ class Converted(BaseModel):
     size_bytes: int
     bitrate_kbps: int
     artifact: str
-    """The MP3's name among the job's artifacts."""
+    """Name of the artifact."""
     sha256: str
     tags: dict[str, str]
     has_cover: bool

@@ -22,7 +22,7 @@ def convert_to_mp3(downloaded: Downloaded, work: Work) -> Converted:
 
 @stage("cleanup_temp_files", queue="cleanup", progress=(90.0, 100.0))
 def cleanup_temp_files(converted: Converted, work: Work) -> Converted:
-    """The platform removes the workspace after the last stage, which runs where it is cheap."""
+    """Do nothing: the platform removes the workspace after the last stage."""
     return converted
 
 

@@ -1,7 +1,7 @@
-"""yt-dlp's way to the network, replaced by ours: every request it sends goes through `app.fetch`.
+"""Replaces yt-dlp's network by ours: each of its requests goes through `app.fetch`.
 
-yt-dlp picks a request handler for each request; here there is one, so no page, playlist, fragment,
-key or thumbnail is fetched from an address that was not judged.
+yt-dlp chooses a request handler for each request. Here there is only one, so that every page,
+playlist, fragment, key and thumbnail is fetched from a checked address.
 """
 
 import io
@@ -20,17 +20,17 @@ from app.fetch import failures, http_client
 from app.settings import FetchSettings
 
 SLICE_S = 0.25
-"""A cancel is noticed after so long."""
+"""Longest sleep: a cancel is noticed within it."""
 
 MEMORY_LIMIT_BYTES = 32 * 1024 * 1024
-"""What one answer may fill of the memory. Pages and playlists are read whole, files in blocks."""
+"""Largest answer that is read whole, such as a page or playlist. Files are read in blocks."""
 
 
 class DownloadNetwork:
-    """What the handlers of one download share: rules in, and what went wrong out.
+    """Settings and state that the handlers of one download share.
 
-    yt-dlp drops the cause of many a failure, or turns it into a text; `last_failure` keeps what
-    went wrong with the latest request, None when it went well.
+    yt-dlp drops the cause of many failures or converts it to text. `last_failure` keeps the failure
+    of the latest request; None after a success.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class DownloadNetwork:
         time_limit_s: float | None = None,
     ) -> None:
         self.settings = settings
-        self.pace = Pace(bytes_per_s, on_wait=self.look)
+        self.pace = Pace(bytes_per_s, on_wait=self.check)
         self.last_failure: CeleriacError | None = None
         self._on_wait = on_wait
         self._time_limit_s = time_limit_s
         self._began_at = time.monotonic()
 
-    def look(self) -> None:
-        """Called at least twice a second while the network is slow: end what should end."""
+    def check(self) -> None:
+        """Called at least twice a second while waiting for the network. Raises to stop the work."""
         self._on_wait()
         limit_s = self._time_limit_s
         if limit_s is not None and time.monotonic() - self._began_at > limit_s:
@@ -57,8 +57,7 @@ class DownloadNetwork:
 
 
 class Pace:
-    """Holds back a reader that is faster than it may be, as yt-dlp's own limit cannot be
-    cancelled."""
+    """Limits the rate of a reader. yt-dlp's own limit cannot be cancelled."""
 
     def __init__(self, bytes_per_s: int | None, *, on_wait: Callable[[], None]) -> None:
         self._bytes_per_s = bytes_per_s
@@ -66,13 +65,13 @@ class Pace:
         self._free_at = time.monotonic()
 
     def portion(self, wanted_bytes: int) -> int:
-        """How much to read at once: not more than half a second's worth."""
+        """Bytes to read at once: at most those of half a second."""
         if self._bytes_per_s is None:
             return wanted_bytes
         return min(wanted_bytes, max(1, self._bytes_per_s // 2))
 
     def keep(self, read_bytes: int) -> None:
-        """Return when so many bytes more may be read."""
+        """Wait until the rate allows these bytes."""
         if self._bytes_per_s is None:
             return
         self._free_at = max(self._free_at, time.monotonic() - 1)
@@ -83,7 +82,7 @@ class Pace:
 
 
 class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no types
-    """yt-dlp with our network alone."""
+    """yt-dlp with our network only."""
 
     def __init__(
         self, options: dict[str, Any], network: DownloadNetwork
@@ -92,7 +91,7 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no typ
         super().__init__(options)
 
     def build_request_director(self, handlers: object, preferences: object = None) -> object:
-        """Called by yt-dlp with all of its own handlers."""
+        """yt-dlp calls this with its own handlers."""
 
         def build(**options: Any) -> FetchRH:  # Any: yt-dlp's own
             return FetchRH(self._network, **options)
@@ -112,7 +111,7 @@ class FetchRH(RequestHandler):  # type: ignore[misc]  # yt-dlp ships no types
         super().__init__(**options)
         self._network = network
         self._fetcher = http_client.Fetcher(
-            network.settings, on_wait=network.look, cookies=self.cookiejar
+            network.settings, on_wait=network.check, cookies=self.cookiejar
         )
 
     def close(self) -> None:
@@ -178,7 +177,7 @@ class _Answer(Response):  # type: ignore[misc]  # yt-dlp ships no types
 
 
 class _Body(io.RawIOBase):
-    """The body of an answer as a file, whose reads return what there is."""
+    """The body of an answer as a file. Reads return what has arrived."""
 
     def __init__(self, answer: httpx2.Response) -> None:
         self._answer = answer
@@ -189,7 +188,7 @@ class _Body(io.RawIOBase):
         return True
 
     def some(self, most_bytes: int = MEMORY_LIMIT_BYTES) -> bytes:
-        """The next bytes, at most so many; none at the end."""
+        """The next bytes, at most `most_bytes`; empty at the end."""
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:

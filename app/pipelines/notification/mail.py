@@ -1,4 +1,4 @@
-"""Hand e-mail to a mail server (SMTP), and tell what can heal from what cannot."""
+"""Compose e-mail and send it by SMTP, with errors that say whether to retry."""
 
 import html
 import smtplib
@@ -27,7 +27,7 @@ SUBJECT_LENGTH = 200
 def write_letter(
     notification: Notification, *, to: str, sender: str, templates: Path | None
 ) -> EmailMessage:
-    """The message. It has the same `Message-ID` at every attempt."""
+    """The message, with the same `Message-ID` at each attempt."""
     values = {
         "id": notification.id,
         "type": notification.type,
@@ -47,14 +47,14 @@ def write_letter(
     letter["Subject"] = subject(_filled(notification.type, "subject", values, templates))
     letter["Date"] = notification.created_at
     letter["Message-ID"] = f"<{notification.id}@{own_address.rpartition('@')[2] or 'localhost'}>"
-    letter["Auto-Submitted"] = "auto-generated"  # no out-of-office note comes back (RFC 3834)
+    letter["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies (RFC 3834)
     letter.set_content(_filled(notification.type, "txt", values, templates))
     letter.add_alternative(_filled(notification.type, "html", escaped, templates), subtype="html")
     return letter
 
 
 def subject(text: str) -> str:
-    """A subject line, cut where it is too long.
+    """A subject line, cut to its maximum length.
 
     >>> subject("Ready\\r\\nBcc: all@example.org")
     'Ready Bcc: all@example.org'
@@ -64,7 +64,7 @@ def subject(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and other characters that do not print: no header follows from a value.
+    """Without line breaks and control characters: a value must not add a header.
 
     >>> one_line("a\\x00b \\n c\\u2028d")
     'a b c d'
@@ -82,7 +82,7 @@ def _filled(kind: str, part: str, values: dict[str, str], templates: Path | None
 
 
 def _template(kind: str, part: str, templates: Path | None) -> Path:
-    """The type's own template, else the default; the operator's before ours."""
+    """The template of the type, else the default; the operator's before ours."""
     folders = [folder for folder in (templates, OWN_TEMPLATES) if folder is not None]
     names = [f"{kind}.{part}", f"{DEFAULT}.{part}"]
     candidates = [folder / name for folder in folders for name in names]
@@ -93,11 +93,11 @@ PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class MailRefused(PermanentError):
-    """The mail server will not take this message: no such mailbox, say."""
+    """The mail server refuses this message, for example for an unknown mailbox."""
 
 
 def send_letter(letter: EmailMessage, settings: NotifySettings) -> None:
-    """Hand the message over. Raises MailRefused, InvalidInput, RetryableError."""
+    """Send the message. Raises MailRefused, InvalidInput, RetryableError."""
     with _translated(settings.smtp_host or ""), _connected(settings) as server:
         server.send_message(letter)
 
@@ -121,7 +121,7 @@ def _connected(settings: NotifySettings) -> Iterator[smtplib.SMTP]:
             server.login(settings.smtp_username, settings.smtp_password.get_secret_value())
         yield server
     finally:
-        # What the server accepted is sent, however it says goodbye.
+        # The server has accepted the message, even if QUIT fails.
         with suppress(smtplib.SMTPException, OSError):
             server.quit()
         server.close()
@@ -136,8 +136,8 @@ def _translated(host: str) -> Iterator[None]:
 
 
 def error_of(error: smtplib.SMTPException | OSError, *, host: str) -> CeleriacError:
-    """Our error for one of the library's. A login that is refused, or a certificate that nobody
-    vouches for, is for the operator to mend: the message is not at fault, and is tried again."""
+    """Our error for one of the library's. A refused login or an untrusted certificate is retried:
+    the operator can fix it, and the message is fine."""
     where = f"the mail server {host}"
     match error:
         case smtplib.SMTPAuthenticationError():
@@ -155,7 +155,7 @@ def error_of(error: smtplib.SMTPException | OSError, *, host: str) -> CeleriacEr
 
 
 def _of_code(code: int, message: str) -> CeleriacError:
-    """5yz will be refused again, 4yz may pass later (RFC 5321 section 4.2.1)."""
+    """5yz is permanent, 4yz temporary (RFC 5321 section 4.2.1)."""
     return MailRefused(message) if 500 <= code < 600 else RetryableError(message)
 
 

@@ -20,13 +20,13 @@ from app.storage.notification_store import Channel, DeliveryState
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""Also the name of a template's file: nothing in it leads out of a folder."""
+"""Also the name of a template file, so it cannot hold a path."""
 
 WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
 
 
 def _deliverable(address: str) -> str:
-    """One mailbox, and nothing that a header or a mail server would read as more."""
+    """Exactly one mailbox, for headers and for the mail server."""
     mailbox, at, domain = address.rpartition("@")
     if not (mailbox and at and domain) or not address.isprintable() or '"' in address:
         raise ValueError("not an e-mail address")
@@ -47,7 +47,7 @@ MailAddress = Annotated[
 
 
 DATA_LIMIT = 64 * 1024
-"""Characters as JSON: a listing shows the data of 200 notifications."""
+"""Characters as JSON: a page lists the data of 200 notifications."""
 
 
 def _small(data: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _small(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-Data = Annotated[dict[str, Any], AfterValidator(_small)]  # Any: JSON as the sender gave it
+Data = Annotated[dict[str, Any], AfterValidator(_small)]  # Any: the sender's JSON
 
 
 class NotificationParams(BaseModel):
@@ -88,8 +88,8 @@ class NotificationParams(BaseModel):
     )
 
 
-class Carried(BaseModel):
-    """What became of it on one channel."""
+class ChannelDelivery(BaseModel):
+    """State of the delivery on one channel."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -99,9 +99,9 @@ class Carried(BaseModel):
 
 
 class Sent(BaseModel):
-    """The notification, with every channel that carried it."""
+    """The notification and its deliveries."""
 
     model_config = ConfigDict(frozen=True)
 
     notification_id: str
-    deliveries: tuple[Carried, ...]
+    deliveries: tuple[ChannelDelivery, ...]

@@ -1,10 +1,10 @@
-"""Store a notification, and deliver it on each of its channels once."""
+"""Store a notification and deliver it once on each of its channels."""
 
 from app.errors import InvalidInput, PermanentError, RetryableError
 from app.jobs.model.work import Work
 from app.pipelines import webhook
 from app.pipelines.notification import mail
-from app.pipelines.notification.schema import Carried, NotificationParams, Sent
+from app.pipelines.notification.schema import ChannelDelivery, NotificationParams, Sent
 from app.settings import NotifySettings
 from app.storage.notification_store import (
     Channel,
@@ -18,9 +18,9 @@ EVERY_OTHER = "*"
 
 
 def choose_targets(params: NotificationParams, settings: NotifySettings) -> dict[Channel, str]:
-    """An address for each channel that is to carry the notification.
+    """The address of each channel to use.
 
-    Raises InvalidInput when a channel is asked for by name that has none.
+    Raises InvalidInput for a requested channel without an address.
     """
     known = known_addresses(params, settings)
     asked = params.channels
@@ -37,7 +37,7 @@ def choose_targets(params: NotificationParams, settings: NotifySettings) -> dict
 
 
 def known_addresses(params: NotificationParams, settings: NotifySettings) -> dict[Channel, str]:
-    """Where each channel would lead; one that is not configured is left out."""
+    """The address of each configured channel."""
     url = params.webhook_url if params.webhook_url is not None else settings.webhook_url
     mailbox = params.email if params.email is not None else settings.email_to
     found = {
@@ -63,11 +63,10 @@ EVENT_TYPE = "notification.created"
 
 
 def send(params: NotificationParams, work: Work, *, key: str) -> Sent:
-    """Tell a user something, at every attempt with this key the same thing once.
+    """Notify a user. Attempts with the same key deliver it once per channel.
 
-    A channel that has carried it is left alone by further attempts. Raises what the work raises to
-    stop; when every channel had its turn, the error of one that may heal, else of one that failed
-    for good.
+    Tries every channel, then raises a retryable error of one, else a permanent one. Raises the
+    errors of `check`.
     """
     targets = choose_targets(params, work.settings.notify)
     notification = work.stores.notifications.ensure(
@@ -89,10 +88,10 @@ def send(params: NotificationParams, work: Work, *, key: str) -> Sent:
 
 
 def _attempt(notification: Notification, delivery: Delivery, work: Work) -> Exception | None:
-    """Deliver on one channel, where that is still to be done; the error when it failed."""
+    """Deliver on one channel unless that is done. Return the error of a failure."""
     if delivery.state is DeliveryState.DELIVERED:
         return None
-    if delivery.state is DeliveryState.FAILED and work.attempt > 1:  # else it was taken up again
+    if delivery.state is DeliveryState.FAILED and work.attempt > 1:  # else the job was retried
         return PermanentError(f"{delivery.channel}: {delivery.error}")
     work.check()
     note = work.stores.notifications.attempted
@@ -125,9 +124,9 @@ def _deliver(notification: Notification, delivery: Delivery, work: Work) -> None
             mail.send_letter(written, settings)
 
 
-def event_of(notification: Notification) -> webhook.Event:
-    """What the webhook tells; its id is the notification's, at every attempt."""
-    return webhook.Event(
+def event_of(notification: Notification) -> webhook.WebhookEvent:
+    """The webhook's event. Its id is that of the notification, at each attempt."""
+    return webhook.WebhookEvent(
         id=notification.id,
         type=EVENT_TYPE,
         at=notification.created_at,
@@ -145,7 +144,7 @@ def event_of(notification: Notification) -> webhook.Event:
 
 
 def _raise_worst(errors: list[Exception]) -> None:
-    """While a channel may heal the work is tried again; what failed for good is told at the end."""
+    """Raise a retryable error first: the last attempt reports the permanent one."""
     for error in sorted(errors, key=lambda found: not isinstance(found, RetryableError)):
         raise error
 
@@ -154,7 +153,7 @@ def _sent(notification: Notification) -> Sent:
     return Sent(
         notification_id=notification.id,
         deliveries=tuple(
-            Carried(channel=one.channel, state=one.state, attempts=one.attempts)
+            ChannelDelivery(channel=one.channel, state=one.state, attempts=one.attempts)
             for one in notification.deliveries
         ),
     )

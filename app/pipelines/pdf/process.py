@@ -24,7 +24,7 @@ from app.documents.child import ChildLimits
 from app.documents.items import Block, Caveat, Extent, Fact, Item, Page, Picture, Refusal
 from app.documents.reader_options import PdfOptions
 from app.jobs.model.work import Work
-from app.pipelines import disk, inputs
+from app.pipelines import disk, input_files
 from app.pipelines.pdf.schema import FoundImage, PageImage, PageText, PdfParams, ReadPages, ReadPdf
 from app.pipelines.reading_warnings import ReadingWarning
 
@@ -55,11 +55,11 @@ def process(params: PdfParams, work: Work) -> ReadPdf:
     Raises NotFound (no such file), InvalidInput, PasswordNeeded, UnsupportedFormat, LimitExceeded,
     StorageUnavailable, and what the work raises to stop.
     """
-    with disk.watched():
+    with disk.full_disk_retried():
         work.progress(0, "fetching the file")
         given = {"upload_id": params.upload_id, "path": params.pdf_path}
-        path = inputs.fetched(work, work.directory / _FILE, **given)
-        answer = _answer(params, path, work, name=inputs.name_of(work, **given))
+        path = input_files.fetch(work, work.directory / _FILE, **given)
+        answer = _answer(params, path, work, name=input_files.name_of(work, **given))
     work.progress(100, f"read {answer.page_count} pages")
     return answer
 

@@ -1,4 +1,4 @@
-"""A job for each video of a listing, and what became of them all."""
+"""Submit a job for each video of a listing, and count the results."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -17,21 +17,21 @@ from app.pipelines.playlist.schema import (
     EntryFailure,
     FannedOut,
     FanOutOptions,
-    GatheredVideos,
+    PlaylistResult,
     Refused,
-    Skipped,
+    SkippedVideo,
 )
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import VideoOptions, YoutubeParams
 from app.storage.video_archive import Archived
 
 TABS = frozenset({"YoutubeTab", "YoutubePlaylist"})
-"""What yt-dlp calls entries that are listings themselves: a channel has tabs."""
+"""yt-dlp's names for entries that are listings themselves, such as the tabs of a channel."""
 
 DEPTH = 2
-"""How far listings of listings are followed."""
+"""Depth to which nested listings are read."""
 
-Info = dict[str, Any]  # what yt-dlp tells
+Info = dict[str, Any]  # yt-dlp's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ class ListingEntry:
     url: str | None
     title: str | None
     site: str
-    """As `metadata.site_of` calls it."""
+    """As `metadata.site_of` returns it."""
     own_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoListing:
-    """Videos in the order of their site."""
+    """Videos in the order of the site."""
 
     title: str | None
     url: str
@@ -58,12 +58,12 @@ def read(url: str, work: Work, *, limit: int) -> VideoListing:
     """Read at most `limit` entries.
 
     Raises UnsupportedFormat (no video and no listing), NotFound, AddressRefused, LimitExceeded,
-    RateLimited, RetryableError, and what the work raises to stop.
+    RateLimited, RetryableError, and the errors of `check`.
     """
     options = {
         **page.guarded_options(work),
         "noplaylist": False,
-        "match_filter": None,  # a live stream among the entries fails alone, in its own job
+        "match_filter": None,  # a live stream fails in its own job
         "extract_flat": "in_playlist",
         "playlist_items": f"1:{limit}",
         "ignore_no_formats_error": True,
@@ -79,32 +79,32 @@ def read(url: str, work: Work, *, limit: int) -> VideoListing:
 def entries_of(
     downloader: Any, info: Info, url: str, *, limit: int, depth: int = DEPTH
 ) -> Iterator[ListingEntry]:  # Any: yt-dlp ships no types
-    """The videos of what yt-dlp read at the URL; of a page with one video, this one."""
+    """The videos of the listing at the URL; a page with one video is a listing of it."""
     if info.get("_type") != "playlist":
         yield entry_of(info, url=url)
         return
     left = limit
-    for told in info.get("entries") or ():
-        if told is None:
+    for raw in info.get("entries") or ():
+        if raw is None:
             continue
-        for entry in _expanded(downloader, told, limit=left, depth=depth):
+        for entry in _expanded(downloader, raw, limit=left, depth=depth):
             yield entry
             left -= 1
             if left == 0:
                 return
 
 
-def _expanded(downloader: Any, told: Info, *, limit: int, depth: int) -> Iterator[ListingEntry]:
-    url = told.get("url")
-    if depth and url and told.get("ie_key") in TABS:
+def _expanded(downloader: Any, raw: Info, *, limit: int, depth: int) -> Iterator[ListingEntry]:
+    url = raw.get("url")
+    if depth and url and raw.get("ie_key") in TABS:
         info = downloader.extract_info(url, download=False)
         yield from entries_of(downloader, info, url, limit=limit, depth=depth - 1)
     else:
-        yield entry_of(told, url=None)
+        yield entry_of(raw, url=None)
 
 
 def entry_of(told: Info, *, url: str | None) -> ListingEntry:
-    """An entry as its listing tells of it."""
+    """The entry as its listing describes it."""
     own_id = told.get("id")
     return ListingEntry(
         url=url or told.get("url") or told.get("webpage_url"),
@@ -120,14 +120,14 @@ BATCH = 100
 """Jobs that are submitted in one transaction."""
 
 FAILURE_LIMIT = 1_000
-"""Failures that a result tells one by one."""
+"""Maximum of failures that a result lists."""
 
 READ_PERCENT = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An entry as the parameters of its job."""
+    """An entry and the parameters of its job."""
 
     entry: ListingEntry
     params: YoutubeParams
@@ -156,7 +156,7 @@ def fan_out(url: str, options: FanOutOptions, work: Work, *, limit: int | None) 
         duplicates=len(wanted) - len(distinct),
         submitted=tuple(submitted),
         skipped=tuple(
-            Skipped(url=failures.shown(address), video_id=one.video_id, job_id=one.job_id)
+            SkippedVideo(url=failures.shown(address), video_id=one.video_id, job_id=one.job_id)
             for address, one in known.items()
         ),
         refused=tuple(refused),
@@ -178,15 +178,15 @@ def _wanted(found: VideoListing, options: VideoOptions) -> tuple[list[Wanted], l
 
 
 def _not_submitted(wanted: Sequence[Wanted], work: Work) -> list[Wanted]:
-    """Those entries that no earlier run of this work has submitted: what it has submitted may be
-    in the archive by now, and is ours all the same."""
+    """The entries that no earlier run of this work has submitted: those may be archived by now, but
+    count as submitted."""
     by_key = {_key(one.params, work): one for one in wanted}
     used = work.jobs.used_keys([*by_key])
     return [one for key, one in by_key.items() if key not in used]
 
 
 def _archived(wanted: Sequence[Wanted], options: VideoOptions, work: Work) -> dict[str, Archived]:
-    """The entries that were processed before, by their address."""
+    """The entries that were processed before, by URL."""
     keys = {str(one.params.url): _keys(one, options) for one in wanted}
     known = work.stores.video_archive.find([key for some in keys.values() for key in some])
     return {
@@ -221,23 +221,22 @@ def _request(params: YoutubeParams, work: Work) -> JobRequest:
 
 
 def _key(params: YoutubeParams, work: Work) -> str:
-    """The same each time for the same entry of the same piece of work."""
+    """Idempotency key of an entry: constant over the runs of the work."""
     digest = hashlib.sha256(str(params.url).encode()).hexdigest()[:32]
     return f"{work.key}/{digest}"
 
 
-def gather(fanned_out: FannedOut, work: Work) -> GatheredVideos:
-    """Count what became of the entries.
+def count_results(fanned_out: FannedOut, work: Work) -> PlaylistResult:
+    """Count the results of the entries' jobs.
 
-    Raises the error of the first one when there were some and not one of them could be had, and
-    none was known from before.
+    Raises the error of the first job when all have failed and no entry was skipped.
     """
     children = work.jobs.children([JobId(one) for one in fanned_out.submitted])
     counts = {state: sum(child.state is state for child in children) for state in JobState}
     failed = [child for child in children if child.state is JobState.FAILED]
     if failed and len(failed) == len(children) and not fanned_out.skipped:
         raise _whole_failure(fanned_out, failed[0])
-    return GatheredVideos(
+    return PlaylistResult(
         **fanned_out.model_dump(),
         succeeded=counts[JobState.SUCCEEDED],
         failed=counts[JobState.FAILED],

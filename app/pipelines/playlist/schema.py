@@ -30,8 +30,8 @@ class PlaylistParams(FanOutOptions):
     )
 
 
-class Skipped(BaseModel):
-    """An entry that was left out, for its video was processed before."""
+class SkippedVideo(BaseModel):
+    """An entry that was skipped because its video was processed before."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class Skipped(BaseModel):
 
 
 class Refused(BaseModel):
-    """An entry that no job can be made of."""
+    """An entry whose URL cannot be processed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,19 +50,19 @@ class Refused(BaseModel):
 
 
 class FannedOut(BaseModel):
-    """A job for each entry."""
+    """Result of the first stage: a job for each entry."""
 
     model_config = ConfigDict(frozen=True)
 
     title: str | None
     url: str
     entries: int
-    """Found in the listing."""
+    """Entries of the listing."""
     duplicates: int
-    """Of them named one more time."""
+    """Entries that repeat an earlier one."""
     submitted: tuple[str, ...]
     """The jobs, in the listing's order."""
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedVideo, ...]
     refused: tuple[Refused, ...]
 
 
@@ -77,8 +77,8 @@ class EntryFailure(BaseModel):
     message: str
 
 
-class GatheredVideos(FannedOut):
-    """What became of the entries: the job's result."""
+class PlaylistResult(FannedOut):
+    """The job's result."""
 
     succeeded: int
     failed: int

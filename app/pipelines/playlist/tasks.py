@@ -1,9 +1,9 @@
-"""The stages of the playlist pipeline. As plain Celery the jobs have no parent."""
+"""The stages of the playlist pipeline. Called without a job, it submits jobs without a parent."""
 
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
-from app.pipelines.playlist.schema import FannedOut, GatheredVideos, PlaylistParams
+from app.pipelines.playlist.schema import FannedOut, PlaylistParams, PlaylistResult
 
 
 @stage(
@@ -26,10 +26,10 @@ def process_youtube_playlist(params: PlaylistParams, work: Work) -> FannedOut:
     after_children=True,
     workspace=False,
 )
-def gather_playlist(fanned_out: FannedOut, work: Work) -> GatheredVideos:
+def gather_playlist(fanned_out: FannedOut, work: Work) -> PlaylistResult:
     from app.pipelines.playlist import fan_out  # yt-dlp takes a second to import
 
-    return fan_out.gather(fanned_out, work)
+    return fan_out.count_results(fanned_out, work)
 
 
 PIPELINE = Pipeline(

@@ -1,4 +1,4 @@
-"""Make a report: figures, table, chart."""
+"""Make a report: count, write a table, draw a chart."""
 
 import csv
 import os
@@ -77,7 +77,7 @@ def count_sources(stores: Stores, span: Span, *, chatbot_id: str | None) -> tupl
 
 
 def count_notifications(stores: Stores, span: Span) -> Notifications:
-    """What users were told in the span."""
+    """The notifications of the span."""
     found = stores.statistics.notifications(span)
     return Notifications(
         total=sum(found.by_type.values()),
@@ -88,7 +88,7 @@ def count_notifications(stores: Stores, span: Span) -> Notifications:
 
 
 def days_of(span: Span) -> list[str]:
-    """Every day (UTC) that the span touches."""
+    """Each day (UTC) of the span."""
     first = span.since.date()
     last = (span.until - timedelta(microseconds=1)).date()
     return [str(first + timedelta(days=number)) for number in range((last - first).days + 1)]
@@ -119,7 +119,7 @@ def _kinds(
 
 
 def _summed(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """In the order of the states; those that nobody is in are left out."""
+    """In the order of the states, without those that have no job."""
     total: Counter[str] = Counter()
     for name, count in pairs:
         total[name] += count
@@ -132,7 +132,7 @@ HEADER = ("section", "name", "measure", "value")
 
 
 def write_table(report: Report, path: Path) -> None:
-    """Write the table."""
+    """Write the table as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
@@ -140,7 +140,7 @@ def write_table(report: Report, path: Path) -> None:
 
 
 def table_rows(report: Report) -> Iterator[Row]:
-    """The figures, one a row. Names are those of code; none begins as a formula does."""
+    """The figures, one per row. Names come from code, so that none starts a formula."""
     yield from _jobs(report)
     for status, count in report.sources.by_status.items():
         yield "sources", status, "count", count
@@ -197,12 +197,12 @@ KINDS_SHOWN = 15
 
 
 def draw_chart(report: Report, path: Path, *, cache: Path) -> None:
-    """Draw the chart as PNG. `cache` is a folder for what the library keeps of the fonts."""
+    """Draw the chart as PNG. `cache` is the library's folder for its font cache."""
     cache.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MPLCONFIGDIR", str(cache))  # a container's home may not be written
-    from matplotlib.figure import Figure  # half a second, for whoever draws
+    os.environ.setdefault("MPLCONFIGDIR", str(cache))  # the home of a container may be read-only
+    from matplotlib.figure import Figure  # half a second to import
 
-    # Figure alone, without pyplot: no window system, nothing shared with other threads.
+    # Without pyplot: it has state that threads share.
     figure = Figure(figsize=(11, 8), layout="constrained")
     by_day, by_kind = figure.subplots(2, 1)
     figure.suptitle(f"Jobs from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC")
@@ -223,7 +223,7 @@ def _draw_days(axes: "Axes", report: Report) -> None:
     step = max(1, len(days) // 10)
     axes.set_xticks(places[::step], [day.date[5:] for day in days[::step]])
     axes.set_ylabel("jobs created")
-    axes.margins(y=0.2)  # room for the legend
+    axes.margins(y=0.2)  # space for the legend
     _say_when_empty(axes, is_empty=report.jobs.total == 0)
 
 
@@ -253,10 +253,10 @@ JSON_NAME, CSV_NAME, PNG_NAME = "report.json", "report.csv", "report.png"
 
 
 def generate(params: ReportParams, work: Work) -> Report:
-    """Count, and store the three files as artifacts. Raises StorageUnavailable, and what the work
-    raises to stop."""
+    """Count, and save the three files as artifacts. Raises StorageUnavailable, and the errors of
+    `check`."""
     report = _gathered(params, work)
-    with disk.watched():
+    with disk.full_disk_retried():
         _store(report, work)
     work.progress(100, f"{report.jobs.total} jobs")
     return report

@@ -1,4 +1,4 @@
-"""Which period a report is about, and what it tells."""
+"""Parameters and result of a report job."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,7 +39,7 @@ class ReportParams(BaseModel):
         return self
 
     def span(self, now: datetime) -> Span:
-        """The stretch of time that it is about. Raises ValueError."""
+        """Start and end of the period. Raises ValueError."""
         first, last = _dates(self.period) if self.period else (self.date_from, self.date_to)
         if first is None:
             days = _number_of_days(self.period or "30d")
@@ -82,7 +82,7 @@ class _Part(BaseModel):
 
 
 class RunTimes(_Part):
-    """How long something took, in seconds; percentiles are times that were (nearest rank)."""
+    """Durations in seconds; percentiles by nearest rank."""
 
     count: int
     mean_s: float
@@ -98,20 +98,20 @@ class KindFigures(_Part):
     total: int
     by_state: dict[str, int]
     run_time: RunTimes | None
-    """Of those that succeeded, from the first claim to the end."""
+    """Of succeeded jobs, from the first claim to the end."""
     waiting_time: RunTimes | None
-    """From the creation to the first claim."""
+    """From creation to the first claim."""
 
 
 class StageTimes(_Part):
-    """The runs of one stage that have ended."""
+    """The ended runs of one stage."""
 
     stage: str
     run_time: RunTimes
 
 
 class Failure(_Part):
-    """Failed jobs with the same type of error."""
+    """The failed jobs with one type of error."""
 
     kind: str
     error: str
@@ -119,14 +119,14 @@ class Failure(_Part):
 
 
 class Day(_Part):
-    """The jobs that were created on one day (UTC), by the state that they are in now."""
+    """The jobs created on one day (UTC), by current state."""
 
     date: str
     by_state: dict[str, int]
 
 
 class JobFigures(_Part):
-    """The jobs that were created in the period."""
+    """The jobs created in the period."""
 
     total: int
     by_state: dict[str, int]
@@ -137,7 +137,7 @@ class JobFigures(_Part):
 
 
 class Sources(_Part):
-    """The sources that were added in the period."""
+    """The sources added in the period."""
 
     total: int
     by_status: dict[str, int]
@@ -147,10 +147,10 @@ class Chunks(_Part):
     """Chunks for retrieval."""
 
     of_new_sources: int
-    """Of the sources that were added in the period."""
+    """Of sources added in the period."""
     tokens_of_new_sources: int
     total: int
-    """Whenever they were stored."""
+    """Of all sources."""
 
 
 class Notifications(_Part):
@@ -164,7 +164,7 @@ class Notifications(_Part):
 
 
 class Report(_Part):
-    """What was done in a period."""
+    """The report of a period."""
 
     chatbot_id: str | None
     since: datetime
@@ -173,5 +173,5 @@ class Report(_Part):
     sources: Sources
     chunks: Chunks
     notifications: Notifications | None
-    """Null in the report of one bot: notifications belong to users."""
+    """Null in the report of a bot: notifications belong to users."""
     artifacts: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Keep a cache to its age and size, without what a running job may use."""
+"""Limit a cache by age and size, sparing entries that a running job may use."""
 
 import contextlib
 import os
@@ -15,16 +15,16 @@ from app.pipelines.retention.schema import CacheParams, CacheRemoved, Removed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderEntry:
-    """A file, or a folder with all that is in it."""
+    """A file, or a folder with its content."""
 
     path: Path
     size_bytes: int
     used_at: datetime
-    """When anything in it was written last. Whoever uses an entry of a cache touches it."""
+    """Latest write to it or its content. Jobs touch the cache entries that they use."""
 
 
 def entries_of(folder: Path) -> list[FolderEntry]:
-    """What lies directly in the folder; nothing where there is none. Links are not followed."""
+    """The direct entries of the folder; empty if it does not exist. Links are not followed."""
     if not folder.is_dir():
         return []
     with_gone = (_entry(path) for path in sorted(folder.iterdir()))
@@ -32,7 +32,7 @@ def entries_of(folder: Path) -> list[FolderEntry]:
 
 
 def _entry(path: Path) -> FolderEntry | None:
-    """None for what vanishes meanwhile."""
+    """None if it vanishes meanwhile."""
     try:
         found = list(_stats(path))
     except FileNotFoundError:
@@ -45,7 +45,7 @@ def _entry(path: Path) -> FolderEntry | None:
 
 
 def _stats(path: Path) -> Iterator[tuple[int, float]]:
-    """Size and time of the path, and of every file below it."""
+    """Size and time of the path and each file below it."""
     own = path.lstat()
     is_folder = stat.S_ISDIR(own.st_mode)
     yield 0 if is_folder else own.st_size, own.st_mtime
@@ -59,8 +59,8 @@ def _stats(path: Path) -> Iterator[tuple[int, float]]:
 def outdated(
     found: Sequence[FolderEntry], *, before: datetime, in_use_since: datetime, max_bytes: int
 ) -> list[FolderEntry]:
-    """The entries to remove: those last used before that moment, then the longest unused until the
-    rest has no more than `max_bytes`. What was used since `in_use_since` stays in any case."""
+    """The entries to remove: those last used before `before`, then least recently used ones until
+    the rest is at most `max_bytes`. Entries used since `in_use_since` are kept."""
     left_bytes = sum(entry.size_bytes for entry in found)
     chosen = []
     for entry in sorted(found, key=lambda entry: entry.used_at):
@@ -73,7 +73,7 @@ def outdated(
 
 
 def remove_entry(entry: FolderEntry) -> None:
-    """Gone already is fine."""
+    """It may be gone already."""
     if entry.path.is_dir() and not entry.path.is_symlink():
         shutil.rmtree(entry.path, ignore_errors=True)
     else:
@@ -81,15 +81,15 @@ def remove_entry(entry: FolderEntry) -> None:
 
 
 SETTLING = timedelta(hours=1)
-"""Whatever was used since then stays: longer than the hard limit of a plain task, of which no row
-tells that it runs."""
+"""Entries used within this time are kept. It exceeds the hard time limit, because no row records a
+plain task that runs."""
 
 
 def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:
-    """Remove entries of `CACHE_DIR/<name>`. An entry is what lies directly in it; jobs touch those
-    that they use, so that what was last used before any running job began is used by none."""
+    """Remove entries of `CACHE_DIR/<name>`. Jobs touch the entries that they use, so an entry that
+    was last used before every running job started is unused."""
     now = datetime.now(UTC)
-    work.progress(0, "looking through the cache")
+    work.progress(0, "reading the cache")
     found = entries_of(work.settings.files.cache_dir / name)
     running_since = work.stores.retention.running_since()
     settled = now - SETTLING

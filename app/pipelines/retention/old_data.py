@@ -1,4 +1,4 @@
-"""Remove old jobs with all that is theirs, then what nobody owns."""
+"""Remove old jobs with their data, then orphaned files."""
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
@@ -15,7 +15,7 @@ from app.pipelines.retention.schema import OldDataParams, OldDataRemoved, Remove
 from app.storage.objects import ListedObject
 
 RECEIVED = "uploads"
-"""The folder in TEMP_DIR where the API receives files."""
+"""Folder in TEMP_DIR for uploads that the API receives."""
 
 
 def remove_objects(
@@ -26,9 +26,10 @@ def remove_objects(
     keep: Collection[str],
     is_dry_run: bool,
 ) -> Removed:
-    """Objects of jobs and uploads that no row knows, and artifacts of plain tasks, which have none.
+    """Remove objects of jobs and uploads without a row, and artifacts of plain tasks, which have no
+    row.
 
-    What else lies in the store is its owner's business.
+    Other objects in the store are left alone.
     """
     removed = Removed()
     for prefix, before in (
@@ -48,12 +49,12 @@ def remove_objects(
 
 
 def _owner(found: ListedObject) -> str:
-    """The id of the job, upload or task that has made it."""
+    """Id of the job, upload or task that made the object."""
     return found.key.split("/")[1]
 
 
 def _unknown(found: Sequence[ListedObject], work: Work) -> list[ListedObject]:
-    """Those that belong to no row, and to no job that is not over."""
+    """The objects without a row whose job, if any, has ended."""
     if not found:
         return []
     owners = {one.key: _owner(one) for one in found}
@@ -64,8 +65,8 @@ def _unknown(found: Sequence[ListedObject], work: Work) -> list[ListedObject]:
 
 
 def remove_temp(work: Work, *, before: datetime, is_dry_run: bool) -> Removed:
-    """Folders of jobs that are over, of plain tasks, and half-received files, when nothing in them
-    was written since then."""
+    """Remove folders of ended jobs and of plain tasks, and partial uploads, unless they were
+    written to since `before`."""
     old = [entry for entry in _temp_entries(work) if entry.used_at < before]
     needed = work.stores.retention.needed({entry.path.name for entry in old})
     gone = [entry for entry in old if entry.path.name not in needed]
@@ -88,40 +89,40 @@ def _temp_entries(work: Work) -> Iterator[FolderEntry]:
 
 
 def _holds_one_of(path: Path, others: Sequence[Path]) -> bool:
-    """Whether another folder of ours lies in it: somebody may have put them there."""
+    """Whether another of our folders is inside it: an operator may have nested them."""
     return any(other.is_relative_to(path) for other in others)
 
 
 BATCH = 200
-"""Jobs of one transaction: others wait for the database no longer than it takes."""
+"""Jobs per transaction: other writers wait for at most one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovalPlan:
-    """What a clean-up goes by."""
+    """Limits and state of one clean-up."""
 
     now: datetime
     finished_before: datetime
     orphaned_before: datetime
     max_bytes: int | None
     keep: frozenset[str]
-    """Ids of old jobs and uploads whose files are used by jobs that stay."""
+    """Ids of old jobs and uploads whose files are used by jobs that are kept."""
     is_dry_run: bool
 
 
 def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
-    """Remove what is old. What a job uses that is not over stays, whatever its age.
+    """Remove old data, except what an unfinished job uses.
 
-    A row goes before its files: what is left when this is cut short is an orphan of the next time.
+    Rows are removed before their files: files left by an interruption are orphans for the next run.
     """
-    work.progress(0, "looking for what is still used")
+    work.progress(0, "finding data in use")
     plan = _plan(params, work)
     jobs, artifacts = _remove_jobs(plan, work)
     work.progress(40, "removing notifications")
     notifications = _remove_notifications(plan, work)
     work.progress(50, "removing uploads")
     uploads = _remove_uploads(plan, work)
-    work.progress(70, "removing what nobody owns")
+    work.progress(70, "removing orphans")
     lost = remove_objects(
         work,
         orphaned_before=plan.orphaned_before,
@@ -147,7 +148,7 @@ def _plan(params: OldDataParams, work: Work) -> RemovalPlan:
     now = datetime.now(UTC)
     finished_before = now - timedelta(days=params.days)
     orphaned_before = now - timedelta(days=params.orphan_days)
-    # By size the youngest job may go, else nothing does that is younger than both.
+    # The size limit may reach any job; without one, jobs younger than both limits are kept.
     made_before = now if params.max_bytes is not None else max(finished_before, orphaned_before)
     return RemovalPlan(
         now=now,
@@ -178,8 +179,8 @@ def _removed(job_ids: Sequence[JobId], plan: RemovalPlan, work: Work) -> tuple[J
 
 
 def _old_jobs(plan: RemovalPlan, work: Work) -> Iterator[list[OldJob]]:
-    """The jobs to remove, the oldest first: those that are too old, then those with artifacts
-    while all artifacts together are too large."""
+    """The jobs to remove, oldest first: those past the age limit, then those with artifacts until
+    all artifacts fit the size limit."""
     store = work.stores.retention
     excess = 0 if plan.max_bytes is None else store.artifact_bytes() - plan.max_bytes
     after: JobId | None = None
@@ -214,7 +215,7 @@ def _remove_notifications(plan: RemovalPlan, work: Work) -> int:
 
 
 def _remove_uploads(plan: RemovalPlan, work: Work) -> Removed:
-    """Those that no job names any more: neither one that is over, nor one to come."""
+    """Remove uploads that no job names, neither an ended one nor a scheduled one."""
     removed = Removed()
     store = work.stores.retention
     found = store.uploads_before(plan.orphaned_before, keep=plan.keep)

@@ -1,4 +1,4 @@
-"""What the clean-ups are asked for, and what they answer."""
+"""Parameters and results of the clean-ups."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,7 +46,7 @@ class CacheParams(BaseModel):
 
 
 class Removed(BaseModel):
-    """How many, and how large together."""
+    """A count and its total size."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,29 +58,29 @@ class Removed(BaseModel):
 
 
 class OldDataRemoved(BaseModel):
-    """What was removed; what would be, after a dry run."""
+    """What was removed; in a dry run, what would be."""
 
     model_config = ConfigDict(frozen=True)
 
     dry_run: bool
     jobs: int
-    """With their runs, labels and events."""
+    """Jobs with their runs, labels and events."""
     artifacts: Removed
-    """Of those jobs."""
+    """Artifacts of those jobs."""
     notifications: int
-    """Read or not."""
+    """Notifications, read or unread."""
     uploads: Removed
-    """That no job names any more."""
+    """Uploads that no job names."""
     orphans: Removed
-    """Objects in the store that no row knows, and results of plain tasks."""
+    """Objects without a row, and artifacts of plain tasks."""
     temp_files: Removed
-    """Folders and files in TEMP_DIR that nobody works on."""
+    """Folders and files in TEMP_DIR without a running job."""
     bytes: int
-    """Of all of it."""
+    """Total size."""
 
 
 class CacheRemoved(BaseModel):
-    """What was removed; what would be, after a dry run."""
+    """What was removed; in a dry run, what would be."""
 
     model_config = ConfigDict(frozen=True)
 

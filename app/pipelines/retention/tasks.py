@@ -1,4 +1,4 @@
-"""The stages of the clean-ups."""
+"""The stages of the retention pipelines."""
 
 from app.access.principal import AccessScope
 from app.jobs.model.pipeline import Pipeline, Schedule, Stage

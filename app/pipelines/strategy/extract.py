@@ -1,4 +1,4 @@
-"""Read content piece by piece with a language model, and tell the strategy that it describes."""
+"""Extract a trading strategy from content, piece by piece, with a language model."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ from app.pipelines.strategy.schema import (
 _FILE = "content"
 
 BYTES_PER_CHARACTER = 4
-"""No encoding takes more."""
+"""Most bytes per character of any encoding."""
 
 
 def read_content(params: StrategyParams, work: Work) -> str:
@@ -42,27 +42,26 @@ def read_content(params: StrategyParams, work: Work) -> str:
     upload = work.stores.uploads.get(params.upload_id or "")
     most = work.settings.llm.content_characters * BYTES_PER_CHARACTER
     if upload.size_bytes > most:
-        raise LimitExceeded(f"the file has {upload.size_bytes} bytes, and {most} are the most")
+        raise LimitExceeded(f"the file has {upload.size_bytes} bytes; the limit is {most}")
     return _text(work.stores.uploads.fetch(upload.id, work.directory / _FILE))
 
 
 def _text(path: Path) -> str:
     written = encoding.decoded(path.read_bytes()).text
     if "\x00" in written or written.startswith("%PDF"):
-        raise UnsupportedFormat("this is no text file: send the text that is in it")
+        raise UnsupportedFormat("not a text file: send its text")
     text = items.clean(written)
     if not text.strip():
-        raise InvalidInput("the file holds no text")
+        raise InvalidInput("the file has no text")
     return text
 
 
 ALIKE = 0.7
-"""Part of the words that two findings share, from which on they say the same, if they also rest on
-the same words of the content."""
+"""Share of common words from which two findings with overlapping evidence are the same."""
 
 
 def merged(parts: Sequence[Proven]) -> Proven:
-    """Each finding once, in the order of the content."""
+    """The findings without repeats, in the order of the content."""
     found = {
         field: without_repeats(
             finding for part in parts for finding in getattr(part.findings, field)
@@ -79,7 +78,7 @@ def merged(parts: Sequence[Proven]) -> Proven:
 
 
 def without_repeats(findings: Iterable[StrategyFinding]) -> tuple[StrategyFinding, ...]:
-    """The findings, those that say the same joined to one with the evidence of all."""
+    """Merge findings that say the same, with the evidence of all."""
     kept: list[StrategyFinding] = []
     for finding in findings:
         place = next((place for place, one in enumerate(kept) if _is_same(one, finding)), None)
@@ -91,7 +90,7 @@ def without_repeats(findings: Iterable[StrategyFinding]) -> tuple[StrategyFindin
 
 
 def _is_same(one: StrategyFinding, other: StrategyFinding) -> bool:
-    """The same words, or nearly so about the same passage; the same numbers in any case."""
+    """Same words, or similar words about one passage; always the same numbers."""
     if Direction.UNSPECIFIED not in (one.direction, other.direction) and (
         one.direction is not other.direction
     ):
@@ -133,24 +132,27 @@ def _numbers(text: str) -> list[str]:
 
 
 class ReadText(BaseModel):
-    """What one piece gave, as it is kept for the next attempt."""
+    """Result of one piece, kept for the next attempt."""
 
     proven: Proven
     spent: Spent
 
 
 def extract(params: StrategyParams, work: Work) -> Strategy:
-    """Ask the model about each piece, check its quotes, and merge what it found.
+    """Ask the model about each piece, check its quotes, and merge the findings.
 
-    Pieces that were read by an earlier attempt are not paid for again. Raises NotConfigured,
-    InvalidInput, UnsupportedFormat, ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused,
-    NotFound, RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
+    Pieces that an earlier attempt has read are not sent again. Raises NotConfigured, InvalidInput,
+    UnsupportedFormat, ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound,
+    RateLimited, RetryableError, StorageUnavailable, and the errors of `check`.
     """
     settings = work.settings.llm
     choice = names.parse_model(params.model or settings.default_model)
     proxy_url = work.settings.fetch.proxy_url
     read: list[ReadText] = []
-    with disk.watched(), Asker(choice, settings, proxy_url=proxy_url, on_wait=work.check) as asker:
+    with (
+        disk.full_disk_retried(),
+        Asker(choice, settings, proxy_url=proxy_url, on_wait=work.check) as asker,
+    ):
         cut = question.cut_pieces(read_content(params, work), settings)
         for number, piece in enumerate(cut):
             count = f"{number + 1} of {len(cut)}"

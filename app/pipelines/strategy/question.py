@@ -1,4 +1,4 @@
-"""What the model is asked of one piece, and what is believed of its answer."""
+"""The question about one piece of content, and the check of its answer."""
 
 import hashlib
 import re
@@ -21,8 +21,8 @@ from app.pipelines.strategy.schema import (
 from app.settings import LlmSettings
 
 OVERLAP = 20
-"""One part in so many of a piece is repeated in the next one: a rule that a seam cuts in two stands
-in one of them whole."""
+"""1/OVERLAP of a piece is repeated in the next one, so that a rule at a boundary is whole in
+one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Piece:
     """A part of the content."""
 
     start: int
-    """Characters of the content before it."""
+    """Characters before it in the content."""
     text: str
 
 
@@ -38,8 +38,8 @@ def cut_pieces(content: str, settings: LlmSettings) -> tuple[Piece, ...]:
     """The pieces in order. Raises LimitExceeded."""
     if len(content) > settings.content_characters:
         raise LimitExceeded(
-            f"the content has {len(content)} characters, and {settings.content_characters} are "
-            "the most (CELERIAC_LLM_CONTENT_CHARACTERS)"
+            f"the content has {len(content)} characters; the limit is "
+            f"{settings.content_characters} (CELERIAC_LLM_CONTENT_CHARACTERS)"
         )
     tokens = settings.piece_tokens
     splitter = TextSplitter.from_tiktoken_model(VOCABULARY, tokens, tokens // OVERLAP)
@@ -56,11 +56,11 @@ _SAME = str.maketrans(
 _AROUND = " \"'\u2026"
 
 _WORD_BEGINS, _WORD_ENDS = r"(?<!\w)(?<!\d[.,])", r"(?!\w|[.,]\d)"
-"""A number is a word with its fraction: who risks 1.5 % does not risk 1."""
+"""A number with its fraction is one word: 1.5 % is not 1."""
 
 
 class Text:
-    """A text in which quotes are looked for."""
+    """A text to find quotes in."""
 
     def __init__(self, text: str) -> None:
         folded: list[str] = []
@@ -74,7 +74,7 @@ class Text:
         self._folded = "".join(folded)
 
     def find(self, quote: str) -> tuple[int, int] | None:
-        """Where the quote begins and ends, whole words only; None when it does not stand there.
+        """Start and end of the quote, as whole words; None if the text does not have it.
 
         >>> Text("We buy\\n  EUR/USD.").find('buy EUR/USD')
         (3, 16)
@@ -94,7 +94,7 @@ class Text:
 
 
 def _folded(character: str) -> str:
-    """One character for one, so that places stay."""
+    """Maps character to character, so that positions stay."""
     plain = character.translate(_SAME)
     if plain.isspace():
         return " "
@@ -159,7 +159,7 @@ class Claims(BaseModel):
 
 
 class Proven(BaseModel):
-    """What is believed of an answer: findings with quotes that stand in the content."""
+    """The part of an answer whose quotes are in the content."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -184,14 +184,14 @@ def build_question(piece: Piece, *, content_type: str, place: str) -> Question[C
         return answer
 
     kind = " ".join(content_type.split())
-    # No text holds its own digest, so it cannot end itself.
+    # A text cannot contain its own digest, so it cannot fake the end mark.
     tag = f"content-{hashlib.sha256(piece.text.encode()).hexdigest()[:12]}"
     prompt = f"Kind of text: {kind}{place}\n\n<{tag}>\n{piece.text}\n</{tag}>"
     return Question(instructions=INSTRUCTIONS, parts=(prompt,), output=Claims, check=check)
 
 
 def proven(answer: Claims, piece: Piece) -> Proven:
-    """The findings whose quotes stand in the piece, each quote as it stands there."""
+    """The findings whose quotes are in the piece, with the piece's own wording."""
     text = Text(piece.text)
     found: dict[str, tuple[StrategyFinding, ...]] = {}
     unproven = 0

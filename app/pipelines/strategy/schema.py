@@ -10,7 +10,7 @@ ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 LONGEST_CONTENT = 10_000_000
-"""Of any job, whatever CELERIAC_LLM_CONTENT_CHARACTERS says."""
+"""Upper limit, whatever CELERIAC_LLM_CONTENT_CHARACTERS allows."""
 
 
 class StrategyParams(BaseModel):
@@ -46,7 +46,7 @@ class StrategyParams(BaseModel):
 
 
 class Direction(StrEnum):
-    """Which trades a rule is about."""
+    """The trades that a rule applies to."""
 
     LONG = "long"
     SHORT = "short"
@@ -55,18 +55,18 @@ class Direction(StrEnum):
 
 
 class Quote(BaseModel):
-    """Words of the content, as they stand there."""
+    """A literal quote of the content."""
 
     model_config = ConfigDict(frozen=True)
 
     text: str
     start: int
-    """Characters of the content before it: `content[start:end]` is the text."""
+    """Offset in the content: `content[start:end]` is the text."""
     end: int
 
 
 class StrategyFinding(BaseModel):
-    """Something that the content says, with the words that prove it."""
+    """A statement of the content, with quotes as evidence."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class StrategyFinding(BaseModel):
 
 
 class StrategyFindings(BaseModel):
-    """Everything of a strategy that has evidence."""
+    """The statements that make up a strategy."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,7 +91,7 @@ FIELDS = tuple(StrategyFindings.model_fields)
 
 
 class Usage(BaseModel):
-    """What asking the model took, all pieces and repeated questions together."""
+    """Requests and tokens over all pieces, repeated questions included."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,16 +104,16 @@ class Strategy(StrategyFindings):
     """The job's result."""
 
     has_strategy: bool
-    """Whether there is any rule to trade by."""
+    """Whether the content has any trading rule."""
     name: str | None
     summary: str
     unproven: int
-    """Findings that were left out, as no quote for them stands in the content."""
+    """Number of findings dropped because their quotes are not in the content."""
     pieces: int
-    """In how many pieces the content was read."""
+    """Number of pieces that the content was split into."""
     content_type: str
     model: str
-    """The model that was asked, with its provider."""
+    """Provider and name of the model."""
     usage: Usage
     cost_usd: float | None
-    """By the provider's list prices; null where they are not known."""
+    """By the provider's list prices; null when they are unknown."""

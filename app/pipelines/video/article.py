@@ -1,4 +1,4 @@
-"""What PubMed tells of an article, out of its XML."""
+"""Fetch an article from PubMed and parse its XML."""
 
 import logging
 import re
@@ -22,14 +22,14 @@ from app.jobs.model.work import Work
 from app.settings import FetchSettings, VideoSettings
 
 DEPTH_LIMIT = 60
-"""Elements inside each other: PubMed's have a dozen."""
+"""Maximum depth of elements. PubMed's XML has a dozen levels."""
 
 SHOWN_AUTHORS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the abstract."""
+    """A section of the abstract."""
 
     label: str | None
     text: str
@@ -49,10 +49,10 @@ class Article:
 
 
 def parse_article(content: bytes, *, pubmed_id: str) -> Article:
-    """The article of an answer of `efetch` that was asked for this one.
+    """Parse the article in an answer of `efetch`.
 
-    Raises NotFound (no such article), InvalidInput (no XML, or one that declares entities),
-    UnsupportedFormat (no abstract to tell of).
+    Raises NotFound (no such article), InvalidInput (not XML, or XML that declares entities),
+    UnsupportedFormat (no abstract).
     """
     record = _record(_tree(content), pubmed_id)
     sections = tuple(_sections(record))
@@ -77,7 +77,7 @@ def _tree(content: bytes) -> Element:
         nonlocal depth
         depth += 1
         if depth > DEPTH_LIMIT:
-            raise InvalidInput("PubMed's answer nests deeper than any article")
+            raise InvalidInput("PubMed's answer is nested too deeply")
         builder.start(name, attributes)
 
     def end(name: str) -> None:
@@ -86,7 +86,7 @@ def _tree(content: bytes) -> Element:
         builder.end(name)
 
     def refuse(*_: object) -> None:
-        raise InvalidInput("PubMed's answer declares entities, which no article does")
+        raise InvalidInput("PubMed's answer declares entities, which is refused")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
@@ -97,7 +97,7 @@ def _tree(content: bytes) -> Element:
         parser.Parse(content, True)  # noqa: FBT003  # expat takes no names
         return builder.close()
     except (expat.ExpatError, AssertionError) as error:
-        raise InvalidInput(f"PubMed's answer is no XML: {error}") from error
+        raise InvalidInput(f"PubMed's answer is not XML: {error}") from error
 
 
 def _record(tree: Element, pubmed_id: str) -> Element:
@@ -158,7 +158,7 @@ def _first(element: Element, *paths: str) -> str | None:
 
 
 def _text(element: Element) -> str:
-    """All text inside, markup and line ends left out; what was escaped twice is mended."""
+    """Text of the element without markup and line breaks; double escapes are resolved."""
     whole = "".join(element.itertext())
     whole = re.sub(r"</?(?:i|b|u|em|strong|sup|sub|sc|p|br)\s*/?>", "", whole, flags=re.IGNORECASE)
     return " ".join(whole.split())
@@ -178,7 +178,7 @@ KEY = "celeriac:pace:{name}"
 
 SLICE_S = 0.25
 
-# The next free moment of the name, by Redis' own clock: taken, and the one after it noted.
+# Takes the next free slot by Redis' clock, and records the one after it.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -194,14 +194,14 @@ _free_at: dict[str, float] = {}
 def wait_for_pubmed(
     client: "redis.Redis", name: str, *, per_second: float, on_wait: Callable[[], None]
 ) -> None:
-    """Return when it is our turn. Without Redis only the threads of this process share the rate."""
+    """Wait for a slot of the rate limit. Without Redis it is shared by this process only."""
     interval_s = 1 / per_second
     try:
         key = KEY.format(name=name)
         answer = client.eval(_TAKE, 1, key, str(round(interval_s * 1000)))
         pause_s = cast(int, answer) / 1000  # sync or async, by type
     except (redis.RedisError, OSError) as error:
-        log.warning("the rate is kept by this process alone", extra={"reason": str(error)})
+        log.warning("the rate limit is kept by this process only", extra={"reason": str(error)})
         pause_s = _own_pause_s(name, interval_s)
     until = time.monotonic() + pause_s
     while (left_s := until - time.monotonic()) > 0:
@@ -218,15 +218,15 @@ def _own_pause_s(name: str, interval_s: float) -> float:
 
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""An article takes some tens of kilobytes, one with thousands of authors a megabyte."""
+"""Typical articles have tens of kilobytes; with thousands of authors, a megabyte."""
 
 REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
-"""NCBI's own limits."""
+"""NCBI's limits."""
 
 
 def fetch_article(pubmed_id: str, work: Work) -> Article:
     """Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, RateLimited,
-    RetryableError, and what the work raises to stop."""
+    RetryableError, and the errors of `check`."""
     settings = work.settings.video
     has_key = settings.pubmed_api_key is not None
     wait_for_pubmed(
@@ -248,7 +248,7 @@ def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
     with Fetcher(network, on_wait=work.check) as fetcher, failures.translated(url):
         response = _sent(url, settings, fetcher)
         try:
-            if response.status_code == 400:  # so it answers an id that cannot be
+            if response.status_code == 400:  # PubMed's answer to an impossible id
                 raise NotFound(f"PubMed has no article {pubmed_id}")
             if response.status_code > 400:
                 raise failures.of_status(
@@ -266,7 +266,7 @@ def _answer(pubmed_id: str, settings: VideoSettings, work: Work) -> bytes:
 
 
 def _sent(url: str, settings: VideoSettings, fetcher: Fetcher) -> httpx2.Response:
-    """The key goes into the body: addresses are written to logs, here and on the way."""
+    """Send the key in the body: URLs appear in logs, here and on the way."""
     if settings.pubmed_api_key is None:
         return fetcher.send(url)
     form = urlencode({"api_key": settings.pubmed_api_key.get_secret_value()})
@@ -275,6 +275,6 @@ def _sent(url: str, settings: VideoSettings, fetcher: Fetcher) -> httpx2.Respons
 
 
 def _network(settings: FetchSettings, url: str) -> FetchSettings:
-    """The operator names PubMed's address, so it may be one of the own network."""
+    """The operator configures PubMed's address, so it may be in a private network."""
     host = urlsplit(url).hostname or ""
     return settings.model_copy(update={"allowed_hosts": (*settings.allowed_hosts, host)})

@@ -1,4 +1,4 @@
-"""Join slides, sound and captions to an MP4 by ffmpeg."""
+"""Join slides, sound and captions to an MP4 with ffmpeg."""
 
 import shutil
 import wave
@@ -12,7 +12,7 @@ from app.pipelines.media import ffmpeg
 from app.pipelines.video.slides import Slide
 
 WORD_S, BREATH_S, LEAST_S = 0.38, 0.8, 2.5
-"""How long silence lasts: what a caption needs to be read, and more than a voice would take."""
+"""Duration of a silent slide: enough to read its caption, and longer than a voice takes."""
 
 WORDS_PER_MINUTE = 150
 PAUSE_S = 0.6
@@ -21,14 +21,14 @@ SENTENCE_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """How long each sentence takes, and the sound of all of them, if there is a voice."""
+    """Duration of each sentence, and the sound of all if there is a voice."""
 
     durations_s: tuple[float, ...]
     sound: Path | None
 
 
 def speak(sentences: tuple[str, ...], work: Work) -> Spoken:
-    """Raises NotConfigured when the voice cannot speak, and what the work raises to stop."""
+    """Raises NotConfigured if the voice does not work, and the errors of `check`."""
     voice = work.settings.video.voice
     program = shutil.which("espeak-ng") if voice else None
     if program is None:
@@ -60,14 +60,12 @@ def _said(sentence: str, number: int, program: str, voice: str, work: Work) -> P
     except ProcessTimedOut as error:
         raise RetryableError("the narration took too long") from error
     except ProcessFailed as error:
-        raise NotConfigured(
-            f"espeak-ng does not speak with CELERIAC_VIDEO_VOICE: {error}"
-        ) from error
+        raise NotConfigured(f"espeak-ng cannot use CELERIAC_VIDEO_VOICE: {error}") from error
     return target
 
 
 def _joined(parts: list[Path], sound: Path) -> tuple[float, ...]:
-    """Write all parts to one file, a pause after each; return how long each is with its pause."""
+    """Join the parts with pauses. Return the duration of each with its pause."""
     durations_s: list[float] = []
     with wave.open(str(parts[0]), "rb") as first, wave.open(str(sound), "wb") as whole:
         whole.setparams(first.getparams())
@@ -82,16 +80,16 @@ def _joined(parts: list[Path], sound: Path) -> tuple[float, ...]:
 
 
 FRAMES_PER_S = 10
-"""Nothing moves: more would only be larger."""
+"""Slides are still: a higher rate would only grow the file."""
 
 
 _PLAIN = str.maketrans({"{": "(", "}": ")", "\\": "/"})
-"""ffmpeg takes these for commands on the way from one kind of captions to the other."""
+"""Characters that ffmpeg reads as markup when it converts captions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """A slide and when it is seen."""
+    """A slide with its start and end."""
 
     slide: Slide
     start_s: float
@@ -99,7 +97,7 @@ class Shot:
 
 
 def shots(slides: Sequence[Slide], durations_s: Sequence[float]) -> tuple[Shot, ...]:
-    """One after the other, without a gap."""
+    """The slides in sequence, without gaps."""
     return tuple(_shots(slides, durations_s))
 
 
@@ -111,7 +109,7 @@ def _shots(slides: Sequence[Slide], durations_s: Sequence[float]) -> Iterator[Sh
 
 
 def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, work: Work) -> None:
-    """Write the MP4. Raises what `ffmpeg.of_process` tells, and what the work raises to stop."""
+    """Write the MP4. Raises the errors of `ffmpeg.of_process` and of `check`."""
     reel = work.directory / "reel.ffconcat"
     reel.write_text(_reel(film), encoding="utf-8")
     captions = work.directory / "inside.vtt"
@@ -176,7 +174,7 @@ def _command(
 
 
 def _reel(film: Sequence[Shot]) -> str:
-    """ffmpeg's list of pictures; the last one is named again, or it would be seen for a moment."""
+    """ffmpeg's list of pictures. The last one is repeated, or it would show for one frame only."""
     entries = [
         f"file {shot.slide.picture.name}\nduration {shot.end_s - shot.start_s:.3f}" for shot in film
     ]
@@ -185,7 +183,7 @@ def _reel(film: Sequence[Shot]) -> str:
 
 
 def vtt(film: Sequence[Shot]) -> str:
-    """Captions for browsers, which do not show those inside of an MP4."""
+    """Captions as WebVTT, because browsers ignore those inside an MP4."""
     cues = [
         f"{_clock(shot.start_s)} --> {_clock(shot.end_s)}\n{_escaped(shot.slide.said)}\n"
         for shot in film

@@ -1,4 +1,4 @@
-"""Make the video of an article: fetch it, write the script, draw, speak, join."""
+"""Make the video of an article, by our steps or by the operator's command."""
 
 import json
 import math
@@ -32,7 +32,7 @@ from app.pipelines.video.slides import Slide
 DONE_PERCENT = 95.0
 
 LOG_CHARACTERS = 64 * 1024
-"""Of its standard output, the last so many are kept."""
+"""Lines kept of the end of its standard output."""
 
 MESSAGE_LENGTH = 200
 
@@ -44,12 +44,12 @@ EXITS: dict[int, tuple[type[CeleriacError], str]] = {
     77: (PermanentError, "was refused"),
     78: (NotConfigured, "is not configured"),
 }
-"""Exit codes as in sysexits.h. Every other one, and a signal, is a crash: it is tried again."""
+"""Exit codes as in sysexits.h. Others, and signals, are crashes, which are retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRequest:
-    """What the program is to make."""
+    """The video to make."""
 
     video_id: str
     pubmed_id: str
@@ -57,7 +57,7 @@ class VideoRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What it made."""
+    """The files that the command made."""
 
     video: Path
     log: str
@@ -65,22 +65,23 @@ class Output:
 
 
 def run_command(written: str, request: VideoRequest, work: Work) -> Output:
-    """Run the command that the operator has written.
+    """Run the operator's command.
 
-    Raises NotConfigured, what its exit code says, RetryableError for a crash, PermanentError for
-    an output that is no MP4, LimitExceeded for one that is too large, and what stops the work.
+    Raises NotConfigured, the error of its exit code, RetryableError for a crash, PermanentError for
+    an output that is not an MP4, LimitExceeded for one that is too large, and the errors of
+    `check`.
     """
     target = work.directory / "video.mp4"
     target.unlink(missing_ok=True)
-    listener = _Listener(work)
+    reader = _OutputReader(work)
     work.progress(0, "the video command is running")
     try:
-        work.run_process(_command(written, request, target, work), on_line=listener.hear)
+        work.run_process(_command(written, request, target, work), on_line=reader.hear)
     except ProcessFailed as error:
-        raise _failure(error, listener.log) from error
+        raise _failure(error, reader.log) from error
     most = work.settings.files.download_limit_bytes
     _check(target, limit_bytes=most)
-    return Output(video=target, log=listener.log, title=listener.title)
+    return Output(video=target, log=reader.log, title=reader.title)
 
 
 def _command(written: str, request: VideoRequest, target: Path, work: Work) -> list[str]:
@@ -116,12 +117,12 @@ _SET_AND_RUN = (
 
 
 def _with_variables(variables: dict[str, str]) -> Sequence[str]:
-    """Becomes the command that follows, with these variables added."""
+    """Runs the command that follows with these environment variables."""
     return sys.executable, "-I", "-S", "-c", _SET_AND_RUN, json.dumps(variables)
 
 
-class _Listener:
-    """Hears the program's lines: JSON objects are news, all others are its log."""
+class _OutputReader:
+    """Reads the program's output: JSON objects are progress, other lines are its log."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -192,13 +193,13 @@ def _failure(error: ProcessFailed, log: str) -> CeleriacError:
 
 def _check(target: Path, *, limit_bytes: int) -> None:
     if not target.is_file() or target.is_symlink():
-        raise PermanentError("the video command ended well and left no video")
+        raise PermanentError("the video command succeeded but wrote no video")
     if target.stat().st_size > limit_bytes:
         raise LimitExceeded(f"the video has more than {limit_bytes} bytes")
     with target.open("rb") as file:
         head = file.read(12)
     if head[4:8] != b"ftyp":
-        raise PermanentError("the video command left something that is no MP4")
+        raise PermanentError("the video command wrote a file that is not an MP4")
 
 
 SCRIPT_PERCENT, DRAWN_PERCENT = 10.0, 35.0
@@ -207,20 +208,20 @@ VIDEO, CAPTIONS, LOG = "video.mp4", "captions.vtt", "command.log"
 
 
 def generate(params: VideoParams, work: Work) -> Made:
-    """Make the video by the operator's command if there is one, else here.
+    """Make the video by the operator's command if there is one, else by our own steps.
 
     Raises NotFound, UnsupportedFormat (no abstract), InvalidInput, LimitExceeded, NotConfigured,
-    RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
+    RateLimited, RetryableError, StorageUnavailable, and the errors of `check`.
     """
     written = work.settings.video.command
-    with disk.watched():
+    with disk.full_disk_retried():
         made = _by_command(written, params, work) if written else _here(params, work)
-    work.progress(100, "the video is there")
+    work.progress(100, "the video is ready")
     return made
 
 
 def _here(params: VideoParams, work: Work) -> Made:
-    work.progress(0, "asking PubMed for the article")
+    work.progress(0, "fetching the article from PubMed")
     found = article.fetch_article(params.pubmed_id, work)
     work.progress(SCRIPT_PERCENT, "drawing the slides")
     told = script.build_script(found, words=work.settings.video.words)
@@ -289,7 +290,7 @@ def _made(params: VideoParams, work: Work, video: Artifact) -> Made:
 
 
 def video_url(job_id: str, name: str) -> str:
-    """Where the API serves it."""
+    """Path of the video at the API."""
     return f"/api/v1/jobs/{job_id}/artifacts/{quote(name)}"
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 
 def _as_text(given: object) -> object:
-    """Callers hold PubMed ids as numbers, too."""
+    """Accept PubMed ids as numbers too."""
     is_number = isinstance(given, int) and not isinstance(given, bool)
     return str(given) if is_number else given
 
@@ -22,7 +22,7 @@ Id = Annotated[
     BeforeValidator(_as_text),
     StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$"),
 ]
-"""It is handed to other programs, so it looks like nothing but an id."""
+"""Passed to other programs, so its characters are restricted."""
 
 
 class VideoParams(BaseModel):
@@ -42,9 +42,9 @@ class Made(BaseModel):
     video_id: str
     pubmed_id: str
     title: str | None
-    """Null when an external command does not tell it."""
+    """Null if an external command does not report it."""
     video_url: str | None
-    """Path of the video at the API; null for a task that was called without a job."""
+    """Path of the video at the API; null without a job."""
     artifact: str
     captions: str | None
     """Name of the captions (WebVTT) among the artifacts."""

@@ -1,4 +1,4 @@
-"""What the film says: sentences of the article itself, scene by scene."""
+"""The script of the film: sentences of the article, scene by scene."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9\u0370-\u03ff])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Sentences that belong under one heading."""
+    """The sentences under one heading."""
 
     heading: str
     sentences: tuple[str, ...]
@@ -32,12 +32,12 @@ class Script:
 
     scenes: tuple[Scene, ...]
     source: str
-    """Where it is from; stands on every slide."""
+    """The source, shown on each slide."""
 
 
 def build_script(article: Article, *, words: int) -> Script:
-    """A title, then the abstract. When it has more than `words` words, every section gives up
-    sentences, from its middle first: it mostly begins with its subject and ends with its point."""
+    """A title, then the abstract. Above `words` words, each section drops sentences from its
+    middle: its first and last sentences usually hold subject and conclusion."""
     opening = Scene(heading=article.title, sentences=_opening(article), is_title=True)
     kept = _shortened([sentences(section.text) for section in article.sections], words=words)
     scenes = [

@@ -1,4 +1,4 @@
-"""Draw the film's pictures: one for each sentence, which stands out among those of its scene."""
+"""Draw the slides: one per sentence, which is highlighted among those of its scene."""
 
 import importlib.util
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from app.pipelines.video.script import Scene, Script
 SIZE = (1280, 720)
 
 _MARGIN, _TOP, _BOTTOM, _GAP = 96, 72, 600, 18
-"""Below `_BOTTOM` stand the source and what players lay over the picture: captions."""
+"""The space below `_BOTTOM` is for the source and for captions."""
 
 _HEADING_SIZES, _TEXT_SIZES = (52, 46, 40, 34, 30, 26), (38, 34, 30, 27, 24, 21)
 _LINE_RATIO = 1.35
@@ -25,7 +25,7 @@ _GROUND, _BAR, _HEADING, _SAID, _QUIET = "#10243a", "#3fb6a8", "#ffffff", "#f4f7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slide:
-    """A picture, and what is said while it is seen."""
+    """A picture and the sentence spoken with it."""
 
     picture: Path
     said: str
@@ -49,7 +49,7 @@ class _Block:
 
 
 def draw(script: Script, folder: Path) -> Iterator[Slide]:
-    """The slides in order, each written to the folder before it is returned."""
+    """Draw the slides in order and write each to the folder."""
     pages = [page for scene in script.scenes for page in _pages(scene)]
     number = 0
     for place, page in enumerate(pages):
@@ -62,7 +62,7 @@ def draw(script: Script, folder: Path) -> Iterator[Slide]:
 
 
 def _pages(scene: Scene) -> Iterator[_Page]:
-    """As many sentences on a page as can be read at the second size; a long one stands alone."""
+    """Group sentences by what fits on a page at the second size; a long one is alone."""
     if scene.is_title:
         yield _Page(heading=scene.heading, sentences=scene.sentences, is_title=True)
         return
@@ -115,7 +115,7 @@ def _blocks(page: _Page) -> list[_Block]:
 def _largest(
     texts: Sequence[str], font_name: str, sizes: Sequence[int], room: float
 ) -> list[_Block]:
-    """The texts at the largest size at which they fit; at the smallest one they are cut off."""
+    """The texts at the largest size that fits; cut off at the smallest."""
     blocks: list[_Block] = []
     for size in sizes:
         font = _font(font_name, size)
@@ -158,7 +158,7 @@ def _wrapped(text: str, font: FreeTypeFont) -> Iterator[str]:
 
 
 def _words(text: str, font: FreeTypeFont, width: float) -> Iterator[str]:
-    """The words; one that no line holds comes in parts."""
+    """The words; one longer than a line is split."""
     for word in text.split():
         while font.getlength(word) > width:
             most = max(1, int(len(word) * width / font.getlength(word)) - 1)
@@ -169,8 +169,8 @@ def _words(text: str, font: FreeTypeFont, width: float) -> Iterator[str]:
 
 @cache
 def _font(name: str, size: int) -> FreeTypeFont:
-    """DejaVu, from matplotlib's data: it has Latin, Greek, Cyrillic and mathematics. matplotlib
-    itself is slow to import and is not."""
+    """DejaVu from matplotlib's data, with Latin, Greek, Cyrillic and mathematics. matplotlib itself
+    is not imported: that is slow."""
     home = importlib.util.find_spec("matplotlib")
     folders = (home.submodule_search_locations or []) if home is not None else []
     for folder in folders:

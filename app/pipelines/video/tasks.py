@@ -10,7 +10,7 @@ from app.pipelines.video.schema import Made, VideoParams
     "generate_video_task",
     queue="videos",
     positional=("job_id", "video_id", "pubmed_id"),
-    ignored=("job_id",),  # a number of older callers' own
+    ignored=("job_id",),  # older callers' own number
 )
 def generate_video_task(params: VideoParams, work: Work) -> Made:
     from app.pipelines.video import generate  # Pillow and HTTP, which other workers do not need

@@ -1,4 +1,4 @@
-"""Make a bot know what is said in videos, one after the other; one that fails fails alone."""
+"""Store the captions of videos as chunks. A video that fails does not fail the others."""
 
 import dataclasses
 import hashlib
@@ -13,8 +13,8 @@ from app.pipelines.chunking import Chunker
 from app.pipelines.video_batch.schema import (
     BatchVideoStatus,
     Video,
-    VideoBatch,
     VideoBatchParams,
+    VideoBatchResult,
     VideoError,
 )
 from app.pipelines.youtube import transcript
@@ -22,14 +22,14 @@ from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
 from app.storage.chunks import NewChunk
 
 NAMESPACE = uuid.UUID("7d1f4b3e-5b0a-4f0e-9a39-1c6c0f6f2d55")
-"""Ours alone: sources of videos have ids of their own kind."""
+"""Namespace of the ids of video sources."""
 
 
-def process(params: VideoBatchParams, work: Work) -> VideoBatch:
-    """Work through the videos.
+def store_captions(params: VideoBatchParams, work: Work) -> VideoBatchResult:
+    """Process the videos in order.
 
-    Raises an error only when not one video could be had: RetryableError when another attempt may
-    help, else what was wrong with the first one. And what the work raises to stop.
+    Raises an error only if all videos failed: RetryableError if a retry may help, else the error
+    of the first one. Raises the errors of `check`.
     """
     videos: list[Video] = []
     errors: list[CeleriacError] = []
@@ -46,13 +46,15 @@ def process(params: VideoBatchParams, work: Work) -> VideoBatch:
             videos.append(_failed(url, error))
     if len(errors) == len(videos):
         raise worst(errors)
-    work.progress(100, f"{len(videos) - len(errors)} of {len(videos)} videos are known")
+    work.progress(100, f"{len(videos) - len(errors)} of {len(videos)} videos are stored")
     ready = len(videos) - len(errors)
-    return VideoBatch(bot_id=params.bot_id, ready=ready, failed=len(errors), videos=tuple(videos))
+    return VideoBatchResult(
+        bot_id=params.bot_id, ready=ready, failed=len(errors), videos=tuple(videos)
+    )
 
 
 def worst(errors: list[CeleriacError]) -> CeleriacError:
-    """What a batch fails with in which every video failed."""
+    """The error of a batch whose videos have all failed."""
     healing = next((error for error in errors if isinstance(error, RetryableError)), None)
     return healing or next(
         (error for error in errors if isinstance(error, PermanentError)), errors[0]
@@ -86,8 +88,7 @@ def _processed(url: str, bot_id: str, work: Work) -> Video:
 
 
 def source_id(bot_id: str, page_url: str) -> str:
-    """The same for the same bot and page, so that a video that is processed again replaces what the
-    bot knew of it."""
+    """Constant for a bot and page, so that processing a video again replaces its chunks."""
     return str(uuid.uuid5(NAMESPACE, f"{bot_id}\n{page_url}"))
 
 
@@ -104,7 +105,7 @@ def _chunks(told: Metadata, said: Transcript, work: Work) -> Iterator[NewChunk]:
 
 
 def _placed(chunk: NewChunk, known: dict[str, str], said: Sequence[Segment]) -> NewChunk:
-    """The chunk with where it comes from; its place is a stretch of time, and no rows."""
+    """The chunk with its source; its position is a time range instead of rows."""
     place = dict(chunk.metadata)
     first, last = place.pop("rows")
     times = {"start_s": said[first].start_s, "end_s": said[last].end_s}

@@ -11,7 +11,7 @@ from app.pipelines.youtube.schema import Origin
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 VIDEO_LIMIT = 100
-"""Videos of one batch: one task works through them within its queue's time limit."""
+"""Maximum of videos: one task processes them within the time limit of its queue."""
 
 
 class VideoBatchParams(BaseModel):
@@ -26,14 +26,14 @@ class VideoBatchParams(BaseModel):
 
 
 class BatchVideoStatus(StrEnum):
-    """How it went with one video."""
+    """State of one video."""
 
     READY = "ready"
     FAILED = "failed"
 
 
 class VideoError(BaseModel):
-    """Why a video could not be worked on."""
+    """Why a video failed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,28 +43,28 @@ class VideoError(BaseModel):
 
 
 class Video(BaseModel):
-    """What became of one video. It fails alone."""
+    """Result of one video."""
 
     model_config = ConfigDict(frozen=True)
 
     url: str
     status: BatchVideoStatus
     source_id: str | None = None
-    """Under which the bot knows it; the same each time for the same bot and page."""
+    """Id of the source; constant for a bot and page."""
     video_id: str | None = None
-    """The same each time for the same video of the same site."""
+    """Constant for a video of a site."""
     title: str | None = None
     language: str | None = None
     origin: Origin | None = None
     is_automatic: bool | None = None
-    """Whether a machine recognised what is said."""
+    """Whether the captions were generated."""
     chunks: int = 0
     characters: int = 0
     error: VideoError | None = None
 
 
-class VideoBatch(BaseModel):
-    """The job's result: every video in the order asked for."""
+class VideoBatchResult(BaseModel):
+    """The job's result: the videos in the requested order."""
 
     model_config = ConfigDict(frozen=True)
 

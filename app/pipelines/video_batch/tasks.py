@@ -3,14 +3,14 @@
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import discarding, stage
 from app.jobs.model.work import Work
-from app.pipelines.video_batch.schema import VideoBatch, VideoBatchParams
+from app.pipelines.video_batch.schema import VideoBatchParams, VideoBatchResult
 
 
 @stage("process_youtube_videos", queue="youtube")
-def process_youtube_videos(params: VideoBatchParams, work: Work) -> VideoBatch:
+def process_youtube_videos(params: VideoBatchParams, work: Work) -> VideoBatchResult:
     from app.pipelines.video_batch import caption_chunks  # yt-dlp takes a second to import
 
-    return caption_chunks.process(params, work)
+    return caption_chunks.store_captions(params, work)
 
 
 PIPELINE = Pipeline(

@@ -38,7 +38,7 @@ def process(params: WebsiteParams, work: Work) -> Crawled:
     AddressRefused, PermanentError, RetryableError of the first page; InvalidInput when no page has
     text; StorageUnavailable; and what the work raises to stop.
     """
-    begun = source_progress.begun(
+    begun = source_progress.processing(
         params.source_id,
         work,
         chatbot_id=params.chatbot_id,

@@ -18,7 +18,7 @@ def scrape_website(params: WebsiteParams, work: Work) -> Crawled:
 @finalizer("abandon_website", queue="websites")
 def abandon_website(job: Job, work: Work) -> None:
     """Mark the source of a job that failed or was cancelled."""
-    source_progress.abandon(job, work)
+    source_progress.fail_unfinished(job, work)
 
 
 PIPELINE = Pipeline(

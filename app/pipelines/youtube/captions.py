@@ -1,4 +1,4 @@
-"""Which captions of a video say best what is spoken."""
+"""Choose the captions of a video, and parse them."""
 
 import html
 import re
@@ -13,26 +13,26 @@ from app.errors import LimitExceeded
 from app.pipelines.youtube.schema import Segment
 
 SEGMENT_LIMIT = 50_000
-"""A day of talking has half of it."""
+"""Twice the segments of a day of speech."""
 
 CUE_LENGTH = 10_000
-"""Characters of one cue. What is longer is no caption, and is cut."""
+"""Maximum characters of a cue. Longer text is cut."""
 
 TOUCHING_S = 0.02
-"""Cues that are no further apart roll: the later one may show lines of the earlier one again."""
+"""Cues within this gap may be rolling: the later one repeats lines of the earlier one."""
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,3}))?"
 _TIMES = re.compile(rf"^[ \t]*{_TIME}[ \t]*-{{1,3}}>[ \t]*{_TIME}", re.MULTILINE)
 _LINE_END = re.compile(r"\r+\n|\r")
 
 _NAMES = "b|i|u|s|c|v|em|strong|font|lang|ruby|rt|span|p|div"
-# No part of a pattern matches what another part begins with: time stays linear.
+# The parts of each pattern are disjoint, so that matching takes linear time.
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TAG = re.compile(
     rf"</?(?:{_NAMES})(?:[\s.][^<>]*)?/?>|<\d+:[\d:.]+>|\{{\\[^{{}}]*\}}|\{{/?[bius]\}}",
     re.IGNORECASE,
 )
-"""Tags that captions have. Anything else between angle brackets is what somebody says."""
+"""Tags of captions. Other text in angle brackets is speech."""
 
 _CLOCK = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?$")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms|f|t)$")
@@ -48,12 +48,12 @@ class _Cue:
 
 
 def decoded(content: bytes) -> str:
-    """Captions as text, in whatever encoding they are."""
+    """Captions as text, with their encoding detected."""
     return encoding.decoded(content).text
 
 
 def segments(content: str) -> list[Segment]:
-    """What is said, cue by cue. A line that is merely still shown by the next cue is said once.
+    """The speech, cue by cue. A line that the next cue repeats is kept once.
 
     Raises:
         LimitExceeded: there are more cues than a video has.
@@ -75,7 +75,7 @@ def segments(content: str) -> list[Segment]:
 
 
 def text_of(said: Iterable[Segment]) -> str:
-    """What is said, a line for each segment."""
+    """The text, one line per segment."""
     return "\n".join(segment.text for segment in said)
 
 
@@ -89,7 +89,7 @@ def _cues(content: str) -> Iterator[_Cue]:
     for position, times in enumerate(found):
         following = found[position + 1] if position + 1 < len(found) else None
         between = text[times.end() : following.start() if following is not None else len(text)]
-        _, _, spoken = between.partition("\n")  # behind the cue's settings
+        _, _, spoken = between.partition("\n")  # after the cue's settings
         if following is not None:
             spoken = _without_name(spoken)
         if ends_at_blank:
@@ -98,8 +98,8 @@ def _cues(content: str) -> Iterator[_Cue]:
 
 
 def _without_name(spoken: str) -> str:
-    """The text in front of a cue's times without that cue's number or name: the line directly above
-    the times, if it is a number or stands behind an empty line."""
+    """The text before a cue's times, without the cue's identifier: the line directly above the
+    times, if it is a number or follows an empty line."""
     *body, last, _ = ["", "", *spoken.split("\n")]
     has_name = last.strip() and (last.strip().isdecimal() or not body[-1].strip())
     return "\n".join(body) if has_name else spoken
@@ -156,7 +156,7 @@ def _spoken(element: Element) -> Iterator[str]:
 
 
 def _said(element: Element, name: str) -> str | None:
-    """An attribute, in whatever namespace."""
+    """An attribute, in any namespace."""
     found = (value for key, value in element.attrib.items() if key.rpartition("}")[2] == name)
     return next(found, None)
 
@@ -180,16 +180,16 @@ def _media_time(text: str | None, rates: dict[str, float]) -> float | None:
 
 
 FORMATS = ("vtt", "srt", "ttml")
-"""What can be read, the better first."""
+"""Readable formats, best first."""
 
 _BIBLIOGRAPHIC = {
     **{"alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl"},
     **{"fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi"},
     **{"may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy"},
 }
-"""The second code that ISO 639-2 has for some languages."""
+"""The alternative codes of ISO 639-2 for some languages."""
 
-Info = Mapping[str, Any]  # what yt-dlp tells of a page
+Info = Mapping[str, Any]  # yt-dlp's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +202,10 @@ class Track:
 
 
 def find_track(info: Info, *, languages: Sequence[str] = ()) -> Track | None:
-    """The best captions that can be read.
+    """The best readable captions.
 
-    A wanted language comes before any other, even where a machine has recognised or translated it;
-    then captions that somebody has written, then those that a machine has recognised; of these the
-    spoken language, English, any other.
+    Wanted languages come first, even as generated or translated captions. Then come written
+    captions, then generated ones; of each the spoken language, English, any other.
     """
     spoken = info.get("language")
 
@@ -232,7 +231,7 @@ def _tracks(info: Info) -> Iterator[Track]:
 
 
 def _same(language: str, other: str) -> bool:
-    """Whether two tags name the same language, regions aside.
+    """Whether two tags name the same language, ignoring regions.
 
     >>> _same("eng", "en-GB"), _same("ger", "de"), _same("es-419", "es"), _same("en", "")
     (True, True, True, False)
@@ -241,7 +240,7 @@ def _same(language: str, other: str) -> bool:
 
 
 def _short(tag: str) -> str:
-    """The language of a tag in two letters where it has any (ISO 639-1)."""
+    """The language of a tag, as two letters (ISO 639-1) if there are."""
     from yt_dlp.utils import ISO639Utils  # slow to import
 
     language = tag.partition("-")[0].partition("_")[0].lower()

@@ -1,4 +1,4 @@
-"""Pictures of a video: its beginning and its changes of scene, as JPEG artifacts with times."""
+"""Extract frames of a video, its first and those of scene changes, as JPEG artifacts."""
 
 import hashlib
 import re
@@ -15,27 +15,27 @@ from app.pipelines.youtube.schema import Frame
 from app.settings import FootageSettings
 
 HEIGHT = 720
-"""Pixels of a video that is enough to look at; larger ones are taken where there is no other."""
+"""Sufficient height of a video; larger ones are used if there is no other."""
 
 SOUND = f"bestaudio{page.PLAIN}/best{page.PLAIN}"
-"""What is fetched to be heard."""
+"""Format for the sound."""
 
 PICTURE = (
     f"bestvideo[height<=?{HEIGHT}]{page.PLAIN}/best[height<=?{HEIGHT}]{page.PLAIN}"
     f"/bestvideo{page.PLAIN}/best{page.PLAIN}"
 )
-"""What is fetched to be seen."""
+"""Format for the picture."""
 
 BOTH = (
     f"best[height<=?{HEIGHT}]{page.PLAIN}/best{page.PLAIN}"
     f"/(bestvideo[height<=?{HEIGHT}]{page.PLAIN},bestaudio{page.PLAIN})"
 )
-"""What is fetched to be seen and heard: one file, or one of each where a site keeps them apart."""
+"""Format for both: one file, or one of each if the site separates them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footage:
-    """The files; the same one twice where it holds all that was wanted."""
+    """The files; the same one twice if it has sound and picture."""
 
     picture: Path
     sound: Path
@@ -45,15 +45,15 @@ class Footage:
 def fetch_footage(
     url: str, work: Work, wanted: str, *, span: tuple[float, float] | None = None
 ) -> Iterator[Footage]:
-    """The media, in the work's folder until the block ends well: an attempt that follows a failure
-    goes on where this one stopped. Progress goes through `span`, when it is given.
+    """Fetch the media to the workspace; remove it when the block succeeds. After a failure the next
+    attempt resumes the download. Progress is reported within `span` if it is given.
 
     Raises UnsupportedFormat (no such media, protected), NotFound, AddressRefused, LimitExceeded,
-    RateLimited, RetryableError, StorageUnavailable, and what the work raises to stop.
+    RateLimited, RetryableError, StorageUnavailable, and the errors of `check`.
     """
-    name = f"source-{hashlib.sha256(url.encode()).hexdigest()[:12]}"  # no other video goes on here
+    name = f"source-{hashlib.sha256(url.encode()).hexdigest()[:12]}"  # do not resume another video
     options = download.transfer_options(work, wanted=wanted, span=span, name=name)
-    with disk.watched(), page.opened(url, work, options) as downloader:
+    with disk.full_disk_retried(), page.opened(url, work, options) as downloader:
         entry = page.only_entry(downloader.extract_info(url))
     files = [
         disk.confined(work.directory, Path(file["filepath"]).name)
@@ -65,26 +65,26 @@ def fetch_footage(
 
 
 SCENE_LIMIT = 3_000
-"""Changes of scene that are looked at; of more, those at the end are not."""
+"""Maximum of scene changes to read; later ones are ignored."""
 
 
 NO_STREAM = "matches no streams"
-"""What ffmpeg says of a file without a picture."""
+"""ffmpeg's message for a file without a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneChange:
-    """Where a scene begins: the number of its picture, and how much changed there."""
+    """Start of a scene: the number of its frame, and how much the picture changed."""
 
     number: int
     time_s: float
     change: float
 
 
-def extract(file: Path, work: Work, *, tell: Callable[[float], None]) -> tuple[Frame, ...]:
-    """Keep the frames of a media file as artifacts. `tell` gets the seconds that are done.
+def extract(file: Path, work: Work, *, on_progress: Callable[[float], None]) -> tuple[Frame, ...]:
+    """Save the frames of a media file as artifacts. `on_progress` gets the seconds that are done.
 
-    Raises UnsupportedFormat (no picture), InvalidInput, and what the work raises to stop.
+    Raises UnsupportedFormat (no picture), InvalidInput, and the errors of `check`.
     """
     settings = work.settings.footage
     folder = work.directory / "frames"
@@ -95,7 +95,7 @@ def extract(file: Path, work: Work, *, tell: Callable[[float], None]) -> tuple[F
     def hear(line: str) -> None:
         done_s = ffmpeg.done_s(line)
         if done_s is not None:
-            tell(done_s)
+            on_progress(done_s)
         elif line.startswith(("frame:", "lavfi.")):
             lines.append(line)
 
@@ -119,7 +119,7 @@ def _kept(folder: Path, chosen: Iterable[SceneChange], work: Work) -> Iterator[F
 
 
 def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int) -> list[str]:
-    """The command that writes a JPEG for each scene, and prints where it begins."""
+    """Run ffmpeg: it writes a JPEG for each scene and prints the start of each."""
     wanted = f"select='eq(n,0)+gt(scene,{settings.scene_threshold:g})'"
     told = "metadata=print:key=lavfi.scene_score:file='pipe\\:1':direct=1"
     size = f"scale='min({settings.frame_width},iw)':-2"
@@ -138,7 +138,7 @@ def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int)
 
 
 def parse_scenes(lines: Iterable[str]) -> list[SceneChange]:
-    """What ffmpeg printed of scenes.
+    """The scenes in ffmpeg's output.
 
     >>> parse_scenes(["frame:0    pts:0      pts_time:0", "lavfi.scene_score=0.000000"])
     [SceneChange(number=1, time_s=0.0, change=0.0)]
@@ -156,6 +156,6 @@ def parse_scenes(lines: Iterable[str]) -> list[SceneChange]:
 
 
 def most_changing(found: Sequence[SceneChange], *, limit: int) -> list[SceneChange]:
-    """The beginning, and the scenes that change most, in the order of the video."""
+    """The first frame and the largest changes, in the order of the video."""
     strongest = sorted(found[1:], key=lambda scene: scene.change, reverse=True)[: limit - 1]
     return sorted([*found[:1], *strongest], key=lambda scene: scene.number)

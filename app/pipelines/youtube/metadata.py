@@ -1,4 +1,4 @@
-"""What yt-dlp tells of a video, as our values. Nothing here is trusted to have any type or size."""
+"""Read yt-dlp's data of a video. Nothing in it is trusted to have a type or size."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from app.pipelines.youtube.schema import Chapter, Metadata, VideoOptions
 
 
 def archive_keys(told: Metadata, options: VideoOptions, *, asked_url: str) -> frozenset[str]:
-    """Every key under which a listing may ask for the video."""
+    """Each key by which a listing may look up the video."""
     by_address = (archive_key_of_url(url, options) for url in (told.url, asked_url))
     if told.site == "generic":
         return frozenset(by_address)
@@ -38,13 +38,13 @@ TAG_LIMIT = 100
 CHAPTER_LIMIT = 500
 
 NAMELESS_SITES = frozenset({"generic", "html5mediaembed"})
-"""What yt-dlp calls pages that no rule of its own reads: their ids are names of files."""
+"""yt-dlp's extractors for unknown sites: their ids are file names."""
 
-Info = Mapping[str, Any]  # what yt-dlp tells of a page
+Info = Mapping[str, Any]  # yt-dlp's
 
 
 def of_page(info: dict[str, Any], entry: dict[str, Any], *, url: str) -> Metadata:  # yt-dlp's
-    """The metadata of the video `entry`, which the page `info` at `url` holds."""
+    """Metadata of the video `entry` of the page `info` at `url`."""
     own_url = failures.shown(entry.get("webpage_url") or url)
     site = site_of(entry.get("extractor_key") or info.get("extractor_key"))
     return Metadata(
@@ -72,7 +72,7 @@ def site_of(extractor_key: object) -> str:
 
 
 def video_id(site: str, own_id: object, *, url: str) -> str:
-    """The site's own id where it has one; else a digest of the page's address.
+    """The site's id if it has one; else a digest of the URL.
 
     >>> video_id("youtube", "abc123XYZ_-", url="https://www.youtube.com/watch?v=abc123XYZ_-")
     'abc123XYZ_-'

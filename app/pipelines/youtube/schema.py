@@ -42,7 +42,7 @@ class YoutubeParams(VideoOptions):
 
 
 class Segment(BaseModel):
-    """Something that is said, and when."""
+    """Spoken text with its times."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,29 +55,29 @@ class Segment(BaseModel):
 
 
 class Origin(StrEnum):
-    """Where a transcript comes from."""
+    """Origin of a transcript."""
 
     MANUAL_CAPTIONS = "manual_captions"
     AUTOMATIC_CAPTIONS = "automatic_captions"
     SPEECH = "speech"
-    """Recognised here."""
+    """Recognised from the sound by us."""
 
 
 class Transcript(BaseModel):
-    """What is said in a video."""
+    """The transcript of a video."""
 
     model_config = ConfigDict(frozen=True)
 
     origin: Origin
     language: str
     engine: str | None = None
-    """That recognised the speech."""
+    """The engine that recognised the speech."""
     text: str
     segments: tuple[Segment, ...]
 
 
 class Chapter(BaseModel):
-    """A part of a video that its page names."""
+    """A chapter of a video."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,28 +87,28 @@ class Chapter(BaseModel):
 
 
 class Frame(BaseModel):
-    """A picture of a video."""
+    """A frame of a video."""
 
     model_config = ConfigDict(frozen=True)
 
     time_s: float
     change: float
-    """How much of the picture changed there, from 0 to 1."""
+    """Change of the picture, from 0 to 1."""
     artifact: str
-    """Its name among the job's artifacts."""
+    """Name of the artifact."""
 
 
 class Metadata(BaseModel):
-    """What the page tells of its video. Null is "it does not say"."""
+    """Metadata from the page. Null means unknown."""
 
     model_config = ConfigDict(frozen=True)
 
     video_id: str
-    """The same each time for the same video of the same site."""
+    """Constant for a video of a site."""
     site: str
-    """As yt-dlp calls it, `generic` for a page of no known site."""
+    """yt-dlp's name of the site; `generic` for an unknown one."""
     url: str
-    """As the site itself calls the page: the same for each way to write its address."""
+    """Canonical URL of the page."""
     title: str | None
     uploader: str | None
     duration_s: float | None

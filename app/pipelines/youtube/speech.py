@@ -1,4 +1,4 @@
-"""Speech recognition where captions are missing: an engine that is installed, or none."""
+"""Recognise speech with an installed engine."""
 
 import importlib.util
 from collections.abc import Callable
@@ -16,31 +16,31 @@ LISTENER = "app.speech.listener"
 
 
 class SpeechRecognizer(Protocol):
-    """An engine that turns sound into words."""
+    """An engine for speech recognition."""
 
     @property
     def name(self) -> str:
-        """The engine's."""
+        """Name of the engine."""
 
     @property
     def language(self) -> str:
-        """That it understands."""
+        """Language of its model."""
 
     def recognize(
-        self, sound: Path, work: Work, *, tell: Callable[[float], None]
+        self, sound: Path, work: Work, *, on_progress: Callable[[float], None]
     ) -> tuple[Segment, ...]:
-        """What is said in a file of raw sound (16 kHz, mono, 16 bits). `tell` gets the seconds
-        that are done. Raises LimitExceeded, and what the work raises to stop."""
+        """Recognise a file of raw sound (16 kHz, mono, 16 bits). `on_progress` gets the seconds
+        that are done. Raises LimitExceeded, and the errors of `check`."""
 
 
 class PocketSphinx:
-    """CMU's small engine with its model of English, in a child that has limits."""
+    """CMU's small engine with its English model, in a child process with limits."""
 
     name = "pocketsphinx"
     language = "en"
 
     def recognize(
-        self, sound: Path, work: Work, *, tell: Callable[[float], None]
+        self, sound: Path, work: Work, *, on_progress: Callable[[float], None]
     ) -> tuple[Segment, ...]:
         settings = work.settings.footage
         said: list[Segment] = []
@@ -49,7 +49,7 @@ class PocketSphinx:
             if "text" in line:
                 said.append(Segment(**line))
             else:
-                tell(line["done_s"])
+                on_progress(line["done_s"])
 
         limits.run_limited(
             LISTENER,
@@ -64,7 +64,7 @@ class PocketSphinx:
 
 
 def find_recognizer(settings: FootageSettings) -> SpeechRecognizer | None:
-    """The engine to use; None when it is switched off or not installed."""
+    """The engine to use; None if it is disabled or not installed."""
     if settings.speech_engine == "off":
         return None
     is_installed = importlib.util.find_spec("pocketsphinx") is not None
@@ -72,19 +72,19 @@ def find_recognizer(settings: FootageSettings) -> SpeechRecognizer | None:
 
 
 def recognized(
-    recognizer: SpeechRecognizer, file: Path, work: Work, *, tell: Callable[[float], None]
+    recognizer: SpeechRecognizer, file: Path, work: Work, *, on_progress: Callable[[float], None]
 ) -> tuple[Segment, ...]:
-    """What is said in a media file."""
+    """Recognise the speech in a media file."""
     sound = work.directory / "sound.raw"
     try:
         work.run_process(sound_of(file, sound, threads=work.threads))
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
-    return recognizer.recognize(sound, work, tell=tell)
+    return recognizer.recognize(sound, work, on_progress=on_progress)
 
 
 def sound_of(file: Path, target: Path, *, threads: int) -> list[str]:
-    """The command that turns the first audio stream into raw sound for engines."""
+    """The command that converts the first audio stream to raw sound."""
     return [
         *(
             ffmpeg.executable(),

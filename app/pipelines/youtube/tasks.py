@@ -14,7 +14,7 @@ from app.pipelines.youtube.schema import YoutubeParams, YoutubeResult
 def process_youtube_video(params: YoutubeParams, work: Work) -> YoutubeResult:
     from app.pipelines.youtube import video_contents  # yt-dlp takes a second to import
 
-    return video_contents.process(params, work)
+    return video_contents.extract_contents(params, work)
 
 
 PIPELINE = Pipeline(

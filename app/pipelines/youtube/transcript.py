@@ -1,4 +1,4 @@
-"""What is said in the video of a page: its captions, or its speech as an engine hears it."""
+"""Read the transcript of a page's video: its captions, or its recognised speech."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
 from app.pipelines.youtube.speech import SpeechRecognizer
 
 CAPTIONS_LIMIT_BYTES = 16 * 1024 * 1024
-"""A day of talking has a tenth of it."""
+"""Ten times the captions of a day of speech."""
 
-READ_PERCENT, FETCHED_PERCENT, HEARD_PERCENT = 10.0, 50.0, 80.0
-"""Where reading the page, fetching the file and recognising speech end."""
+READ_PERCENT, FETCHED_PERCENT, RECOGNIZED_PERCENT = 10.0, 50.0, 80.0
+"""Percents at which reading the page, fetching the file and recognising speech end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptReading:
-    """What the page tells of its video."""
+    """Metadata and captions of a page's video."""
 
     metadata: Metadata
     captions: Transcript | None
 
 
 def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptReading:
-    """Read the page and its captions, `languages` before those of the settings.
+    """Read the page and its captions; `languages` come before those of the settings.
 
     Raises UnsupportedFormat (no video), NotFound, AddressRefused, LimitExceeded, RateLimited,
-    RetryableError, and what the work raises to stop.
+    RetryableError, and the errors of `check`.
     """
     settings = work.settings
     options = {**page.guarded_options(work), "ignore_no_formats_error": True}
@@ -66,7 +66,7 @@ def _of_track(track: Track, content: str) -> Transcript | None:
 def transcript_of(
     said: Sequence[Segment], *, origin: Origin, language: str, engine: str | None = None
 ) -> Transcript | None:
-    """The transcript, when anything is said."""
+    """The transcript; None if there is no speech."""
     if not said:
         return None
     return Transcript(
@@ -78,46 +78,48 @@ def transcript_of(
     )
 
 
-def find_listener(
+def find_recognizer(
     found: TranscriptReading, work: Work, *, prefer_captions: bool
 ) -> SpeechRecognizer | None:
-    """The engine that is to recognise speech; None when captions do, or there is no engine."""
+    """The engine to recognise speech; None if captions suffice or there is no engine."""
     if prefer_captions and found.captions is not None:
         return None
     return speech.find_recognizer(work.settings.footage)
 
 
-def heard(
-    recognizer: SpeechRecognizer, file: Path, work: Work, *, tell: Callable[[float], None]
+def recognize_file(
+    recognizer: SpeechRecognizer, file: Path, work: Work, *, on_progress: Callable[[float], None]
 ) -> Transcript | None:
-    """What the engine hears in the file."""
-    said = speech.recognized(recognizer, file, work, tell=tell)
+    """Recognise the speech in the file."""
+    said = speech.recognized(recognizer, file, work, on_progress=on_progress)
     return transcript_of(
         said, origin=Origin.SPEECH, language=recognizer.language, engine=recognizer.name
     )
 
 
-def chosen(found: TranscriptReading, spoken: Transcript | None, *, was_heard: bool) -> Transcript:
-    """The transcript: what was heard when that was wanted, else the captions.
+def choose(
+    found: TranscriptReading, spoken: Transcript | None, *, was_recognized: bool
+) -> Transcript:
+    """The transcript: recognised speech if requested, else captions.
 
-    Raises UnsupportedFormat when there is neither.
+    Raises UnsupportedFormat if there is neither.
     """
     transcript = spoken or found.captions
     if transcript is None:
-        reason = (
-            "and nothing is said that was understood" if was_heard else "and no engine hears it"
-        )
+        reason = "and no speech was recognised" if was_recognized else "and no engine is installed"
         raise UnsupportedFormat(f"{found.metadata.url}: the video has no captions, {reason}")
     return transcript
 
 
 def fetch(url: str, work: Work, *, languages: Sequence[str] = ()) -> tuple[Metadata, Transcript]:
-    """The video's transcript by itself: captions, or speech where there are none and an engine is
-    installed. Leaves no file behind but in the work's folder. Raises as `read`."""
+    """The transcript only: captions, or speech if there are none and an engine is installed. Uses
+    files in the workspace only. Raises as `read`."""
     found = read(url, work, languages=languages)
-    listener = find_listener(found, work, prefer_captions=True)
+    recognizer = find_recognizer(found, work, prefer_captions=True)
     spoken = None
-    if listener is not None:
+    if recognizer is not None:
         with frames.fetch_footage(url, work, frames.SOUND) as files:
-            spoken = heard(listener, files.sound, work, tell=lambda _: work.check())
-    return found.metadata, chosen(found, spoken, was_heard=listener is not None)
+            spoken = recognize_file(
+                recognizer, files.sound, work, on_progress=lambda _: work.check()
+            )
+    return found.metadata, choose(found, spoken, was_recognized=recognizer is not None)

@@ -1,4 +1,4 @@
-"""Work on one video: what its page tells, what is said in it, and pictures of its scenes."""
+"""Process one video: metadata, transcript and frames."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,30 +9,29 @@ from app.pipelines.youtube.schema import Frame, Metadata, Transcript, YoutubePar
 from app.pipelines.youtube.speech import SpeechRecognizer
 from app.pipelines.youtube.transcript import (
     FETCHED_PERCENT,
-    HEARD_PERCENT,
     READ_PERCENT,
+    RECOGNIZED_PERCENT,
     TranscriptReading,
 )
 
 
-def process(params: YoutubeParams, work: Work) -> YoutubeResult:
-    """Read the page, and fetch the file where it is needed.
+def extract_contents(params: YoutubeParams, work: Work) -> YoutubeResult:
+    """Read the page, and fetch the file if it is needed.
 
     Raises UnsupportedFormat (no video, live, protected, no captions), NotFound, AddressRefused,
-    LimitExceeded, RateLimited, RetryableError, StorageUnavailable, and what the work raises to
-    stop.
+    LimitExceeded, RateLimited, RetryableError, StorageUnavailable, and the errors of `check`.
     """
     url = str(params.url)
     work.progress(0, "reading the page")
     found = transcript.read(url, work, languages=params.languages)
     work.progress(READ_PERCENT, "read the page")
-    listener = transcript.find_listener(found, work, prefer_captions=params.prefer_captions)
-    if listener is None:
-        transcript.chosen(found, None, was_heard=False)  # before anything is fetched in vain
-    said, pictures = _looked_at(params, found, listener, work)
+    recognizer = transcript.find_recognizer(found, work, prefer_captions=params.prefer_captions)
+    if recognizer is None:
+        transcript.choose(found, None, was_recognized=False)  # before fetching a file in vain
+    said, pictures = _speech_and_frames(params, found, recognizer, work)
     result = YoutubeResult(
         **found.metadata.model_dump(),
-        transcript=transcript.chosen(found, said, was_heard=listener is not None),
+        transcript=transcript.choose(found, said, was_recognized=recognizer is not None),
         frames=pictures,
     )
     keys = metadata.archive_keys(found.metadata, params, asked_url=url)
@@ -41,43 +40,51 @@ def process(params: YoutubeParams, work: Work) -> YoutubeResult:
     return result
 
 
-def _looked_at(
-    params: YoutubeParams, found: TranscriptReading, listener: SpeechRecognizer | None, work: Work
+def _speech_and_frames(
+    params: YoutubeParams, found: TranscriptReading, recognizer: SpeechRecognizer | None, work: Work
 ) -> tuple[Transcript | None, tuple[Frame, ...]]:
-    if listener is None and not params.extract_frames:
+    if recognizer is None and not params.extract_frames:
         return None, ()
-    wanted = _wanted(is_heard=listener is not None, is_seen=params.extract_frames)
+    wanted = _wanted(with_sound=recognizer is not None, with_picture=params.extract_frames)
     span = (READ_PERCENT, FETCHED_PERCENT)
     with frames.fetch_footage(str(params.url), work, wanted, span=span) as files:
-        said = _heard(listener, files.sound, work, found.metadata)
-        tell = _teller(work, found.metadata, (HEARD_PERCENT, 99.0), "looking for scenes")
-        pictures = frames.extract(files.picture, work, tell=tell) if params.extract_frames else ()
+        said = _recognized(recognizer, files.sound, work, found.metadata)
+        on_progress = _progress_within(
+            work, found.metadata, (RECOGNIZED_PERCENT, 99.0), "finding scenes"
+        )
+        pictures = (
+            frames.extract(files.picture, work, on_progress=on_progress)
+            if params.extract_frames
+            else ()
+        )
     return said, pictures
 
 
-def _wanted(*, is_heard: bool, is_seen: bool) -> str:
-    if is_heard and is_seen:
+def _wanted(*, with_sound: bool, with_picture: bool) -> str:
+    if with_sound and with_picture:
         return frames.BOTH
-    return frames.PICTURE if is_seen else frames.SOUND
+    return frames.PICTURE if with_picture else frames.SOUND
 
 
-def _heard(
-    listener: SpeechRecognizer | None, file: Path, work: Work, told: Metadata
+def _recognized(
+    recognizer: SpeechRecognizer | None, file: Path, work: Work, told: Metadata
 ) -> Transcript | None:
-    if listener is None:
+    if recognizer is None:
         return None
-    tell = _teller(work, told, (FETCHED_PERCENT, HEARD_PERCENT), "recognising speech")
-    return transcript.heard(listener, file, work, tell=tell)
+    on_progress = _progress_within(
+        work, told, (FETCHED_PERCENT, RECOGNIZED_PERCENT), "recognising speech"
+    )
+    return transcript.recognize_file(recognizer, file, work, on_progress=on_progress)
 
 
-def _teller(
+def _progress_within(
     work: Work, told: Metadata, span: tuple[float, float], message: str
 ) -> Callable[[float], None]:
-    """A function that turns the seconds that are done into progress."""
+    """A function that reports seconds done as progress."""
     start, end = span
 
-    def tell(done_s: float) -> None:
+    def on_progress(done_s: float) -> None:
         ratio = min(1.0, done_s / told.duration_s) if told.duration_s else 0.0
         work.progress(start + ratio * (end - start), message)
 
-    return tell
+    return on_progress

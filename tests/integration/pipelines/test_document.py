@@ -201,7 +201,7 @@ def test_an_abandoned_job_marks_its_own_source(
 ) -> None:
     work = open_work()
     work.stores.sources.create(chatbot_id="bot", filename="a", source_id="s", job_id=owner)
-    source_progress.abandon(build.job(id="own", params={"source_id": "s"}), work)
+    source_progress.fail_unfinished(build.job(id="own", params={"source_id": "s"}), work)
     assert work.stores.sources.get("s").status is want
 
 

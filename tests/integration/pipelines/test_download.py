@@ -266,7 +266,7 @@ def test_hostile_names_stay_in_the_folder(site: Site, open_work: OpenWork, temp_
     work = open_work()
     found = fetch(site, "/video-of?source=/media/clip.mp4?name=../../../evil.mp4", work)
     assert (work.directory / found.file).is_file()
-    assert [path.name for path in temp_dir.iterdir()] == ["work"]
+    assert [path.name for path in temp_dir.iterdir()] == ["recorded"]
 
 
 def test_a_site_is_not_asked_for_more_than_its_pace(site: Site, open_work: OpenWork) -> None:

@@ -263,9 +263,11 @@ def test_a_receiver_that_drips_has_its_time(
 
 
 def test_a_webhook_that_is_too_large_is_shortened(work: RecordedWork, receiver: Receiver) -> None:
-    def event(**data: object) -> webhook.Event:
+    def event(**data: object) -> webhook.WebhookEvent:
         now = datetime.now(UTC)
-        return webhook.Event(id="e1", type="job.succeeded", at=now, data={"id": "j1", **data})
+        return webhook.WebhookEvent(
+            id="e1", type="job.succeeded", at=now, data={"id": "j1", **data}
+        )
 
     large = "x" * webhook.SIZE_LIMIT_BYTES
     webhook.deliver(receiver.url + "/hook", event(result=large, params={"a": 1}), work)

@@ -5,7 +5,12 @@ import pytest
 
 from app.errors import AddressRefused, Cancelled, NotFound, RetryableError, UnsupportedFormat
 from app.pipelines.video_batch import caption_chunks
-from app.pipelines.video_batch.schema import BatchVideoStatus, Video, VideoBatch, VideoBatchParams
+from app.pipelines.video_batch.schema import (
+    BatchVideoStatus,
+    Video,
+    VideoBatchParams,
+    VideoBatchResult,
+)
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import Origin
 from app.storage.sources import SourceStatus
@@ -29,7 +34,7 @@ def work(open_work: OpenWork) -> RecordedWork:
 
 def test_what_is_said_becomes_chunks(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video"
-    found = caption_chunks.process(batch(url), work)
+    found = caption_chunks.store_captions(batch(url), work)
     source_id = caption_chunks.source_id("bot 1", url)
     video = Video(
         url=url,
@@ -43,7 +48,7 @@ def test_what_is_said_becomes_chunks(work: RecordedWork, site: Site) -> None:
         chunks=1,
         characters=len("A tone.\nIt rises."),
     )
-    assert found == VideoBatch(bot_id="bot 1", ready=1, failed=0, videos=(video,))
+    assert found == VideoBatchResult(bot_id="bot 1", ready=1, failed=0, videos=(video,))
     [chunk] = work.stores.chunks.of_source(source_id)
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
     origin = {"url": url, "title": pages.VIDEO_TITLE, "language": "en"}
@@ -58,7 +63,7 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
 ) -> None:
     work = open_work(CELERIAC_SPEECH_ENGINE="auto")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    [video] = caption_chunks.process(batch(url), work).videos
+    [video] = caption_chunks.store_captions(batch(url), work).videos
     assert (video.origin, video.is_automatic, video.language) == (Origin.SPEECH, True, "en")
     [chunk] = work.stores.chunks.of_source(caption_chunks.source_id("bot 1", url))
     assert "three four five" in chunk.text
@@ -68,13 +73,15 @@ def test_what_is_heard_becomes_chunks_where_captions_are_missing(
 
 def test_processing_again_replaces(work: RecordedWork, site: Site) -> None:
     params = batch(f"{site.url}/video")
-    assert caption_chunks.process(params, work) == caption_chunks.process(params, work)
+    assert caption_chunks.store_captions(params, work) == caption_chunks.store_captions(
+        params, work
+    )
     assert work.stores.chunks.count(chatbot_id="bot 1") == 1
 
 
 def test_a_video_that_fails_fails_alone(work: RecordedWork, site: Site) -> None:
     urls = [f"{site.url}/status/404", f"{site.url}/video", f"{site.url}/media/clip.mp4"]
-    found = caption_chunks.process(batch(*urls), work)
+    found = caption_chunks.store_captions(batch(*urls), work)
     assert (found.ready, found.failed) == (1, 2)
     assert [video.url for video in found.videos] == urls
     errors = [video.error.type if video.error else None for video in found.videos]
@@ -94,20 +101,20 @@ def test_a_batch_without_any_video_fails(
     work: RecordedWork, site: Site, paths: list[str], want: type[Exception]
 ) -> None:
     with pytest.raises(want):
-        caption_chunks.process(batch(*(site.url + path for path in paths)), work)
+        caption_chunks.store_captions(batch(*(site.url + path for path in paths)), work)
 
 
 def test_private_addresses_are_refused(open_work: OpenWork, site: Site) -> None:
     work = open_work(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false")
     with pytest.raises(AddressRefused):
-        caption_chunks.process(batch(f"{site.url}/video"), work)
+        caption_chunks.store_captions(batch(f"{site.url}/video"), work)
     assert site.seen == []
 
 
 def test_a_cancelled_batch_stops(work: RecordedWork, site: Site) -> None:
     work.cancel_when = lambda report: report.message == "video 2 of 3"
     with pytest.raises(Cancelled):
-        caption_chunks.process(batch(*[f"{site.url}/video"] * 3), work)
+        caption_chunks.store_captions(batch(*[f"{site.url}/video"] * 3), work)
     assert len(site.requests("/video")) == 1
 
 

@@ -41,7 +41,7 @@ def video(url: str, **options: object) -> YoutubeParams:
 
 def test_a_page_becomes_metadata_and_timed_text(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video"
-    found = video_contents.process(video(url), work)
+    found = video_contents.extract_contents(video(url), work)
     assert found == YoutubeResult(
         video_id=metadata.video_id("generic", "video-1", url=url),
         site="generic",
@@ -83,7 +83,7 @@ RED, BLUE, WHITE = (4, 0, 0), (0, 0, 4), (4, 4, 4)
 
 def test_frames_show_the_scenes_at_their_times(work: RecordedWork, site: Site) -> None:
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/de.vtt"
-    found = video_contents.process(video(url, extract_frames=True), work)
+    found = video_contents.extract_contents(video(url, extract_frames=True), work)
     names = [f"frame-000{number}.jpg" for number in (1, 2, 3)]
     assert [(frame.time_s, frame.artifact) for frame in found.frames] == [
         (0.0, names[0]),
@@ -108,7 +108,7 @@ def test_a_file_without_a_picture_has_no_frames(open_work: OpenWork, site: Site)
     work = open_work(CELERIAC_SPEECH_ENGINE="off")
     url = f"{site.url}/video-of?source=/media/tone.ogg&captions=/captions/en.vtt"
     with pytest.raises(UnsupportedFormat, match="no picture in the file"):
-        video_contents.process(video(url, extract_frames=True), work)
+        video_contents.extract_contents(video(url, extract_frames=True), work)
 
 
 def test_a_title_that_is_a_path_stays_a_title(
@@ -116,7 +116,7 @@ def test_a_title_that_is_a_path_stays_a_title(
 ) -> None:
     title = "../../../out"
     page = f"/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt&title={title}"
-    found = video_contents.process(video(site.url + page, extract_frames=True), work)
+    found = video_contents.extract_contents(video(site.url + page, extract_frames=True), work)
     assert (found.title, found.frames[0].artifact) == (title, "frame-0001.jpg")
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert not any("out" in name for name in names)
@@ -125,7 +125,7 @@ def test_a_title_that_is_a_path_stays_a_title(
 def test_of_many_scenes_the_strongest_are_kept(open_work: OpenWork, site: Site) -> None:
     work = open_work(CELERIAC_FRAME_LIMIT="2")
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
-    found = video_contents.process(video(url, extract_frames=True), work)
+    found = video_contents.extract_contents(video(url, extract_frames=True), work)
     [beginning, strongest] = found.frames
     assert (beginning.time_s, strongest.time_s) == (0.0, 5.0)
     assert strongest == Frame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
@@ -134,15 +134,17 @@ def test_of_many_scenes_the_strongest_are_kept(open_work: OpenWork, site: Site) 
 def test_languages_are_taken_in_the_order_asked_for(open_work: OpenWork, site: Site) -> None:
     work = open_work(CELERIAC_CAPTION_LANGUAGES="de,en")
     url = f"{site.url}/video"
-    assert video_contents.process(video(url), work).transcript.text == "Ein Ton.\nEr steigt."
-    asked = video_contents.process(video(url, languages=["fr", "en"]), work)
+    assert (
+        video_contents.extract_contents(video(url), work).transcript.text == "Ein Ton.\nEr steigt."
+    )
+    asked = video_contents.extract_contents(video(url, languages=["fr", "en"]), work)
     assert asked.transcript.text == "A tone.\nIt rises."
 
 
 def test_speech_is_recognised_where_captions_are_missing(open_work: OpenWork, site: Site) -> None:
     work = open_work(CELERIAC_SPEECH_ENGINE="pocketsphinx")
     url = f"{site.url}/media/{speaker.counting(site.folder).name}"
-    found = video_contents.process(video(url), work).transcript
+    found = video_contents.extract_contents(video(url), work).transcript
     assert (found.origin, found.engine, found.language) == (Origin.SPEECH, "pocketsphinx", "en")
     assert {"two", "three", "four", "five"} <= set(found.text.split())
     times = [time for one in found.segments for time in (one.start_s, one.end_s)]
@@ -156,7 +158,7 @@ def test_a_video_in_which_nothing_is_said_has_no_captions(
 ) -> None:
     work = open_work(CELERIAC_SPEECH_ENGINE=engine)
     with pytest.raises(UnsupportedFormat, match="the video has no captions"):
-        video_contents.process(video(f"{site.url}/media/tone.ogg"), work)
+        video_contents.extract_contents(video(f"{site.url}/media/tone.ogg"), work)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_hostile_pages_end_as_permanent_errors(
 ) -> None:
     work = open_work(CELERIAC_SPEECH_ENGINE="off", CELERIAC_PAGE_TIME_S="2")
     with pytest.raises(want):
-        video_contents.process(video(site.url + path), work)
+        video_contents.extract_contents(video(site.url + path), work)
     assert list(work.directory.iterdir()) == []
 
 
@@ -187,7 +189,7 @@ def test_a_cancel_stops_the_search_for_scenes(open_work: OpenWork, site: Site) -
     work.cancel_when = lambda report: report.percent >= 50
     url = f"{site.url}/video-of?source=/media/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(Cancelled):
-        video_contents.process(video(url, extract_frames=True), work)
+        video_contents.extract_contents(video(url, extract_frames=True), work)
 
 
 COOKIES = """# Netscape HTTP Cookie File
@@ -202,18 +204,18 @@ def test_the_cookies_file_opens_what_members_see(
     file.write_text(COOKIES)
     url = f"{site.url}/video-of?source=/members/scenes.mp4&captions=/captions/en.vtt"
     with pytest.raises(PermanentError, match="403"):
-        video_contents.process(video(url, extract_frames=True), open_work())
+        video_contents.extract_contents(video(url, extract_frames=True), open_work())
     work = open_work(CELERIAC_COOKIES_FILE=str(file))
-    assert len(video_contents.process(video(url, extract_frames=True), work).frames) == 3
+    assert len(video_contents.extract_contents(video(url, extract_frames=True), work).frames) == 3
     assert file.read_text() == COOKIES
     work = open_work(CELERIAC_COOKIES_FILE=str(tmp_path / "none.txt"))
     with pytest.raises(InvalidInput, match="the cookies file cannot be read"):
-        video_contents.process(video(url), work)
+        video_contents.extract_contents(video(url), work)
 
 
 def test_the_proxy_for_sites_is_the_way_to_them(open_work: OpenWork, site: Site) -> None:
     work = open_work(CELERIAC_SITES_PROXY_URL=site.url, CELERIAC_SPEECH_ENGINE="off")
     with pytest.raises(NotFound):
-        video_contents.process(video("http://127.0.0.1:9/talk"), work)
+        video_contents.extract_contents(video("http://127.0.0.1:9/talk"), work)
     [asked] = site.requests("/talk")
     assert asked.path == "http://127.0.0.1:9/talk"

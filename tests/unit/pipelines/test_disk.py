@@ -29,10 +29,10 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_tried_again_later(code: int) -> None:
-    with pytest.raises(StorageUnavailable, match="TEMP_DIR"), disk.watched():
+    with pytest.raises(StorageUnavailable, match="TEMP_DIR"), disk.full_disk_retried():
         raise OSError(code, "full")
 
 
 def test_other_errors_of_the_disk_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), disk.watched():
+    with pytest.raises(PermissionError), disk.full_disk_retried():
         raise PermissionError(errno.EACCES, "no")

@@ -6,10 +6,10 @@ from app.jobs.model.work import Work
 from app.pipelines import disk
 
 
-def fetched(work: Work, target: Path, *, upload_id: str | None, path: str | None) -> Path:
-    """A copy in `target`: the file may lie in an object store, or change meanwhile.
+def fetch(work: Work, target: Path, *, upload_id: str | None, path: str | None) -> Path:
+    """Copy the file to `target`: it may be in an object store, or change meanwhile.
 
-    Raises NotFound, and InvalidInput for a path that leads out of STORAGE_DIR.
+    Raises NotFound, and InvalidInput for a path outside of STORAGE_DIR.
     """
     if upload_id is not None:
         return work.stores.uploads.fetch(upload_id, target)
@@ -19,7 +19,7 @@ def fetched(work: Work, target: Path, *, upload_id: str | None, path: str | None
 
 
 def name_of(work: Work, *, upload_id: str | None, path: str | None) -> str:
-    """What the file is called. Raises NotFound."""
+    """Name of the file. Raises NotFound."""
     if upload_id is not None:
         return work.stores.uploads.get(upload_id).filename
     return Path(path or "").name

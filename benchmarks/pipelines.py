@@ -142,7 +142,7 @@ def _models(up: Up, town: Town, folder: Path) -> Iterator[Case]:
     from pydantic_ai import BinaryContent
 
     from app.pipelines.chart_image.schema import ChartReading
-    from app.pipelines.strategy.question import Claims
+    from app.pipelines.strategy.question import StrategyAnswer
     from benchmarks.rig import scripts
 
     chart, chart_id = _file(up, folder / "chart.png", _chart())
@@ -152,7 +152,7 @@ def _models(up: Up, town: Town, folder: Path) -> Iterator[Case]:
         return scripts.asked(town.models_url, models.KEY, ["The picture:", shown], ChartReading)
 
     def read() -> object:
-        return scripts.asked(town.models_url, models.KEY, answers.CONTENT, Claims)
+        return scripts.asked(town.models_url, models.KEY, answers.CONTENT, StrategyAnswer)
 
     yield _case("a short text", "strategy", {"content": answers.CONTENT}, read)
     yield _case("a picture", "chart-image", {"upload_id": chart_id}, look)

@@ -134,7 +134,7 @@ class Claim(BaseModel):
     )
 
 
-class Claims(BaseModel):
+class StrategyAnswer(BaseModel):
     """The trading strategy in the text."""
 
     model_config = ConfigDict(extra="ignore")
@@ -169,10 +169,10 @@ class Proven(BaseModel):
     unproven: int
 
 
-def build_question(piece: Piece, *, content_type: str, place: str) -> Question[Claims]:
+def build_question(piece: Piece, *, content_type: str, place: str) -> Question[StrategyAnswer]:
     text = Text(piece.text)
 
-    def check(answer: Claims, *, is_last: bool) -> Claims:
+    def check(answer: StrategyAnswer, *, is_last: bool) -> StrategyAnswer:
         missing = list(_missing(answer, text))
         if missing and not is_last:
             shown = "\n".join(f"- {quote[:300]}" for quote in missing[:SHOWN_QUOTES])
@@ -187,10 +187,10 @@ def build_question(piece: Piece, *, content_type: str, place: str) -> Question[C
     # A text cannot contain its own digest, so it cannot fake the end mark.
     tag = f"content-{hashlib.sha256(piece.text.encode()).hexdigest()[:12]}"
     prompt = f"Kind of text: {kind}{place}\n\n<{tag}>\n{piece.text}\n</{tag}>"
-    return Question(instructions=INSTRUCTIONS, parts=(prompt,), output=Claims, check=check)
+    return Question(instructions=INSTRUCTIONS, parts=(prompt,), output=StrategyAnswer, check=check)
 
 
-def proven(answer: Claims, piece: Piece) -> Proven:
+def proven(answer: StrategyAnswer, piece: Piece) -> Proven:
     """The findings whose quotes are in the piece, with the piece's own wording."""
     text = Text(piece.text)
     found: dict[str, tuple[StrategyFinding, ...]] = {}
@@ -207,7 +207,7 @@ def proven(answer: Claims, piece: Piece) -> Proven:
     )
 
 
-def _missing(answer: Claims, text: Text) -> Iterator[str]:
+def _missing(answer: StrategyAnswer, text: Text) -> Iterator[str]:
     for field in FIELDS:
         for claim in getattr(answer, field):
             yield from (quote for quote in claim.quotes if text.find(quote) is None)

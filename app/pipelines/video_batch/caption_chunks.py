@@ -17,7 +17,7 @@ from app.pipelines.video_batch.schema import (
     VideoBatchResult,
     VideoError,
 )
-from app.pipelines.youtube import transcript
+from app.pipelines.youtube import video_contents
 from app.pipelines.youtube.schema import Metadata, Origin, Segment, Transcript
 from app.storage.chunks import NewChunk
 
@@ -62,7 +62,7 @@ def worst(errors: list[CeleriacError]) -> CeleriacError:
 
 
 def _processed(url: str, bot_id: str, work: Work) -> Video:
-    told, said = transcript.fetch(url, work)
+    told, said = video_contents.fetch(url, work)
     chunks = list(_chunks(told, said, work))
     source = work.stores.sources.ensure(
         source_id(bot_id, told.url),

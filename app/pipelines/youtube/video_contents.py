@@ -1,18 +1,136 @@
 """Process one video: metadata, transcript and frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from app.errors import UnsupportedFormat
+from app.fetch import http_client
 from app.jobs.model.work import Work
-from app.pipelines.youtube import frames, metadata, transcript
-from app.pipelines.youtube.schema import Frame, Metadata, Transcript, YoutubeParams, YoutubeResult
-from app.pipelines.youtube.speech import SpeechRecognizer
-from app.pipelines.youtube.transcript import (
-    FETCHED_PERCENT,
-    READ_PERCENT,
-    RECOGNIZED_PERCENT,
-    TranscriptReading,
+from app.pipelines.media import page
+from app.pipelines.youtube import captions, footage, metadata
+from app.pipelines.youtube.captions import Track
+from app.pipelines.youtube.footage import SpeechRecognizer
+from app.pipelines.youtube.schema import (
+    Frame,
+    Metadata,
+    Origin,
+    Segment,
+    Transcript,
+    YoutubeParams,
+    YoutubeResult,
 )
+
+CAPTIONS_LIMIT_BYTES = 16 * 1024 * 1024
+"""Ten times the captions of a day of speech."""
+
+READ_PERCENT, FETCHED_PERCENT, RECOGNIZED_PERCENT = 10.0, 50.0, 80.0
+"""Percents at which reading the page, fetching the file and recognising speech end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptReading:
+    """Metadata and captions of a page's video."""
+
+    metadata: Metadata
+    captions: Transcript | None
+
+
+def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptReading:
+    """Read the page and its captions; `languages` come before those of the settings.
+
+    Raises UnsupportedFormat (no video), NotFound, AddressRefused, LimitExceeded, RateLimited,
+    RetryableError, and the errors of `check`.
+    """
+    settings = work.settings
+    options = {**page.guarded_options(work), "ignore_no_formats_error": True}
+    wanted = [*languages, *settings.footage.caption_languages]
+    limit_s = settings.sites.page_time_s
+    with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
+        info = downloader.extract_info(url, download=False)
+        entry = page.only_entry(info)
+        track = captions.find_track(entry, languages=wanted)
+        content = None if track is None else _content(downloader, track)
+    told = metadata.of_page(info, entry, url=url)
+    if track is None or content is None:
+        return TranscriptReading(metadata=told, captions=None)
+    return TranscriptReading(metadata=told, captions=_of_track(track, content))
+
+
+def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no types
+    with downloader.urlopen(track.url) as answer:
+        blocks = iter(lambda: answer.read(65536), b"")
+        limited = http_client.capped(blocks, limit_bytes=CAPTIONS_LIMIT_BYTES, url=track.url)
+        return captions.decoded(b"".join(limited))
+
+
+def _of_track(track: Track, content: str) -> Transcript | None:
+    said = captions.segments(content)
+    origin = Origin.AUTOMATIC_CAPTIONS if track.is_automatic else Origin.MANUAL_CAPTIONS
+    return transcript_of(said, origin=origin, language=track.language)
+
+
+def transcript_of(
+    said: Sequence[Segment], *, origin: Origin, language: str, engine: str | None = None
+) -> Transcript | None:
+    """The transcript; None if there is no speech."""
+    if not said:
+        return None
+    return Transcript(
+        origin=origin,
+        language=language,
+        engine=engine,
+        text=captions.text_of(said),
+        segments=tuple(said),
+    )
+
+
+def find_recognizer(
+    found: TranscriptReading, work: Work, *, prefer_captions: bool
+) -> SpeechRecognizer | None:
+    """The engine to recognise speech; None if captions suffice or there is no engine."""
+    if prefer_captions and found.captions is not None:
+        return None
+    return footage.find_recognizer(work.settings.footage)
+
+
+def recognize_file(
+    recognizer: SpeechRecognizer, file: Path, work: Work, *, on_progress: Callable[[float], None]
+) -> Transcript | None:
+    """Recognise the speech in the file."""
+    said = footage.recognized(recognizer, file, work, on_progress=on_progress)
+    return transcript_of(
+        said, origin=Origin.SPEECH, language=recognizer.language, engine=recognizer.name
+    )
+
+
+def choose(
+    found: TranscriptReading, spoken: Transcript | None, *, was_recognized: bool
+) -> Transcript:
+    """The transcript: recognised speech if requested, else captions.
+
+    Raises UnsupportedFormat if there is neither.
+    """
+    transcript = spoken or found.captions
+    if transcript is None:
+        reason = "and no speech was recognised" if was_recognized else "and no engine is installed"
+        raise UnsupportedFormat(f"{found.metadata.url}: the video has no captions, {reason}")
+    return transcript
+
+
+def fetch(url: str, work: Work, *, languages: Sequence[str] = ()) -> tuple[Metadata, Transcript]:
+    """The transcript only: captions, or speech if there are none and an engine is installed. Uses
+    files in the workspace only. Raises as `read`."""
+    found = read(url, work, languages=languages)
+    recognizer = find_recognizer(found, work, prefer_captions=True)
+    spoken = None
+    if recognizer is not None:
+        with footage.fetch_footage(url, work, footage.SOUND) as files:
+            spoken = recognize_file(
+                recognizer, files.sound, work, on_progress=lambda _: work.check()
+            )
+    return found.metadata, choose(found, spoken, was_recognized=recognizer is not None)
 
 
 def extract_contents(params: YoutubeParams, work: Work) -> YoutubeResult:
@@ -23,15 +141,15 @@ def extract_contents(params: YoutubeParams, work: Work) -> YoutubeResult:
     """
     url = str(params.url)
     work.progress(0, "reading the page")
-    found = transcript.read(url, work, languages=params.languages)
+    found = read(url, work, languages=params.languages)
     work.progress(READ_PERCENT, "read the page")
-    recognizer = transcript.find_recognizer(found, work, prefer_captions=params.prefer_captions)
+    recognizer = find_recognizer(found, work, prefer_captions=params.prefer_captions)
     if recognizer is None:
-        transcript.choose(found, None, was_recognized=False)  # before fetching a file in vain
+        choose(found, None, was_recognized=False)  # before fetching a file in vain
     said, pictures = _speech_and_frames(params, found, recognizer, work)
     result = YoutubeResult(
         **found.metadata.model_dump(),
-        transcript=transcript.choose(found, said, was_recognized=recognizer is not None),
+        transcript=choose(found, said, was_recognized=recognizer is not None),
         frames=pictures,
     )
     keys = metadata.archive_keys(found.metadata, params, asked_url=url)
@@ -47,13 +165,13 @@ def _speech_and_frames(
         return None, ()
     wanted = _wanted(with_sound=recognizer is not None, with_picture=params.extract_frames)
     span = (READ_PERCENT, FETCHED_PERCENT)
-    with frames.fetch_footage(str(params.url), work, wanted, span=span) as files:
+    with footage.fetch_footage(str(params.url), work, wanted, span=span) as files:
         said = _recognized(recognizer, files.sound, work, found.metadata)
         on_progress = _progress_within(
             work, found.metadata, (RECOGNIZED_PERCENT, 99.0), "finding scenes"
         )
         pictures = (
-            frames.extract(files.picture, work, on_progress=on_progress)
+            footage.extract(files.picture, work, on_progress=on_progress)
             if params.extract_frames
             else ()
         )
@@ -62,8 +180,8 @@ def _speech_and_frames(
 
 def _wanted(*, with_sound: bool, with_picture: bool) -> str:
     if with_sound and with_picture:
-        return frames.BOTH
-    return frames.PICTURE if with_picture else frames.SOUND
+        return footage.BOTH
+    return footage.PICTURE if with_picture else footage.SOUND
 
 
 def _recognized(
@@ -74,7 +192,7 @@ def _recognized(
     on_progress = _progress_within(
         work, told, (FETCHED_PERCENT, RECOGNIZED_PERCENT), "recognising speech"
     )
-    return transcript.recognize_file(recognizer, file, work, on_progress=on_progress)
+    return recognize_file(recognizer, file, work, on_progress=on_progress)
 
 
 def _progress_within(

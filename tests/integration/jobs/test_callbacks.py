@@ -20,9 +20,9 @@ from app.jobs.platform import Platform, of
 from app.jobs.service import Jobs
 from app.jobs.store import callbacks
 from app.jobs.store.job_store import JobFilter
-from app.pipelines.callback import call
-from app.pipelines.callback.schema import CallbackParams
+from app.pipelines.callback import tasks
 from app.pipelines.callback.tasks import PIPELINE as CALLBACK
+from app.pipelines.callback.tasks import CallbackParams
 from app.pipelines.notification.tasks import PIPELINE as NOTIFICATION
 from app.settings import Settings
 from app.testing import RecordedWork
@@ -222,7 +222,7 @@ def test_a_task_gets_the_job_that_it_follows(platform: Platform, jobs: Jobs) -> 
         ),
     )
 
-    first, again = call.call(params, work), call.call(params, work)
+    first, again = tasks.run_callback(params, work), tasks.run_callback(params, work)
 
     raw: Any = platform.redis.lrange("orders", 0, -1)  # which stock workers read as well
     messages = [json.loads(message) for message in raw]
@@ -240,7 +240,7 @@ def test_a_job_that_follows_is_submitted_once(platform: Platform, jobs: Jobs) ->
         platform, jobs, on_success=FollowUp(kind="notification", params=wish)
     )
 
-    first, again = call.call(params, work), call.call(params, work)
+    first, again = tasks.run_callback(params, work), tasks.run_callback(params, work)
 
     [job] = acts.listed(platform, JobFilter(pipeline="notification"))
     assert (first, first.job_id) == (again, job.id)
@@ -255,7 +255,7 @@ def test_a_part_that_the_job_does_not_have_is_named(platform: Platform, jobs: Jo
     )
 
     with pytest.raises(InvalidInput, match=r"result\.title"):
-        call.call(params, work)
+        tasks.run_callback(params, work)
 
 
 @pytest.mark.parametrize(

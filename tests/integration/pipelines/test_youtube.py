@@ -14,7 +14,7 @@ from app.errors import (
     PermanentError,
     UnsupportedFormat,
 )
-from app.pipelines.youtube import frames, metadata, video_contents
+from app.pipelines.youtube import footage, metadata, video_contents
 from app.pipelines.youtube.schema import (
     Frame,
     Origin,
@@ -98,7 +98,7 @@ def test_frames_show_the_scenes_at_their_times(work: RecordedWork, site: Site) -
 def test_sound_and_picture_that_a_site_keeps_apart_are_both_fetched(
     work: RecordedWork, site: Site
 ) -> None:
-    with frames.fetch_footage(f"{site.url}/hls/split.m3u8", work, frames.BOTH) as files:
+    with footage.fetch_footage(f"{site.url}/hls/split.m3u8", work, footage.BOTH) as files:
         assert files.picture != files.sound
         assert files.picture.stat().st_size > 0 < files.sound.stat().st_size
     assert list(work.directory.iterdir()) == []

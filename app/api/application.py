@@ -22,7 +22,6 @@ from app.api.middleware.access import CrossSiteGuard, KnownHosts
 from app.api.middleware.authorization import Authorization
 from app.api.middleware.request_lifecycle import (
     BodyLimit,
-    BodyRule,
     Drain,
     Leaving,
     Measured,
@@ -56,8 +55,6 @@ from app.telemetry import masking
 BODY_LIMIT_BYTES = MEBIBYTE
 """Far more than a job's parameters need. Files go to `/uploads`."""
 
-BATCH_LIMIT_BYTES = 16 * MEBIBYTE
-
 ANY_PROBLEM: Responses = {"default": {"model": Problem, "description": "An error (RFC 9457)."}}
 
 
@@ -90,12 +87,7 @@ def create_app(platform: Platform) -> FastAPI:
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
     )
-    file_bytes = platform.settings.files.upload_limit_bytes + files.FORM_OVERHEAD_BYTES
-    rules = [
-        BodyRule(path_end="/uploads", limit_bytes=file_bytes),
-        BodyRule(path_end="/upload-document", limit_bytes=file_bytes),
-        BodyRule(path_end="/jobs:batch", limit_bytes=BATCH_LIMIT_BYTES),
-    ]
+    rules = [*files.body_rules(platform.settings.files), submit.BATCH_RULE]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
     app.add_middleware(CrossSiteGuard)
     api = platform.settings.api

@@ -1,7 +1,7 @@
-"""A form with one file, received onto the disk as it comes, never held in memory.
+"""A form with one file, which is streamed to the disk.
 
-Starlette's parser reads the form. Ours adds the folder, limits that hold while the body comes, and
-that a refused or interrupted form leaves nothing on the disk.
+Starlette's parser reads the form. This module adds the folder, limits that apply during the upload,
+and the removal of files of refused and interrupted uploads.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedFile:
-    """A whole file on the disk. The caller moves it away; what is left there is removed."""
+    """A complete file on the disk. It is removed when the caller is done, unless it was moved."""
 
     path: Path
     filename: str
@@ -76,14 +76,14 @@ def _headers(content_type: str) -> Headers:
 def _partial_file(directory: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     with _translated_errors():
         directory.mkdir(parents=True, exist_ok=True)
-        sink = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below, whatever the disk says
+        sink = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below
             dir=directory, prefix="upload-", suffix=".part", delete=False
         )
     path = Path(sink.name)
     try:
         yield path, sink
     finally:
-        with contextlib.suppress(OSError):  # a full disk refuses what is still buffered
+        with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
             sink.close()
         path.unlink(missing_ok=True)
 
@@ -93,11 +93,11 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageUnavailable(f"the upload can not be written: {error.strerror}") from error
+        raise StorageUnavailable(f"the upload cannot be written: {error.strerror}") from error
 
 
 class _Parser(MultiPartParser):
-    """Starlette's parser, which by itself buffers a file of any size in the system's folder."""
+    """Starlette's parser, which alone writes files of any size to the system's temporary folder."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ async def _parsed(parser: _Parser, path: Path) -> Form:
     file = found.get("file")
     if not isinstance(file, UploadFile):
         raise InvalidInput("the form has no file: send one in a field named 'file'")
-    if not file.filename and not file.size:  # as browsers send a field without a choice
+    if not file.filename and not file.size:  # what browsers send if no file was chosen
         raise InvalidInput("no file was chosen: send one in a field named 'file'")
     with _translated_errors():
         await run_in_threadpool(file.file.flush)
@@ -165,7 +165,7 @@ async def _parsed(parser: _Parser, path: Path) -> Form:
 
 
 def _media_type(header: str) -> str:
-    """The type without its parameters, when it can stand in a header again."""
+    """The type without its parameters, if it is a valid one."""
     kind = header.partition(";")[0].strip().lower()
     return kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
 

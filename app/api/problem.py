@@ -37,7 +37,7 @@ class FieldError(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    place: str = Field(alias="in", description="`body`, `query`, `path` or `header`.")
+    location: str = Field(alias="in", description="`body`, `query`, `path` or `header`.")
     pointer: str = Field(description="A JSON pointer to the value, like `#/params/url`.")
     code: str = Field(description="The rule that was broken, for programs.")
     detail: str = Field(description="The rule that was broken, for people.")
@@ -195,7 +195,7 @@ def internal() -> Problem:
 
 def too_deep() -> Problem:
     """A body that is nested too deeply for Python's parser, reported like one that it can parse."""
-    found = FieldError(place="body", pointer="#", code=UNFIT, detail=nesting.TOO_DEEP)
+    found = FieldError(location="body", pointer="#", code=UNFIT, detail=nesting.TOO_DEEP)
     return of_kind(INVALID_REQUEST, f"{found.pointer}: {found.detail}", [found])
 
 
@@ -210,14 +210,16 @@ def of_validation(found: Sequence[Mapping[str, Any]]) -> Problem:  # Any: pydant
 
 
 def field_error(found: Mapping[str, Any]) -> FieldError:  # Any: pydantic's error details
-    place, *path = found["loc"]
+    location, *path = found["loc"]
     if found["type"] == "json_invalid":
         reason = found.get("ctx", {}).get("error", "not JSON")
-        return FieldError(place="body", pointer="#", code="json_invalid", detail=reason)
+        return FieldError(location="body", pointer="#", code="json_invalid", detail=reason)
     if found["type"] == UNFIT:
         path += found["ctx"]["path"]
     message = str(found["msg"]).removeprefix("Value error, ")
-    return FieldError(place=str(place), pointer=pointer(path), code=found["type"], detail=message)
+    return FieldError(
+        location=str(location), pointer=pointer(path), code=found["type"], detail=message
+    )
 
 
 def pointer(path: Sequence[str | int]) -> str:

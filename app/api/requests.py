@@ -174,14 +174,14 @@ class OriginalBody(RequestBody):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
 
-class VideoBatch(OriginalBody):
+class VideoBatchBody(OriginalBody):
     """The body of `POST /process-videos`."""
 
     bot_id: Annotated[Text, Field(min_length=1)]
     video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
 
 
-class VideoOrder(OriginalBody):
+class VideoOrderBody(OriginalBody):
     """The body of `POST /api/videos/generate`."""
 
     pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
@@ -190,7 +190,7 @@ class VideoOrder(OriginalBody):
     ) = None
 
 
-class Scrape(OriginalBody):
+class ScrapeBody(OriginalBody):
     """The body of `POST /scrape-youtube`."""
 
     query: Annotated[Text, Field(min_length=1)]

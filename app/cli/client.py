@@ -118,8 +118,8 @@ class ApiClient:
 
 
 def _reason(error: Exception) -> str:
-    told = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
-    return told.lower() or type(error).__name__
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return text.lower() or type(error).__name__
 
 
 def check(answer: "httpx2.Response") -> None:

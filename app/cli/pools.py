@@ -213,9 +213,9 @@ def _bounds(status: Manifest) -> str | None:
 
 def _queue_facts(queue: Manifest) -> str:
     facts = (("ready", "ready"), ("unacked", "unacked"), ("scheduled", "scheduled"))
-    told = [f"{queue[key]} {word}" for key, word in facts if queue.get(key) is not None]
+    known = [f"{queue[key]} {word}" for key, word in facts if queue.get(key) is not None]
     age = output.seconds(queue.get("oldestAgeSeconds"))
-    return ", ".join([*told, *([f"the oldest waits for {age}"] if age else [])])
+    return ", ".join([*known, *([f"the oldest waits for {age}"] if age else [])])
 
 
 def _print_lines(title: str, lines: Sequence[str]) -> None:

@@ -307,7 +307,7 @@ def exporter(
     from app.exporter.exporter import Exporter
     from app.settings import BrokerSettings
 
-    place = address.address_of(BrokerSettings(), master_name=master_name)
+    target = address.address_of(BrokerSettings(), master_name=master_name)
 
     names = redis_keys.Exchanges(
         events=event_exchange, control=control_exchange, fanout_prefix=fanout_prefix
@@ -315,7 +315,7 @@ def exporter(
 
     async def run() -> None:
         found = Exporter(
-            place, key_prefix=key_prefix, exchanges=names, queues=queue or (), clock=time.time
+            target, key_prefix=key_prefix, exchanges=names, queues=queue or (), clock=time.time
         )
         await exporter.run(found, host=host, port=port)
 

@@ -92,16 +92,16 @@ def _value_type(schema: Schema) -> ValueType:
 
 
 def _help(schema: Schema, *, is_required: bool) -> str:
-    told = [str(schema.get("description", "")).strip()]
+    parts = [str(schema.get("description", "")).strip()]
     if "enum" in schema:
-        told.append("One of " + ", ".join(map(str, schema["enum"])) + ".")
+        parts.append("One of " + ", ".join(map(str, schema["enum"])) + ".")
     if _value_type(schema) is ValueType.JSON:
-        told.append("In JSON.")
+        parts.append("In JSON.")
     if is_required:
-        told.append("[required]")
+        parts.append("[required]")
     elif schema.get("default") not in (None, "", [], {}):
-        told.append(f"[default: {schema['default']}]")
-    return " ".join(part for part in told if part)
+        parts.append(f"[default: {schema['default']}]")
+    return " ".join(part for part in parts if part)
 
 
 UPLOAD_PARAMETER = "upload_id"

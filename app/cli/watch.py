@@ -174,7 +174,7 @@ def _connection(api: ApiClient, job_id: str, last_id: str | None) -> Iterator[Se
     """Events until the connection ends, for example because the server stops."""
     import httpx2
 
-    headers = {} if last_id is None else {"Last-ServerSentEvent-ID": last_id}
+    headers = {} if last_id is None else {"Last-Event-ID": last_id}
     timeout = httpx2.Timeout(client.TIMEOUT_S, read=SILENCE_S)
     with (
         api.translated_errors(),

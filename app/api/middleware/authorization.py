@@ -82,7 +82,7 @@ SCOPES: Mapping[str, AccessScope | None] = {
     "POST /api/videos/generate": SUBMIT,
     "GET /api/videos/{job_id:uuid}": READ,
 }
-"""The scope that each route needs. HEAD is handled as GET, `*` stands for every method. Routes that
+"""The scope that each route needs. HEAD is handled as GET, `*` means every method. Routes that
 submit a job of one kind need the scope of their pipeline."""
 
 KEY_NEEDED = (

@@ -157,7 +157,7 @@ def _has_body(headers: Headers) -> bool:
 
 
 class _Body:
-    """A request body as it is received."""
+    """A request body that is being received."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -182,7 +182,7 @@ class Leaving:
     """Ends connections after their present request while the file `mark` exists.
 
     A client that keeps its connection would send the next request at the moment when the server
-    closes it, and see a reset. Whoever stops the server creates the file some seconds before (the
+    closes it, and see a reset. The file is created some seconds before the server stops (the
     chart does so in `preStop`): from then on each response is the last one of its connection.
     """
 

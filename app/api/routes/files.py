@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from app.api import multipart, problem
+from app.api.middleware.request_lifecycle import BodyRule
 from app.api.openapi import Responses
 from app.api.routes.jobs import JobIdParam, id_of
 from app.api.services import Services, ServicesParam
 from app.api.views import View
 from app.jobs.model.job import Artifact
+from app.settings import FileSettings
 from app.storage.uploads import Upload
 
 router = APIRouter()
@@ -41,6 +43,13 @@ class UploadView(View):
     @classmethod
     def of(cls, upload: Upload) -> "UploadView":
         return cls.model_validate(upload)
+
+
+def body_rules(settings: FileSettings) -> list[BodyRule]:
+    """The body limits of the routes that take a file."""
+    limit_bytes = settings.upload_limit_bytes + FORM_OVERHEAD_BYTES
+    paths = ("/uploads", "/upload-document")
+    return [BodyRule(path_end=path, limit_bytes=limit_bytes) for path in paths]
 
 
 def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:

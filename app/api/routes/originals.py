@@ -11,15 +11,15 @@ from app.api import celery_status, lenient_bodies
 from app.api.celery_status import TaskStatus
 from app.api.json_values import ShownJson, ShownText
 from app.api.multipart import Form
-from app.api.requests import Scrape, Text, VideoBatch
+from app.api.requests import ScrapeBody, Text, VideoBatchBody
 from app.api.routes import files
 from app.api.routes.submit import accept, parse_params
 from app.api.services import Services, ServicesParam
 from app.errors import InvalidInput
 from app.jobs.model.job import Job, JobId, JobRequest
 
-VideoBatchParam = Annotated[VideoBatch, Depends(lenient_bodies.body_of(VideoBatch))]
-ScrapeParam = Annotated[Scrape, Depends(lenient_bodies.body_of(Scrape))]
+VideoBatchParam = Annotated[VideoBatchBody, Depends(lenient_bodies.body_of(VideoBatchBody))]
+ScrapeParam = Annotated[ScrapeBody, Depends(lenient_bodies.body_of(ScrapeBody))]
 ChatbotIdParam = Annotated[
     Text | None, Query(description="The bot, if the form has no such field.")
 ]
@@ -90,7 +90,7 @@ def task_status(task_id: str, services: ServicesParam) -> Status:
     return Status(task_id=task_id, status=found.status, result=found.result, error=found.error)
 
 
-@router.post("/process-videos", openapi_extra=lenient_bodies.request_body(VideoBatch))
+@router.post("/process-videos", openapi_extra=lenient_bodies.request_body(VideoBatchBody))
 def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
     """Add what is said in videos to a bot's knowledge."""
     given = body.model_dump(mode="json")
@@ -98,7 +98,7 @@ def process_videos(body: VideoBatchParam, services: ServicesParam) -> TaskId:
     return TaskId(task_id=_submit(services, "video-batch", params).id)
 
 
-@router.post("/scrape-youtube", openapi_extra=lenient_bodies.request_body(Scrape))
+@router.post("/scrape-youtube", openapi_extra=lenient_bodies.request_body(ScrapeBody))
 def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
     """Process the videos of a channel, a playlist or a search."""
     given = body.model_dump(mode="json", exclude_unset=True)
@@ -110,17 +110,17 @@ def scrape_youtube(body: ScrapeParam, services: ServicesParam) -> TaskId:
 def task(task_id: str, services: ServicesParam) -> Done:
     """Get the status of a task, and its result or error once it is done."""
     found = _status(services, task_id)
-    told = {"result": found.result} if found.error is None else {"error": found.error}
+    outcome = {"result": found.result} if found.error is None else {"error": found.error}
     return Done(
         task_id=task_id,
         status=found.status,
         done=found.is_done,
-        **(told if found.is_done else {}),
+        **(outcome if found.is_done else {}),
     )
 
 
 def _process(services: Services, form: Form, bot: str | None) -> Accepted:
-    given = {"upload_id": "to come", **({} if bot is None else {"chatbot_id": bot})}
+    given = {"upload_id": "pending", **({} if bot is None else {"chatbot_id": bot})}
     params = parse_params("document", given, services.registry)  # before anything is stored
     upload = files.keep(services, form.file)
     own_id = params.model_dump()["chatbot_id"]

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.access.principal import Principal
 from app.api.links import PREFIX, Links
+from app.api.middleware.request_lifecycle import BodyRule
 from app.api.openapi import Responses
 from app.api.requests import BatchBody, IdempotencyKey, Submission
 from app.api.services import LinksParam, PrincipalParam, Services, ServicesParam
@@ -22,6 +23,7 @@ from app.api.views import JobSummaryView, JobView, Listing
 from app.errors import NotAuthorized, NotFound
 from app.jobs.model.job import Job, JobRequest, JsonObject
 from app.jobs.model.pipeline import Pipeline, Registry
+from app.settings import MEBIBYTE
 
 POLL_S = 1
 LONGEST_POLL_S = 3600
@@ -54,6 +56,9 @@ IdempotencyKeyHeader = Annotated[
         "reused for a different request.",
     ),
 ]
+
+
+BATCH_RULE = BodyRule(path_end="/jobs:batch", limit_bytes=16 * MEBIBYTE)
 
 
 def add_kinds(router: APIRouter, registry: Registry) -> None:
@@ -178,28 +183,28 @@ def parse_batch(batch: BatchBody, registry: Registry) -> list[JobRequest]:
     requests: list[JobRequest] = []
     wrong: list[dict[str, Any]] = []  # pydantic's error details
     for number, item in enumerate(batch.jobs):
-        place = ("body", "jobs", number)
+        location = ("body", "jobs", number)
         try:
-            params = parse_params(item.kind, item.params, registry, place=(*place, "params"))
+            params = parse_params(item.kind, item.params, registry, location=(*location, "params"))
             requests.append(item.request(item.kind, params, idempotency_key=item.idempotency_key))
         except RequestValidationError as error:
             wrong += error.errors()
         except NotFound as error:
-            wrong.append({"loc": (*place, "kind"), "type": "unknown_kind", "msg": str(error)})
+            wrong.append({"loc": (*location, "kind"), "type": "unknown_kind", "msg": str(error)})
     if wrong:
         raise RequestValidationError(wrong)
     return requests
 
 
 def parse_params(
-    kind: str, given: JsonObject, registry: Registry, *, place: Sequence[str | int] = ("body",)
+    kind: str, given: JsonObject, registry: Registry, *, location: Sequence[str | int] = ("body",)
 ) -> BaseModel:
-    """Parse the parameters of a kind; `place` is their path in the request. Raises NotFound and
+    """Parse the parameters of a kind; `location` is their path in the request. Raises NotFound and
     RequestValidationError."""
     if kind not in registry:
         raise unknown_kind(kind, registry)
     try:
         return registry[kind].params.model_validate(given)
     except ValidationError as error:
-        wrong = [{**found, "loc": (*place, *found["loc"])} for found in error.errors()]
+        wrong = [{**found, "loc": (*location, *found["loc"])} for found in error.errors()]
         raise RequestValidationError(wrong) from error

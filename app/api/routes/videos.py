@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.api import celery_status, lenient_bodies
 from app.api.json_values import ShownText
 from app.api.links import Links
-from app.api.requests import VideoOrder
+from app.api.requests import VideoOrderBody
 from app.api.routes.jobs import JobIdParam, id_of
 from app.api.routes.submit import accept, parse_params
 from app.api.services import LinksParam, ServicesParam
@@ -19,7 +19,7 @@ KIND = "video"
 
 MEDIA_TYPE = "video/mp4"
 
-VideoOrderParam = Annotated[VideoOrder, Depends(lenient_bodies.body_of(VideoOrder))]
+VideoOrderParam = Annotated[VideoOrderBody, Depends(lenient_bodies.body_of(VideoOrderBody))]
 
 router = APIRouter(tags=["original routes"])
 
@@ -43,7 +43,7 @@ class VideoProgress(BaseModel):
     error: ShownText | None
 
 
-@router.post("/api/videos/generate", openapi_extra=lenient_bodies.request_body(VideoOrder))
+@router.post("/api/videos/generate", openapi_extra=lenient_bodies.request_body(VideoOrderBody))
 def generate_video(body: VideoOrderParam, services: ServicesParam) -> VideoAccepted:
     """Generate a video of a PubMed article."""
     given = body.model_dump(mode="json", exclude_none=True)
@@ -59,15 +59,15 @@ def video_status(job_id: JobIdParam, services: ServicesParam, links: LinksParam)
     job = services.jobs.get(id_of(job_id))
     if job.pipeline != KIND:
         raise NotFound(f"job {job.id} is not a video job")
-    told = celery_status.of_job(job)
+    status = celery_status.of_job(job)
     return VideoProgress(
         job_id=job.id,
         video_id=job.params.get("video_id") or job.id,
         pubmed_id=job.params["pubmed_id"],
-        status=told.status,
+        status=status.status,
         progress=job.progress,
         video_url=_video_url(job, links),
-        error=told.error,
+        error=status.error,
     )
 
 

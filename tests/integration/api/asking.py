@@ -1,4 +1,4 @@
-"""Requests that many tests make, and what problems look like."""
+"""Requests of many tests, and a check of problems."""
 
 import json
 from collections.abc import Iterator

@@ -55,9 +55,9 @@ def test_a_part_that_is_not_there(http: httpx2.Client, url: str) -> None:
 
 def test_head_tells_what_get_would_send(http: httpx2.Client, url: str) -> None:
     head, get = http.head(url), http.get(url)
-    told = ("Content-Length", "Content-Type", "ETag", "Accept-Ranges")
+    compared = ("Content-Length", "Content-Type", "ETag", "Accept-Ranges")
     assert (head.status_code, head.content) == (200, b"")
-    assert [head.headers[name] for name in told] == [get.headers[name] for name in told]
+    assert [head.headers[name] for name in compared] == [get.headers[name] for name in compared]
 
 
 @pytest.mark.parametrize(

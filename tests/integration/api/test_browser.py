@@ -34,7 +34,7 @@ def test_the_reference_has_its_viewer(shared: httpx2.Client) -> None:
 
     start = shared.get("/docs/start.js").text
     assert "docs/start.js" in page
-    assert '"validatorUrl": null' in start  # on by default, and a server of somebody else
+    assert '"validatorUrl": null' in start  # on by default, and a foreign server
     assert "SwaggerUIBundle" in script.text
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert styles.headers["Content-Type"].startswith("text/css")

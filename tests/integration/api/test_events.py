@@ -72,7 +72,7 @@ def test_the_headers_keep_proxies_from_holding_events_back(http: httpx2.Client) 
 
 def test_a_client_that_leaves_is_not_read_for(server: Server) -> None:
     def readers() -> int:
-        """Blocked right now (flag `b`): a pooled connection tells its last command for ever."""
+        """Blocked right now (flag `b`): a pooled connection reports its last command for ever."""
         clients = server.platform.redis.client_list()
         return len([one for one in clients if one["cmd"] == "xread" and "b" in one["flags"]])
 

@@ -25,7 +25,7 @@ LATER = "2099-01-01T00:00:00Z"
 
 
 def deep(levels: int) -> str:
-    """JSON of so many levels."""
+    """JSON with this many levels."""
     return "[" * levels + "1" + "]" * levels
 
 
@@ -124,7 +124,7 @@ def test_a_batch_answers_with_summaries(stored: Server) -> None:
 
 
 def test_a_listing_does_not_read_what_it_does_not_show(server: Server, sqlite_url: str) -> None:
-    """SQLite checks no JSON: whoever read these columns would fail."""
+    """SQLite does not check JSON: readers of these columns would fail."""
     job = asking.submit(server.http)
     database = engine.Database(sqlite_url)
     with database.write() as connection:
@@ -207,7 +207,7 @@ BODIES = [
 
 
 def test_no_value_is_our_fault(stored: Server) -> None:
-    """Whatever is accepted can be shown."""
+    """Every accepted value can be shown."""
     answers = {
         (path, body, value[:50]): post(stored.http, path, body % value).status_code
         for path, body in BODIES

@@ -53,8 +53,8 @@ def test_listing_filters(http: httpx2.Client) -> None:
         pytest.param({"pipeline": "\x00"}, id="another"),
         pytest.param({"created_after": "yesterday"}, id="no moment"),
         pytest.param({"created_after": "1767225600"}, id="a number"),
-        pytest.param({"cursor": "$"}, id="a cursor of somebody else"),
-        pytest.param({"order": "up"}, id="what nobody knows"),
+        pytest.param({"cursor": "$"}, id="an invalid cursor"),
+        pytest.param({"order": "up"}, id="an unknown parameter"),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_refused(
@@ -144,10 +144,10 @@ def test_waiting_has_a_limit(shared: httpx2.Client) -> None:
         pytest.param("GET", "/api/v1/jobs/", 404, id="a slash too many"),
         pytest.param("DELETE", "/api/v1/jobs", 405, id="no such method"),
         pytest.param("POST", "/healthz", 405, id="another"),
-        pytest.param("GET", "/api/v1/jobs/probe", 405, id="a kind is no job"),
+        pytest.param("GET", "/api/v1/jobs/probe", 405, id="a kind is not a job"),
         pytest.param("PUT", f"/api/v1/jobs/{NO_JOB}", 405, id="a job is not put"),
         pytest.param("POST", f"/api/v1/jobs/{NO_JOB}", 405, id="nor posted to"),
-        pytest.param("GET", f"/api/v1/jobs/{NO_JOB}:cancel", 405, id="nor cancelled by a look"),
+        pytest.param("GET", f"/api/v1/jobs/{NO_JOB}:cancel", 405, id="nor cancelled by GET"),
         pytest.param("POST", f"/api/v1/jobs/{NO_JOB}:frighten", 404, id="nor anything else"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What users were told, over HTTP; and jobs whose end is told, from wish to webhook."""
+"""Notifications over HTTP, and callbacks of jobs from the request to the webhook."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ def eager(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
-def told(
+def notified(
     server: Server, key: str, *, user: str = "ada", type: str = "info", data: Json | None = None
 ) -> Notification:
     new = NewNotification(key=key, user_id=user, type=type, title=key, message="", data=data or {})
@@ -47,8 +47,8 @@ def titles(http: httpx2.Client, **wanted: str | int | bool) -> list[str]:
 
 def test_notifications_are_listed_read_and_unread(server: Server) -> None:
     http = server.http
-    first, second = told(server, "first"), told(server, "second", type="alert")
-    told(server, "other", user="bob")
+    first, second = notified(server, "first"), notified(server, "second", type="alert")
+    notified(server, "other", user="bob")
 
     read = http.post(f"{NOTIFICATIONS}/{first.id}:read").json()
     again = http.post(f"{NOTIFICATIONS}/{first.id}:read").json()
@@ -74,8 +74,8 @@ def test_large_data_is_shown_with_its_notification_and_not_in_a_listing(
         "a": "x" * (notification_store.LISTED_DATA_CHARACTERS + 1)
     }  # of before there was a limit
     with serving.serve(serving.platform_from_environment()) as server:
-        large = told(server, "large", data=data)
-        told(server, "small", data={"a": 1})
+        large = notified(server, "large", data=data)
+        notified(server, "small", data={"a": 1})
 
         answer = server.http.get(NOTIFICATIONS)
         whole = server.http.get(f"{NOTIFICATIONS}/{large.id}").json()
@@ -86,7 +86,7 @@ def test_large_data_is_shown_with_its_notification_and_not_in_a_listing(
 
 def test_pages_go_on_where_the_one_before_ended(server: Server) -> None:
     for number in range(5):
-        told(server, f"n{number}")
+        notified(server, f"n{number}")
 
     page = server.http.get(NOTIFICATIONS, params={"limit": 3}).json()
     rest = server.http.get(NOTIFICATIONS, params={"limit": 3, "cursor": page["next_cursor"]})
@@ -120,7 +120,7 @@ def test_the_end_of_a_job_is_told_by_a_signed_webhook(eager: Server, receiver: R
 
 
 def same(job: Json) -> Json:
-    """The job, whatever way its moments are written."""
+    """The job, with normalized times."""
     return {**job, **{name: str(job[name])[:19] for name in job if name.endswith("_at")}}
 
 
@@ -158,17 +158,17 @@ def test_a_failure_is_followed_by_a_notification(eager: Server, receiver: Receiv
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "callback",
     [
         pytest.param({"webhook_url": "ftp://example.com/"}, id="no web address"),
         pytest.param({"on_success": {}}, id="nothing that follows"),
         pytest.param({"on_success": {"kind": "probe", "task": "x"}}, id="two things that follow"),
-        pytest.param({"on_success": {"task": "os.system"}}, id="a task that nobody allows"),
+        pytest.param({"on_success": {"task": "os.system"}}, id="a task that is not allowed"),
         pytest.param({"webhook_url": "https://example.com/"}, id="a server without a secret"),
     ],
 )
-def test_a_wish_that_does_not_fit_is_refused(shared: httpx2.Client, wish: Json) -> None:
-    answer = shared.post(f"{JOBS}/probe", json={"params": {}, **wish})
+def test_an_invalid_callback_is_refused(shared: httpx2.Client, callback: Json) -> None:
+    answer = shared.post(f"{JOBS}/probe", json={"params": {}, **callback})
 
     assert asking.problem(answer)["status"] == 422
 

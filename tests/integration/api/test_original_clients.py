@@ -40,8 +40,8 @@ def called(http: httpx2.Client, path: str, call: Call) -> httpx2.Response:
 def kept(http: httpx2.Client, answer: httpx2.Response) -> Json:
     """The parameters of the job that was accepted."""
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    job_id = told.get("task_id") or told["job_id"]
+    found = answer.json()
+    job_id = found.get("task_id") or found["job_id"]
     return http.get(f"{JOBS}/{job_id}").json()["params"]
 
 
@@ -57,7 +57,7 @@ BOTH = [f"{URL}/1", f"{URL}/2"]
         pytest.param(
             Call(json={"bot_id": "b", "video_urls": BOTH, "language": "en"}),
             BOTH,
-            id="JSON with a field that nobody reads",
+            id="JSON with an unknown field",
         ),
         pytest.param(Call(data={"bot_id": "b", "video_urls": BOTH}), BOTH, id="a form"),
         pytest.param(
@@ -175,9 +175,13 @@ def test_a_video_is_ordered_however_it_is_sent(
     answer = called(http, "/api/videos/generate", call)
     assert kept(http, answer) == {"pubmed_id": "31452104", "video_id": want}
     assert set(answer.json()) == {"job_id", "status"}
-    told = http.get(f"/api/videos/{answer.json()['job_id']}").json()
-    assert (told["pubmed_id"], told["status"], told["video_url"]) == ("31452104", "PENDING", None)
-    assert told["video_id"] == (want or told["job_id"])
+    found = http.get(f"/api/videos/{answer.json()['job_id']}").json()
+    assert (found["pubmed_id"], found["status"], found["video_url"]) == (
+        "31452104",
+        "PENDING",
+        None,
+    )
+    assert found["video_id"] == (want or found["job_id"])
 
 
 @pytest.mark.parametrize(
@@ -199,21 +203,21 @@ def test_a_document_is_taken_with_its_bot(
     assert set(answer.json()) == {"message", "source_id", "task_id", "status"}
     assert answer.json()["status"] == "processing"
     for path in ("task", "task-status"):
-        told = http.get(f"/{path}/{answer.json()['task_id']}").json()
-        assert told["status"] == "PENDING"
+        found = http.get(f"/{path}/{answer.json()['task_id']}").json()
+        assert found["status"] == "PENDING"
 
 
 def test_the_status_of_a_document_is_the_same_when_it_is_done_at_once(eager: Server) -> None:
     answer = eager.http.post("/upload-document?chatbot_id=b", files={"file": ("notes.txt", TEXT)})
     assert answer.json()["status"] == "processing"
-    told = eager.http.get(f"/task-status/{answer.json()['task_id']}").json()
-    assert (told["status"], told["error"]) == ("SUCCESS", None)
+    found = eager.http.get(f"/task-status/{answer.json()['task_id']}").json()
+    assert (found["status"], found["error"]) == ("SUCCESS", None)
 
 
 @pytest.mark.parametrize(
     ("path", "call", "pointer"),
     [
-        pytest.param("/process-videos", Call(), "#/bot_id", id="nothing at all"),
+        pytest.param("/process-videos", Call(), "#/bot_id", id="nothing"),
         pytest.param("/process-videos", Call(json={"bot_id": "b"}), "#/video_urls", id="no videos"),
         pytest.param(
             "/process-videos",

@@ -74,7 +74,9 @@ def test_a_file_over_the_cap_is_refused(
     assert stored_files(environment) == []
 
 
-def test_a_sender_that_goes_away_leaves_nothing(small: Server, environment: dict[str, str]) -> None:
+def test_a_sender_that_disconnects_leaves_nothing(
+    small: Server, environment: dict[str, str]
+) -> None:
     host, port = small.url.removeprefix("http://").split(":")
     head = (
         f"POST {UPLOADS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2900000\r\n"
@@ -83,7 +85,7 @@ def test_a_sender_that_goes_away_leaves_nothing(small: Server, environment: dict
     )
     with socket.create_connection((host, int(port))) as sender:
         sender.sendall(head.encode() + b"x" * 1_500_000)
-        eventually(lambda: partial_files(environment), why="the upload has begun")
+        eventually(lambda: partial_files(environment), why="the upload has started")
     eventually(lambda: not partial_files(environment), why="the partial file is gone")
     assert stored_files(environment) == []
 
@@ -143,7 +145,7 @@ def test_what_is_no_file_is_refused(
         pytest.param("none", 201, id="the user"),
     ],
 )
-def test_foreign_pages_can_not_send_files(shared: httpx2.Client, site: str, want: int) -> None:
+def test_foreign_pages_cannot_send_files(shared: httpx2.Client, site: str, want: int) -> None:
     answer = shared.post(UPLOADS, files={"file": b"x"}, headers={"Sec-Fetch-Site": site})
     assert answer.status_code == want
 

@@ -1,4 +1,4 @@
-"""A server, and the command line that speaks to it."""
+"""A server, and the command line as its client."""
 
 import contextlib
 import io
@@ -37,10 +37,10 @@ class CommandLine:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """In this process: one of its own takes a second or two to start, and adds nothing here."""
-        told, complained = _stream(), _stream()
+        printed, complained = _stream(), _stream()
         with (
             pytest.MonkeyPatch.context() as patch,
-            contextlib.redirect_stdout(told),
+            contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(complained),
         ):
             patch.setattr(sys, "argv", ["celeriac", "--api-url", self.url, *arguments])
@@ -49,7 +49,7 @@ class CommandLine:
         return subprocess.CompletedProcess(
             arguments,
             returncode=int(ended.value.code or 0),
-            stdout=_text(told),
+            stdout=_text(printed),
             stderr=_text(complained),
         )
 

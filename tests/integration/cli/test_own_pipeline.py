@@ -1,4 +1,4 @@
-"""The how-to's pipeline, in a package outside of ours, through every door of the platform."""
+"""The how-to's pipeline, in a separate package, by command, route and task."""
 
 import json
 import os

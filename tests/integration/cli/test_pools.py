@@ -35,9 +35,9 @@ def celeriac(server: Server, *arguments: str) -> Result:
 def test_without_a_cluster_the_pools_of_this_machine_are_told(server: Server) -> None:
     table = celeriac(server, "pools", "list").output.split()
     assert [table[0], *table[8:]] == ["NAME", "documents", "Following", "2", "1", "2", "7"]
-    told = celeriac(server, "pools", "explain", "documents").output
-    assert "backlog   7" in told
-    assert told.endswith("why:\n  two replicas for seven messages\n")
+    output = celeriac(server, "pools", "explain", "documents").output
+    assert "backlog   7" in output
+    assert output.endswith("why:\n  two replicas for seven messages\n")
 
 
 @pytest.mark.usefixtures("posted")

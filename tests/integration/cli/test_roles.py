@@ -21,7 +21,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """`start("api", "--port", "8000")` -> the process of that command."""
     started: list[Process] = []
 
-    def begin(*arguments: str) -> Process:
+    def start(*arguments: str) -> Process:
         process = Process(
             [sys.executable, "-m", "app", *arguments],
             environment={**os.environ, **environment},
@@ -30,7 +30,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
         started.append(process)
         return process
 
-    yield begin
+    yield start
     for process in started:
         process.kill()
         print(process.log)  # noqa: T201  # pytest shows it when a test fails

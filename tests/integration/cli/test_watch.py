@@ -93,7 +93,7 @@ def test_watch_outlives_a_restart_of_the_api(environment: dict[str, str]) -> Non
 def test_a_terminal_shows_a_bar(
     celeriac: CommandLine, server: Server, start_worker: StartWorker
 ) -> None:
-    """The worker comes last: whatever the command takes to start, it sees every stage."""
+    """The worker starts last, so that the command sees every stage."""
     job_id = asking.submit(server.http, plan={"second": ["spin:1"]})["id"]
     leader, follower = pty.openpty()
     watching = subprocess.Popen(

@@ -9,8 +9,8 @@ from tests.unit.api import build
 @pytest.mark.parametrize(
     ("job", "want"),
     [
-        pytest.param(build.job(), "PENDING", id="nobody has begun"),
-        pytest.param(build.job(state=JobState.RUNNING), "STARTED", id="somebody works"),
+        pytest.param(build.job(), "PENDING", id="not started"),
+        pytest.param(build.job(state=JobState.RUNNING), "STARTED", id="running"),
         pytest.param(build.job(started_at=build.NOON), "STARTED", id="between two stages"),
         pytest.param(build.job(attempt=1), "RETRY", id="waits for another attempt"),
         pytest.param(build.job(deliveries=1), "RETRY", id="its worker died"),

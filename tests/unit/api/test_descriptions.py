@@ -20,17 +20,17 @@ def document() -> Json:
     return application.create_app(home).openapi()
 
 
-def descriptions(value: Json, place: str) -> Iterator[tuple[str, str]]:
-    """Every summary and description below a value, with its place."""
+def descriptions(value: Json, path: str) -> Iterator[tuple[str, str]]:
+    """Every summary and description below a value, with its path."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in ("summary", "description") and isinstance(inner, str):
-                yield f"{place}/{name}", inner
+                yield f"{path}/{name}", inner
             else:
-                yield from descriptions(inner, f"{place}/{name}")
+                yield from descriptions(inner, f"{path}/{name}")
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from descriptions(inner, f"{place}/{number}")
+            yield from descriptions(inner, f"{path}/{number}")
 
 
 def test_every_route_has_a_description() -> None:
@@ -50,6 +50,6 @@ def test_every_route_has_a_description() -> None:
 
 
 def test_the_document_is_plain() -> None:
-    found = {place: plain_words.avoided(text) for place, text in descriptions(document(), "")}
+    found = {path: plain_words.avoided(text) for path, text in descriptions(document(), "")}
     assert len(found) > 300
-    assert {place: words for place, words in found.items() if words} == {}
+    assert {path: words for path, words in found.items() if words} == {}

@@ -38,7 +38,7 @@ async def stream(chunks: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
 def receive(
     directory: Path, *chunks: bytes, content_type: str = FORM, limit_bytes: int = 10_000_000
 ) -> tuple[multipart.Form, bytes]:
-    """The form, and what stood on the disk while the caller held it."""
+    """The form, and the content of its file while the caller had it."""
 
     async def run() -> tuple[multipart.Form, bytes]:
         source = stream(chunks)
@@ -81,7 +81,7 @@ def test_the_way_the_body_is_cut_does_not_matter(tmp_path: Path, content: bytes,
         pytest.param(file(b"1", name="other") + END, InvalidInput, id="a file by another name"),
         pytest.param(file(b"1"), InvalidInput, id="ends early"),
         pytest.param(b"", InvalidInput, id="nothing"),
-        pytest.param(b"no form at all", InvalidInput, id="no boundary in the body"),
+        pytest.param(b"not a form", InvalidInput, id="no boundary in the body"),
         pytest.param(file(b"x" * 1001) + END, LimitExceeded, id="one byte over the cap"),
         pytest.param(
             field("a", "x" * 70_000) + END, LimitExceeded, id="a field as large as a file"
@@ -126,7 +126,7 @@ def test_the_file_is_gone_after_the_caller_is_done(tmp_path: Path) -> None:
     assert not form.file.path.exists()
 
 
-def test_a_sender_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
+def test_a_sender_that_disconnects_leaves_nothing(tmp_path: Path) -> None:
     class Gone(Exception):
         pass
 
@@ -139,7 +139,7 @@ def test_a_sender_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
         async with multipart.received(
             breaking(), content_type=FORM, directory=tmp_path, limit_bytes=10_000_000
         ):
-            pytest.fail("a broken form must not be handed out")
+            pytest.fail("a broken form must not be returned")
 
     with pytest.raises(Gone):
         asyncio.run(run())

@@ -40,16 +40,16 @@ def test_a_fault_of_ours_tells_the_client_nothing() -> None:
         pytest.param(RateLimited("slow down", retry_after_s=2.1), 3, id="rounded up"),
         pytest.param(RateLimited("slow down", retry_after_s=0.0), 0, id="zero is a value"),
         pytest.param(RateLimited("slow down"), problem.RETRY_AFTER_S, id="not said how long"),
-        pytest.param(RetryableError("away"), problem.RETRY_AFTER_S, id="can heal"),
-        pytest.param(NotFound("gone"), None, id="never heals"),
+        pytest.param(RetryableError("down"), problem.RETRY_AFTER_S, id="temporary"),
+        pytest.param(NotFound("gone"), None, id="permanent"),
     ],
 )
-def test_retry_after_is_for_what_can_heal(error: CeleriacError, want: int | None) -> None:
+def test_retry_after_is_for_temporary_errors(error: CeleriacError, want: int | None) -> None:
     assert problem.retry_after_s(error) == want
 
 
 @pytest.mark.parametrize(
-    ("loc", "place", "pointer"),
+    ("loc", "location", "pointer"),
     [
         pytest.param(("body", "params", "url"), "body", "#/params/url", id="in the body"),
         pytest.param(("body", 2, "kind"), "body", "#/2/kind", id="in a list"),
@@ -59,12 +59,14 @@ def test_retry_after_is_for_what_can_heal(error: CeleriacError, want: int | None
     ],
 )
 def test_validation_points_at_the_value(
-    loc: tuple[str | int, ...], place: str, pointer: str
+    loc: tuple[str | int, ...], location: str, pointer: str
 ) -> None:
     found = problem.of_validation(
         [{"loc": loc, "type": "missing", "msg": "Field required", "input": "secret"}]
     )
-    want = problem.FieldError(place=place, pointer=pointer, code="missing", detail="Field required")
+    want = problem.FieldError(
+        location=location, pointer=pointer, code="missing", detail="Field required"
+    )
     assert found.errors == (want,)
     assert found.status == HTTPStatus.UNPROCESSABLE_ENTITY
     assert "secret" not in found.model_dump_json()

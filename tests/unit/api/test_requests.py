@@ -32,9 +32,9 @@ def test_a_request_keeps_the_defaults_of_today() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param({"priority": 10}, id="a priority that there is not"),
+        pytest.param({"priority": 10}, id="an unknown priority"),
         pytest.param({"priority": -1}, id="a negative priority"),
-        pytest.param({"max_attempts": 0}, id="no attempt at all"),
+        pytest.param({"max_attempts": 0}, id="no attempt"),
         pytest.param({"not_before": "2026-01-01T12:00:00"}, id="a moment without a time zone"),
         pytest.param({"not_before": 1767225600}, id="a number that might be a moment"),
         pytest.param({"labels": {"": "x"}}, id="a label without a name"),
@@ -44,8 +44,8 @@ def test_a_request_keeps_the_defaults_of_today() -> None:
         pytest.param({"params": {"url": "a\x00b"}}, id="a character that no database keeps"),
         pytest.param({"params": {"url": "\ud800"}}, id="half a character"),
         pytest.param({"params": {"url": "x", "pages": float("nan")}}, id="not a number"),
-        pytest.param({"surprise": 1}, id="what nobody knows"),
-        pytest.param({"params": []}, id="parameters that are none"),
+        pytest.param({"surprise": 1}, id="an unknown field"),
+        pytest.param({"params": []}, id="parameters that are not an object"),
     ],
 )
 def test_what_can_not_be_done_is_refused(given: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["celeriac", *arguments])
         with pytest.raises(SystemExit) as ended:
             application.main()
-        told = capsys.readouterr()
-        return Ended(code=ended.value.code, output=told.out, errors=told.err)
+        captured = capsys.readouterr()
+        return Ended(code=ended.value.code, output=captured.out, errors=captured.err)
 
     return main
 
@@ -91,7 +91,9 @@ def test_an_api_that_is_away_is_one_line() -> None:
         pytest.param(["--api-url", "http://[", "jobs", "list"], 1, id="no URL"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(run: Run, arguments: list[str], want: int) -> None:
+def test_mistakes_are_reported_without_a_traceback(
+    run: Run, arguments: list[str], want: int
+) -> None:
     found = run(*arguments)
     assert found.code == want
     assert found.errors

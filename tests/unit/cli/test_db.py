@@ -9,7 +9,7 @@ from app.errors import PermanentError, StorageUnavailable
 
 
 class Clock:
-    """Time that passes when somebody pauses."""
+    """A clock that advances by pauses."""
 
     def __init__(self) -> None:
         self.now_s = 100.0

@@ -13,7 +13,7 @@ def test_a_fanout_prefix_is_taken(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["shop", "shop.", "/shop", "/a.b.", "/a b.", "/*.", "/a.\n"])
 def test_a_fanout_prefix_that_kombu_cannot_take_apart_is_refused(prefix: str) -> None:
-    """With it nothing would be heard, and nothing said why."""
+    """With it no event would arrive, and no error would say why."""
     with pytest.raises(typer.BadParameter, match="only dot"):
         option_values.check_fanout_prefix(prefix)
 

@@ -38,17 +38,17 @@ TEXTS = tuple(texts())
 
 
 def test_every_command_and_option_has_a_help_text() -> None:
-    assert [place for place, text in TEXTS if not text.strip()] == []
+    assert [where for where, text in TEXTS if not text.strip()] == []
 
 
 def test_help_texts_are_plain() -> None:
-    found = {place: plain_words.avoided(text) for place, text in TEXTS}
-    assert {place: words for place, words in found.items() if words} == {}
+    found = {where: plain_words.avoided(text) for where, text in TEXTS}
+    assert {where: words for where, words in found.items() if words} == {}
 
 
 def test_the_walk_reaches_everything() -> None:
-    places = {place for place, _ in TEXTS}
-    assert {"celeriac", "celeriac db upgrade --wait", "celeriac jobs submit media --url"} <= places
+    found = {where for where, _ in TEXTS}
+    assert {"celeriac", "celeriac db upgrade --wait", "celeriac jobs submit media --url"} <= found
 
 
 @pytest.mark.parametrize("text", ["Nobody is told.", "What becomes of it", "30 s if not told"])

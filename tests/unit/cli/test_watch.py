@@ -31,7 +31,7 @@ def events(
     asked: list[str | None] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request.headers.get("Last-ServerSentEvent-ID"))
+        asked.append(request.headers.get("Last-Event-ID"))
         return next(waiting)(request)
 
     time = clock if clock is not None else Clock()
@@ -51,7 +51,7 @@ def stream(*parts: str, breaks: bool = False) -> Answer:
     return lambda _: httpx2.Response(200, headers=headers, content=body())
 
 
-def away(_: httpx2.Request) -> httpx2.Response:
+def unreachable(_: httpx2.Request) -> httpx2.Response:
     raise httpx2.ConnectError("connection refused")
 
 
@@ -84,20 +84,20 @@ def test_events_arrive_in_order() -> None:
     ],
 )
 def test_a_lost_connection_is_made_again_from_the_last_event(first: Answer) -> None:
-    assert events(first, away, stream(TWO, END)) == (WANT, [None, "1", "1"])
+    assert events(first, unreachable, stream(TWO, END)) == (WANT, [None, "1", "1"])
 
 
 def test_an_api_that_stays_away_is_given_up() -> None:
     clock = Clock()
     with pytest.raises(ApiUnreachable, match="connection refused"):
-        events(stream(ONE), *[away] * 100, clock=clock)
+        events(stream(ONE), *[unreachable] * 100, clock=clock)
     assert watch.RECONNECT_FOR_S < clock.now_s < watch.RECONNECT_FOR_S + watch.LONGEST_PAUSE_S * 2
 
 
 def test_an_api_that_was_never_there_is_not_waited_for() -> None:
     clock = Clock()
     with pytest.raises(ApiUnreachable):
-        events(away, clock=clock)
+        events(unreachable, clock=clock)
     assert clock.now_s == 0.0
 
 

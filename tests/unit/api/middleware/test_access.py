@@ -1,4 +1,4 @@
-"""Whom an API without a key answers."""
+"""Requests without a key, by host and site."""
 
 import asyncio
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def test_this_machine_is_answered_by_its_own_names(host: str) -> None:
     [
         pytest.param("evil.example", id="a name that was made to point here"),
         pytest.param("evil.example:8000", id="with our port"),
-        pytest.param("localhost.evil.example", id="one that begins like ours"),
+        pytest.param("localhost.evil.example", id="a name that starts like ours"),
         pytest.param("192.168.1.5", id="another address"),
     ],
 )

@@ -51,7 +51,7 @@ def ask(
     "incoming",
     [
         pytest.param([PART, PART, PART, LAST], id="a long body"),
-        pytest.param([PART, GONE], id="a client that goes away"),
+        pytest.param([PART, GONE], id="a client that disconnects"),
     ],
 )
 def test_the_answer_ends_when_the_client_has_sent_all(incoming: Sequence[Message]) -> None:

@@ -43,11 +43,11 @@ def call(app: ASGIApp, path: str = "/", **request: object) -> httpx2.Response:
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param("a-b.c_D:7", id="a sane id"),
-        pytest.param("x" * 128, id="as long as may be"),
+        pytest.param("a-b.c_D:7", id="a valid id"),
+        pytest.param("x" * 128, id="the maximum length"),
     ],
 )
-def test_a_sane_request_id_comes_back(given: str) -> None:
+def test_a_valid_request_id_comes_back(given: str) -> None:
     answer = call(RequestContext(echo), headers={"X-Request-Id": given})
     assert answer.headers["X-Request-Id"] == given
 
@@ -61,7 +61,7 @@ def test_a_sane_request_id_comes_back(given: str) -> None:
         pytest.param("<script>", id="markup"),
     ],
 )
-def test_an_odd_request_id_is_replaced(given: str) -> None:
+def test_an_invalid_request_id_is_replaced(given: str) -> None:
     answer = call(RequestContext(echo), headers={"X-Request-Id": given})
     assert len(answer.headers["X-Request-Id"]) == 32
 
@@ -87,7 +87,7 @@ def test_a_crash_half_way_is_not_taken_for_a_whole_answer() -> None:
 
 
 def limited(app: ASGIApp) -> ASGIApp:
-    """The limit where it stands in the application: inside what turns errors into answers."""
+    """The limit as in the application: inside the exception handlers."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.routing import Mount

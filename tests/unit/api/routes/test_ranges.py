@@ -91,13 +91,13 @@ def test_content_range_counts_from_zero_and_includes_the_end() -> None:
         pytest.param(
             'x"; evil="1.mp3',
             "attachment; filename=\"x_; evil=_1.mp3\"; filename*=UTF-8''x%22%3B%20evil%3D%221.mp3",
-            id="a quote can not end the value",
+            id="a quote cannot end the value",
         ),
         pytest.param(
             "a\r\nSet-Cookie: b.mp3",
             'attachment; filename="a__Set-Cookie_ b.mp3"; '
             "filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b.mp3",
-            id="a line break can not start a header",
+            id="a line break cannot start a header",
         ),
         pytest.param(
             "Straße.mp3",
@@ -107,7 +107,7 @@ def test_content_range_counts_from_zero_and_includes_the_end() -> None:
         pytest.param(
             "../../etc/passwd", 'attachment; filename="passwd"', id="folders are not the client's"
         ),
-        pytest.param("pages/", 'attachment; filename="file"', id="no name at all"),
+        pytest.param("pages/", 'attachment; filename="file"', id="no name"),
     ],
 )
 def test_disposition_cannot_be_broken_out_of(name: str, want: str) -> None:

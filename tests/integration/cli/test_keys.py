@@ -11,7 +11,7 @@ def test_a_key_is_created_used_listed_and_revoked(
     celeriac: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = celeriac.run("keys", "create", "--name", "ci", "--scope", "read")
-    assert "not shown again" in created.stderr
+    assert "shown only once" in created.stderr
     key = created.stdout.strip()
     (listed,) = json.loads(celeriac.output("keys", "list", "--output", "json"))
     assert (listed["name"], listed["owner"], listed["scope"]) == ("ci", "ci", "read")

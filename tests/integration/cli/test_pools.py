@@ -59,4 +59,4 @@ def test_a_kubeconfig_for_something_else_can_be_left_aside(
 def test_an_unknown_pool_is_refused_with_those_that_there_are(server: Server) -> None:
     found = celeriac(server, "pools", "explain", "docs")
     assert isinstance(found.exception, NotFound)
-    assert "there are: documents" in str(found.exception)
+    assert "known pools: documents" in str(found.exception)

@@ -12,6 +12,7 @@ from app.access import tokens
 from app.access.keys import ApiKey
 from app.access.oidc import TokenVerifier
 from app.access.principal import Principal
+from app.access.sessions import ConsoleSession
 from app.errors import NotAuthenticated
 
 CACHE_S = 2.0
@@ -33,6 +34,12 @@ class KeyReader(Protocol):
     def note_use(self, key_ids: "list[str]", *, now: datetime) -> None: ...
 
 
+class SessionReader(Protocol):
+    """Where console sessions are stored (`SessionStore`)."""
+
+    def find(self, token: str, *, now: datetime) -> ConsoleSession | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Cached:
     key: ApiKey | None
@@ -48,6 +55,7 @@ class Authenticator:
         *,
         given: Mapping[str, Principal] = MappingProxyType({}),
         provider: TokenVerifier | None = None,
+        sessions: SessionReader | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`given` are keys that are not in the store, with the principal of each: the first ones,
@@ -55,6 +63,7 @@ class Authenticator:
         self._store = store
         self._given = dict(given)
         self._provider = provider
+        self._sessions = sessions
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._noted: dict[str, datetime] = {}
@@ -101,6 +110,25 @@ class Authenticator:
         principal = _checked(token, key, now=now)
         self._note_use(token.key_id, now)
         return principal
+
+    def resume(self, token: str) -> Principal:
+        """The principal of a console session.
+
+        Raises:
+            NotAuthenticated: there is no such session, its time is over, or its key has ended.
+            StorageUnavailable: the store does not answer.
+        """
+        now = self._clock()
+        session = None if self._sessions is None else self._sessions.find(token, now=now)
+        if session is None:
+            raise NotAuthenticated("the session has ended")
+        for principal in self._given.values():
+            if principal.key_id == session.key_id:
+                return principal
+        key = self._store.find(session.key_id)
+        if key is None or not key.is_valid(now=now):
+            raise NotAuthenticated("the key of the session has ended")
+        return key.principal
 
     def forget(self, key_id: str) -> None:
         """Read this key anew when it is presented next."""

@@ -13,6 +13,7 @@ from app.access.authenticator import Authenticator
 from app.access.keys import KeyStore
 from app.access.oidc import OidcRules, TokenVerifier
 from app.access.principal import ADMIN, METRICS, Principal
+from app.access.sessions import SessionStore
 from app.api import openapi, problem
 from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
@@ -30,6 +31,7 @@ from app.api.middleware.request_lifecycle import (
 from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
+    console_settings,
     files,
     jobs,
     keys,
@@ -89,7 +91,6 @@ def create_app(platform: Platform) -> FastAPI:
     )
     rules = [*files.body_rules(platform.settings.files), submit.BATCH_RULE]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
-    app.add_middleware(CrossSiteGuard)
     api = platform.settings.api
     app.add_middleware(
         Authorization,
@@ -97,6 +98,7 @@ def create_app(platform: Platform) -> FastAPI:
         is_open=api.is_insecure,
         guards_loopback=api.guards_loopback,
     )
+    app.add_middleware(CrossSiteGuard)
     app.add_middleware(KnownHosts, is_open=api.is_insecure, hosts=api.hosts)
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
@@ -111,6 +113,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(monitoring.router)
     app.include_router(openapi.router)
     app.include_router(pages.build_router())
+    app.include_router(console_settings.router)
     authorization.check_routes(app, platform.registry.public)
     openapi.describe_problems(app)
     return app
@@ -132,7 +135,7 @@ def _operation_id(route: APIRoute) -> str:
 @contextlib.asynccontextmanager
 async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
     target = address.address_of(platform.settings.broker)
-    keys = KeyStore(platform.database)
+    keys, sessions = KeyStore(platform.database), SessionStore(platform.database)
     reader, broker = redis_clients.open_reader(target), Connection(target)
     try:
         yield Services(
@@ -148,10 +151,12 @@ async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[S
             broker=broker,
             depth=DepthReader(broker, Keys(db=target.db)),
             keys=keys,
+            sessions=sessions,
             authenticator=Authenticator(
                 keys,
                 given=_given_keys(platform.settings.api),
                 provider=_provider(platform.settings.api),
+                sessions=sessions,
             ),
         )
     finally:

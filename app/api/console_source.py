@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from starlette.concurrency import run_in_threadpool
@@ -47,6 +48,11 @@ class PlatformSource:
         self._services = services
 
     async def overview(self) -> Overview:
+        seen = await self.capacity()
+        counts, failures = await run_in_threadpool(self._jobs, seen.at)
+        return replace(seen, counts=counts, failures=failures)
+
+    async def capacity(self) -> Overview:
         at = datetime.now(UTC)
         problem = None
         queues: tuple[ConsoleQueue, ...] = ()
@@ -56,13 +62,12 @@ class PlatformSource:
             queues = await self._queues(pools)
         except CeleriacError as error:
             problem = str(error)
-        counts, failures = await run_in_threadpool(self._jobs, at)
         return Overview(
             at=at,
             queues=queues,
             pools=tuple(_pool(name, pools[name]) for name in sorted(pools)),
-            counts=counts,
-            failures=failures,
+            counts={},
+            failures=(),
             problem=problem,
         )
 

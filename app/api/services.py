@@ -11,6 +11,7 @@ from redis import asyncio as redis
 from app.access.authenticator import Authenticator
 from app.access.keys import KeyStore
 from app.access.principal import ANONYMOUS, Principal
+from app.access.sessions import SessionStore
 from app.api.links import Links
 from app.api.metrics import ApiMetrics, JobCounts
 from app.broker.connections.connection import Connection
@@ -41,6 +42,7 @@ class Services:
     metrics: ApiMetrics
     job_counts: JobCounts
     keys: KeyStore
+    sessions: SessionStore
     authenticator: Authenticator
 
 

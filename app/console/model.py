@@ -172,10 +172,23 @@ class Overview:
     """Why queues and pools are not known now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who looks at a page. What somebody may not do is not shown as possible."""
+
+    name: str
+    """Empty for a viewer who did not have to sign in."""
+    may_act: bool
+    may_administer: bool
+
+
 class ConsoleSource(Protocol):
     """Where the pages get what they show."""
 
     async def overview(self) -> Overview: ...
+
+    async def capacity(self) -> Overview:
+        """Queues and pools alone, for the history: an overview without jobs and failures."""
 
     async def jobs(self, search: JobSearch) -> JobList: ...
 

@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from app.console import attention, charts, waiting, words
 from app.console.history import SAMPLE_S, History
-from app.console.model import STATES, ConsoleSource, JobSearch, Json, Overview
+from app.console.model import STATES, ConsoleSource, JobSearch, Json, Overview, Viewer
 from app.errors import CeleriacError, NotFound
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ class Console:
     async def _sample(self) -> None:
         while True:
             with contextlib.suppress(CeleriacError):  # a gap, and the pages say why
-                self.history.add(await self.overview())
+                self.history.add(await self.source.capacity())
             await asyncio.sleep(SAMPLE_S)
 
 
@@ -96,15 +96,15 @@ def build_router() -> APIRouter:
 async def overview_page(request: Request) -> Response:
     console = console_of(request)
     seen = await console.overview()
-    return await _page(request, "overview.html", concerns=attention.concerns(seen))
+    return await page(request, "overview.html", concerns=attention.concerns(seen))
 
 
 async def queues_page(request: Request) -> Response:
-    return await _page(request, "queues.html")
+    return await page(request, "queues.html")
 
 
 async def pools_page(request: Request) -> Response:
-    return await _page(request, "pools.html")
+    return await page(request, "pools.html")
 
 
 async def pool_page(request: Request, name: str) -> Response:
@@ -112,11 +112,11 @@ async def pool_page(request: Request, name: str) -> Response:
     found = next((pool for pool in seen.pools if pool.name == name), None)
     if found is None:
         return await _missing(request, f"There is no pool {name!r}.")
-    return await _page(request, "pool.html", pool=found)
+    return await page(request, "pool.html", pool=found)
 
 
 async def failures_page(request: Request) -> Response:
-    return await _page(request, "failures.html")
+    return await page(request, "failures.html")
 
 
 SearchText = Annotated[str | None, Query(max_length=200)]
@@ -141,7 +141,7 @@ async def jobs_page(
         cursor=cursor,
     )
     found = await console_of(request).source.jobs(search)
-    return await _page(request, "jobs.html", search=search, found=found, states=STATES)
+    return await page(request, "jobs.html", search=search, found=found, states=STATES)
 
 
 async def job_page(request: Request, job_id: str) -> Response:
@@ -150,7 +150,7 @@ async def job_page(request: Request, job_id: str) -> Response:
     except NotFound:
         return await _missing(request, f"There is no job {job_id!r}.")
     seen = await console_of(request).overview()
-    return await _page(
+    return await page(
         request, "job.html", detail=detail, job=detail.job, waits=waiting.why(detail, seen)
     )
 
@@ -165,14 +165,14 @@ async def act_on_jobs(request: Request) -> Response:
     done = await (source.cancel(ids) if action == "cancel" else source.retry(ids))
     told = f"{words.plural(done, 'job')} of {len(ids)} {_ACTIONS[action]}"
     back = form.get("back", ["/jobs"])[0]
-    return _back(back, told)
+    return back_to(back, told)
 
 
 async def set_theme(request: Request) -> Response:
     """Remember the theme in a cookie, so that the server sets it before the first paint."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     theme = form.get("theme", ["auto"])[0]
-    answer = _back(form.get("back", ["/"])[0], None)
+    answer = back_to(form.get("back", ["/"])[0], None)
     chosen = theme if theme in THEMES else "auto"
     answer.set_cookie(THEME_COOKIE, chosen, max_age=YEAR_S, httponly=True, samesite="strict")
     return answer
@@ -185,12 +185,18 @@ async def static_file(name: str) -> Response:
     return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
 
+def viewer_of(request: Request) -> Viewer:
+    """Who looks at the page; the middleware before it has found out."""
+    found: Viewer = request.scope["state"]["viewer"]
+    return found
+
+
 def console_of(request: Request) -> Console:
     found: Console = request.app.state.console
     return found
 
 
-def _back(path: str, told: str | None) -> RedirectResponse:
+def back_to(path: str, told: str | None) -> RedirectResponse:
     """To a page of ours: an address of another site is not followed."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
     target = path if is_ours else "/"
@@ -202,10 +208,10 @@ def _back(path: str, told: str | None) -> RedirectResponse:
 async def _missing(
     request: Request, text: str, *, status: HTTPStatus = HTTPStatus.NOT_FOUND
 ) -> Response:
-    return await _page(request, "message.html", status=status, text=text)
+    return await page(request, "message.html", status=status, text=text)
 
 
-async def _page(
+async def page(
     request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any
 ) -> HTMLResponse:  # values of several types
     console = console_of(request)
@@ -223,6 +229,7 @@ async def _page(
         "themes": THEMES,
         "told": request.query_params.get("done"),
         "failed": sum(group.count for group in seen.failures),
+        "viewer": viewer_of(request),
         **values,
     }
     return HTMLResponse(TEMPLATES.get_template(template).render(shown), status_code=status)

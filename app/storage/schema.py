@@ -275,3 +275,13 @@ api_keys = Table(
     Column("last_used_at", Moment),
 )
 """`digest` is SHA-256 of the secret, which is not stored."""
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("digest", CleanText, primary_key=True),
+    Column("key_id", CleanText, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+"""`digest` is SHA-256 of the token in the cookie. `key_id` is an API key's, or the name of the
+setting that holds the key."""

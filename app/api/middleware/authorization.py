@@ -7,12 +7,15 @@ unless the server was started with `--insecure` because something else protects 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path  # as the router reads the path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,6 +25,7 @@ from app.access.principal import ANONYMOUS, AccessScope, Principal
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.middleware import access
+from app.console.model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
 
@@ -38,6 +42,11 @@ SCOPES: Mapping[str, AccessScope | None] = {
     "GET /readyz": PUBLIC,
     "GET /metrics": READ,
     "GET /static/{name}": PUBLIC,
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "POST /sign-out": PUBLIC,
+    "GET /settings/keys": ADMIN,
+    "POST /settings/keys": ADMIN,
     "GET /": READ,
     "GET /queues": READ,
     "GET /pools": READ,
@@ -89,6 +98,9 @@ KEY_NEEDED = (
     "send an API key as 'Authorization: Bearer KEY'; 'celeriac keys create' creates one on the "
     "server's machine. If something else protects the server, start it with --insecure"
 )
+
+SESSION_COOKIE = "celeriac_session"
+"""What a browser sends that has signed in to the console."""
 
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
 
@@ -177,18 +189,32 @@ class Authorization:
                 await _refuse(error, scope, receive, send)
                 return
             principal = None
-        scope.setdefault("state", {})["principal"] = principal
+        state = scope.setdefault("state", {})
+        state["principal"] = principal
+        state["viewer"] = _viewer(principal)
         await self._app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal | None:
-        text = bearer(Headers(scope=scope).get("authorization", ""))
+        headers = Headers(scope=scope)
+        text = bearer(headers.get("authorization", ""))
+        session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
+        if text is None and session is not None and not self._is_open:
+            return await self._of_session(session, scope)
         if text is None or (self._is_open and tokens.parse(text) is None):
             return ANONYMOUS if self._needs_no_key(scope) else None
-        authenticator: Authenticator = scope["app"].state.services.authenticator
+        authenticator = _authenticator(scope)
         known = authenticator.cached(text)
         if known is not None:
             return known
         return await run_in_threadpool(authenticator.authenticate, text)
+
+    async def _of_session(self, session: str, scope: Scope) -> Principal | None:
+        if not _is_of_our_page(scope):
+            raise NotAuthorized("a session changes things from pages of the console only")
+        try:
+            return await run_in_threadpool(_authenticator(scope).resume, session)
+        except NotAuthenticated:
+            return ANONYMOUS if self._needs_no_key(scope) else None
 
     def _needs_no_key(self, scope: Scope) -> bool:
         if self._is_open:
@@ -196,6 +222,19 @@ class Authorization:
         headers = Headers(scope=scope)
         is_proxied = any(name in headers for name in _PROXY_HEADERS)
         return not self._guards_loopback and not is_proxied and access.arrives_locally(scope)
+
+
+def _viewer(principal: Principal | None) -> Viewer:
+    return Viewer(
+        name="" if principal is None else principal.owner,
+        may_act=principal is not None and principal.may(SUBMIT),
+        may_administer=principal is not None and principal.may(ADMIN),
+    )
+
+
+def _authenticator(scope: Scope) -> Authenticator:
+    found: Authenticator = scope["app"].state.services.authenticator
+    return found
 
 
 def _check(principal: Principal | None, needed: AccessScope | None) -> None:
@@ -211,6 +250,13 @@ def _check(principal: Principal | None, needed: AccessScope | None) -> None:
 
 async def _refuse(error: CeleriacError, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {}
+    if isinstance(error, NotAuthenticated) and _is_page(scope):
+        path = scope["path"] + (
+            f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
+        )
+        target = f"/sign-in?{urlencode({'back': path})}"
+        await RedirectResponse(target, status_code=303)(scope, receive, send)
+        return
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="celeriac"'
     wait_s = problem.retry_after_s(error)
@@ -220,6 +266,19 @@ async def _refuse(error: CeleriacError, scope: Scope, receive: Receive, send: Se
         problem.of_error(error), request_id=problem.request_id(scope), headers=headers
     )
     await answer(scope, receive, send)
+
+
+def _is_of_our_page(scope: Scope) -> bool:
+    """Whether a browser says that this changes nothing, or comes from a page of ours. What comes
+    from another one has been refused already (`CrossSiteGuard`)."""
+    headers = Headers(scope=scope)
+    return scope["method"] in ("GET", "HEAD") or "origin" in headers or "sec-fetch-site" in headers
+
+
+def _is_page(scope: Scope) -> bool:
+    """Whether a browser asks for a page, which a person can sign in for."""
+    accepted = Headers(scope=scope).get("accept", "")
+    return scope["method"] == "GET" and accepted.startswith("text/html")
 
 
 def bearer(header: str) -> str | None:

@@ -72,6 +72,10 @@ document.addEventListener("submit", (event) => {
   const what = event.submitter?.dataset.confirm;
   if (!what) return;
   const form = event.target;
+  if (form.action.endsWith("/settings/keys")) {
+    if (!confirm(`${what} this key? Its holder is refused from now on.`)) event.preventDefault();
+    return;
+  }
   const chosen = form.querySelectorAll("input[name=id]:checked, input[name=id][type=hidden]").length;
   if (chosen === 0 || !confirm(`${what} ${chosen} ${chosen === 1 ? "job" : "jobs"}?`)) event.preventDefault();
 });

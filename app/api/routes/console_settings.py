@@ -1,0 +1,114 @@
+"""Signing in to the console, and its page of API keys."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response
+
+from app.access.principal import AccessScope
+from app.access.sessions import LIFETIME
+from app.api.middleware.authorization import SESSION_COOKIE
+from app.api.routes.keys import KeyView
+from app.api.services import Services, ServicesParam
+from app.console import pages
+from app.errors import NotAuthenticated
+
+LONGEST_DAYS = 3650
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sign-in")
+async def sign_in_page(back: str = "/") -> Response:
+    return _sign_in(back=back, refused=None, status=HTTPStatus.OK)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, services: ServicesParam) -> Response:
+    """Begin a session for the holder of a key. Any session of before is not continued."""
+    form = await _form(request)
+    back = form.get("back", "/")
+    try:
+        principal = await run_in_threadpool(
+            services.authenticator.authenticate, form.get("key", "").strip()
+        )
+    except NotAuthenticated as error:
+        return _sign_in(back=back, refused=str(error), status=HTTPStatus.UNAUTHORIZED)
+    if principal.key_id is None or principal.key_id.startswith("oidc:"):
+        refused = "sign in with an API key: tokens of a provider are for programs"
+        return _sign_in(back=back, refused=refused, status=HTTPStatus.UNAUTHORIZED)
+    token = await run_in_threadpool(
+        services.sessions.begin, principal.key_id, now=datetime.now(UTC)
+    )
+    answer = pages.back_to(back, None)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        token,
+        max_age=int(LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, services: ServicesParam) -> Response:
+    token = request.cookies.get(SESSION_COOKIE)
+    if token is not None:
+        await run_in_threadpool(services.sessions.end, token)
+    answer = pages.back_to("/sign-in", None)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+@router.get("/settings/keys")
+async def keys_page(request: Request, services: ServicesParam) -> Response:
+    return await _keys(request, services, created=None)
+
+
+@router.post("/settings/keys")
+async def change_keys(request: Request, services: ServicesParam) -> Response:
+    """Create or revoke a key. A new one is in the answer and nowhere else."""
+    form, now = await _form(request), datetime.now(UTC)
+    if form.get("action") == "revoke":
+        key_id = form.get("id", "")
+        await run_in_threadpool(services.keys.revoke, key_id, now=now)
+        services.authenticator.forget(key_id)
+        return pages.back_to("/settings/keys", f"Key {key_id} revoked")
+    name, days = form.get("name", "").strip(), form.get("days", "")
+    lifetime = int(days) if days.isdecimal() and 0 < int(days) <= LONGEST_DAYS else None
+    if not name or form.get("scope") not in set(AccessScope) or (days and lifetime is None):
+        return pages.back_to("/settings/keys", "A key needs a name, a scope and whole days")
+    _, token = await run_in_threadpool(
+        services.keys.create,
+        name=name,
+        owner=form.get("owner", "").strip() or name,
+        scope=AccessScope(form["scope"]),
+        expires_at=None if lifetime is None else now + timedelta(days=lifetime),
+        now=now,
+    )
+    return await _keys(request, services, created=str(token))
+
+
+async def _keys(request: Request, services: Services, *, created: str | None) -> Response:
+    now = datetime.now(UTC)
+    stored = await run_in_threadpool(services.keys.list)
+    keys = [KeyView.of(key, now=now) for key in stored]
+    return await pages.page(
+        request, "keys.html", keys=keys, created=created, scopes=list(AccessScope)
+    )
+
+
+def _sign_in(*, back: str, refused: str | None, status: HTTPStatus) -> HTMLResponse:
+    text = pages.TEMPLATES.get_template("sign_in.html").render(back=back, refused=refused)
+    return HTMLResponse(text, status_code=status)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The last value of each field."""
+    fields = parse_qs((await request.body()).decode(errors="replace"))
+    return {name: values[-1] for name, values in fields.items()}

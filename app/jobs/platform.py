@@ -3,8 +3,8 @@
 import os
 import random
 import weakref
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from celery import Celery
@@ -24,7 +24,7 @@ from app.jobs.model.job import Job
 from app.jobs.model.pipeline import Registry, Stage
 from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
-from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender
+from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender, Sender
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.run.lease_renewal import LeaseRenewer
@@ -59,32 +59,37 @@ class Platform:
     def __init__(
         self, *, settings: Settings, registry: Registry, celery: Celery, clock: Clock | None = None
     ) -> None:
-        clock = clock if clock is not None else Clock()
-        is_eager = bool(celery.conf.task_always_eager)
+        self._clock = clock if clock is not None else Clock()
         self.settings = settings
-        self.registry = _without_waiting(registry) if is_eager else registry
         self.celery = celery
         self.slots = 1
         """Tasks that this process runs at once, at most."""
-        self.database = Database(
-            settings.database.url.get_secret_value(), pool_size=settings.database.pool_size
-        )
-        self.redis = redis_clients.open_client(address.address_of(settings.broker))
-        self.events = EventWriter(
-            self.redis,
-            length=settings.jobs.events_length,
-            expire_s=settings.jobs.events_expire_s,
-        )
-        self.stores = Stores(self.database, settings=settings.database, files=settings.files)
-        self._clock = clock
+        database = settings.database
+        self.database = Database(database.url.get_secret_value(), pool_size=database.pool_size)
+        self.stores = Stores(self.database, settings=database, files=settings.files)
         self._job_store = JobStore(self.database)
         self._children = ChildStore(self.database)
         self._due_jobs = DueJobStore(self.database)
+        self.redis = redis_clients.open_client(address.address_of(settings.broker))
+        jobs = settings.jobs
+        self.events = EventWriter(
+            self.redis, length=jobs.events_length, expire_s=jobs.events_expire_s
+        )
+        self._mode = (_run_at_once if celery.conf.task_always_eager else _run_by_workers)(
+            celery, registry, self._job_store, self.events
+        )
+        self.registry = self._mode.registry
+        self.policy = Policy(
+            base_s=jobs.retry_base_s,
+            max_s=jobs.retry_max_s,
+            max_deliveries=jobs.max_deliveries,
+            pauses=self._mode.pauses,
+        )
         self.dispatcher = Dispatcher(
-            EagerSender(celery) if is_eager else BrokerSender(celery),
+            self._mode.sender,
             self.registry,
             unpublished=self._due_jobs,
-            is_broker_silent=lambda: self.events.is_quiet and not is_eager,
+            is_broker_silent=self._mode.is_broker_silent,
         )
         self.lifecycle = Lifecycle(
             machine=StateMachine(self.database),
@@ -92,52 +97,12 @@ class Platform:
             dispatcher=self.dispatcher,
             find_jobs=self._job_store.find_many,
             registry=self.registry,
-            clock=clock,
+            clock=self._clock,
         )
-        self.jobs = Jobs(
-            store=self._job_store,
-            children=self._children,
-            lifecycle=self.lifecycle,
-            dispatcher=self.dispatcher,
-            events=self.events,
-            registry=self.registry,
-            rules=SubmitRules(
-                max_attempts=settings.jobs.max_attempts,
-                signs_webhooks=bool(settings.notify.webhook_secrets),
-                callback_tasks=settings.notify.callback_tasks,
-            ),
-            as_submitted=self._read_again if is_eager else tuple,
-            clock=clock,
-        )
-        self.policy = Policy(
-            base_s=settings.jobs.retry_base_s,
-            max_s=settings.jobs.retry_max_s,
-            max_deliveries=settings.jobs.max_deliveries,
-            pauses=not is_eager,
-        )
+        self.jobs = self._build_jobs()
         leases = LeaseStore(self.database)
-        self._renewer = LeaseRenewer(leases, lease_s=settings.jobs.lease_s, clock=clock)
-        parts = RunParts(
-            lifecycle=self.lifecycle,
-            leases=leases,
-            renewal=self._renewer,
-            tell_progress=self.events.progress,
-            registry=self.registry,
-            policy=self.policy,
-            limits=self._limits,
-            lease_s=settings.jobs.lease_s,
-            rng=random.random,
-            clock=clock,
-            stage=StageParts(
-                settings=settings,
-                stores=self.stores,
-                jobs=self.jobs,
-                redis=self.redis,
-                threads=lambda: self.threads,
-                clock=clock,
-            ),
-        )
-        self.runner = StageRunner(parts, renewer=self._renewer, find_job=self._job_store.find)
+        self._renewer = LeaseRenewer(leases, lease_s=jobs.lease_s, clock=self._clock)
+        self.runner = self._build_runner(leases)
         _alive.add(self)
 
     @classmethod
@@ -184,6 +149,46 @@ class Platform:
             clock=self._clock,
         )
 
+    def _build_jobs(self) -> Jobs:
+        return Jobs(
+            store=self._job_store,
+            children=self._children,
+            lifecycle=self.lifecycle,
+            dispatcher=self.dispatcher,
+            events=self.events,
+            registry=self.registry,
+            rules=SubmitRules(
+                max_attempts=self.settings.jobs.max_attempts,
+                signs_webhooks=bool(self.settings.notify.webhook_secrets),
+                callback_tasks=self.settings.notify.callback_tasks,
+            ),
+            as_submitted=self._mode.as_submitted,
+            clock=self._clock,
+        )
+
+    def _build_runner(self, leases: LeaseStore) -> StageRunner:
+        parts = RunParts(
+            lifecycle=self.lifecycle,
+            leases=leases,
+            renewal=self._renewer,
+            tell_progress=self.events.progress,
+            registry=self.registry,
+            policy=self.policy,
+            limits=self._limits,
+            lease_s=self.settings.jobs.lease_s,
+            rng=random.random,
+            clock=self._clock,
+            stage=StageParts(
+                settings=self.settings,
+                stores=self.stores,
+                jobs=self.jobs,
+                redis=self.redis,
+                threads=lambda: self.threads,
+                clock=self._clock,
+            ),
+        )
+        return StageRunner(parts, renewer=self._renewer, find_job=self._job_store.find)
+
     def close(self) -> None:
         """Close what is open. It opens again when it is used again."""
         self._renewer.close()
@@ -203,11 +208,6 @@ class Platform:
         the processors of their pool."""
         return processors.threads_per_slot(processors=processors.available(), slots=self.slots)
 
-    def _read_again(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        """The jobs as they are when they have run."""
-        found = {job.id: job for job in self._job_store.find_many([job.id for job in jobs])}
-        return tuple(found[job.id] for job in jobs)
-
     def _limits(self, stage: Stage | None) -> TimeLimits:
         queue = stage.queue if stage is not None else queues.DEFAULT_QUEUE.name
         return time_limits.of_queue(
@@ -223,17 +223,53 @@ def of(celery: Celery) -> Platform:
     return platform
 
 
-def _without_waiting(registry: Registry) -> Registry:
-    """Stages that wait for nothing: eager children have ended when they are submitted."""
-    return Registry(
-        [
-            replace(pipeline, stages=tuple(map(_at_once, pipeline.stages)))
-            for pipeline in registry.values()
-        ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mode:
+    """How stages start."""
+
+    sender: Sender
+    registry: Registry
+    is_broker_silent: Callable[[], bool]
+    pauses: bool
+    """Whether a failed stage waits before its next run."""
+    as_submitted: Callable[[Sequence[Job]], tuple[Job, ...]]
+    """The jobs as they are when they have been submitted."""
+
+
+def _run_by_workers(
+    celery: Celery, registry: Registry, jobs: JobStore, events: EventWriter
+) -> _Mode:
+    return _Mode(
+        sender=BrokerSender(celery),
+        registry=registry,
+        is_broker_silent=lambda: events.is_quiet,
+        pauses=True,
+        as_submitted=tuple,
     )
 
 
-def _at_once(stage: Stage) -> Stage:
+def _run_at_once(celery: Celery, registry: Registry, jobs: JobStore, events: EventWriter) -> _Mode:
+    """In the thread that submits (`CELERY_TASK_ALWAYS_EAGER`): children have ended when they are
+    submitted, so that no stage waits for them."""
+    pipelines = [
+        replace(pipeline, stages=tuple(map(_without_waiting, pipeline.stages)))
+        for pipeline in registry.values()
+    ]
+
+    def read_again(submitted: Sequence[Job]) -> tuple[Job, ...]:
+        found = {job.id: job for job in jobs.find_many([job.id for job in submitted])}
+        return tuple(found[job.id] for job in submitted)
+
+    return _Mode(
+        sender=EagerSender(celery),
+        registry=Registry(pipelines),
+        is_broker_silent=lambda: False,
+        pauses=False,
+        as_submitted=read_again,
+    )
+
+
+def _without_waiting(stage: Stage) -> Stage:
     return replace(stage, after_children=False) if stage.after_children else stage
 
 

@@ -211,18 +211,20 @@ class Reconciler:
         self._publish(self._due_jobs.take_due(self._registry.keys(), now=now, limit=BATCH))
 
     def _publish(self, jobs: list[Job]) -> None:
-        known = [job for job in jobs if self._has_stage(job)]
+        known = []
         for job in jobs:
-            if job not in known:
+            pipeline = self._registry.get(job.pipeline)
+            if pipeline is None:
+                continue  # of another version of the platform, which publishes it
+            if any(stage.task == job.stage for stage in pipeline.stages):
+                known.append(job)
+            else:
                 self._fail(job)
         if known and self._dispatcher.dispatch(known):
             logger.info("jobs published", extra={"jobs": len(known)})
 
-    def _has_stage(self, job: Job) -> bool:
-        """Whether the job's pipeline still has its stage."""
-        return any(stage.task == job.stage for stage in self._registry[job.pipeline].stages)
-
     def _fail(self, job: Job) -> None:
+        """Fail a job whose pipeline no longer has its stage."""
         error = NotFound(f"pipeline {job.pipeline!r} has no stage {job.stage!r}")
         what = retry.job_error(error, attempt=job.attempt)
         self._lifecycle.apply(changes.fail_unknown_stage(job, error=what))

@@ -231,3 +231,17 @@ def test_a_finalizer_that_never_succeeds_is_given_up(site: Site, reconciler: Rec
     assert site.rows.rows[job.id]["finalizer_runs"] == FINALIZER_RUNS
     assert not site.rows.rows[job.id]["finalizer_due"]
     assert site.runner.run_finalizer(own, never, worker="w@here").kind == "not_ours"
+
+
+def test_a_job_of_an_unknown_pipeline_does_not_stop_the_others(
+    site: Site, reconciler: Reconciler
+) -> None:
+    known, unknown = site.submit(), site.submit()
+    site.rows.rows[unknown.id]["pipeline"] = "of another version"
+    site.broker.sent.clear()
+    site.clock.turn(GRACE_S + 1)
+
+    reconciler.tick()
+
+    assert site.broker.sent == [f"{known.id}.0"]
+    assert site.now(unknown).state is JobState.QUEUED

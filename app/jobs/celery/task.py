@@ -124,7 +124,7 @@ def call(
     with workspace.kept(work):
         result = _dumped(stage(given, work))
     if not is_last:
-        return {**result, HANDED_KEY: work.key}
+        return {**result, HANDED_KEY: work.key} if isinstance(result, dict) else result
     workspace.remove(work)
     return result
 

@@ -18,12 +18,12 @@ Args = Sequence[Any]  # JSON values, as a message has them
 Kwargs = Mapping[str, Any]
 
 HANDED_KEY = "work"
-"""Under this name a stage that leaves files to the next one hands on `Work.key`."""
+"""Key in a stage's result that passes `Work.key`, and so the workspace, to the next stage."""
 
 
 class RegistryError(CeleriacError):
-    """The pipelines cannot be served: a module holds none, two share a kind, a task or a queue, or
-    a stage is on a queue that has no workers."""
+    """The pipelines are invalid: a module has none, two share a kind, a task or a queue name, or
+    a stage is on an unknown queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,13 @@ class Stage:
     own_queue: Queue | None = None
     """The queue itself, when the pipeline brings it."""
     progress: tuple[float, float] = (0.0, 100.0)
-    """The stage's share of the job's progress, in percent; its own 0-100 % is mapped into it."""
+    """Share of the job's progress in percent, to which the stage's 0-100 % is mapped."""
     after_children: bool = False
     """Start when every job that the earlier stages submitted has ended (`Work.submit_children`).
     No worker is held meanwhile."""
     imports: tuple[str, ...] = ()
-    """Modules that the task imports when it runs. A worker whose tasks run in threads imports them
-    when it starts: of two threads that import one library, one may see it half initialized."""
+    """What the task imports when it runs. Workers that run threads import it at start: of two
+    threads that import a library, one may see it half initialized."""
     has_workspace: bool = False
     """Whether the platform removes `Work.directory` when the job has ended."""
 
@@ -55,14 +55,16 @@ class FunctionStage(Stage, Generic[Given, Made]):
 
     function: Callable[[Given, Work], Made]
     parse: Callable[[Args, Kwargs, Work], Given]
-    """Make what the function takes of the arguments of a call. Raises InvalidInput."""
+    """Convert the arguments of a call to those of the function. Raises InvalidInput."""
 
     def __call__(self, given: Given, work: Work) -> Made:
         return self.function(given, work)
 
     def s(self, *args: Any, **kwargs: Any) -> Any:  # Celery's
         """Celery's signature of the task, which is called without a job."""
-        from celery import signature  # the command line lists pipelines, and needs no Celery
+        from celery import (
+            signature,  # not at the top: the command line lists pipelines without Celery
+        )
 
         return signature(self.task, args=args, kwargs=kwargs, queue=self.queue)
 

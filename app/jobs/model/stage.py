@@ -30,16 +30,16 @@ def stage(
     positional: Sequence[str] | None = None,
     ignored: Sequence[str] = (),
 ) -> Callable[[Callable[[Model, Work], Made]], FunctionStage[Model, Made]]:
-    """Make `def f(params: Params, work: Work) -> Result` the task `task` on a queue: a declared one
-    by its name, or one that the pipeline brings.
+    """Make `def f(params: Params, work: Work) -> Result` a Celery task. `queue` is the name of a
+    declared queue, or a queue that the pipeline brings.
 
-    The parameters are parsed, a result that is a model is dumped. What the function imports in its
-    body is imported by workers of threads when they start. `workspace=False` is for a stage that
-    does not use `work.directory`.
+    The platform parses the parameters and dumps a result that is a model. Workers that run threads
+    import at start what the function's body imports. Set `workspace=False` if the stage does not
+    use `work.directory`.
 
-    Plain Celery may give the parameters by position: in the order of the model, or of `positional`
-    where older callers have an order of their own. Of those None means "not given". `ignored` are
-    arguments that older callers give and that have no effect.
+    Celery clients may pass parameters by position, in the order of the model. `positional` is
+    another order, for older callers; None in it means "not given". `ignored` names arguments of
+    older callers that have no effect.
     """
 
     def decorate(function: Callable[[Model, Work], Made]) -> FunctionStage[Model, Made]:
@@ -64,8 +64,8 @@ def stage(
 def finalizer(
     task: str, *, queue: str
 ) -> Callable[[Callable[[Job, Work], None]], FunctionStage[Job, None]]:
-    """Make `def f(job: Job, work: Work) -> None` a pipeline's finalizer, which is called when a job
-    has failed or was cancelled. The workspace is removed afterwards."""
+    """Make `def f(job: Job, work: Work) -> None` a finalizer, which runs when a job has failed or
+    was cancelled. The platform then removes the workspace."""
 
     def decorate(function: Callable[[Job, Work], None]) -> FunctionStage[Job, None]:
         return FunctionStage(
@@ -81,7 +81,7 @@ def finalizer(
 
 
 def discarding(task: str, *, queue: str) -> FunctionStage[str, None]:
-    """A finalizer that removes the workspace and does nothing else."""
+    """A finalizer that only removes the workspace."""
     return FunctionStage(
         task=task,
         queue=QueueName(queue),
@@ -100,7 +100,7 @@ class ArgumentReader(Generic[Model]):
     ignored: Sequence[str] = ()
 
     def read(self, args: Args, kwargs: Kwargs) -> Model:
-        """The parameters: one object, which is what the stage before returned, or arguments by
+        """The parameters, from one object (the result of the previous stage) or from arguments by
         position and name. Raises InvalidInput."""
         if len(args) == 1 and not kwargs and not self._is_by_position(args[0]):
             return parsed(self.model, self._without_key(args[0]))
@@ -125,7 +125,7 @@ class ArgumentReader(Generic[Model]):
 
 
 def parsed(model: type[Model], values: object) -> Model:
-    """The arguments as the model has them. InvalidInput names what is wrong with each."""
+    """Parse the arguments. Raises InvalidInput, which names each problem."""
     if nesting.is_too_deep(values):
         raise InvalidInput(f"the arguments do not fit: a value {nesting.TOO_DEEP}")
     try:
@@ -136,7 +136,7 @@ def parsed(model: type[Model], values: object) -> Model:
 
 
 def imported_by(function: Callable[..., object]) -> tuple[str, ...]:
-    """The modules, or what is in them, that the body of a function imports.
+    """What the body of a function imports: modules, or members of modules.
 
     >>> def load():
     ...     import json.decoder

@@ -1,7 +1,7 @@
-"""What running work may ask of the platform: the one argument that a pipeline's functions take.
+"""`Work`: what a stage's function gets from the platform, beside its parameters.
 
-The same pipeline code runs tied to a job row (progress events, leases, artifacts, cancel), and as
-plain Celery with no row at all.
+The same function runs for a job (progress events, a lease, artifacts, cancel) and as plain Celery
+without a job.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Work(Protocol):
 
     @property
     def key(self) -> str:
-        """A name that stays the same over the stages and attempts of one piece of work."""
+        """Constant over the stages and attempts of a job, or of a chain of plain tasks."""
 
     @property
     def attempt(self) -> int:
@@ -35,8 +35,8 @@ class Work(Protocol):
 
     @property
     def directory(self) -> Path:
-        """An existing folder of this work alone, kept between its stages and attempts, and removed
-        by the pipeline's last stage or finalizer."""
+        """The workspace: a folder for this job only, kept between stages and attempts. The platform
+        removes it when the job ends."""
 
     @property
     def settings(self) -> Settings:
@@ -44,19 +44,19 @@ class Work(Protocol):
 
     @property
     def stores(self) -> "Stores":
-        """What pipelines keep: files, uploads, sources, chunks, notifications."""
+        """Stores of files, uploads, sources, chunks, notifications and others."""
 
     @property
     def jobs(self) -> "Jobs":
-        """Other jobs: look them up, submit them."""
+        """Look up and submit other jobs."""
 
     @property
     def threads(self) -> int:
-        """Threads that a child process of this run may have."""
+        """Number of threads that a child process may use."""
 
     @property
     def redis(self) -> "redis.Redis":
-        """The broker's server, for limits that all workers share."""
+        """A client of the broker's server, for limits shared by all workers."""
 
     def progress(
         self,
@@ -66,13 +66,13 @@ class Work(Protocol):
         speed: str | None = None,
         eta_seconds: float | None = None,
     ) -> None:
-        """Report 0-100 % of this stage. Cheap: call it as often as there is news.
+        """Report 0-100 % of this stage. Cheap enough to call often.
 
         Raises Cancelled or Superseded, or LimitExceeded past the stage's time limit, like `check`.
         """
 
     def check(self) -> None:
-        """Raise Cancelled or Superseded where the work should end now."""
+        """Raise Cancelled or Superseded if the work should stop."""
 
     def run_process(
         self,
@@ -81,21 +81,20 @@ class Work(Protocol):
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
     ) -> str:
-        """Run a child in its own process group; return the end of its standard error.
+        """Run a program in its own process group. Return the end of its standard error.
 
         `on_line` gets each line of its standard output. The group is killed when the work is
-        stopped, when `on_line` raises, at the time-out, and when this process dies.
+        stopped, `on_line` raises, the time is over, or this process dies.
         Raises ProcessFailed (exit code and the end of its output).
         """
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
-        """Submit jobs in the name of this one, all or none. They are cancelled with it, and counted
-        in it; a stage that is `after_children` waits for them. Plain Celery submits them as jobs
-        of their own.
+        """Submit child jobs, all or none. They are counted in this job and cancelled with it; a
+        stage that is `after_children` waits for them. Without a job they have no parent.
 
-        Give each an idempotency key made of `key` and what it is about: a stage that runs again
-        finds the jobs that it submitted before. Raises Superseded, and StorageUnavailable.
+        Give each an idempotency key that starts with `key`, so that a stage that runs again finds
+        the jobs that it has submitted. Raises Superseded and StorageUnavailable.
         """
 
     def save_artifact(self, path: Path, *, name: str, media_type: str) -> Artifact:
-        """Store a file under the job. Saving a name again replaces it."""
+        """Store a file as an artifact of the job. A file of the same name is replaced."""

@@ -1,4 +1,4 @@
-"""Where work leaves its files and how it runs its processes, whether a job's or not."""
+"""The workspace and the processes of a stage, with a job or without."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def folder(temp_dir: Path, key: str) -> Path:
-    """The folder of one piece of work, made when it is not there."""
+    """The folder of a job or plain task, created if it does not exist."""
     path = temp_dir.resolve() / folder_name(key)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -26,16 +26,16 @@ def folder(temp_dir: Path, key: str) -> Path:
 
 
 def remove(work: Work) -> None:
-    """Remove the work's folder and its content."""
+    """Remove the workspace and its content."""
     shutil.rmtree(work.directory)
 
 
 @contextmanager
 def kept(work: Work) -> Iterator[None]:
-    """Keep the folder for the next stage, or for the next attempt of this one.
+    """Keep the workspace for the next stage, or for the next attempt.
 
-    When a job has failed, its finalizer removes the folder. A plain Celery task has no finalizer,
-    so that its folder goes with its last attempt.
+    The finalizer of a failed job removes it. A plain task has no finalizer, so its last attempt
+    removes it.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def kept(work: Work) -> Iterator[None]:
 
 
 def is_last_attempt(work: Work, error: Exception) -> bool:
-    """Whether plain Celery does not try again after this error. A job has its finalizer."""
+    """Whether a plain task is not retried after this error. False for a job: it has a finalizer."""
     if work.job_id is not None:
         return False
     most = work.settings.jobs.max_attempts
@@ -54,18 +54,18 @@ def is_last_attempt(work: Work, error: Exception) -> bool:
 
 
 def folder_name(key: str) -> str:
-    """The key, when it can name a folder, as ids of jobs and Celery's own can; else its digest.
+    """The key if it can name a folder, as ids of jobs and Celery's can; else its digest.
 
-    Clients of Celery may call their tasks what they like, `../..` too.
+    Clients of Celery choose the ids of their tasks, even `../..`.
     """
     return key if _PLAIN_NAME.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def checked_name(name: str) -> str:
-    """An artifact's name, when it can be one: a file name without a path; else InvalidInput."""
+    """The name, if it is a file name without a path. Raises InvalidInput."""
     is_plain = name not in ("", ".", "..") and "/" not in name and name.isprintable()
     if not is_plain or len(name.encode()) > 255:
-        raise InvalidInput(f"no name for an artifact: {name!r}")
+        raise InvalidInput(f"not a name for an artifact: {name!r}")
     return name
 
 

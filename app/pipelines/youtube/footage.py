@@ -13,7 +13,7 @@ from app.errors import ProcessFailed, UnsupportedFormat
 from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import download, ffmpeg, page
-from app.pipelines.youtube.schema import Frame, Segment
+from app.pipelines.youtube.schema import Segment, VideoFrame
 from app.settings import FootageSettings
 from app.worker import limits
 
@@ -84,7 +84,9 @@ class SceneChange:
     change: float
 
 
-def extract(file: Path, work: Work, *, on_progress: Callable[[float], None]) -> tuple[Frame, ...]:
+def extract(
+    file: Path, work: Work, *, on_progress: Callable[[float], None]
+) -> tuple[VideoFrame, ...]:
     """Save the frames of a media file as artifacts. `on_progress` gets the seconds that are done.
 
     Raises UnsupportedFormat (no picture), InvalidInput, and the errors of `check`.
@@ -112,13 +114,13 @@ def extract(file: Path, work: Work, *, on_progress: Callable[[float], None]) -> 
     return tuple(_kept(folder, chosen, work))
 
 
-def _kept(folder: Path, chosen: Iterable[SceneChange], work: Work) -> Iterator[Frame]:
+def _kept(folder: Path, chosen: Iterable[SceneChange], work: Work) -> Iterator[VideoFrame]:
     for number, scene in enumerate(chosen, start=1):
         picture = folder / f"{scene.number:05d}.jpg"
         if picture.is_file():
             name = f"frame-{number:04d}.jpg"
             work.save_artifact(picture, name=name, media_type="image/jpeg")
-            yield Frame(time_s=scene.time_s, change=scene.change, artifact=name)
+            yield VideoFrame(time_s=scene.time_s, change=scene.change, artifact=name)
 
 
 def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int) -> list[str]:

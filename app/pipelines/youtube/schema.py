@@ -86,7 +86,7 @@ class Chapter(BaseModel):
     title: str
 
 
-class Frame(BaseModel):
+class VideoFrame(BaseModel):
     """A frame of a video."""
 
     model_config = ConfigDict(frozen=True)
@@ -124,4 +124,4 @@ class YoutubeResult(Metadata):
     """The job's result."""
 
     transcript: Transcript
-    frames: tuple[Frame, ...]
+    frames: tuple[VideoFrame, ...]

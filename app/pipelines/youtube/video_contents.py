@@ -13,11 +13,11 @@ from app.pipelines.youtube import captions, footage, metadata
 from app.pipelines.youtube.captions import Track
 from app.pipelines.youtube.footage import SpeechRecognizer
 from app.pipelines.youtube.schema import (
-    Frame,
     Metadata,
     Origin,
     Segment,
     Transcript,
+    VideoFrame,
     YoutubeParams,
     YoutubeResult,
 )
@@ -160,7 +160,7 @@ def extract_contents(params: YoutubeParams, work: Work) -> YoutubeResult:
 
 def _speech_and_frames(
     params: YoutubeParams, found: TranscriptReading, recognizer: SpeechRecognizer | None, work: Work
-) -> tuple[Transcript | None, tuple[Frame, ...]]:
+) -> tuple[Transcript | None, tuple[VideoFrame, ...]]:
     if recognizer is None and not params.extract_frames:
         return None, ()
     wanted = _wanted(with_sound=recognizer is not None, with_picture=params.extract_frames)

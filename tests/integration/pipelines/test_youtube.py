@@ -16,10 +16,10 @@ from app.errors import (
 )
 from app.pipelines.youtube import footage, metadata, video_contents
 from app.pipelines.youtube.schema import (
-    Frame,
     Origin,
     Segment,
     Transcript,
+    VideoFrame,
     YoutubeParams,
     YoutubeResult,
 )
@@ -128,7 +128,7 @@ def test_of_many_scenes_the_strongest_are_kept(open_work: OpenWork, site: Site) 
     found = video_contents.extract_contents(video(url, extract_frames=True), work)
     [beginning, strongest] = found.frames
     assert (beginning.time_s, strongest.time_s) == (0.0, 5.0)
-    assert strongest == Frame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
+    assert strongest == VideoFrame(time_s=5.0, change=strongest.change, artifact="frame-0002.jpg")
 
 
 def test_languages_are_taken_in_the_order_asked_for(open_work: OpenWork, site: Site) -> None:

@@ -24,32 +24,32 @@ class ApiSettings(Group):
     is_insecure: bool = Field(
         default=False,
         validation_alias="CELERIAC_INSECURE",
-        description="Demand no API key of other machines, because something else guards the API.",
+        description="Require no API key from other machines, because something else protects "
+        "the API.",
     )
     hosts: Names = Field(
         (),
         validation_alias="CELERIAC_API_HOSTS",
-        description="Names, separated by commas, that the API is asked by besides those of the "
-        "loopback: behind a proxy on this machine, say.",
+        description="Host names, separated by commas, that requests may carry besides those "
+        "of the loopback, for a proxy on this machine.",
     )
     guards_loopback: bool = Field(
         default=False,
         validation_alias="CELERIAC_GUARD_LOOPBACK",
-        description="Demand an API key of requests from this machine too.",
+        description="Require an API key for requests from this machine too.",
     )
     admin_key: SecretStr | None = Field(
         None,
         validation_alias="CELERIAC_ADMIN_KEY",
         min_length=32,
-        description="An API key of scope `admin`, with which the first keys are created. At least "
-        "32 random characters.",
+        description="An API key of scope `admin`, to create the first keys with. At least 32 "
+        "random characters.",
     )
     metrics_key: SecretStr | None = Field(
         None,
         validation_alias="CELERIAC_METRICS_KEY",
         min_length=32,
-        description="An API key of scope `read`, with which Prometheus scrapes the API. At least "
-        "32 random characters.",
+        description="An API key of scope `read`, for Prometheus. At least 32 random characters.",
     )
     oidc_issuer: str | None = Field(
         None,
@@ -83,6 +83,6 @@ class ApiSettings(Group):
     leaving_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_LEAVING_FILE",
-        description="While this file is there, the API ends each connection after its answer, so "
-        "that clients go to another replica before this one is gone.",
+        description="While this file exists, the API closes each connection after its "
+        "response, so that clients move to another replica before this one stops.",
     )

@@ -16,13 +16,13 @@ class DocumentSettings(Group):
         validation_alias="CELERIAC_CHUNK_TOKENS",
         ge=16,
         le=8192,
-        description="Most tokens (o200k) of a chunk: what common embedding models take.",
+        description="Maximum tokens (o200k) of a chunk. The default suits common embedding models.",
     )
     chunk_overlap_tokens: int = Field(
         64,
         validation_alias="CELERIAC_CHUNK_OVERLAP_TOKENS",
         ge=0,
-        description="Most tokens that a chunk repeats of the one before; at most half of a chunk.",
+        description="Maximum tokens of the overlap with the chunk before; at most half of a chunk.",
     )
     memory_limit_bytes: int = Field(
         1024 * MEBIBYTE,
@@ -31,7 +31,10 @@ class DocumentSettings(Group):
         description="Address space of the child process that reads one document.",
     )
     time_limit_s: int = Field(
-        600, validation_alias="CELERIAC_DOCUMENT_TIME_S", gt=0, description="Of that child."
+        600,
+        validation_alias="CELERIAC_DOCUMENT_TIME_S",
+        gt=0,
+        description="Time limit of that child.",
     )
     page_limit: int = Field(
         5000,
@@ -60,45 +63,45 @@ class WebsiteSettings(Group):
         2000,
         validation_alias="CELERIAC_WEBSITE_PAGES",
         gt=0,
-        description="Most pages that one job requests.",
+        description="Maximum number of pages that one job requests.",
     )
     depth_limit: int = Field(
         20,
         validation_alias="CELERIAC_WEBSITE_DEPTH",
         ge=0,
-        description="Most links between the first page and any other.",
+        description="Maximum link depth.",
     )
     delay_s: float = Field(
         0.5,
         validation_alias="CELERIAC_WEBSITE_DELAY_S",
         ge=0,
-        description="Pause between two requests to one host, in seconds; a longer `Crawl-delay` of "
-        "its robots.txt holds instead.",
+        description="Delay between two requests to one host, in seconds. A longer `Crawl-"
+        "delay` in robots.txt takes precedence.",
     )
     page_limit_bytes: int = Field(
         5 * MEBIBYTE,
         validation_alias="CELERIAC_WEBSITE_PAGE_BYTES",
         gt=0,
-        description="A larger page is left out.",
+        description="A larger page is skipped.",
     )
     page_time_s: float = Field(
         60.0,
         validation_alias="CELERIAC_WEBSITE_PAGE_S",
         gt=0,
-        description="A page that takes longer to arrive is left out.",
+        description="A page that takes longer to arrive is skipped.",
     )
     reading_time_s: int = Field(
         20,
         validation_alias="CELERIAC_WEBSITE_READING_S",
         gt=0,
-        description="Processor time that reading one page may take.",
+        description="Processor time to read one page.",
     )
     time_limit_s: float = Field(
         20 * 60.0,
         validation_alias="CELERIAC_WEBSITE_S",
         gt=0,
-        description="A crawl ends after this with the pages that it has: within the limit of its "
-        "queue, so that they are not lost.",
+        description="A crawl ends after this time with the pages it has. Keep it below the "
+        "time limit of the queue.",
     )
     memory_limit_bytes: int = Field(
         1024 * MEBIBYTE,
@@ -121,7 +124,7 @@ class PdfSettings(Group):
         1200,
         validation_alias="CELERIAC_PDF_TIME_S",
         gt=0,
-        description="Time of that child: less than the time limit of the queue `pdf`.",
+        description="Time limit of that child. Keep it below the time limit of the queue `pdf`.",
     )
     page_limit: int = Field(
         5000,
@@ -139,52 +142,52 @@ class PdfSettings(Group):
         200_000,
         validation_alias="CELERIAC_PDF_PAGE_OBJECTS",
         gt=0,
-        description="A PDF with more objects (texts, paths, pictures) on one page is refused.",
+        description="A PDF with more objects (texts, paths, images) on one page is refused.",
     )
     image_limit: int = Field(
         500,
         validation_alias="CELERIAC_PDF_IMAGES",
         ge=0,
-        description="Most pictures that are kept of one PDF; further ones are counted.",
+        description="Maximum number of images stored per PDF; further ones are counted.",
     )
     image_bytes_limit: int = Field(
         256 * MEBIBYTE,
         validation_alias="CELERIAC_PDF_IMAGE_BYTES",
         ge=0,
-        description="Most bytes that they have together; further ones are counted.",
+        description="Maximum total size of these images; further ones are counted.",
     )
     image_pixel_limit: int = Field(
         100_000_000,
         validation_alias="CELERIAC_PDF_IMAGE_PIXELS",
         gt=0,
-        description="A PDF with a larger picture is refused, where pictures are looked at.",
+        description="A PDF with a larger image is refused if its images are extracted.",
     )
     inline_characters: int = Field(
         100_000,
         validation_alias="CELERIAC_PDF_INLINE_CHARACTERS",
         ge=0,
-        description="A longer text is an artifact and not part of the result.",
+        description="A longer text becomes an artifact instead of part of the result.",
     )
     has_cache: bool = Field(
         default=True,
         validation_alias="CELERIAC_PDF_CACHE",
-        description="Keep what was recognised in CACHE_DIR, for the same file asked for again.",
+        description="Cache OCR results in CACHE_DIR, and reuse them for the same file and options.",
     )
     ocr_languages: str = Field(
         "eng",
         validation_alias="CELERIAC_OCR_LANGUAGES",
         pattern=r"^\w+(\+\w+)*$",
-        description="What tesseract reads, as it names them (`eng+deu`), where a job does not say.",
+        description="Default OCR languages, as tesseract names them (`eng+deu`).",
     )
     ocr_dpi: int = Field(
         300,
         validation_alias="CELERIAC_OCR_DPI",
         ge=70,
         le=600,
-        description="How finely a page is drawn for recognition, in dots an inch.",
+        description="Resolution at which a page is rendered for OCR, in dots per inch.",
     )
     tessdata_dir: Path | None = Field(
         None,
         validation_alias="CELERIAC_TESSDATA_DIR",
-        description="Folder of `*.traineddata`; when not set, English alone, from its wheel.",
+        description="Folder with `*.traineddata`. Default: English only, from the wheel.",
     )

@@ -16,28 +16,32 @@ class JobSettings(Group):
         30.0,
         validation_alias="CELERIAC_LEASE_S",
         gt=0,
-        description="A worker that did not renew for this long is taken for dead. Three missed "
-        "renewals: long enough for a stalled disk, short enough to be back within a minute.",
+        description="A worker that does not renew its lease for this long is presumed dead. "
+        "Three missed renewals: long enough for a stalled disk, short enough to "
+        "recover within a minute.",
     )
     max_attempts: int = Field(
-        4, validation_alias="CELERIAC_MAX_ATTEMPTS", ge=1, description="One run and three retries."
+        4,
+        validation_alias="CELERIAC_MAX_ATTEMPTS",
+        ge=1,
+        description="Runs of a stage: one, and three retries.",
     )
     max_deliveries: int = Field(
         5,
         validation_alias="CELERIAC_MAX_DELIVERIES",
         ge=1,
-        description="A stage whose worker died this often is poison and goes to the dead letters.",
+        description="A stage whose worker died this many times is dead-lettered.",
     )
     retry_base_s: float = Field(
         60.0,
         validation_alias="CELERIAC_RETRY_BASE_S",
-        description="Pause before the first retry, in seconds. It doubles with each one.",
+        description="Delay before the first retry, in seconds. It doubles with each retry.",
         ge=0,
     )
     retry_max_s: float = Field(
         3600.0,
         validation_alias="CELERIAC_RETRY_MAX_S",
-        description="Longest pause before a retry, in seconds.",
+        description="Maximum delay before a retry, in seconds.",
         ge=0,
     )
     reconcile_interval_s: float = Field(
@@ -50,19 +54,19 @@ class JobSettings(Group):
         30.0,
         validation_alias="CELERIAC_PUBLISH_GRACE_S",
         gt=0,
-        description="A queued job older than this is looked for in Redis and published again "
-        "when it is not there.",
+        description="The reconciler checks queued jobs older than this, and publishes those "
+        "again that Redis does not hold.",
     )
     events_expire_s: int = Field(
         24 * 3600,
         validation_alias="CELERIAC_EVENTS_EXPIRE_S",
-        description="The events of a job are kept for this long after the last one.",
+        description="How long the events of a job are kept after the last one, in seconds.",
         gt=0,
     )
     events_length: int = Field(
         1000,
         validation_alias="CELERIAC_EVENTS_LENGTH",
-        description="Most events that are kept of one job.",
+        description="Maximum number of events kept per job.",
         gt=0,
     )
 

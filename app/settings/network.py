@@ -21,25 +21,25 @@ class FetchSettings(Group):
     allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, AT_COMMAS] = Field(
         (),
         validation_alias="CELERIAC_ALLOWED_NETWORKS",
-        description="Networks in CIDR notation, separated by commas, that jobs may reach although "
-        "they are private: one internal media server, say, and nothing else.",
+        description="Private networks in CIDR notation, separated by commas, that jobs may "
+        "reach: for example one internal media server.",
     )
     allowed_hosts: Names = Field(
         (),
         validation_alias="CELERIAC_ALLOWED_HOSTS",
-        description="Host names, separated by commas, that jobs may reach whatever their address "
-        "is. Whoever can say where such a name leads decides where jobs may go.",
+        description="Host names, separated by commas, that jobs may reach at any address. The"
+        " DNS of these names decides what jobs may reach.",
     )
     timeout_s: float = Field(
         30.0,
         validation_alias="CELERIAC_FETCH_TIMEOUT_S",
-        description="The other side may be silent for this long, in seconds.",
+        description="A request fails after this much silence, in seconds.",
         gt=0,
     )
     proxy_url: str | None = Field(
         None,
         validation_alias="CELERIAC_FETCH_PROXY_URL",
-        description="An HTTP proxy that all fetching goes through.",
+        description="An HTTP proxy for all requests of jobs.",
     )
 
 
@@ -49,49 +49,49 @@ class SiteSettings(Group):
     cookies_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_COOKIES_FILE",
-        description="Cookies in Netscape's format, as browsers' extensions export them, for pages "
-        "that only members see. It is read for each page and never written.",
+        description="Cookies in Netscape format, as browser extensions export them, for pages"
+        " that need a login. Read for each page and never written.",
     )
     proxy_url: SecretStr | None = Field(
         None,
         validation_alias="CELERIAC_SITES_PROXY_URL",
-        description="An HTTP proxy for video sites, instead of the one for all fetching.",
+        description="An HTTP proxy for video sites, instead of CELERIAC_FETCH_PROXY_URL.",
     )
     bytes_per_s: int | None = Field(
         None,
         validation_alias="CELERIAC_SITES_BYTES_PER_S",
         gt=0,
-        description="Most bytes a second of one download.",
+        description="Speed limit of one download, in bytes per second.",
     )
     concurrency: int | None = Field(
         None,
         validation_alias="CELERIAC_SITE_CONCURRENCY",
         gt=0,
-        description="Most pages and downloads of one site at a time, over all workers.",
+        description="Maximum number of concurrent pages and downloads per site, over all workers.",
     )
     page_time_s: float = Field(
         300.0,
         validation_alias="CELERIAC_PAGE_TIME_S",
         gt=0,
-        description="A page with its captions, or a listing, that takes longer to read is given "
-        "up: a server that drips would hold a worker otherwise.",
+        description="Time limit for reading a page with its captions, or a listing, in "
+        "seconds: a slow server would occupy a worker otherwise.",
     )
     search_url: str = Field(
         "ytsearch{limit}:{query}",
         validation_alias="CELERIAC_VIDEO_SEARCH",
-        description="What words to search for become: one of yt-dlp's search prefixes, or a URL "
-        "that answers with a feed, with `{query}` and `{limit}` in it.",
+        description="How to search: one of yt-dlp's search prefixes, or the URL of a feed, "
+        "with `{query}` and `{limit}`.",
     )
     entry_limit: int = Field(
         1000,
         validation_alias="CELERIAC_PLAYLIST_LIMIT",
         gt=0,
-        description="Most entries that are taken of one playlist.",
+        description="Maximum number of entries of a playlist.",
     )
     skip_archived: bool = Field(
         default=True,
         validation_alias="CELERIAC_SKIP_ARCHIVED",
-        description="Playlists and channels leave out videos that were processed before with the "
+        description="Playlists and channels skip videos that were processed before with the "
         "same options.",
     )
 

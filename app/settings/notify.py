@@ -19,58 +19,63 @@ class NotifySettings(Group):
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, AT_COMMAS] = Field(
         (),
         validation_alias="NOTIFY_WEBHOOK_SECRETS",
-        description="`whsec_...` (base64 of 24 to 64 bytes), separated by commas. Each signs every "
-        "webhook: put a new one first, and take the old one away when the receivers know it.",
+        description="`whsec_...` (base64 of 24 to 64 bytes), separated by commas. Each signs "
+        "every webhook. To rotate, put the new one first, and remove the old one "
+        "once the receivers have the new one.",
         json_schema_extra={"writeOnly": True},
     )
     webhook_url: AnyHttpUrl | None = Field(
         None,
         validation_alias="NOTIFY_WEBHOOK_URL",
-        description="Notifications go there when they name no address of their own.",
+        description="Default webhook address of notifications.",
     )
     email_to: str | None = Field(
         None,
         validation_alias="NOTIFY_EMAIL_TO",
-        description="Notifications go to this mailbox when they name no address of their own.",
+        description="Default mailbox of notifications.",
     )
     channels: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
         {},
         validation_alias="NOTIFY_CHANNELS",
-        description="`type=webhook+email`, separated by commas: which channels carry a type of "
-        "notification. `*` is every other type. Without it, each channel that has an address.",
+        description="`type=webhook+email`, separated by commas: the channels of a type of "
+        "notification. `*` is every other type. Default: each channel that has an"
+        " address.",
     )
     templates_dir: Path | None = Field(
         None,
         validation_alias="NOTIFY_TEMPLATES_DIR",
-        description="Folder with `<type>.subject`, `<type>.txt` and `<type>.html`, or `default.*`, "
-        "for e-mail instead of our own.",
+        description="Folder with `<type>.subject`, `<type>.txt` and `<type>.html`, or "
+        "`default.*`, to replace the built-in e-mail templates.",
     )
     callback_tasks: Names = Field(
         (),
         validation_alias="CELERIAC_CALLBACK_TASKS",
-        description="Celery tasks, separated by commas, that a job may name as what follows it; "
-        "`shop.*` stands for all that begin so. None when not set.",
+        description="Celery tasks, separated by commas, that callbacks may name; `shop.*` "
+        "allows all with that prefix. Default: none.",
     )
     smtp_host: str | None = Field(
-        None, validation_alias="SMTP_HOST", description="Mail server. No e-mail when not set."
+        None, validation_alias="SMTP_HOST", description="Mail server. Without it, no e-mail."
     )
     smtp_port: int | None = Field(
         None,
         validation_alias="SMTP_PORT",
-        description="Its port; 587, 465 or 25 by `SMTP_SECURITY` when not set.",
+        description="Port of the mail server. Default: 587, 465 or 25, depending on "
+        "`SMTP_SECURITY`.",
         gt=0,
         le=65535,
     )
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
         validation_alias="SMTP_SECURITY",
-        description="`starttls` (never goes on without), `tls` from the first byte, or `none`.",
+        description="`starttls` (required, no fallback), `tls` from the first byte, or `none`.",
     )
     smtp_username: str | None = Field(
-        None, validation_alias="SMTP_USERNAME", description="No login when not set."
+        None,
+        validation_alias="SMTP_USERNAME",
+        description="User of the mail server. Without it, no login.",
     )
     smtp_password: SecretStr = Field(
-        SecretStr(""), validation_alias="SMTP_PASSWORD", description="Of that user."
+        SecretStr(""), validation_alias="SMTP_PASSWORD", description="Password of that user."
     )
     smtp_from: str = Field(
         "Celeriac <celeriac@localhost>",
@@ -80,13 +85,12 @@ class NotifySettings(Group):
     smtp_ca_file: Path | None = Field(
         None,
         validation_alias="SMTP_CA_FILE",
-        description="Authorities in PEM that may vouch for the mail server, instead of the "
-        "system's.",
+        description="Trusted authorities of the mail server in PEM, instead of the system's.",
     )
     smtp_timeout_s: float = Field(
         10.0,
         validation_alias="SMTP_TIMEOUT_S",
-        description="The mail server may be silent for this long, in seconds.",
+        description="A request to the mail server fails after this much silence, in seconds.",
         gt=0,
     )
 

@@ -19,45 +19,45 @@ class BrokerSettings(Group):
     sentinel_master: str = Field(
         "",
         validation_alias="CELERIAC_SENTINEL_MASTER",
-        description="The master set, where the broker's URL names Sentinels (`sentinel://`).",
+        description="The master set, if the broker's URL names Sentinels (`sentinel://`).",
     )
     sentinel_username: Annotated[str | None, NONE_IF_EMPTY] = Field(
         None,
         validation_alias="CELERIAC_SENTINEL_USERNAME",
-        description="User of the Sentinels themselves. That of their master is in the URL.",
+        description="User of the Sentinels themselves. The URL holds that of their master.",
     )
     sentinel_password: Annotated[SecretStr | None, NONE_IF_EMPTY] = Field(
         None,
         validation_alias="CELERIAC_SENTINEL_PASSWORD",
-        description="Password of the Sentinels themselves. That of their master is in the URL.",
+        description="Password of the Sentinels themselves. The URL holds that of their master.",
     )
     sentinel_tls: bool = Field(
         default=False,
         validation_alias="CELERIAC_SENTINEL_TLS",
-        description="Speak TLS to the Sentinels, checked by the `ssl_*` options of the URL.",
+        description="Use TLS to the Sentinels, with the `ssl_*` options of the URL.",
     )
     result_backend_url: SecretStr | None = Field(
         None,
         validation_alias="CELERY_RESULT_BACKEND",
-        description="Results of plain tasks; the broker's own server when not set.",
+        description="Results of plain tasks. Default: the broker's server.",
     )
     result_expires_s: int = Field(
         3600,
         validation_alias="CELERY_RESULT_EXPIRES",
-        description="Results of plain tasks are kept for this long, in seconds.",
+        description="How long results of plain tasks are kept, in seconds.",
         gt=0,
     )
     visibility_timeout_s: int = Field(
         3600,
         validation_alias="CELERY_VISIBILITY_TIMEOUT",
         gt=0,
-        description="After this a plain task's unacknowledged message is delivered again. "
-        "A job does not wait for it: its lease decides.",
+        description="After this time an unacknowledged message of a plain task is delivered "
+        "again. A job depends on its lease instead.",
     )
     always_eager: bool = Field(
         default=False,
         validation_alias="CELERY_TASK_ALWAYS_EAGER",
-        description="Run a job inside the request. For the tests of users, not for production.",
+        description="Run a job inside the request. For tests of applications, not for production.",
     )
 
 
@@ -72,13 +72,13 @@ class DatabaseSettings(Group):
     pool_size: int = Field(
         5,
         validation_alias="DATABASE_POOL_SIZE",
-        description="Connections that one process keeps to PostgreSQL.",
+        description="Connections to PostgreSQL per process.",
         ge=1,
     )
     mongodb_url: SecretStr | None = Field(
         None,
         validation_alias="MONGODB_URL",
-        description="A MongoDB, or a server that speaks like it, that keeps the chunks instead "
+        description="A MongoDB, or a compatible server, for the chunks instead "
         "(`mongodb://host/database`).",
     )
 
@@ -89,18 +89,18 @@ class FileSettings(Group):
     temp_dir: Path = Field(
         Path(".celeriac/temp"),
         validation_alias="TEMP_DIR",
-        description="Work in progress, one folder a job, shared by the pools of a pipeline.",
+        description="Work in progress, one folder per job, shared by the pools of a pipeline.",
     )
     storage_dir: Path = Field(
         Path(".celeriac/storage"),
         validation_alias="STORAGE_DIR",
-        description="Artifacts and uploads, where STORAGE_URL names no object store.",
+        description="Artifacts and uploads, unless STORAGE_URL is set.",
     )
     cache_dir: Path = Field(
         Path(".celeriac/cache"),
         validation_alias="CACHE_DIR",
-        description="What pipelines keep for the next time, a folder each (`youtube`, `pdf`). "
-        "Anything in it may be removed at any time.",
+        description="Caches of pipelines, one folder each (`youtube`, `pdf`). Anything in it "
+        "may be removed at any time.",
     )
     storage_url: str | None = Field(
         None,
@@ -116,6 +116,6 @@ class FileSettings(Group):
     download_limit_bytes: int = Field(
         4096 * MEBIBYTE,
         validation_alias="CELERIAC_DOWNLOAD_LIMIT_BYTES",
-        description="A larger download ends its job.",
+        description="A job fails on a larger download.",
         gt=0,
     )

@@ -16,36 +16,37 @@ class WorkerSettings(Group):
         1024 * MEBIBYTE,
         validation_alias="CELERIAC_CHILD_MEMORY_BYTES",
         gt=0,
-        description="A prefork pool's child that has grown past this is replaced after its task.",
+        description="A child of a prefork pool that exceeds this is replaced after its task.",
     )
     soft_shutdown_s: float = Field(
         10.0,
         validation_alias="CELERIAC_SOFT_SHUTDOWN_S",
         ge=0,
-        description="A worker that is to end at once (SIGQUIT) lets its tasks go on for this long.",
+        description="How long the tasks of a worker may continue after SIGQUIT, in seconds.",
     )
     eta_task_limit: int = Field(
         1000,
         validation_alias="CELERIAC_ETA_TASK_LIMIT",
         gt=0,
-        description="Plain tasks with an ETA that one worker holds in memory. Jobs have none.",
+        description="Maximum number of plain tasks with an ETA in the memory of one worker. "
+        "Jobs have none.",
     )
     time_limits: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(
         {},
         validation_alias="CELERIAC_TIME_LIMITS",
-        description="`queue=soft/hard`, separated by commas, in seconds: instead of the limits "
-        "that a queue is declared with.",
+        description="`queue=soft/hard`, separated by commas, in seconds: replaces the "
+        "declared limits of a queue.",
     )
     liveness_file: Path | None = Field(
         None,
         validation_alias="CELERIAC_LIVENESS_FILE",
-        description="Touched every few seconds while the main loop of a worker, or of beat, turns.",
+        description="Touched every few seconds while the main loop of a worker, or of beat, runs.",
     )
     log_format: Annotated[Literal["json", "text"] | None, NONE_IF_EMPTY] = Field(
         None,
         validation_alias="CELERIAC_LOG_FORMAT",
-        description="How workers and beat write their logs: `json`, as the operator does, or "
-        "`text`. As Celery does when left out.",
+        description="Log format of workers and beat: `json`, as in the operator, or `text`. "
+        "Default: Celery's own.",
     )
 
     @field_validator("time_limits", mode="before")

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +73,8 @@ class Result:
 
 
 def words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", text.casefold()))
+    """Words without regard to case and to forms of letters that only a font tells apart."""
+    return Counter(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def share(found: str, wanted: Counter[str], *, is_distinct: bool) -> float:
@@ -140,8 +142,8 @@ SETS: Mapping[str, Set] = {
     ),
     "pdf": Set(
         packages=(
-            *("debian:libpdfbox-java", "debian:libpdfbox2-java", "debian:pdfminer"),
-            *("debian:pypdf2", "pypi:pikepdf==10.18.0", "debian:qpdf"),
+            *("debian:libpdfbox-java", "debian:pdfminer", "debian:pypdf2"),
+            *("pypi:pikepdf==10.18.0", "pypi:ocrmypdf==17.13.0"),
         ),
         pattern=r"\.pdf$",
         ours=document,
@@ -349,7 +351,7 @@ def articles() -> str:
     )
 
 
-DRAWN = ("debian:pdfminer", "debian:libpdfbox-java", "debian:libpdfbox2-java")
+DRAWN = ("debian:pdfminer", "debian:libpdfbox-java", "pypi:ocrmypdf==17.13.0")
 PAGES, FEWEST_WORDS, DPI = 38, 80, 200
 TURNS = {
     "upright": 0.0,

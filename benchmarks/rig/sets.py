@@ -48,14 +48,27 @@ def files(packages: Sequence[str], pattern: str) -> dict[str, bytes]:
 def _archives(package: str) -> list[Path]:
     kind, _, name = package.partition(":")
     folder = ROOT / kind / re.sub(r"\W+", "-", name)
-    if not any(folder.glob("*.tar.*")):
+    if not _tarballs(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if kind == "debian":
-            _run(["apt-get", *_source_lists(), "source", "--download-only", name], folder)
+            try:
+                _run(["apt-get", *_source_lists(), "source", "--download-only", name], folder)
+            except Unavailable:
+                if not _tarballs(folder):  # what Debian adds to the source is not needed
+                    raise
         else:
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
             _run([*pip, "--no-binary", ":all:", "--dest", ".", name], folder)
-    return sorted(each for each in folder.glob("*.tar.*") if ".debian." not in each.name)
+    return _tarballs(folder)
+
+
+def _tarballs(folder: Path) -> list[Path]:
+    found = folder.glob("*.tar.*")
+    return sorted(
+        each
+        for each in found
+        if each.suffix in (".gz", ".xz", ".bz2") and ".debian." not in each.name
+    )
 
 
 def _source_lists() -> list[str]:

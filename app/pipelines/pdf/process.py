@@ -46,6 +46,9 @@ SUMMARY = "read.json"
 
 _READERS = ("pypdfium2", "tesserocr")
 
+EDITION = 2
+"""Of the way pages are read. Another one leaves the older entries of the cache unused."""
+
 _FILE, _FOLDER = "input.pdf", "read"
 
 
@@ -230,7 +233,7 @@ def _entry_name(content_sha256: str, options: PdfOptions) -> str:
     """The entry's name. The number of threads does not matter."""
     asked = {name: value for name, value in asdict(options).items() if name != "threads"}
     versions = [metadata.version(name) for name in _READERS]
-    told = json.dumps([content_sha256, asked, versions], sort_keys=True)
+    told = json.dumps([content_sha256, asked, versions, EDITION], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -65,3 +65,19 @@ def test_utf8_with_a_stray_byte_stays_utf8_and_the_damage_is_told() -> None:
 def test_a_guess_is_told_as_one() -> None:
     guess = encoding.of_bytes("Łódź, Kraków i Gdańsk".encode("cp1250"))
     assert [caveat.code for caveat in guess.caveats(unreadable=0)] == [CaveatCode.ENCODING_GUESSED]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Новости дня: see the list of all stories below", "cp1251"),
+        ("Новости дня: see the list of all stories below", "koi8-r"),
+        ("ΗΝΑΥΤΕΜΠΟΡΙΚΗ ΑΓΟΡΕΣ and more words in English after it", "iso8859-7"),
+        ("The title 散文集 stands here, and then comes English", "big5"),
+        ("アメリカでがんばりましょう, he said and left the room", "cp932"),
+    ],
+)
+def test_a_few_words_of_another_script_are_found(text: str, name: str) -> None:
+    found = encoding.decoded(text.encode(name))
+    assert found.text == text
+    assert found.guess.confidence < encoding.TOLD_BELOW

@@ -50,7 +50,7 @@ def known_addresses(params: NotificationParams, settings: NotifySettings) -> dic
 def _missing(channel: Channel, settings: NotifySettings) -> str:
     match channel:
         case Channel.WEBHOOK if not settings.webhook_secrets:
-            return "no webhook is sent unsigned: set NOTIFY_WEBHOOK_SECRETS"
+            return "webhooks must be signed: set NOTIFY_WEBHOOK_SECRETS"
         case Channel.WEBHOOK:
             return "no webhook_url is given, and the server has no NOTIFY_WEBHOOK_URL"
         case Channel.EMAIL if settings.smtp_host is None:

@@ -262,7 +262,7 @@ def test_a_command_makes_the_video(
     assert log.endswith("at 77 1")
     assert len(log) <= 64 * 1024
     target = work.directory / "video.mp4"
-    want = ["--quality", "very high", "--job-id", "work", "--video-id", "v-7"]
+    want = ["--quality", "very high", "--job-id", "recorded", "--video-id", "v-7"]
     want += ["--pubmed-id", "77", "--output", str(target)]
     assert (work.directory / "arguments.json").read_text() == str(want).replace("'", '"')
     half = next(report for report in work.reports if report.message == "half")
@@ -278,7 +278,7 @@ ENDS: dict[str, tuple[str, type[CeleriacError], str]] = {
     "a crash": ("raise RuntimeError('so')", RetryableError, "RuntimeError: so"),
     "a signal": ("os.kill(os.getpid(), 9)", RetryableError, "broke down"),
     "no video": ("", PermanentError, "no video"),
-    "no MP4": ("output.write_bytes(b'a text, and not a short one')", PermanentError, "no MP4"),
+    "no MP4": ("output.write_bytes(b'a text, and not a short one')", PermanentError, "not an MP4"),
     "a link": ("output.symlink_to('/etc/passwd')", PermanentError, "no video"),
 }
 

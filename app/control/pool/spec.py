@@ -26,6 +26,25 @@ INT32_MAX = 2**31 - 1
 """Kubernetes counts replicas, seconds and the like in 32 bits."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+ObjectName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$"),
+]
+"""A DNS subdomain, as Kubernetes names objects: what an operator with rights in the whole cluster
+puts into a path must not lead to another one."""
+ApiVersion = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=253, pattern=rf"^({_LABEL}(\.{_LABEL})*/)?v[0-9][a-z0-9]*$"
+    ),
+]
+KindName = Annotated[
+    str, StringConstraints(min_length=1, max_length=63, pattern="^[A-Za-z][A-Za-z0-9]*$")
+]
+SecretDataKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
+]
 Exchange = Annotated[
     str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s*?\[\]\\]+$")
 ]
@@ -72,16 +91,16 @@ class _Part(BaseModel):
 class ScaleTargetRef(_Part):
     """What runs the workers: anything in the same namespace that has a `/scale`."""
 
-    api_version: Text = Field("apps/v1", description="API group and version of the target.")
-    kind: Text = Field("Deployment", description="Kind of the target, as in its manifest.")
-    name: Text = Field(description="Name of the target.")
+    api_version: ApiVersion = Field("apps/v1", description="API group and version of the target.")
+    kind: KindName = Field("Deployment", description="Kind of the target, as in its manifest.")
+    name: ObjectName = Field(description="Name of the target.")
 
 
 class SecretKeyRef(_Part):
     """A key of a Secret in the same namespace."""
 
-    name: Text = Field(description="Name of the Secret.")
-    key: Text = Field("url", description="Key in the Secret that holds the broker URL.")
+    name: ObjectName = Field(description="Name of the Secret.")
+    key: SecretDataKey = Field("url", description="Key in the Secret that holds the broker URL.")
 
 
 class SentinelSpec(_Part):
@@ -91,6 +110,7 @@ class SentinelSpec(_Part):
     password_key: str = Field(
         "",
         max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]*$",
         description="Key of the Sentinels' password, in the Secret that holds the broker URL.",
     )
     tls: bool = Field(

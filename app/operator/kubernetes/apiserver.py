@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
 
-from app.errors import ApiServerUnreachable, CeleriacError
+from app.errors import ApiServerUnreachable, CeleriacError, InvalidInput
 from app.operator.kubernetes import responses
 from app.operator.kubernetes.credentials import REREAD_AFTER_S, Login
 from app.operator.kubernetes.responses import OnWrite, WriteOutcome
@@ -44,9 +45,33 @@ def object_path(api_version: str, plural: str, *, namespace: str | None, name: s
     >>> object_path("apps/v1", "deployments", namespace="shop", name="worker")
     '/apis/apps/v1/namespaces/shop/deployments/worker'
     """
-    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    where = f"/namespaces/{namespace}" if namespace is not None else ""
-    return f"{root}{where}/{plural}" + (f"/{name}" if name else "")
+    where = "" if namespace is None else f"/namespaces/{segment(namespace)}"
+    return f"{group_path(api_version)}{where}/{segment(plural)}" + (
+        f"/{segment(name)}" if name else ""
+    )
+
+
+def group_path(api_version: str) -> str:
+    """The path of an API group in one version. Raises InvalidInput.
+
+    >>> group_path("apps/v1"), group_path("v1")
+    ('/apis/apps/v1', '/api/v1')
+    """
+    parts = [segment(part) for part in api_version.split("/")]
+    if len(parts) > 2:
+        raise InvalidInput(f"{api_version!r} is not an API version such as apps/v1")
+    return "/".join(("/apis" if len(parts) == 2 else "/api", *parts))
+
+
+def segment(text: str) -> str:
+    """One segment of a path, quoted. Raises InvalidInput for one that would change the path.
+
+    >>> segment("orders"), segment("a/b")
+    ('orders', 'a%2Fb')
+    """
+    if text in ("", ".", ".."):
+        raise InvalidInput(f"{text!r} is not the name of an object")
+    return quote(text, safe="")
 
 
 class Patch(StrEnum):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.errors import AccessDenied, CeleriacError, NotFound
-from app.operator.kubernetes.apiserver import ApiServer, Document
+from app.operator.kubernetes.apiserver import ApiServer, Document, object_path
 
 KEPT_S = 30.0
 """A rotated Secret is noticed within this time."""
@@ -69,7 +69,7 @@ class Secrets:
     async def _read(self, key: SecretKey, *, earlier: _CachedValue | None) -> _CachedValue:
         value, problem = None, ""
         try:
-            path = f"/api/v1/namespaces/{key.namespace}/secrets/{key.name}"
+            path = object_path("v1", "secrets", namespace=key.namespace, name=key.name)
             value = _decoded(await self._server.get(path), key.key)
             problem = "" if value else f"there is no text under {key}: add it to the Secret"
         except NotFound:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import ScaleTargetRef
 from app.errors import NotFound
-from app.operator.kubernetes.apiserver import ApiServer
+from app.operator.kubernetes.apiserver import ApiServer, group_path
 
 ABSENT_KEPT_S = 30.0
 """A missing kind is looked up again after this time: its CRD may have been installed."""
@@ -58,7 +58,7 @@ class ScalableKinds:
 
     async def _discover(self, target: ScaleTargetRef) -> str:
         version = target.api_version
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        root = group_path(version)
         try:
             resources = (await self._server.get(root)).get("resources") or ()
         except NotFound:

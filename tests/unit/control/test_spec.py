@@ -231,3 +231,33 @@ def test_exchanges_are_celerys_unless_they_are_named() -> None:
     assert BrokerSpec.model_validate(named).exchanges == Exchanges(
         events="shop.events", control="shop", fanout_prefix=""
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"scaleTargetRef": {"name": "../../kube-system/deployments/dns"}}, id="up"),
+        pytest.param({"scaleTargetRef": {"name": ".."}}, id="dots alone"),
+        pytest.param({"scaleTargetRef": {"name": "a/scale"}}, id="a subresource"),
+        pytest.param({"scaleTargetRef": {"name": "a?dryRun=All"}}, id="a query"),
+        pytest.param({"scaleTargetRef": {"name": "a", "kind": "../pods"}}, id="a kind"),
+        pytest.param({"scaleTargetRef": {"name": "a", "apiVersion": "../v1"}}, id="a version"),
+        pytest.param({"scaleTargetRef": {"name": "a", "apiVersion": "v1/a/b"}}, id="a longer one"),
+        pytest.param(
+            {"broker": {"secretKeyRef": {"name": "../../victim/secrets/broker"}}}, id="a Secret"
+        ),
+        pytest.param(
+            {"broker": {"secretKeyRef": {"name": "broker", "key": "../url"}}}, id="a key of one"
+        ),
+    ],
+)
+def test_names_lead_to_no_other_object(changes: dict[str, Any]) -> None:
+    whole = {"queues": ["orders"], "scaleTargetRef": {"name": "orders"}, "maxReplicas": 2}
+    with pytest.raises(PoolProblem):
+        pools.parse_spec(whole | changes)
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.v2", "0-9"])
+def test_names_of_objects_are_taken(name: str) -> None:
+    whole = {"queues": ["orders"], "scaleTargetRef": {"name": name}, "maxReplicas": 2}
+    assert pools.parse_spec(whole).scale_target_ref.name == name

@@ -2,22 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib import metadata
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from app.access import oidc
-from app.access.authenticator import Authenticator
-from app.access.keys import KeyStore
-from app.access.oidc import OidcRules, TokenVerifier
-from app.access.principal import ADMIN, METRICS, Principal
-from app.access.sessions import SessionStore
-from app.api import openapi, problem
+from app.api import openapi, problem, services
 from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
-from app.api.metrics import ApiMetrics, JobCounts
+from app.api.metrics import ApiMetrics
 from app.api.middleware import authorization
 from app.api.middleware.access import CrossSiteGuard, KnownHosts
 from app.api.middleware.authorization import Authorization
@@ -42,16 +36,10 @@ from app.api.routes import (
     submit,
     videos,
 )
-from app.api.services import Services
-from app.broker.connections import address, redis_clients
-from app.broker.connections.connection import Connection
-from app.broker.queues.depth import DepthReader
-from app.broker.redis_keys import Keys
 from app.console import pages
 from app.console.pages import Console
-from app.errors import InvalidInput
 from app.jobs.platform import Platform
-from app.settings import MEBIBYTE, ApiSettings
+from app.settings import MEBIBYTE
 from app.telemetry import masking
 
 BODY_LIMIT_BYTES = MEBIBYTE
@@ -63,25 +51,12 @@ ANY_PROBLEM: Responses = {"default": {"model": Problem, "description": "An error
 def create_app(platform: Platform) -> FastAPI:
     """Build the API of one platform. Connections open when a request first needs them, and close
     when the application ends."""
-
     counters = ApiMetrics()
-    leaving_file = platform.settings.api.leaving_file
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if leaving_file is not None:
-            leaving_file.unlink(missing_ok=True)  # left by an earlier process
-        async with _services(platform, counters) as services:
-            app.state.services = services
-            app.state.console = Console(PlatformSource(services), name=_name(platform))
-            async with app.state.console.sampling():
-                yield
-
     app = FastAPI(
         title="Celeriac",
         summary="Submit Celery jobs, follow them, cancel them, download their results.",
         version=metadata.version("celeriac"),
-        lifespan=lifespan,
+        lifespan=_lifespan(platform, counters),
         exception_handlers=problem.HANDLERS,
         redirect_slashes=False,
         docs_url=None,  # our own page loads nothing from other servers
@@ -89,9 +64,36 @@ def create_app(platform: Platform) -> FastAPI:
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
     )
+    _add_middleware(app, platform, counters)
+    _add_routes(app, platform)
+    authorization.check_routes(app, platform.registry.public)
+    openapi.describe_problems(app)
+    return app
+
+
+def _lifespan(
+    platform: Platform, counters: ApiMetrics
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    leaving_file = platform.settings.api.leaving_file
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if leaving_file is not None:
+            leaving_file.unlink(missing_ok=True)  # left by an earlier process
+        async with services.opened(platform, counters) as found:
+            app.state.services = found
+            app.state.console = Console(PlatformSource(found), name=_name(platform))
+            async with app.state.console.sampling():
+                yield
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics) -> None:
+    """The last one added is the first that a request passes."""
+    api = platform.settings.api
     rules = [*files.body_rules(platform.settings.files), submit.BATCH_RULE]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
-    api = platform.settings.api
     app.add_middleware(
         Authorization,
         rules=authorization.build_rules(platform.registry.public),
@@ -103,8 +105,11 @@ def create_app(platform: Platform) -> FastAPI:
     app.add_middleware(Drain)
     app.add_middleware(RequestContext)
     app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)
-    if leaving_file is not None:
-        app.add_middleware(Leaving, mark=leaving_file)
+    if api.leaving_file is not None:
+        app.add_middleware(Leaving, mark=api.leaving_file)
+
+
+def _add_routes(app: FastAPI, platform: Platform) -> None:
     submit.add_kinds(app.router, platform.registry.public)
     for router in _versioned(platform):
         app.include_router(router, prefix=PREFIX)
@@ -114,9 +119,6 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(openapi.router)
     app.include_router(pages.build_router())
     app.include_router(console_settings.router)
-    authorization.check_routes(app, platform.registry.public)
-    openapi.describe_problems(app)
-    return app
 
 
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
@@ -130,61 +132,6 @@ def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-@contextlib.asynccontextmanager
-async def _services(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Services]:
-    target = address.address_of(platform.settings.broker)
-    keys, sessions = KeyStore(platform.database), SessionStore(platform.database)
-    reader, broker = redis_clients.open_reader(target), Connection(target)
-    try:
-        yield Services(
-            settings=platform.settings,
-            registry=platform.registry,
-            celery=platform.celery,
-            stores=platform.stores,
-            schedules=platform.schedules,
-            jobs=platform.jobs,
-            metrics=counters,
-            job_counts=JobCounts(platform.jobs, platform.registry),
-            events=reader,
-            broker=broker,
-            depth=DepthReader(broker, Keys(db=target.db)),
-            keys=keys,
-            sessions=sessions,
-            authenticator=Authenticator(
-                keys,
-                given=_given_keys(platform.settings.api),
-                provider=_provider(platform.settings.api),
-                sessions=sessions,
-            ),
-        )
-    finally:
-        await reader.aclose()
-        await broker.close()
-        platform.close()
-
-
-def _given_keys(settings: ApiSettings) -> dict[str, Principal]:
-    given = {ADMIN: settings.admin_key, METRICS: settings.metrics_key}
-    return {key.get_secret_value(): one for one, key in given.items() if key is not None}
-
-
-def _provider(settings: ApiSettings) -> TokenVerifier | None:
-    if settings.oidc_issuer is None:
-        return None
-    try:
-        groups = oidc.parse_groups(settings.oidc_groups)
-    except ValueError as error:
-        raise InvalidInput(f"the setting CELERIAC_OIDC_GROUPS cannot be used: {error}") from None
-    rules = OidcRules(
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        groups=groups,
-        groups_claim=settings.oidc_groups_claim,
-        owner_claim=settings.oidc_owner_claim,
-    )
-    return TokenVerifier(rules, fetch=oidc.fetch_json)
 
 
 def _name(platform: Platform) -> str:

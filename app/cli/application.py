@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import db, jobs, keys, listings, output, pools, roles, up
+from app.cli import db, jobs, keys, listings, output, pools, roles, standalone_roles, up
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -46,8 +46,8 @@ application.command("up")(up.up)
 application.command("api")(roles.api)
 application.command("worker", context_settings=roles.PASSED_ON)(roles.worker)
 application.command("beat", context_settings=roles.PASSED_ON)(roles.beat)
-application.command("operator")(roles.operator)
-application.command("exporter")(roles.exporter)
+application.command("operator")(standalone_roles.operator)
+application.command("exporter")(standalone_roles.exporter)
 application.add_typer(jobs.application, name="jobs")
 application.add_typer(listings.queues, name="queues")
 application.add_typer(pools.application, name="pools")

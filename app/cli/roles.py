@@ -1,27 +1,18 @@
-"""`celeriac api`, `worker`, `beat`, `operator` and `exporter`: run one role in this process."""
+"""`celeriac api`, `celeriac worker` and `celeriac beat`: roles of the platform, in this process."""
 
-import asyncio
 import os
-import socket
 import sys
-import time
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NoReturn
 
 import typer
 
-from app.cli import option_values
-from app.errors import CeleriacError, InvalidInput
+from app.errors import InvalidInput
 from app.queues import PoolKind, Queue
-from app.telemetry import logs
 from app.telemetry.logs import LogFormat
 
 CELERY_APP = "app.celery_app"
 ASGI_APP = "app.main:app"
-
-EXPORTER_PORT = 9808
-"""The port of celery-exporter, so that dashboards and scrape configs work for both."""
 
 SHUTDOWN_S = 5
 """How long open requests may continue after SIGTERM. Event streams are then closed, and clients
@@ -153,170 +144,3 @@ def celery_command(arguments: Sequence[str], *, log_format: str | None) -> list[
     """Celery's command line, without the banner if the log is JSON."""
     quiet = ["--quiet"] if log_format == "json" else []
     return [sys.executable, "-m", "celery", "-A", CELERY_APP, *quiet, *arguments]
-
-
-def operator(
-    *,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--namespace",
-            "-n",
-            envvar="CELERIAC_NAMESPACE",
-            help="Namespace to serve. Repeatable.",
-        ),
-    ] = None,
-    all_namespaces: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="Serve all namespaces.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Print the decisions and write nothing.")] = False,
-    release: Annotated[
-        bool,
-        typer.Option(
-            "--release",
-            help="Resume draining replicas and exit. Run it before you uninstall the operator.",
-        ),
-    ] = False,
-    broker_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CELERIAC_DRY_RUN_BROKER_URL",
-            help="With --dry-run: read all queues from this broker, for example a port-forward.",
-        ),
-    ] = None,
-    lease_namespace: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CELERIAC_LEASE_NAMESPACE",
-            help="With --all-namespaces: namespace of the Lease. Default: that of the operator.",
-        ),
-    ] = None,
-    liveness_url: Annotated[
-        str | None,
-        typer.Option(
-            "--liveness",
-            help="URL to serve liveness at (http://0.0.0.0:8080/healthz); readiness is at /readyz.",
-        ),
-    ] = None,
-    metrics_host: Annotated[str, typer.Option(help="Address to serve metrics on.")] = "127.0.0.1",
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port to serve metrics on. Default: no metrics."),
-    ] = None,
-    log_level: LogLevelOption = "info",
-    log_format: LogFormatOption = None,
-) -> None:
-    """Run the operator, which scales the WorkerPools of a Kubernetes cluster, until SIGTERM."""
-    logs.configure(log_level, log_format=log_format)
-    from pydantic import SecretStr
-
-    from app.broker.connections import address
-    from app.operator import kopf_process  # kopf takes a second to import
-    from app.operator.kubernetes import credentials
-    from app.operator.settings import OperatorSettings
-    from app.settings import BrokerSettings
-
-    found = credentials.find_login(os.environ, home=Path.home())
-    if not (namespace or all_namespaces):
-        raise InvalidInput("set the namespaces to serve with --namespace or --all-namespaces")
-    if namespace and all_namespaces:
-        raise InvalidInput("set either --namespace or --all-namespaces, not both")
-    if release and dry_run:
-        raise InvalidInput("set either --release or --dry-run, not both")
-    if broker_url and not dry_run:
-        raise InvalidInput("--broker-url needs --dry-run: otherwise each pool names its own broker")
-    broker = BrokerSettings()
-    settings = OperatorSettings(
-        namespaces=tuple(namespace or ()),
-        is_dry_run=dry_run,
-        url_for_all=SecretStr(broker_url) if broker_url else None,
-        lease_namespace=lease_namespace,
-        broker_url=broker.broker_url if "broker_url" in broker.model_fields_set else None,
-        sentinel=address.sentinel_entry_of(broker),
-        liveness_url=liveness_url,
-        metrics_host=metrics_host,
-        metrics_port=metrics_port,
-        instance=socket.gethostname(),
-    )
-    if release:
-        from app.operator import release as operator_release
-
-        released = asyncio.run(operator_release.run(settings, found))
-        _report_release(released.resumed, released.left)
-        return
-    asyncio.run(kopf_process.run(settings, found, show=typer.echo))
-
-
-def _report_release(resumed: Collection[str], left: Collection[str]) -> None:
-    """Raises CeleriacError if replicas still drain."""
-    typer.echo(f"{len(resumed)} draining replicas consume again")
-    if left:
-        raise CeleriacError(
-            f"no heartbeat, still draining: {', '.join(left)}. Restart these pods if they still run"
-        )
-
-
-def exporter(
-    *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = EXPORTER_PORT,
-    queue: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--queue",
-            "-q",
-            help="Queue to report from the start; others are discovered. Repeatable.",
-        ),
-    ] = None,
-    key_prefix: Annotated[
-        str, typer.Option(help="`global_keyprefix` of the application's transport options.")
-    ] = "",
-    master_name: Annotated[
-        str,
-        typer.Option(
-            help="Master name of a sentinel:// broker. Default: CELERIAC_SENTINEL_MASTER."
-        ),
-    ] = "",
-    event_exchange: Annotated[
-        str,
-        typer.Option(
-            callback=option_values.check_exchange, help="`event_exchange` of the application."
-        ),
-    ] = "celeryev",
-    control_exchange: Annotated[
-        str,
-        typer.Option(
-            callback=option_values.check_exchange, help="`control_exchange` of the application."
-        ),
-    ] = "celery",
-    fanout_prefix: Annotated[
-        str,
-        typer.Option(
-            callback=option_values.check_fanout_prefix,
-            help="`fanout_prefix` of the application's transport options.",
-        ),
-    ] = "/{db}.",
-    log_level: LogLevelOption = "info",
-    log_format: LogFormatOption = None,
-) -> None:
-    """Serve Prometheus metrics of the Celery application on CELERY_BROKER_URL, until SIGTERM."""
-    logs.configure(log_level, log_format=log_format)
-    from app.broker import redis_keys
-    from app.broker.connections import address
-    from app.exporter import exporter
-    from app.exporter.exporter import Exporter
-    from app.settings import BrokerSettings
-
-    target = address.address_of(BrokerSettings(), master_name=master_name)
-
-    names = redis_keys.Exchanges(
-        events=event_exchange, control=control_exchange, fanout_prefix=fanout_prefix
-    )
-
-    async def run() -> None:
-        found = Exporter(
-            target, key_prefix=key_prefix, exchanges=names, queues=queue or (), clock=time.time
-        )
-        await exporter.run(found, host=host, port=port)
-
-    asyncio.run(run())

@@ -136,6 +136,8 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
 }
 """Every reason has a row."""
 
+_RANKS = {reason: rank for rank, reason in enumerate(EFFECTS)}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -151,8 +153,7 @@ class Finding:
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each one once, in the order of their reasons."""
-    rank = {reason: place for place, reason in enumerate(EFFECTS)}
-    return tuple(sorted(dict.fromkeys(findings), key=lambda one: rank[one.reason]))
+    return tuple(sorted(dict.fromkeys(findings), key=lambda one: _RANKS[one.reason]))
 
 
 def text(findings: Iterable[Finding]) -> str:

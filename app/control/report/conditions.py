@@ -56,13 +56,17 @@ def conditions(
 def _dated(
     kind: ConditionType, verdict: _Verdict, before: Condition | None, *, now_s: float
 ) -> Condition:
-    is_same = before is not None and before.status is verdict.status
+    since_s = now_s
+    if before is not None and before.status is verdict.status:
+        if (before.reason, before.message) == (verdict.reason, verdict.message):
+            return before
+        since_s = before.last_transition_at_s
     return Condition(
         type=kind,
         status=verdict.status,
         reason=verdict.reason,
         message=verdict.message,
-        last_transition_at_s=before.last_transition_at_s if before and is_same else now_s,
+        last_transition_at_s=since_s,
     )
 
 

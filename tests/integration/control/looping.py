@@ -10,7 +10,7 @@ from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 from tests.integration.control.staged import Operator
-from tests.unit.control.world import WorldBrokers, WorldPools, WorldReports
+from tests.unit.control.stage import WorldBrokers, WorldPools, WorldReports
 
 
 @contextlib.asynccontextmanager

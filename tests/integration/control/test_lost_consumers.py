@@ -19,7 +19,7 @@ from tests.integration.foreign import ForeignShop, node
 from tests.integration.processes import Started
 from tests.ports import free_port
 from tests.tools import celery_versions
-from tests.unit.control.world import WorldReports
+from tests.unit.control.stage import WorldReports
 
 
 def health(reports: WorldReports) -> tuple[str, str]:

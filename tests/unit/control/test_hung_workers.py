@@ -5,7 +5,8 @@ import asyncio
 from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import PoolKey
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Pod, Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import Pod, World
 
 
 def grown(*, most: int) -> tuple[Stage, Pod]:

@@ -6,7 +6,8 @@ from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import PoolKey
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Pod, Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import Pod, World
 
 
 def stage_of(count: int, *, most: int = 5) -> Stage:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from app.control.pool.spec import Mode, ScaleTargetRef
 from app.scaling.replica_state import Removal
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import World
 
 
 def test_a_burst_is_answered_in_one_write() -> None:

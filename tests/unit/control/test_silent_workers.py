@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Pod, Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import Pod, World
 
 QUICK = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 

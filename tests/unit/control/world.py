@@ -8,7 +8,7 @@ that is removed while it runs a task is a kill, and is recorded as such.
 import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.broker.model import (
     BrokerReading,
@@ -20,26 +20,25 @@ from app.broker.model import (
     NodeName,
     QueueReading,
 )
-from app.control.loop import Loop
 from app.control.pool.problems import PoolProblem, ProblemReason
-from app.control.pool.status import PoolEvent, PoolStatus
-from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
+from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import (
-    Broker,
-    BrokerKey,
     CancelledConsumers,
     DrainMark,
     Instance,
     InstanceName,
     ScaleTarget,
-    Tick,
 )
 from app.errors import BrokerUnreachable
 from app.queues import QueueName
 from app.scaling.replica_state import Removal
 
 STEP_S = 0.25
+
+
 HEARTBEAT_S = 2.0
+
+
 FETCH_S = 0.5
 """How long a fetch stays under way after a cancel."""
 
@@ -360,97 +359,3 @@ class WorldReplicas:
                 pod = self.world.pods[name]
                 pod.mark = mark
                 pod.cancelled = mark.cancelled if mark is not None else pod.cancelled
-
-
-@dataclass(kw_only=True)
-class WorldBrokers:
-    broker: Broker
-
-    async def find(self, pool: WorkerPool) -> Broker:
-        secret = pool.spec.broker.secret_key_ref
-        if secret is not None:
-            raise PoolProblem(
-                ProblemReason.BROKER_UNKNOWN, f"Secret {secret.name} not found: create it"
-            )
-        return self.broker
-
-
-@dataclass(kw_only=True)
-class WorldPools:
-    listed: list[WorkerPool | UnreadablePool]
-
-    def current(self) -> Sequence[WorkerPool | UnreadablePool]:
-        return self.listed
-
-
-@dataclass(kw_only=True)
-class WorldReports:
-    statuses: list[PoolStatus] = field(default_factory=list)
-    """Every status that was written, of all pools."""
-    events: list[tuple[PoolKey, PoolEvent]] = field(default_factory=list)
-    ticks: list[Tick] = field(default_factory=list)
-    latest: Mapping[PoolKey, PoolStatus] = field(default_factory=dict)
-
-    async def write_status(self, pool: WorkerPool | UnreadablePool, status: PoolStatus) -> None:
-        self.statuses.append(status)
-
-    async def write_event(self, pool: WorkerPool | UnreadablePool, event: PoolEvent) -> None:
-        self.events.append((pool.key, event))
-
-    def record_tick(self, tick: Tick, statuses: Mapping[PoolKey, PoolStatus]) -> None:
-        self.ticks.append(tick)
-        self.latest = statuses
-
-    @property
-    def reasons(self) -> list[str]:
-        return [event.reason for _, event in self.events]
-
-
-class Stage:
-    """A world with a loop in it."""
-
-    def __init__(self, world: World, *pools: WorkerPool | UnreadablePool) -> None:
-        self.world = world
-        self.pools = WorldPools(listed=list(pools))
-        self.queues = WorldQueues(world=world)
-        self.workers = WorldWorkers(world=world)
-        self.brokers = WorldBrokers(
-            broker=Broker(key=BrokerKey("b"), queues=self.queues, workers=self.workers)
-        )
-        self.replicas = WorldReplicas(world=world)
-        self.reports = WorldReports()
-        self.loop = self.build_loop()
-
-    def build_loop(self) -> Loop:
-        """A loop that knows nothing yet, as after a restart."""
-        return Loop(
-            pools=self.pools,
-            brokers=self.brokers,
-            replicas=self.replicas,
-            reporter=self.reports,
-            clock=self.world.clock,
-        )
-
-    async def restart(self) -> None:
-        self.loop = self.build_loop()
-        self.world.listens_from_s = self.world.now_s
-
-    async def run(self, seconds: float) -> None:
-        """Tick every second, as the loop does while there is something to do."""
-        for _ in range(round(seconds)):
-            await self.loop.tick()
-            self.world.advance(1.0)
-
-    def change(self, **spec: object) -> None:
-        """Edit the spec of the first pool."""
-        pool = self.pools.listed[0]
-        assert isinstance(pool, WorkerPool)
-        edited = pool.spec.model_copy(update=spec)
-        self.pools.listed[0] = replace(pool, spec=edited, generation=pool.generation + 1)
-
-    def annotate(self, **annotations: str) -> None:
-        """`annotate(paused="true")` on the first pool."""
-        pool = self.pools.listed[0]
-        assert isinstance(pool, WorkerPool)
-        named = {f"celeriac.dev/{key.replace('_', '-')}": text for key, text in annotations.items()}
-        self.pools.listed[0] = replace(pool, annotations=named)

@@ -23,7 +23,8 @@ from app.operator.resources.pool_cache import PoolCache
 from app.queues import QueueName
 from tests.pool_status import build_pool_status
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import World
 
 
 def ready(status: ConditionStatus, reason: str, message: str) -> tuple[Condition, ...]:

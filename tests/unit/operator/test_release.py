@@ -7,7 +7,8 @@ from app.control.ports import InstanceName
 from app.operator import release as operator_release
 from app.operator.release import Released
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import World
 
 
 def draining() -> Stage:

@@ -3,9 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
-from app.scaling.inputs import Behavior, NodeSample, PoolReading, ScalingPolicy, ScalingRules
-from app.scaling.replica_state import Replica, ReplicaAnswer
+from app.scaling import decision, drain_plan, replica_state
+from app.scaling.drain_plan import ScalePlan
+from app.scaling.inputs import (
+    Behavior,
+    NodeSample,
+    PoolReading,
+    ScalingPolicy,
+    ScalingRules,
+)
+from app.scaling.replica_state import DrainSettings, Removal, Replica, ReplicaAnswer
 from app.scaling.situation import SizingMemory
+from app.scaling.steps import Rule
 
 NOW_S = 1_000_000.0
 
@@ -50,3 +59,42 @@ def drained(name: str = "a", **known: Any) -> Replica:  # Any: as above
         answer=ReplicaAnswer(at_s=NOW_S - 1.0, held=0, is_consuming=False),
     )
     return replace(gone, **known)
+
+
+def decided(seen: PoolReading, wanted: ScalingPolicy, memory: SizingMemory) -> tuple[int, Rule]:
+    outcome = decision.decide(seen, policy=wanted, memory=memory, now_s=NOW_S)
+    assert outcome.decision.steps[-1].replicas == outcome.decision.replicas
+    return outcome.decision.replicas, outcome.decision.reason
+
+
+IDLE_FIRST = DrainSettings(timeout_s=3600.0)
+
+
+def planned(
+    *replicas: Replica,
+    target: int | None = None,
+    wanted: int = 1,
+    most: int = 10,
+    removal: Removal = Removal.CHOSEN,
+    policy: DrainSettings = IDLE_FIRST,
+) -> ScalePlan:
+    size = len(replicas) if target is None else target
+    return drain_plan.plan(
+        replica_state.build_replica_group(replicas, target_replicas=size),
+        wanted=wanted,
+        max_replicas=most,
+        removal=removal,
+        policy=policy,
+        now_s=NOW_S,
+    )
+
+
+def unconfirmed(name: str, **known: Any) -> Replica:  # Any: as in the builders
+    """It is marked, has missed heartbeats, and has not confirmed that it stops."""
+    silent = replica(
+        name,
+        heartbeat_at_s=NOW_S - 6.0,
+        drained_since_s=NOW_S - 4.0,
+        stop_tried_at_s=NOW_S - 4.0,
+    )
+    return replace(silent, **known)

@@ -19,7 +19,8 @@ from app.queues import QueueName
 from app.scaling.drain_plan import ScalePlan
 from app.scaling.replica_state import ReplicaAnswer
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import World
 
 Q = QueueName("q")
 

@@ -7,7 +7,8 @@ import pytest
 from app.control.decide import pool_memory
 from app.control.decide.pool_memory import Debounce
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.world import Stage, World
+from tests.unit.control.stage import Stage
+from tests.unit.control.world import World
 
 HELD = Debounce(since_s=10.0, ready=11)
 

@@ -1,4 +1,4 @@
-"""What a reader tells of a document: how long it is, how far it is, and blocks of text.
+"""What a reader prints of a document: its extent, its progress, and blocks of text.
 
 Between the processes an item is a JSON object, one a line.
 """
@@ -77,7 +77,7 @@ class Picture:
 
 
 class CaveatCode(StrEnum):
-    """What kinds of caveats there are. Clients tell them apart by these."""
+    """What kinds of caveats there are. Clients distinguish them by these."""
 
     PAGES_WITHOUT_TEXT = "pages_without_text"
     PAGES_UNREADABLE = "pages_unreadable"

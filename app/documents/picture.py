@@ -1,9 +1,9 @@
-"""The program that makes a picture fit to be looked at: `python -m app.documents.picture SOURCE
-TARGET LIMITS`.
+"""The program that prepares a picture for a model: `python -m app.documents.picture SOURCE TARGET
+LIMITS`.
 
-It prints facts (`items.to_json`), and writes a PNG no larger than told. A picture that cannot be
-used is told as a `Refusal`, and the exit code is 0 then, too. LIMITS is a JSON object of the fields
-of `PictureLimits`.
+It prints facts (`items.to_json`), and writes a PNG within the limits. For a picture that cannot be
+used it prints a `Refusal` and exits with code 0. LIMITS is a JSON object with the fields of
+`PictureLimits`.
 """
 
 import json
@@ -40,8 +40,8 @@ def main() -> None:
 
 
 def shrunk(source: Path, target: Path, limits: PictureLimits) -> Iterator[Item]:
-    """What is to be told of the picture; `target` is there when no refusal is among it."""
-    # Pillow's own cap warns first and is the same for everybody; ours is below and told as it is.
+    """The items of the picture; `target` exists when none of them is a refusal."""
+    # Pillow's own limit warns first and is global; ours is an error of its own, below.
     Image.MAX_IMAGE_PIXELS = None
     try:
         yield from _shrunk(source, target, limits)
@@ -52,7 +52,7 @@ def shrunk(source: Path, target: Path, limits: PictureLimits) -> Iterator[Item]:
 def _shrunk(source: Path, target: Path, limits: PictureLimits) -> Iterator[Item]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged metadata, which nobody reads
+            warnings.simplefilter("ignore")  # of damaged metadata, which is not used
             with Image.open(source, formats=FORMATS) as picture:
                 _check_size(picture, limits)
                 yield Fact(name="format", value=str(picture.format).lower())

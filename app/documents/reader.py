@@ -18,7 +18,7 @@ from app.documents.sniff import FileKind
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 
 POSITIONS_APART_S = 0.1
-"""A table of short rows would be mostly positions. Nobody looks more often."""
+"""A table of short rows would be mostly positions, and progress is not shown more often."""
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def read(path: Path, *, name: str, limits: DocumentLimits) -> Iterator[Item]:
-    """Everything that is to be told of the document."""
+    """The items of the document."""
     try:
         yield from thinned(_limited(_read(path, name, limits), limits))
     except PermanentError as error:
@@ -99,15 +99,15 @@ def thinned(
 ) -> Iterator[Item]:
     """The items with the positions left out that come too soon; the last one stays."""
     waiting: Position | None = None
-    told_at = clock()
+    reported_at = clock()
     for item in found:
         if not isinstance(item, Position):
             yield item
             continue
         waiting = item
-        if clock() - told_at >= POSITIONS_APART_S:
+        if clock() - reported_at >= POSITIONS_APART_S:
             yield waiting
-            waiting, told_at = None, clock()
+            waiting, reported_at = None, clock()
     if waiting is not None:
         yield waiting
 

@@ -18,7 +18,7 @@ class DocumentLimits:
     archive_ratio: int = 200
     """How many times larger a part may be unpacked: real ones stay under 100."""
     archive_ratio_from_bytes: int = 4 * 1024 * 1024
-    """Smaller parts may have any ratio: a few kilobytes of spaces harm nobody."""
+    """Smaller parts may have any ratio: a few kilobytes of spaces do no harm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

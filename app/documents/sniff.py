@@ -8,7 +8,7 @@ from pathlib import PurePath
 from app.errors import InvalidInput, PasswordNeeded, UnsupportedFormat
 
 HEAD_BYTES = 4096
-"""How much of the file's begin is looked at."""
+"""How much of the start of the file is examined."""
 
 
 class FileKind(StrEnum):
@@ -115,7 +115,7 @@ def _of_ole(*, is_encrypted: bool) -> Exception:
 
 def _is_pdf(head: bytes) -> bool:
     """Whether the mark is there where a PDF has it: at the start, or behind bytes that are not a
-    text that tells of PDFs."""
+    text about PDFs."""
     at = head[:1024].find(b"%PDF-")
     if at <= 0:
         return at == 0

@@ -15,13 +15,13 @@ Cell = Any  # what a spreadsheet holds: text, numbers, booleans, moments, nothin
 MAX_HEADER_LENGTH = 100
 
 SAMPLE_ROWS = 20
-"""So many rows are looked at before it is decided what the first ones are."""
+"""The rows that are examined to decide what the first ones are."""
 
 MAX_TITLE_ROWS = 4
 """Rows above a header that hold a title, a date or a remark."""
 
 _LONGER = 3
-"""Values that are so many times longer than the first row say that it names them."""
+"""Values that are so many times longer than the first row suggest that it is their header."""
 
 SIGNIFICANT_DIGITS = 15
 """As spreadsheets show numbers: 3.3 is not 3.3000000000000003."""
@@ -55,7 +55,7 @@ class Rows:
     """Turns the rows of one table into blocks of text.
 
     What the first rows are is decided by evidence: marks of the source, types of values,
-    uniqueness, lengths. Under a header each value is told with its column's name, so that a chunk
+    uniqueness, lengths. Under a header each value has its column's name, so that a chunk
     from the middle of the table can be understood.
     """
 

@@ -43,7 +43,7 @@ class Relationship:
     id: str
     kind: str
     target: str
-    """Name of the part in the package; whether there is such a part is not said."""
+    """Name of the part in the package; the part may not exist."""
 
 
 class Package:

@@ -19,7 +19,8 @@ from app.documents.table import Cell, Rows
 from app.errors import InvalidInput, PasswordNeeded
 
 MAX_NAME_LENGTH = 100
-"""Of a sheet, which every chunk of it tells. Excel allows 31 characters; a file can hold any."""
+"""Of a sheet's name, which each of its chunks has. Excel allows 31 characters; files may have
+more."""
 
 MAX_NAMES = 1000
 

@@ -35,7 +35,7 @@ class Pictures:
         """Those that the caps left out, and those that cannot be read."""
 
     def of_page(self, images: list[pypdfium2.PdfImage], *, number: int) -> Iterator[Picture]:
-        """The page's pictures that were on no page before. Looked at in the order of the page."""
+        """The page's pictures that were on no page before. In the order of the page."""
         for image in images:
             width, height = image.get_px_size()
             if min(width, height) < SMALLEST_SIDE or not self._is_new(image, width, height):
@@ -60,7 +60,7 @@ class Pictures:
         name = f"page-{number:04}-image-{self.kept + 1:03}"
         try:
             image.extract(self._folder / name)
-        except (pypdfium2.PdfiumError, ValueError):  # damaged, or of a kind that nobody can write
+        except (pypdfium2.PdfiumError, ValueError):  # damaged, or of a kind that cannot be written
             self.skipped += 1
             return None
         [path] = self._folder.glob(f"{name}.*")

@@ -18,7 +18,7 @@ from app.errors import InvalidInput, LimitExceeded, PasswordNeeded
 END_MARK = b"%%EOF"
 
 END_WITHIN_BYTES = 4096
-"""Programs leave a little behind the mark."""
+"""Some programs write a little after the mark."""
 
 _TABLE_MARK = b"startxref"
 _BLOCK_BYTES = 1024 * 1024
@@ -150,8 +150,8 @@ def opened(path: Path, *, pages: int) -> OpenedPdf:
 def _is_damaged(path: Path) -> bool:
     """Whether the file does not end as it should.
 
-    Raises InvalidInput where it was cut off: pdfium would rebuild what it finds, and nothing tells
-    which pages are gone.
+    Raises InvalidInput where it was cut off: pdfium would rebuild what it finds, without
+    the pages that are missing.
     """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - END_WITHIN_BYTES))
@@ -188,18 +188,18 @@ def _titles(document: pypdfium2.PdfDocument) -> dict[int, tuple[str, ...]]:
         above = [*above[: bookmark.level], title]
         if index is not None and title:
             marks.setdefault(index + 1, tuple(above))
-    return _carried_on(marks, len(document))
+    return _inherited(marks, len(document))
 
 
-def _carried_on(marks: dict[int, tuple[str, ...]], count: int) -> dict[int, tuple[str, ...]]:
+def _inherited(marks: dict[int, tuple[str, ...]], count: int) -> dict[int, tuple[str, ...]]:
     """
-    >>> _carried_on({2: ("A",)}, 3)
+    >>> _inherited({2: ("A",)}, 3)
     {2: ('A',), 3: ('A',)}
     """
-    carried: dict[int, tuple[str, ...]] = {}
+    inherited: dict[int, tuple[str, ...]] = {}
     current: tuple[str, ...] = ()
     for number in range(1, count + 1):
         current = marks.get(number, current)
         if current:
-            carried[number] = current
-    return carried
+            inherited[number] = current
+    return inherited

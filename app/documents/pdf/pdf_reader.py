@@ -3,7 +3,7 @@ OPTIONS`.
 
 It prints items, a JSON object a line (`items.to_json`): an Extent, then for each page, in order,
 its pictures (files in FOLDER), blocks of text and a Page. OPTIONS is a JSON object of the fields of
-`PdfOptions`. A file that cannot be read is told as a `Refusal`, and the exit code is 0 then, too.
+`PdfOptions`. For a file that cannot be read it prints a `Refusal` and exits with code 0.
 """
 
 import errno
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def read(path: Path, *, folder: Path, options: PdfOptions) -> Iterator[Item]:
-    """Everything that is to be told of the PDF; pictures are written into the folder."""
+    """The items of the PDF; pictures are written into the folder."""
     recognizer = PageRecognizer(
         languages=options.languages, folder=options.tessdata, threads=options.threads
     )

@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _read_file(*, path: str, url: str, media_type: str) -> Iterator[Item]:
-    """Everything that is to be told of one page."""
+    """The items of one page."""
     try:
         yield from read(Path(path).read_bytes(), url=url, media_type=media_type)
     except (ValueError, RecursionError) as error:  # of lxml: nesting, characters
@@ -101,22 +101,22 @@ def read(content: bytes, *, url: str, media_type: str) -> Iterator[Item]:
     """
     html = decoded(content, media_type)
     tree = LexborHTMLParser(html)
-    wishes = _wishes(tree)
-    told = {
+    directives = _directives(tree)
+    facts = {
         "title": _title(tree),
         "canonical": _canonical(tree, url),
         "language": _language(tree),
         "refresh": _refresh(tree),
     }
-    if told["refresh"]:
-        told["base"] = _base(tree, url)
-    yield from (Fact(name=name, value=value) for name, value in told.items() if value)
-    yield Fact(name="is_hidden", value="noindex" in wishes)
-    if "nofollow" not in wishes:
+    if facts["refresh"]:
+        facts["base"] = _base(tree, url)
+    yield from (Fact(name=name, value=value) for name, value in facts.items() if value)
+    yield Fact(name="is_hidden", value="noindex" in directives)
+    if "nofollow" not in directives:
         links = list(_links(tree, url))
         for start in range(0, len(links), LINKS_A_LINE):
             yield Fact(name="links", value=links[start : start + LINKS_A_LINE])
-    if "noindex" not in wishes:
+    if "noindex" not in directives:
         yield from _main_text(html, tree)
 
 
@@ -159,7 +159,7 @@ def _python_name(label: str) -> str | None:
         return None
 
 
-def _wishes(tree: LexborHTMLParser) -> set[str]:
+def _directives(tree: LexborHTMLParser) -> set[str]:
     """What the page asks of robots: `noindex`, `nofollow`."""
     asked: set[str] = set()
     for node in tree.css("meta[name][content]"):
@@ -242,7 +242,7 @@ def _main_text(html: str, tree: LexborHTMLParser) -> Iterator[Block]:
 
 
 def _whole_text(tree: LexborHTMLParser) -> Iterator[Block]:
-    """Of a page in which no main text can be told from the rest: all but its furniture."""
+    """All text but the furniture, for a page whose main text is not found."""
     for node in tree.css(_FURNITURE):
         node.decompose()
     if tree.body is None:

@@ -103,7 +103,7 @@ class ReadPdf(BaseModel):
     ocr_engine: str | None
     """The engine and its version; None where it was not needed."""
     language: str | None
-    """What it was told to read."""
+    """The OCR languages; None where OCR was not needed."""
     pages: tuple[PageText, ...]
     text_artifact: str | None
     """The JSON artifact with the pages and their text, when the text is long."""

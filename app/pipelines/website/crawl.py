@@ -45,7 +45,7 @@ READ_PERCENT = 90.0
 """Where reading ends and storing begins."""
 
 LONGEST_PAUSE_S = 60.0
-"""How long a busy site is left alone at most before the next page is requested."""
+"""The longest pause that a busy site gets before the next request."""
 
 RETRY_PAUSE = 4
 """A retried page is requested after this many times the usual pause."""
@@ -176,8 +176,8 @@ class Crawl:
         )
 
     def _report_progress(self) -> None:
-        """The first page says nothing of how many there are, and new links must not turn the
-        progress back."""
+        """The first page says nothing of how many there are, and new links must not move
+        the progress back."""
         done = self._store.frontier.requested
         if done > 1:
             reached = READ_PERCENT * self._store.frontier.requested_ratio

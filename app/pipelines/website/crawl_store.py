@@ -22,7 +22,7 @@ from app.storage.crawled_pages import StoredPage
 
 SCHEMA = Path(__file__).with_name("crawl_store.sql")
 
-TOLD_FAILURES = 100
+LISTED_FAILURES = 100
 
 _KNOWN = tuple(StoredPage.__dataclass_fields__)
 
@@ -140,7 +140,7 @@ class CrawlStore:
         )
 
     def note_failure(self, url: str, error: CeleriacError) -> None:
-        """Of something that is no page: a sitemap."""
+        """Record the failure of a sitemap, which is not a page."""
         self._database.execute(
             "INSERT OR IGNORE INTO page (url, address, family, depth, state, reason, message) "
             "VALUES (?, ?, '', 0, 'failed', ?, ?)",
@@ -169,7 +169,7 @@ class CrawlStore:
         rows = self._database.execute(
             "SELECT address, reason, message FROM page WHERE state = 'failed' "
             "ORDER BY number LIMIT ?",
-            (TOLD_FAILURES,),
+            (LISTED_FAILURES,),
         )
         return tuple(
             PageFailure(url=failures.shown(url), type=reason, message=message)

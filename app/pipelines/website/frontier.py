@@ -11,7 +11,7 @@ from app.pipelines.website import page_urls
 from app.pipelines.website.schema import Skip
 
 ADDRESSES_PER_PAGE = 20
-"""So many addresses are noted for each page that may be requested. More are not looked at."""
+"""Addresses that are noted for each page that may be requested."""
 
 MAX_TRIES = 3
 
@@ -74,7 +74,7 @@ class Frontier:
 
     @property
     def requested_ratio(self) -> float:
-        """How much is done of what there is to do, as far as that is known."""
+        """The share of the known work that is done."""
         return self._requested / max(1, min(self._noted, self._page_limit))
 
     @property

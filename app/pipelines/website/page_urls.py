@@ -163,7 +163,7 @@ def root_of(url: str) -> str:
 
 def family_of(url: str) -> tuple[str, int | None]:
     """What an address shares with others that differ in their query alone, and how many of those
-    are worth a look: filters and orders that can be combined make endlessly many of one page.
+    are requested: filters and orders that can be combined make endlessly many of one page.
 
     >>> family_of("http://a/list?id=7"), family_of("http://a/list?by=x&page=2&up=1")
     (('http://a/list?id', 500), ('http://a/list?*', 50))

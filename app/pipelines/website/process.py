@@ -2,17 +2,19 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app import errors
+from app.documents.items import CaveatCode
 from app.errors import CeleriacError, InvalidInput, NotFound, PermanentError, UnsupportedFormat
 from app.fetch import failures
 from app.jobs.model.work import Work
 from app.pipelines import source_progress
-from app.pipelines.website import crawl_warnings, page_urls, sitemap
+from app.pipelines.reading_warnings import ReadingWarning
+from app.pipelines.website import page_urls, robots_and_sitemaps
 from app.pipelines.website.crawl import READ_PERCENT, Crawl
 from app.pipelines.website.crawl_store import CrawlStore, CrawlTotals
-from app.pipelines.website.frontier import ADDRESSES_PER_PAGE, PendingPage
+from app.pipelines.website.frontier import ADDRESSES_PER_PAGE, LeftOut, PendingPage
 from app.pipelines.website.outcomes import Skipped
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.pipelines.website.site_client import SiteClient
@@ -28,6 +30,23 @@ _STORE, _BODY = "crawl.db", "page"
 _REFUSED: dict[Skip, tuple[type[PermanentError], str]] = {
     Skip.ROBOTS: (PermanentError, "the robots.txt of the site asks not to fetch it"),
     Skip.NOT_HTML: (UnsupportedFormat, "it is no HTML page"),
+}
+
+
+_SKIPPED = {
+    Skip.ROBOTS: "robots.txt disallows them",
+    Skip.HIDDEN: "they ask not to be indexed",
+    Skip.NOT_HTML: "they are not HTML",
+    Skip.OFF_SITE: "they redirect to another site",
+    Skip.DUPLICATE: "they are other addresses or copies of pages that were kept",
+    Skip.ALIKE: "their texts differ from those of many others only in their numbers",
+    Skip.NO_TEXT: "they have no text",
+}
+
+_LEFT_OUT = {
+    LeftOut.DEPTH: "they are too many links away from the first page (max_depth)",
+    LeftOut.ENDLESS: "they look like endlessly many addresses of the same pages",
+    LeftOut.MANY: "there are too many of them for the limit on pages (max_pages)",
 }
 
 
@@ -135,7 +154,7 @@ class _Site:
                 if not (address in guessed and isinstance(error, NotFound)):
                     store.note_failure(address, error)
 
-            pages = sitemap.pages(
+            pages = robots_and_sitemaps.sitemap_pages(
                 named or guessed,
                 client,
                 site=page_urls.site_of(url),
@@ -188,9 +207,7 @@ class _Site:
             skipped=skipped,
             failed=totals.failed,
             failures=store.failures(),
-            warnings=tuple(
-                crawl_warnings.of_crawl(totals, store.skipped(), store.frontier.left_out())
-            ),
+            warnings=tuple(_warnings(totals, store.skipped(), store.frontier.left_out())),
             is_complete=is_complete,
             chunks=totals.chunks,
             characters=totals.characters,
@@ -223,3 +240,26 @@ def _nothing_found(store: CrawlStore) -> CeleriacError:
         return InvalidInput("there is no text on the pages of the site")
     kind: type[CeleriacError] = getattr(errors, failed[0].type, InvalidInput)
     return kind(failed[0].message)
+
+
+def _warnings(
+    totals: CrawlTotals, skipped: Mapping[Skip, int], left_out: Mapping[LeftOut, int]
+) -> Iterator[ReadingWarning]:
+    """What was left out, by reason."""
+    for skip, why in _SKIPPED.items():
+        yield from _warning(CaveatCode.PAGES_SKIPPED, skipped.get(skip, 0), f"skipped: {why}")
+    yield from _warning(CaveatCode.PAGES_FAILED, totals.failed, "could not be read: see failures")
+    yield from _warning(
+        CaveatCode.ADDRESSES_LEFT_OUT,
+        totals.waiting,
+        "not requested: the limit on pages or time was reached",
+    )
+    for reason, why in _LEFT_OUT.items():
+        count = left_out.get(reason, 0)
+        yield from _warning(CaveatCode.ADDRESSES_LEFT_OUT, count, f"not requested: {why}")
+
+
+def _warning(code: CaveatCode, count: int, what: str) -> Iterator[ReadingWarning]:
+    if count:
+        subject = "1 page" if count == 1 else f"{count} pages"
+        yield ReadingWarning(code=code, message=f"{subject} {what}.", count=count)

@@ -30,7 +30,7 @@ class WebsiteParams(BaseModel):
 
 
 class Skip(StrEnum):
-    """Why a page was passed over, which is no failure."""
+    """Why a page was skipped. That is not a failure."""
 
     ROBOTS = "robots"
     """robots.txt asks not to fetch it."""

@@ -17,13 +17,13 @@ from app.pipelines.website import page_urls
 from app.settings import WebsiteSettings
 
 SLICE_S = 0.25
-"""Between two looks at whether the work should end."""
+"""Between two checks whether the work should end."""
 
 MANY_HOSTS = 1_000
 
 
 class HostPacing:
-    """Whose turn it is at each host, for all crawls of this process; safe to use from threads."""
+    """When each host may get its next request, for all crawls of this process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

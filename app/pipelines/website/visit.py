@@ -11,9 +11,9 @@ import httpx2
 from app.errors import InvalidInput, LimitExceeded, PermanentError
 from app.fetch import failures
 from app.fetch.http_client import capped
-from app.pipelines.website import page_urls, robots
+from app.pipelines.website import page_urls, robots_and_sitemaps
 from app.pipelines.website.outcomes import Skipped
-from app.pipelines.website.robots import Robots
+from app.pipelines.website.robots_and_sitemaps import Robots
 from app.pipelines.website.schema import Skip
 from app.pipelines.website.site_client import SiteClient
 from app.storage.crawled_pages import StoredPage
@@ -73,13 +73,13 @@ class Visitor:
         self._own_delay_s = client.delay_s
 
     def robots_of(self, url: str) -> Robots:
-        """The rules of the page's host, whose wish for pauses is followed from now on.
+        """The rules of the page's host, whose delay applies from now on.
 
         Raises RetryableError.
         """
         host = page_urls.host_of(url)
         if host not in self._robots:
-            self._robots[host] = robots.read(url, self._client)
+            self._robots[host] = robots_and_sitemaps.read_robots(url, self._client)
             self._client.delay_s = max(
                 self._own_delay_s, *(found.delay_s for found in self._robots.values())
             )
@@ -143,7 +143,7 @@ class Visitor:
             modified=answer.headers.get("Last-Modified"),
             directives=frozenset(
                 page_urls.robots_directives(
-                    answer.headers.get_list("X-Robots-Tag"), agent=robots.AGENT
+                    answer.headers.get_list("X-Robots-Tag"), agent=robots_and_sitemaps.AGENT
                 )
             ),
         )
@@ -179,7 +179,7 @@ def _redirect_of(answer: httpx2.Response, url: str) -> tuple[str | None, bool]:
 
 def _headers(known: StoredPage | None) -> dict[str, str]:
     headers = {"Accept": ACCEPTED}
-    # What is no ASCII cannot be sent back in a header.
+    # A header can only send ASCII back.
     if known is not None and known.etag is not None and known.etag.isascii():
         headers["If-None-Match"] = known.etag
     if known is not None and known.modified is not None and known.modified.isascii():

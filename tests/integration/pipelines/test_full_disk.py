@@ -13,7 +13,7 @@ from app.pipelines.document import process
 from app.pipelines.document.schema import DocumentParams
 from app.pipelines.media import convert, download
 from app.pipelines.media.schema import Downloaded, MediaParams
-from app.pipelines.pdf import process as pdf_process
+from app.pipelines.pdf import tasks as pdf_tasks
 from app.pipelines.pdf.schema import PdfParams
 from tests import pdfs
 from tests.integration.pipelines.conftest import OpenWork
@@ -93,4 +93,4 @@ def test_the_pictures_of_a_pdf_tell_it(
     (tmp_path / "storage").mkdir(exist_ok=True)
     (tmp_path / "storage" / "a.pdf").write_bytes(pdfs.drawn(pdfs.picture(noise, words="x")))
     with pytest.raises(StorageUnavailable, match="TEMP_DIR"):
-        pdf_process.process(PdfParams(pdf_path="a.pdf"), work)
+        pdf_tasks.process(PdfParams(pdf_path="a.pdf"), work)

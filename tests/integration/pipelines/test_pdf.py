@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.errors import Cancelled, CeleriacError, InvalidInput, LimitExceeded, NotFound
-from app.pipelines.pdf import process
+from app.pipelines.pdf import tasks
 from app.pipelines.pdf.schema import PdfParams, ReadPdf
 from app.testing import ProgressReport, RecordedWork
 from tests import papers, pdfs
@@ -23,7 +23,7 @@ def read(work: RecordedWork, content: bytes, **params: object) -> ReadPdf:
     upload.write_bytes(content)
     kept = work.stores.uploads.add(upload, filename="a.pdf", media_type="application/pdf")
     upload.unlink()
-    return process.process(PdfParams.model_validate({"upload_id": kept.id, **params}), work)
+    return tasks.process(PdfParams.model_validate({"upload_id": kept.id, **params}), work)
 
 
 def test_each_page_has_its_text_and_only_scans_are_recognised(open_work: OpenWork) -> None:
@@ -119,17 +119,17 @@ def test_a_language_that_is_not_there_is_named(open_work: OpenWork) -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "../secret.pdf", "uploads/../../secret.pdf"])
 def test_a_path_does_not_lead_outside(open_work: OpenWork, path: str) -> None:
     with pytest.raises(InvalidInput, match="outside"):
-        process.process(PdfParams(pdf_path=path), open_work())
+        tasks.process(PdfParams(pdf_path=path), open_work())
 
 
 def test_a_file_of_the_storage_folder_is_read(open_work: OpenWork, tmp_path: Path) -> None:
     work = open_work()
     (tmp_path / "storage").mkdir(exist_ok=True)
     (tmp_path / "storage" / "letter.pdf").write_bytes(pdfs.drawn(pdfs.text("Dear reader")))
-    result = process.process(PdfParams(pdf_path="letter.pdf"), work)
+    result = tasks.process(PdfParams(pdf_path="letter.pdf"), work)
     assert (result.filename, result.pages[0].text) == ("letter.pdf", "Dear reader")
     with pytest.raises(NotFound):
-        process.process(PdfParams(pdf_path="gone.pdf"), work)
+        tasks.process(PdfParams(pdf_path="gone.pdf"), work)
 
 
 def readers() -> list[int]:

@@ -105,7 +105,7 @@ class Line:
         self.references.append(Reference(kind=kind, id=name, number=number))
 
     def _run(self, run: Element) -> None:
-        """Text with the same looks; digits above or below the line become such characters."""
+        """Text in the same format; digits above or below the line become such characters."""
         shift = child(run, "w:rPr", "w:vertAlign")
         start = len(self.pieces)
         self.read(run)

@@ -11,7 +11,7 @@ from app.documents.office.word.numbering import Numbered, numbered_of
 TITLE_LEVEL = 0
 _OUTLINE_LEVELS = 9
 _BODY_TEXT = _OUTLINE_LEVELS + 1
-"""Outline level 9, counted from 1: a style that is no heading although one that it is based on
+"""Outline level 9, counted from 1: a style that is not a heading although one that it is based on
 is."""
 
 _HEADING = re.compile(r"heading ([1-9])$", re.IGNORECASE)

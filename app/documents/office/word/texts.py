@@ -20,7 +20,7 @@ class Texts:
     def __init__(
         self, notes: Mapping[str, Element | None], *, label: Callable[[Element], str]
     ) -> None:
-        """`notes` are the roots of the parts that hold notes, by kind; `label` tells the number or
+        """`notes` are the roots of the parts that hold notes, by kind; `label` gives the number or
         bullet of a paragraph, and is asked in the order of the document."""
         self._roots = notes
         self._label = label

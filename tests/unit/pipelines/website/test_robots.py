@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.pipelines.website.robots import Robots
+from app.pipelines.website.robots_and_sitemaps import Robots
 
 RULES = """
 User-agent: *

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import CeleriacError, InvalidInput, LimitExceeded
-from app.pipelines.website import sitemap
+from app.pipelines.website import robots_and_sitemaps as sitemap
 
 CASES = Path(__file__).parents[3] / "cases"
 
@@ -22,7 +22,7 @@ INDEX = f'<sitemapindex xmlns="{SPACE}"><sitemap><loc>http://a/m.xml</loc></site
 
 def read(content: bytes, *, size: int = 7) -> list[tuple[str, str]]:
     blocks = (content[start : start + size] for start in range(0, len(content), size))
-    return list(sitemap.read(blocks, url="http://a/map"))
+    return list(sitemap.read_sitemap(blocks, url="http://a/map"))
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -46,7 +46,7 @@ def laughs() -> bytes:
 
 
 def packed_spaces() -> Iterator[bytes]:
-    packed = gzip.compress(b"<urlset>" + b" " * sitemap.LIMIT_BYTES, compresslevel=1)
+    packed = gzip.compress(b"<urlset>" + b" " * sitemap.SITEMAP_BYTES, compresslevel=1)
     return (packed[start : start + 4096] for start in range(0, len(packed), 4096))
 
 
@@ -57,7 +57,7 @@ def packed_spaces() -> Iterator[bytes]:
         pytest.param(b"<urlset><url>", InvalidInput, id="cut off"),
         pytest.param(b"<html><br></html>", InvalidInput, id="HTML"),
         pytest.param(b"\x1f\x8b" + b"rubbish", InvalidInput, id="no gzip"),
-        pytest.param(b"<urlset>" + b" " * sitemap.LIMIT_BYTES, LimitExceeded, id="too large"),
+        pytest.param(b"<urlset>" + b" " * sitemap.SITEMAP_BYTES, LimitExceeded, id="too large"),
     ],
 )
 def test_a_bad_sitemap_is_refused(content: bytes, want: type[CeleriacError]) -> None:
@@ -69,7 +69,7 @@ def test_a_packed_bomb_is_never_unpacked_whole() -> None:
     unpacked = sitemap._unpacked(packed_spaces())
     assert max(map(len, unpacked)) <= 256 * 1024
     with pytest.raises(LimitExceeded):
-        list(sitemap.read(packed_spaces(), url="http://a/map"))
+        list(sitemap.read_sitemap(packed_spaces(), url="http://a/map"))
 
 
 def test_what_stands_behind_a_packed_sitemap_is_left_alone() -> None:
@@ -83,7 +83,7 @@ def test_what_stands_behind_a_packed_sitemap_is_left_alone() -> None:
             taken += 1
             yield bytes(65536)
 
-    found = list(sitemap.read(endless(), url="http://a/map"))
+    found = list(sitemap.read_sitemap(endless(), url="http://a/map"))
 
     assert found == [("url", "http://a/1?x=1&y=2"), ("url", "http://a/ä")]
     assert taken <= 1

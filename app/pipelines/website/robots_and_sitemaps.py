@@ -1,4 +1,4 @@
-"""Sitemaps (sitemaps.org): XML, plain text, gzip, and indexes of them, read as they come."""
+"""What a site says of itself: robots.txt (RFC 9309) and sitemaps (sitemaps.org)."""
 
 import itertools
 import re
@@ -7,12 +7,108 @@ import zlib
 from collections.abc import Callable, Iterator
 from xml.parsers import expat
 
-from app.errors import CeleriacError, InvalidInput, LimitExceeded, WorkStopped
+from protego import Protego
+
+from app.errors import (
+    CeleriacError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PermanentError,
+    WorkStopped,
+)
 from app.pipelines.website import page_urls
 from app.pipelines.website.site_client import SiteClient
 
+AGENT = "celeriac"
+
+ROBOTS_BYTES = 512 * 1024
+"""RFC 9309 asks for 500 KiB at least. What is behind is not read."""
+
+MAX_STARS = 2
+"""Of one rule. A match takes the length of the address to the power of its stars, and the worker
+waits for it: what a rule has behind its second star counts as "anything"."""
+
+MAX_STARRED = 500
+
+NO_RULES = ""
+
+
+class Robots:
+    """The rules for us."""
+
+    def __init__(self, text: str) -> None:
+        self._rules = Protego.parse(tamed(text.removeprefix("\ufeff")))
+
+    def allows(self, url: str) -> bool:
+        return bool(self._rules.can_fetch(url, AGENT))
+
+    @property
+    def delay_s(self) -> float:
+        """How long to wait between two requests at least."""
+        asked = self._rules.crawl_delay(AGENT)
+        rate = self._rules.request_rate(AGENT)
+        paced = rate.seconds / rate.requests if rate is not None and rate.requests else 0.0
+        return max(float(asked or 0.0), paced, 0.0)
+
+    @property
+    def sitemaps(self) -> tuple[str, ...]:
+        return tuple(self._rules.sitemaps)
+
+
+def read_robots(url: str, client: SiteClient) -> Robots:
+    """The rules of the host that the page is of. Without a robots.txt there are none.
+
+    Raises RetryableError when it cannot be had just now: then nothing may be fetched.
+    """
+    own = page_urls.root_of(url) + "robots.txt"
+    try:
+        with client.opened(own) as answer:
+            return Robots(_head(answer.iter_bytes()).decode("utf-8-sig", "replace"))
+    except (NotFound, PermanentError):
+        return Robots(NO_RULES)
+
+
+def _head(blocks: Iterator[bytes]) -> bytes:
+    head = b""
+    for block in blocks:
+        head += block[: ROBOTS_BYTES - len(head)]
+        if len(head) >= ROBOTS_BYTES:
+            break
+    return head
+
+
+def tamed(text: str) -> str:
+    """The rules with no more stars than can be matched in little time.
+
+    >>> tamed("Disallow: /a*b*c*d")
+    'Disallow: /a*b*'
+    >>> tamed("Allow: /a*b*c*d")
+    ''
+    """
+    starred = 0
+    lines = []
+    for line in text.replace("\0", "").splitlines():
+        starred += "*" in line
+        if "*" not in line:
+            lines.append(line)
+        elif starred <= MAX_STARRED:
+            lines.append(_tamed(line))
+    return "\n".join(lines)
+
+
+def _tamed(line: str) -> str:
+    name, _, pattern = line.partition(":")
+    pieces = pattern.split("*")
+    if len(pieces) <= MAX_STARS + 1:
+        return line
+    if name.strip().lower() == "allow":
+        return ""
+    return f"{name}:{'*'.join(pieces[:MAX_STARS])}*"
+
+
 MAX_FILES = 50
-LIMIT_BYTES = 50 * 1024 * 1024
+SITEMAP_BYTES = 50 * 1024 * 1024
 """Of one sitemap, unpacked: what the protocol allows."""
 
 MAX_ADDRESS_LENGTH = 2_000
@@ -25,7 +121,7 @@ _BLOCK_BYTES = 256 * 1024
 Failed = Callable[[str, CeleriacError], None]
 
 
-def pages(
+def sitemap_pages(
     first: list[str],
     client: SiteClient,
     *,
@@ -36,8 +132,8 @@ def pages(
 ) -> Iterator[str]:
     """The addresses that the sitemaps of a site name, at most `limit`; another site's are left out.
 
-    One that cannot be read is told and left out: what it had named until then is there. None is
-    asked for whose turn comes after `until_s` (monotonic).
+    One that cannot be read is reported and left out; the addresses before the error count. None is
+    requested after `until_s` (monotonic).
     """
     waiting, seen = list(first), set(first)
     count = 0
@@ -61,14 +157,14 @@ def pages(
 def _told(url: str, client: SiteClient, on_failure: Failed) -> Iterator[tuple[str, str]]:
     try:
         with client.opened(url) as answer:
-            yield from read(answer.iter_bytes(), url=url)
+            yield from read_sitemap(answer.iter_bytes(), url=url)
     except WorkStopped:
         raise
     except CeleriacError as error:
         on_failure(url, error)
 
 
-def read(blocks: Iterator[bytes], *, url: str) -> Iterator[tuple[str, str]]:
+def read_sitemap(blocks: Iterator[bytes], *, url: str) -> Iterator[tuple[str, str]]:
     """`url` or `sitemap`, and an address.
 
     Raises InvalidInput (no XML, a document type: attacks begin there), LimitExceeded.
@@ -135,8 +231,8 @@ def _limited(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
     seen_bytes = 0
     for block in blocks:
         seen_bytes += len(block)
-        if seen_bytes > LIMIT_BYTES:
-            raise LimitExceeded(f"the sitemap {url} has more than {LIMIT_BYTES} bytes")
+        if seen_bytes > SITEMAP_BYTES:
+            raise LimitExceeded(f"the sitemap {url} has more than {SITEMAP_BYTES} bytes")
         if block:
             yield block
 

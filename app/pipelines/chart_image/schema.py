@@ -91,7 +91,7 @@ class ChartReading(BaseModel):
     levels: tuple[PriceLevel, ...] = Field((), max_length=50)
     patterns: tuple[Pattern, ...] = Field((), max_length=50)
     indicators: tuple[str, ...] = Field(
-        (), max_length=50, description="Drawn in the picture, with their settings if told."
+        (), max_length=50, description="Drawn in the picture, with their settings if shown."
     )
     summary: str = Field("", max_length=5000, description="Two to four sentences.")
     confidence: Share = Field(description="How sure the whole reading is.")

@@ -141,12 +141,12 @@ def error_of(error: smtplib.SMTPException | OSError, *, host: str) -> CeleriacEr
     where = f"the mail server {host}"
     match error:
         case smtplib.SMTPAuthenticationError():
-            return RetryableError(f"{where} refuses the login: {_said(error.smtp_error)}")
+            return RetryableError(f"{where} refuses the login: {_text_of(error.smtp_error)}")
         case smtplib.SMTPRecipientsRefused():
-            code, said = next(iter(error.recipients.values()))
-            return _of_code(code, f"{where} refuses the mailbox: {code} {_said(said)}")
+            code, refusal = next(iter(error.recipients.values()))
+            return _of_code(code, f"{where} refuses the mailbox: {code} {_text_of(refusal)}")
         case smtplib.SMTPSenderRefused() | smtplib.SMTPDataError():
-            answer = f"{error.smtp_code} {_said(error.smtp_error)}"
+            answer = f"{error.smtp_code} {_text_of(error.smtp_error)}"
             return _of_code(error.smtp_code, f"{where} refuses the message: {answer}")
         case smtplib.SMTPNotSupportedError():
             return _of_missing_feature(where, str(error))
@@ -165,6 +165,6 @@ def _of_missing_feature(where: str, reason: str) -> CeleriacError:
     return RetryableError(f"{where} lacks what SMTP_SECURITY or SMTP_USERNAME needs: {reason}")
 
 
-def _said(answer: bytes | str) -> str:
+def _text_of(answer: bytes | str) -> str:
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     return " ".join(text.split())[:300]

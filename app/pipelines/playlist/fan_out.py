@@ -72,8 +72,8 @@ def read(url: str, work: Work, *, limit: int) -> VideoListing:
     with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
         info = downloader.extract_info(url, download=False)
         found = tuple(entries_of(downloader, info, url, limit=limit))
-    told = failures.shown(info.get("webpage_url") or url)
-    return VideoListing(title=page.short(info.get("title")), url=told, entries=found)
+    shown = failures.shown(info.get("webpage_url") or url)
+    return VideoListing(title=page.short(info.get("title")), url=shown, entries=found)
 
 
 def entries_of(
@@ -103,13 +103,13 @@ def _expanded(downloader: Any, raw: Info, *, limit: int, depth: int) -> Iterator
         yield entry_of(raw, url=None)
 
 
-def entry_of(told: Info, *, url: str | None) -> ListingEntry:
+def entry_of(raw: Info, *, url: str | None) -> ListingEntry:
     """The entry as its listing describes it."""
-    own_id = told.get("id")
+    own_id = raw.get("id")
     return ListingEntry(
-        url=url or told.get("url") or told.get("webpage_url"),
-        title=page.short(told.get("title")),
-        site=metadata.site_of(told.get("ie_key") or told.get("extractor_key")),
+        url=url or raw.get("url") or raw.get("webpage_url"),
+        title=page.short(raw.get("title")),
+        site=metadata.site_of(raw.get("ie_key") or raw.get("extractor_key")),
         own_id=own_id if isinstance(own_id, str) else None,
     )
 

@@ -180,8 +180,8 @@ def _read(
 
 
 def _name(piece: Piece, params: StrategyParams, choice: Choice) -> str:
-    told = json.dumps([str(choice), params.content_type, piece.start, piece.text])
-    return f"piece-{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
+    identity = json.dumps([str(choice), params.content_type, piece.start, piece.text])
+    return f"piece-{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
 
 def _known(kept: Path) -> ReadText | None:

@@ -105,8 +105,8 @@ def _record(tree: Element, pubmed_id: str) -> Element:
         found = record.find(".//PMID")
         if found is not None and _text(found) == pubmed_id:
             return record
-    told = tree.find(".//ERROR")
-    reason = f": {_text(told)[:200]}" if told is not None else ""
+    error = tree.find(".//ERROR")
+    reason = f": {_text(error)[:200]}" if error is not None else ""
     raise NotFound(f"PubMed has no article {pubmed_id}{reason}")
 
 

@@ -50,7 +50,7 @@ def reading_s(sentence: str) -> float:
 
 def _said(sentence: str, number: int, program: str, voice: str, work: Work) -> Path:
     """The sentence as a WAV file."""
-    target = work.directory / f"said-{number:03}.wav"
+    target = work.directory / f"narration-{number:03}.wav"
     text = target.with_suffix(".txt")
     text.write_text(sentence, encoding="utf-8")
     speed = str(WORDS_PER_MINUTE)
@@ -70,9 +70,12 @@ def _joined(parts: list[Path], sound: Path) -> tuple[float, ...]:
     with wave.open(str(parts[0]), "rb") as first, wave.open(str(sound), "wb") as whole:
         whole.setparams(first.getparams())
         for part in parts:
-            with wave.open(str(part), "rb") as said:
-                frames = said.readframes(said.getnframes())
-                frame_bytes, rate = said.getsampwidth() * said.getnchannels(), said.getframerate()
+            with wave.open(str(part), "rb") as wav:
+                frames = wav.readframes(wav.getnframes())
+                frame_bytes, rate = (
+                    wav.getsampwidth() * wav.getnchannels(),
+                    wav.getframerate(),
+                )
             frames += bytes(round(PAUSE_S * rate) * frame_bytes)
             whole.writeframes(frames)
             durations_s.append(len(frames) / frame_bytes / rate)
@@ -185,7 +188,7 @@ def _reel(film: Sequence[Shot]) -> str:
 def vtt(film: Sequence[Shot]) -> str:
     """Captions as WebVTT, because browsers ignore those inside an MP4."""
     cues = [
-        f"{_clock(shot.start_s)} --> {_clock(shot.end_s)}\n{_escaped(shot.slide.said)}\n"
+        f"{_clock(shot.start_s)} --> {_clock(shot.end_s)}\n{_escaped(shot.slide.narration)}\n"
         for shot in film
     ]
     return "\n".join(["WEBVTT\n", *cues])

@@ -76,7 +76,7 @@ def run_command(written: str, request: VideoRequest, work: Work) -> Output:
     reader = _OutputReader(work)
     work.progress(0, "the video command is running")
     try:
-        work.run_process(_command(written, request, target, work), on_line=reader.hear)
+        work.run_process(_command(written, request, target, work), on_line=reader.read_line)
     except ProcessFailed as error:
         raise _failure(error, reader.log) from error
     most = work.settings.files.download_limit_bytes
@@ -135,23 +135,23 @@ class _OutputReader:
     def log(self) -> str:
         return "\n".join(self._lines)
 
-    def hear(self, line: str) -> None:
-        news = _news(line)
-        if news is None:
+    def read_line(self, line: str) -> None:
+        report = _parse_report(line)
+        if report is None:
             self._keep(line[-LOG_CHARACTERS:])
             self._work.check()
             return
-        percent = _number(news.get("progress"))
+        percent = _number(report.get("progress"))
         if percent is not None:
             reached = min(max(percent, 0.0), 100.0) * DONE_PERCENT / 100
             self._percent = max(self._percent, reached)
-        if isinstance(news.get("title"), str):
-            self.title = news["title"][:500]
-        message = news.get("message")
+        if isinstance(report.get("title"), str):
+            self.title = report["title"][:500]
+        message = report.get("message")
         self._work.progress(
             self._percent,
             message[:MESSAGE_LENGTH] if isinstance(message, str) else "",
-            eta_seconds=_number(news.get("eta_seconds")),
+            eta_seconds=_number(report.get("eta_seconds")),
         )
 
     def _keep(self, line: str) -> None:
@@ -161,7 +161,7 @@ class _OutputReader:
             self._length -= len(self._lines.pop(0)) + 1
 
 
-def _news(line: str) -> dict[str, Any] | None:  # JSON
+def _parse_report(line: str) -> dict[str, Any] | None:  # JSON
     if not line.lstrip().startswith("{"):
         return None
     try:
@@ -182,8 +182,8 @@ def _number(given: object) -> float | None:
 
 
 def _failure(error: ProcessFailed, log: str) -> CeleriacError:
-    told = (error.output_end.strip() or log.strip()).splitlines()
-    reason = f": {told[-1][:MESSAGE_LENGTH]}" if told else ""
+    lines = (error.output_end.strip() or log.strip()).splitlines()
+    reason = f": {lines[-1][:MESSAGE_LENGTH]}" if lines else ""
     known = EXITS.get(error.exit_code)
     if known is not None:
         kind, words = known
@@ -224,10 +224,10 @@ def _here(params: VideoParams, work: Work) -> Made:
     work.progress(0, "fetching the article from PubMed")
     found = article.fetch_article(params.pubmed_id, work)
     work.progress(SCRIPT_PERCENT, "drawing the slides")
-    told = script.build_script(found, words=work.settings.video.words)
-    drawn = _drawn(told, work)
+    story = script.build_script(found, words=work.settings.video.words)
+    drawn = _drawn(story, work)
     work.progress(DRAWN_PERCENT, "narrating")
-    spoken = film.speak(tuple(slide.said for slide in drawn), work)
+    spoken = film.speak(tuple(slide.narration for slide in drawn), work)
     shots = film.shots(drawn, spoken.durations_s)
     target = work.directory / VIDEO
     film.join(shots, sound=spoken.sound, title=found.title, target=target, work=work)
@@ -238,7 +238,7 @@ def _here(params: VideoParams, work: Work) -> Made:
             "title": found.title,
             "captions": CAPTIONS,
             "duration_seconds": round(shots[-1].end_s, 3),
-            "scenes": len(told.scenes),
+            "scenes": len(story.scenes),
             "has_narration": spoken.sound is not None,
             "made_by": "built-in",
         }
@@ -254,9 +254,9 @@ def _by_command(written: str, params: VideoParams, work: Work) -> Made:
     return _made(params, work, video).model_copy(update={"title": output.title})
 
 
-def _drawn(told: script.Script, work: Work) -> list[Slide]:
+def _drawn(story: script.Script, work: Work) -> list[Slide]:
     drawn: list[Slide] = []
-    for slide in slides.draw(told, work.directory):
+    for slide in slides.draw(story, work.directory):
         work.check()
         drawn.append(slide)
     return drawn

@@ -41,8 +41,8 @@ def build_script(article: Article, *, words: int) -> Script:
     opening = Scene(heading=article.title, sentences=_opening(article), is_title=True)
     kept = _shortened([sentences(section.text) for section in article.sections], words=words)
     scenes = [
-        Scene(heading=_heading(section), sentences=tuple(said))
-        for section, said in zip(article.sections, kept, strict=True)
+        Scene(heading=_heading(section), sentences=tuple(chosen))
+        for section, chosen in zip(article.sections, kept, strict=True)
     ]
     source = f"PubMed {article.pubmed_id}" + (f"  |  doi {article.doi}" if article.doi else "")
     return Script(scenes=(opening, *scenes), source=source)
@@ -59,23 +59,23 @@ def sentences(text: str) -> list[str]:
 def _sentences(text: str) -> Iterator[str]:
     start = 0
     for end in _END.finditer(text):
-        said = text[start : end.end()].strip()
-        if not _is_abbreviation(said):
-            yield said
+        sentence = text[start : end.end()].strip()
+        if not _is_abbreviation(sentence):
+            yield sentence
             start = end.end()
     if text[start:].strip():
         yield text[start:].strip()
 
 
-def _is_abbreviation(said: str) -> bool:
-    last = said.rsplit(None, 1)[-1].lstrip("([\"'")
+def _is_abbreviation(sentence: str) -> bool:
+    last = sentence.rsplit(None, 1)[-1].lstrip("([\"'")
     is_initial = re.fullmatch(r"[A-Z]\.", last) is not None
     return last.endswith(".") and (is_initial or last[:-1].lower() in _ABBREVIATIONS)
 
 
 def _opening(article: Article) -> tuple[str, ...]:
-    told = articles.byline(article)
-    return (told,) if told else ()
+    line = articles.byline(article)
+    return (line,) if line else ()
 
 
 def _heading(section: Section) -> str:
@@ -83,10 +83,10 @@ def _heading(section: Section) -> str:
 
 
 def _shortened(sections: Sequence[list[str]], *, words: int) -> list[list[str]]:
-    kept = [list(said) for said in sections]
+    kept = [list(part) for part in sections]
     left = _words(kept) - words
     while left > 0:
-        longest = max(kept, key=lambda said: (len(said) > 1, _words([said])))
+        longest = max(kept, key=lambda part: (len(part) > 1, _words([part])))
         if len(longest) < 2:
             break
         dropped = longest.pop((len(longest) - 1) // 2 if len(longest) > 2 else 0)
@@ -95,4 +95,4 @@ def _shortened(sections: Sequence[list[str]], *, words: int) -> list[list[str]]:
 
 
 def _words(sections: Sequence[Sequence[str]]) -> int:
-    return sum(len(sentence.split()) for said in sections for sentence in said)
+    return sum(len(sentence.split()) for part in sections for sentence in part)

@@ -20,7 +20,7 @@ _MARGIN, _TOP, _BOTTOM, _GAP = 96, 72, 600, 18
 _HEADING_SIZES, _TEXT_SIZES = (52, 46, 40, 34, 30, 26), (38, 34, 30, 27, 24, 21)
 _LINE_RATIO = 1.35
 
-_GROUND, _BAR, _HEADING, _SAID, _QUIET = "#10243a", "#3fb6a8", "#ffffff", "#f4f7fa", "#7f93a8"
+_GROUND, _BAR, _HEADING, _SPOKEN, _QUIET = "#10243a", "#3fb6a8", "#ffffff", "#f4f7fa", "#7f93a8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Slide:
     """A picture and the sentence spoken with it."""
 
     picture: Path
-    said: str
+    narration: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +54,10 @@ def draw(script: Script, folder: Path) -> Iterator[Slide]:
     number = 0
     for place, page in enumerate(pages):
         spoken = (page.heading, *page.sentences) if page.is_title else page.sentences
-        for said in spoken:
+        for narration in spoken:
             picture = folder / f"slide-{number:03}.png"
-            _drawn(page, said, script.source, f"{place + 1} / {len(pages)}").save(picture)
-            yield Slide(picture=picture, said=said)
+            _drawn(page, narration, script.source, f"{place + 1} / {len(pages)}").save(picture)
+            yield Slide(picture=picture, narration=narration)
             number += 1
 
 
@@ -76,7 +76,7 @@ def _pages(scene: Scene) -> Iterator[_Page]:
         yield _Page(heading=scene.heading, sentences=tuple(page), is_title=False)
 
 
-def _drawn(page: _Page, said: str, source: str, place: str) -> Image.Image:
+def _drawn(page: _Page, narration: str, source: str, place: str) -> Image.Image:
     picture = Image.new("RGB", SIZE, _GROUND)
     canvas = ImageDraw.Draw(picture)
     canvas.rectangle((0, 0, 20, SIZE[1]), fill=_BAR)
@@ -86,8 +86,8 @@ def _drawn(page: _Page, said: str, source: str, place: str) -> Image.Image:
     canvas.rectangle((_MARGIN, y + 8, _MARGIN + 160, y + 14), fill=_BAR)
     y += 40
     for sentence, block in zip(page.sentences, _blocks(page), strict=True):
-        is_said = sentence == said or page.is_title
-        y = _write(canvas, block, y, _SAID if is_said else _QUIET) + _GAP
+        is_spoken = sentence == narration or page.is_title
+        y = _write(canvas, block, y, _SPOKEN if is_spoken else _QUIET) + _GAP
     small = _font("DejaVuSans.ttf", 20)
     canvas.text((_MARGIN, SIZE[1] - 48), source, font=small, fill=_QUIET)
     canvas.text((SIZE[0] - _MARGIN, SIZE[1] - 48), place, font=small, fill=_QUIET, anchor="ra")

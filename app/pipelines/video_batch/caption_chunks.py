@@ -62,28 +62,28 @@ def worst(errors: list[CeleriacError]) -> CeleriacError:
 
 
 def _processed(url: str, bot_id: str, work: Work) -> Video:
-    told, said = video_contents.fetch(url, work)
-    chunks = list(_chunks(told, said, work))
+    metadata, transcript = video_contents.fetch(url, work)
+    chunks = list(_chunks(metadata, transcript, work))
     source = work.stores.sources.ensure(
-        source_id(bot_id, told.url),
+        source_id(bot_id, metadata.url),
         chatbot_id=bot_id,
-        filename=told.title or told.url,
+        filename=metadata.title or metadata.url,
         job_id=work.job_id,
     )
     work.stores.chunks.replace(source.id, chunks, chatbot_id=bot_id)
-    digest = hashlib.sha256(said.text.encode()).hexdigest()
+    digest = hashlib.sha256(transcript.text.encode()).hexdigest()
     work.stores.sources.mark_ready(source.id, content_sha256=digest)
     return Video(
         url=failures.shown(url),
         status=BatchVideoStatus.READY,
         source_id=source.id,
-        video_id=told.video_id,
-        title=told.title,
-        language=said.language,
-        origin=said.origin,
-        is_automatic=said.origin is not Origin.MANUAL_CAPTIONS,
+        video_id=metadata.video_id,
+        title=metadata.title,
+        language=transcript.language,
+        origin=transcript.origin,
+        is_automatic=transcript.origin is not Origin.MANUAL_CAPTIONS,
         chunks=len(chunks),
-        characters=len(said.text),
+        characters=len(transcript.text),
     )
 
 
@@ -92,28 +92,28 @@ def source_id(bot_id: str, page_url: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{bot_id}\n{page_url}"))
 
 
-def _chunks(told: Metadata, said: Transcript, work: Work) -> Iterator[NewChunk]:
+def _chunks(metadata: Metadata, transcript: Transcript, work: Work) -> Iterator[NewChunk]:
     settings = work.settings.documents
     chunker = Chunker(tokens=settings.chunk_tokens, overlap_tokens=settings.chunk_overlap_tokens)
-    origin = {"url": told.url, "title": told.title, "language": said.language}
+    origin = {"url": metadata.url, "title": metadata.title, "language": transcript.language}
     known = {name: value for name, value in origin.items() if value is not None}
-    for number, segment in enumerate(said.segments):
+    for number, segment in enumerate(transcript.segments):
         work.check()
         for block in items.cut(segment.text, joint=items.LINE, row=number):
-            yield from (_placed(chunk, known, said.segments) for chunk in chunker.add(block))
-    yield from (_placed(chunk, known, said.segments) for chunk in chunker.finish())
+            yield from (_placed(chunk, known, transcript.segments) for chunk in chunker.add(block))
+    yield from (_placed(chunk, known, transcript.segments) for chunk in chunker.finish())
 
 
-def _placed(chunk: NewChunk, known: dict[str, str], said: Sequence[Segment]) -> NewChunk:
+def _placed(chunk: NewChunk, known: dict[str, str], segments: Sequence[Segment]) -> NewChunk:
     """The chunk with its source; its position is a time range instead of rows."""
     place = dict(chunk.metadata)
     first, last = place.pop("rows")
-    times = {"start_s": said[first].start_s, "end_s": said[last].end_s}
+    times = {"start_s": segments[first].start_s, "end_s": segments[last].end_s}
     return dataclasses.replace(chunk, metadata={**place, **known, **times})
 
 
 def _failed(url: str, error: CeleriacError) -> Video:
-    told = VideoError(
+    problem = VideoError(
         type=error.type, message=str(error), retryable=isinstance(error, RetryableError)
     )
-    return Video(url=failures.shown(url), status=BatchVideoStatus.FAILED, error=told)
+    return Video(url=failures.shown(url), status=BatchVideoStatus.FAILED, error=problem)

@@ -74,9 +74,9 @@ def segments(content: str) -> list[Segment]:
     return kept
 
 
-def text_of(said: Iterable[Segment]) -> str:
+def text_of(spoken: Iterable[Segment]) -> str:
     """The text, one line per segment."""
-    return "\n".join(segment.text for segment in said)
+    return "\n".join(segment.text for segment in spoken)
 
 
 def _cues(content: str) -> Iterator[_Cue]:

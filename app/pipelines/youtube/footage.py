@@ -126,7 +126,7 @@ def _kept(folder: Path, chosen: Iterable[SceneChange], work: Work) -> Iterator[V
 def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int) -> list[str]:
     """Run ffmpeg: it writes a JPEG for each scene and prints the start of each."""
     wanted = f"select='eq(n,0)+gt(scene,{settings.scene_threshold:g})'"
-    told = "metadata=print:key=lavfi.scene_score:file='pipe\\:1':direct=1"
+    scene_filter = "metadata=print:key=lavfi.scene_score:file='pipe\\:1':direct=1"
     size = f"scale='min({settings.frame_width},iw)':-2"
     pattern = str(folder).replace("%", "%%") + "/%05d.jpg"
     return [
@@ -136,7 +136,7 @@ def scenes(file: Path, folder: Path, settings: FootageSettings, *, threads: int)
             str(ffmpeg.MAX_PIXELS),
             *ffmpeg.reading(file, ffmpeg.MEDIA_FORMATS, threads),
         ),
-        *("-map", "0:v:0", "-vf", f"{wanted},{told},{size}", "-fps_mode", "passthrough"),
+        *("-map", "0:v:0", "-vf", f"{wanted},{scene_filter},{size}", "-fps_mode", "passthrough"),
         *("-frames:v", str(SCENE_LIMIT), "-pix_fmt", "yuvj420p", "-q:v", "3"),
         *("-threads", str(threads), "-f", "image2", pattern),
     ]
@@ -197,11 +197,11 @@ class PocketSphinx:
         self, sound: Path, work: Work, *, on_progress: Callable[[float], None]
     ) -> tuple[Segment, ...]:
         settings = work.settings.footage
-        said: list[Segment] = []
+        segments: list[Segment] = []
 
         def hear(line: dict[str, Any]) -> None:  # JSON
             if "text" in line:
-                said.append(Segment(**line))
+                segments.append(Segment(**line))
             else:
                 on_progress(line["done_s"])
 
@@ -214,7 +214,7 @@ class PocketSphinx:
             on_line=hear,
             run=work.run_process,
         )
-        return tuple(said)
+        return tuple(segments)
 
 
 def find_recognizer(settings: FootageSettings) -> SpeechRecognizer | None:

@@ -10,12 +10,12 @@ from app.pipelines.media import page
 from app.pipelines.youtube.schema import Chapter, Metadata, VideoOptions
 
 
-def archive_keys(told: Metadata, options: VideoOptions, *, asked_url: str) -> frozenset[str]:
+def archive_keys(video: Metadata, options: VideoOptions, *, asked_url: str) -> frozenset[str]:
     """Each key by which a listing may look up the video."""
-    by_address = (archive_key_of_url(url, options) for url in (told.url, asked_url))
-    if told.site == "generic":
+    by_address = (archive_key_of_url(url, options) for url in (video.url, asked_url))
+    if video.site == "generic":
         return frozenset(by_address)
-    return frozenset([*by_address, archive_key_of_id(told.site, told.video_id, options)])
+    return frozenset([*by_address, archive_key_of_id(video.site, video.video_id, options)])
 
 
 def archive_key_of_id(site: str, video_id: str, options: VideoOptions) -> str:
@@ -85,16 +85,16 @@ def video_id(site: str, own_id: object, *, url: str) -> str:
 
 
 def _description(entry: Info, info: Info) -> str | None:
-    told = _text(entry.get("description") or info.get("description"))
-    return None if told is None else told[:DESCRIPTION_LENGTH]
+    text = _text(entry.get("description") or info.get("description"))
+    return None if text is None else text[:DESCRIPTION_LENGTH]
 
 
 def _chapters(entry: Info) -> Iterator[Chapter]:
-    for told in entry.get("chapters") or ():
-        start_s = _number(told.get("start_time"))
+    for raw in entry.get("chapters") or ():
+        start_s = _number(raw.get("start_time"))
         if start_s is not None:
-            title = page.short(_text(told.get("title"))) or ""
-            yield Chapter(start_s=start_s, end_s=_number(told.get("end_time")), title=title)
+            title = page.short(_text(raw.get("title"))) or ""
+            yield Chapter(start_s=start_s, end_s=_number(raw.get("end_time")), title=title)
 
 
 def _text(value: object) -> str | None:

@@ -52,10 +52,10 @@ def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptRe
         entry = page.only_entry(info)
         track = captions.find_track(entry, languages=wanted)
         content = None if track is None else _content(downloader, track)
-    told = metadata.of_page(info, entry, url=url)
+    video = metadata.of_page(info, entry, url=url)
     if track is None or content is None:
-        return TranscriptReading(metadata=told, captions=None)
-    return TranscriptReading(metadata=told, captions=_of_track(track, content))
+        return TranscriptReading(metadata=video, captions=None)
+    return TranscriptReading(metadata=video, captions=_of_track(track, content))
 
 
 def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no types
@@ -66,23 +66,23 @@ def _content(downloader: Any, track: Track) -> str:  # Any: yt-dlp ships no type
 
 
 def _of_track(track: Track, content: str) -> Transcript | None:
-    said = captions.segments(content)
+    segments = captions.segments(content)
     origin = Origin.AUTOMATIC_CAPTIONS if track.is_automatic else Origin.MANUAL_CAPTIONS
-    return transcript_of(said, origin=origin, language=track.language)
+    return transcript_of(segments, origin=origin, language=track.language)
 
 
 def transcript_of(
-    said: Sequence[Segment], *, origin: Origin, language: str, engine: str | None = None
+    segments: Sequence[Segment], *, origin: Origin, language: str, engine: str | None = None
 ) -> Transcript | None:
     """The transcript; None if there is no speech."""
-    if not said:
+    if not segments:
         return None
     return Transcript(
         origin=origin,
         language=language,
         engine=engine,
-        text=captions.text_of(said),
-        segments=tuple(said),
+        text=captions.text_of(segments),
+        segments=tuple(segments),
     )
 
 
@@ -99,9 +99,9 @@ def recognize_file(
     recognizer: SpeechRecognizer, file: Path, work: Work, *, on_progress: Callable[[float], None]
 ) -> Transcript | None:
     """Recognise the speech in the file."""
-    said = footage.recognized(recognizer, file, work, on_progress=on_progress)
+    segments = footage.recognized(recognizer, file, work, on_progress=on_progress)
     return transcript_of(
-        said, origin=Origin.SPEECH, language=recognizer.language, engine=recognizer.name
+        segments, origin=Origin.SPEECH, language=recognizer.language, engine=recognizer.name
     )
 
 
@@ -146,10 +146,10 @@ def extract_contents(params: YoutubeParams, work: Work) -> YoutubeResult:
     recognizer = find_recognizer(found, work, prefer_captions=params.prefer_captions)
     if recognizer is None:
         choose(found, None, was_recognized=False)  # before fetching a file in vain
-    said, pictures = _speech_and_frames(params, found, recognizer, work)
+    spoken, pictures = _speech_and_frames(params, found, recognizer, work)
     result = YoutubeResult(
         **found.metadata.model_dump(),
-        transcript=choose(found, said, was_recognized=recognizer is not None),
+        transcript=choose(found, spoken, was_recognized=recognizer is not None),
         frames=pictures,
     )
     keys = metadata.archive_keys(found.metadata, params, asked_url=url)
@@ -166,7 +166,7 @@ def _speech_and_frames(
     wanted = _wanted(with_sound=recognizer is not None, with_picture=params.extract_frames)
     span = (READ_PERCENT, FETCHED_PERCENT)
     with footage.fetch_footage(str(params.url), work, wanted, span=span) as files:
-        said = _recognized(recognizer, files.sound, work, found.metadata)
+        spoken = _recognized(recognizer, files.sound, work, found.metadata)
         on_progress = _progress_within(
             work, found.metadata, (RECOGNIZED_PERCENT, 99.0), "finding scenes"
         )
@@ -175,7 +175,7 @@ def _speech_and_frames(
             if params.extract_frames
             else ()
         )
-    return said, pictures
+    return spoken, pictures
 
 
 def _wanted(*, with_sound: bool, with_picture: bool) -> str:
@@ -185,24 +185,24 @@ def _wanted(*, with_sound: bool, with_picture: bool) -> str:
 
 
 def _recognized(
-    recognizer: SpeechRecognizer | None, file: Path, work: Work, told: Metadata
+    recognizer: SpeechRecognizer | None, file: Path, work: Work, video: Metadata
 ) -> Transcript | None:
     if recognizer is None:
         return None
     on_progress = _progress_within(
-        work, told, (FETCHED_PERCENT, RECOGNIZED_PERCENT), "recognising speech"
+        work, video, (FETCHED_PERCENT, RECOGNIZED_PERCENT), "recognising speech"
     )
     return recognize_file(recognizer, file, work, on_progress=on_progress)
 
 
 def _progress_within(
-    work: Work, told: Metadata, span: tuple[float, float], message: str
+    work: Work, video: Metadata, span: tuple[float, float], message: str
 ) -> Callable[[float], None]:
     """A function that reports seconds done as progress."""
     start, end = span
 
     def on_progress(done_s: float) -> None:
-        ratio = min(1.0, done_s / told.duration_s) if told.duration_s else 0.0
+        ratio = min(1.0, done_s / video.duration_s) if video.duration_s else 0.0
         work.progress(start + ratio * (end - start), message)
 
     return on_progress

@@ -17,6 +17,9 @@ from app.jobs.store import callbacks, rows
 from app.jobs.store.callbacks import Target
 from app.pipelines import webhook
 
+_TASK_IDS = uuid.UUID("5c0b3b6e-90a4-4c9b-9b5e-0d1a6c1f0a77")
+"""Namespace of the ids of published tasks: a task that is published again keeps its id."""
+
 
 class CallbackParams(BaseModel):
     """The job that ended, and its state then: the job may have been retried since."""
@@ -42,10 +45,6 @@ class CalledBack(BaseModel):
     """The job that was submitted."""
     task_id: str | None = None
     """The plain task that was published."""
-
-
-_TASK_IDS = uuid.UUID("5c0b3b6e-90a4-4c9b-9b5e-0d1a6c1f0a77")
-"""Namespace of the ids of published tasks: a task that is published again keeps its id."""
 
 
 def run_callback(params: CallbackParams, work: Work) -> CalledBack:

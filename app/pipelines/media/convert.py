@@ -18,6 +18,19 @@ from app.pipelines.media.schema import Converted, Downloaded
 
 MAX_TAG_LENGTH = 500
 
+log = logging.getLogger(__name__)
+
+MEASURED_PERCENT, ENCODED_PERCENT, TAGGED_PERCENT = 10.0, 90.0, 95.0
+
+LENGTH_TOLERANCE_S = 1.0
+
+LENGTH_TOLERANCE_RATIO = 0.05
+"""By how much an MP3 may be shorter than its source: encoders pad, containers round."""
+
+COVER_TIMEOUT_S = 60.0
+
+_MP3, _COVER, _TAGS = "audio.mp3", "cover.jpg", "tags.txt"
+
 
 def choose_tags(downloaded: Downloaded, own: Mapping[str, str]) -> dict[str, str]:
     """The tags by name. Parameters and the page win over the file's own tags; the name at the
@@ -86,19 +99,6 @@ def mp3_length_s(path: Path) -> float:
             return float(mp3.MPEGInfo(file).length)
         except mp3.HeaderNotFoundError as error:
             raise InvalidInput("there is no sound in the file") from error
-
-
-log = logging.getLogger(__name__)
-
-MEASURED_PERCENT, ENCODED_PERCENT, TAGGED_PERCENT = 10.0, 90.0, 95.0
-
-LENGTH_TOLERANCE_S = 1.0
-LENGTH_TOLERANCE_RATIO = 0.05
-"""By how much an MP3 may be shorter than its source: encoders pad, containers round."""
-
-COVER_TIMEOUT_S = 60.0
-
-_MP3, _COVER, _TAGS = "audio.mp3", "cover.jpg", "tags.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

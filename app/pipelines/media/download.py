@@ -20,6 +20,15 @@ FRAGMENT_LIMIT_BYTES = 256 * 1024 * 1024
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
+log = logging.getLogger(__name__)
+
+COVER_LIMIT_BYTES = 10 * 1024 * 1024
+
+READ_PERCENT, MEDIA_PERCENT, COVER_PERCENT = 5.0, 95.0, 98.0
+"""Percents at which reading the page, fetching the media and fetching the cover end."""
+
+FORMAT = f"bestaudio{page.PLAIN}/best{page.PLAIN}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferReading:
@@ -123,16 +132,6 @@ def _hook(work: Work, span: tuple[float, float] | None) -> Any:  # a function th
         work.progress(percent, reading.message, speed=reading.speed, eta_seconds=reading.eta_s)
 
     return report
-
-
-log = logging.getLogger(__name__)
-
-COVER_LIMIT_BYTES = 10 * 1024 * 1024
-
-READ_PERCENT, MEDIA_PERCENT, COVER_PERCENT = 5.0, 95.0, 98.0
-"""Percents at which reading the page, fetching the media and fetching the cover end."""
-
-FORMAT = f"bestaudio{page.PLAIN}/best{page.PLAIN}"
 
 
 def download(params: MediaParams, work: Work) -> Downloaded:

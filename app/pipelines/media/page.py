@@ -51,6 +51,19 @@ The first row that matches an error of the chain wins. Most are permanent: a pag
 private or protected, stays so. yt-dlp asks for ffmpeg when it cannot read a stream.
 """
 
+log = logging.getLogger(__name__)
+
+MAX_TEXT_LENGTH = 500
+
+RETRIES = 3
+"""Retries of a broken connection within one attempt; a file resumes where it stopped."""
+
+PLAIN = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segments(_generator)?)$']"
+"""Formats whose protocols yt-dlp implements. For others it starts programs."""
+
+NO_PROGRAM = "/dev/null/ffmpeg"
+"""A path that cannot exist: an ffmpeg started by yt-dlp would bypass our network."""
+
 
 def cause_of(
     error: BaseException, *, last_failure: CeleriacError | None, url: str
@@ -98,20 +111,6 @@ def _plain(message: str) -> str:
     """yt-dlp's message without its prefix and its advice to report a bug."""
     first = re.split(r"; please report this issue|\. See {2}", message)[0]
     return re.sub(r"^\s*(ERROR: )?(\[[\w:]+\] )?", "", first).strip()[:300]
-
-
-log = logging.getLogger(__name__)
-
-MAX_TEXT_LENGTH = 500
-
-RETRIES = 3
-"""Retries of a broken connection within one attempt; a file resumes where it stopped."""
-
-PLAIN = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segments(_generator)?)$']"
-"""Formats whose protocols yt-dlp implements. For others it starts programs."""
-
-NO_PROGRAM = "/dev/null/ffmpeg"
-"""A path that cannot exist: an ffmpeg started by yt-dlp would bypass our network."""
 
 
 @contextmanager

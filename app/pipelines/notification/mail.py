@@ -23,6 +23,8 @@ DEFAULT = "default"
 
 SUBJECT_LENGTH = 200
 
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
 
 def write_letter(
     notification: Notification, *, to: str, sender: str, templates: Path | None
@@ -87,9 +89,6 @@ def _template(kind: str, part: str, templates: Path | None) -> Path:
     names = [f"{kind}.{part}", f"{DEFAULT}.{part}"]
     candidates = [folder / name for folder in folders for name in names]
     return next(path for path in candidates if path.is_file())
-
-
-PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class MailRefused(PermanentError):

@@ -33,6 +33,16 @@ DEPTH = 2
 
 Info = dict[str, Any]  # yt-dlp's
 
+CHILD_KIND = "youtube"
+
+BATCH = 100
+"""Jobs that are submitted in one transaction."""
+
+FAILURE_LIMIT = 1_000
+"""Maximum of failures that a result lists."""
+
+READ_PERCENT = 50.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingEntry:
@@ -112,17 +122,6 @@ def entry_of(raw: Info, *, url: str | None) -> ListingEntry:
         site=metadata.site_of(raw.get("ie_key") or raw.get("extractor_key")),
         own_id=own_id if isinstance(own_id, str) else None,
     )
-
-
-CHILD_KIND = "youtube"
-
-BATCH = 100
-"""Jobs that are submitted in one transaction."""
-
-FAILURE_LIMIT = 1_000
-"""Maximum of failures that a result lists."""
-
-READ_PERCENT = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,22 @@ from app.pipelines.report.schema import (
 )
 from app.storage.statistics import Span
 
+Row = tuple[str, str, str, int | float]
+
+HEADER = ("section", "name", "measure", "value")
+
+COLOURS = {
+    JobState.SUCCEEDED: "#3b8f5a",
+    JobState.FAILED: "#c44536",
+    JobState.CANCELLED: "#8a8a8a",
+    JobState.RUNNING: "#2f6db3",
+    JobState.QUEUED: "#a9c5e8",
+}
+
+KINDS_SHOWN = 15
+
+JSON_NAME, CSV_NAME, PNG_NAME = "report.json", "report.csv", "report.png"
+
 
 def count_jobs(stores: Stores, span: Span, *, chatbot_id: str | None) -> JobFigures:
     """The jobs that were created in the span."""
@@ -126,11 +142,6 @@ def _summed(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {state.value: total[state] for state in JobState if total[state]}
 
 
-Row = tuple[str, str, str, int | float]
-
-HEADER = ("section", "name", "measure", "value")
-
-
 def write_table(report: Report, path: Path) -> None:
     """Write the table as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -185,16 +196,6 @@ def _notifications(report: Report) -> Iterator[Row]:
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {
-    JobState.SUCCEEDED: "#3b8f5a",
-    JobState.FAILED: "#c44536",
-    JobState.CANCELLED: "#8a8a8a",
-    JobState.RUNNING: "#2f6db3",
-    JobState.QUEUED: "#a9c5e8",
-}
-
-KINDS_SHOWN = 15
-
 
 def draw_chart(report: Report, path: Path, *, cache: Path) -> None:
     """Draw the chart as PNG. `cache` is the library's folder for its font cache."""
@@ -247,9 +248,6 @@ def _say_when_empty(axes: "Axes", *, is_empty: bool) -> None:
         axes.text(0.5, 0.5, "nothing in this period", ha="center", transform=axes.transAxes)
     else:
         axes.legend(loc="best", frameon=False)
-
-
-JSON_NAME, CSV_NAME, PNG_NAME = "report.json", "report.csv", "report.png"
 
 
 def generate(params: ReportParams, work: Work) -> Report:

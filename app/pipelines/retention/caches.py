@@ -12,6 +12,10 @@ from pathlib import Path
 from app.jobs.model.work import Work
 from app.pipelines.retention.schema import CacheParams, CacheRemoved, Removed
 
+SETTLING = timedelta(hours=1)
+"""Entries used within this time are kept. It exceeds the hard time limit, because no row records a
+plain task that runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderEntry:
@@ -78,11 +82,6 @@ def remove_entry(entry: FolderEntry) -> None:
         shutil.rmtree(entry.path, ignore_errors=True)
     else:
         entry.path.unlink(missing_ok=True)
-
-
-SETTLING = timedelta(hours=1)
-"""Entries used within this time are kept. It exceeds the hard time limit, because no row records a
-plain task that runs."""
 
 
 def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:

@@ -17,6 +17,9 @@ from app.storage.objects import ListedObject
 RECEIVED = "uploads"
 """Folder in TEMP_DIR for uploads that the API receives."""
 
+BATCH = 200
+"""Jobs per transaction: other writers wait for at most one transaction."""
+
 
 def remove_objects(
     work: Work,
@@ -91,10 +94,6 @@ def _temp_entries(work: Work) -> Iterator[FolderEntry]:
 def _holds_one_of(path: Path, others: Sequence[Path]) -> bool:
     """Whether another of our folders is inside it: an operator may have nested them."""
     return any(other.is_relative_to(path) for other in others)
-
-
-BATCH = 200
-"""Jobs per transaction: other writers wait for at most one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,9 @@ _FILE = "content"
 BYTES_PER_CHARACTER = 4
 """Most bytes per character of any encoding."""
 
+ALIKE = 0.7
+"""Share of common words from which two findings with overlapping evidence are the same."""
+
 
 def read_content(params: StrategyParams, work: Work) -> str:
     """Raises NotFound, InvalidInput (no text), UnsupportedFormat, LimitExceeded."""
@@ -54,10 +57,6 @@ def _text(path: Path) -> str:
     if not text.strip():
         raise InvalidInput("the file has no text")
     return text
-
-
-ALIKE = 0.7
-"""Share of common words from which two findings with overlapping evidence are the same."""
 
 
 def merged(parts: Sequence[Proven]) -> Proven:

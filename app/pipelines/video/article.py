@@ -26,6 +26,31 @@ DEPTH_LIMIT = 60
 
 SHOWN_AUTHORS = 3
 
+log = logging.getLogger(__name__)
+
+KEY = "celeriac:pace:{name}"
+
+SLICE_S = 0.25
+
+# Takes the next free slot by Redis' clock, and records the one after it.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local free = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+redis.call('SET', KEYS[1], free + tonumber(ARGV[1]), 'PX', free - now + tonumber(ARGV[1]) + 1000)
+return free - now
+"""
+
+_lock = threading.Lock()
+
+_free_at: dict[str, float] = {}
+
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+"""Typical articles have tens of kilobytes; with thousands of authors, a megabyte."""
+
+REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
+"""NCBI's limits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -172,25 +197,6 @@ def byline(article: Article) -> str:
     return ". ".join(part for part in (names, article.journal, article.year) if part)
 
 
-log = logging.getLogger(__name__)
-
-KEY = "celeriac:pace:{name}"
-
-SLICE_S = 0.25
-
-# Takes the next free slot by Redis' clock, and records the one after it.
-_TAKE = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local free = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
-redis.call('SET', KEYS[1], free + tonumber(ARGV[1]), 'PX', free - now + tonumber(ARGV[1]) + 1000)
-return free - now
-"""
-
-_lock = threading.Lock()
-_free_at: dict[str, float] = {}
-
-
 def wait_for_pubmed(
     client: "redis.Redis", name: str, *, per_second: float, on_wait: Callable[[], None]
 ) -> None:
@@ -215,13 +221,6 @@ def _own_pause_s(name: str, interval_s: float) -> float:
         free = max(now, _free_at.get(name, 0.0))
         _free_at[name] = free + interval_s
         return free - now
-
-
-ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""Typical articles have tens of kilobytes; with thousands of authors, a megabyte."""
-
-REQUESTS_PER_S, REQUESTS_PER_S_WITH_KEY = 3.0, 10.0
-"""NCBI's limits."""
 
 
 def fetch_article(pubmed_id: str, work: Work) -> Article:

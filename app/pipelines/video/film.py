@@ -18,6 +18,14 @@ WORDS_PER_MINUTE = 150
 PAUSE_S = 0.6
 SENTENCE_TIMEOUT_S = 60.0
 
+FRAMES_PER_S = 10
+"""Slides are still: a higher rate would only grow the file."""
+
+_PLAIN = str.maketrans({"{": "(", "}": ")", "\\": "/"})
+"""Characters that ffmpeg reads as markup when it converts captions."""
+
+JOINING_PERCENT, JOINED_PERCENT = 50.0, 95.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
@@ -82,14 +90,6 @@ def _joined(parts: list[Path], sound: Path) -> tuple[float, ...]:
     return tuple(durations_s)
 
 
-FRAMES_PER_S = 10
-"""Slides are still: a higher rate would only grow the file."""
-
-
-_PLAIN = str.maketrans({"{": "(", "}": ")", "\\": "/"})
-"""Characters that ffmpeg reads as markup when it converts captions."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """A slide with its start and end."""
@@ -139,9 +139,6 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
         work.run_process(command, on_line=hear)
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
-
-
-JOINING_PERCENT, JOINED_PERCENT = 50.0, 95.0
 
 
 def _share(done_s: float, total_s: float) -> float:

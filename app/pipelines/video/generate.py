@@ -32,7 +32,7 @@ from app.pipelines.video.slides import Slide
 DONE_PERCENT = 95.0
 
 LOG_CHARACTERS = 64 * 1024
-"""Lines kept of the end of its standard output."""
+"""Characters kept of the end of its standard output."""
 
 MESSAGE_LENGTH = 200
 
@@ -45,6 +45,15 @@ EXITS: dict[int, tuple[type[CeleriacError], str]] = {
     78: (NotConfigured, "is not configured"),
 }
 """Exit codes as in sysexits.h. Others, and signals, are crashes, which are retried."""
+
+_SET_AND_RUN = (
+    "import json, os, sys; os.environ.update(json.loads(sys.argv[1])); "
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+SCRIPT_PERCENT, DRAWN_PERCENT = 10.0, 35.0
+
+VIDEO, CAPTIONS, LOG = "video.mp4", "captions.vtt", "command.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +117,6 @@ def _command(written: str, request: VideoRequest, target: Path, work: Work) -> l
     }
     given = [part for pair in options.items() for part in pair]
     return [*_with_variables(variables), *command, *given]
-
-
-_SET_AND_RUN = (
-    "import json, os, sys; os.environ.update(json.loads(sys.argv[1])); "
-    "os.execvp(sys.argv[2], sys.argv[2:])"
-)
 
 
 def _with_variables(variables: dict[str, str]) -> Sequence[str]:
@@ -200,11 +203,6 @@ def _check(target: Path, *, limit_bytes: int) -> None:
         head = file.read(12)
     if head[4:8] != b"ftyp":
         raise PermanentError("the video command wrote a file that is not an MP4")
-
-
-SCRIPT_PERCENT, DRAWN_PERCENT = 10.0, 35.0
-
-VIDEO, CAPTIONS, LOG = "video.mp4", "captions.vtt", "command.log"
 
 
 def generate(params: VideoParams, work: Work) -> Made:

@@ -39,6 +39,18 @@ _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms|f|t)$")
 
 Element = Any  # lxml ships no types
 
+FORMATS = ("vtt", "srt", "ttml")
+"""Readable formats, best first."""
+
+_BIBLIOGRAPHIC = {
+    **{"alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl"},
+    **{"fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi"},
+    **{"may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy"},
+}
+"""The alternative codes of ISO 639-2 for some languages."""
+
+Info = Mapping[str, Any]  # yt-dlp's
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cue:
@@ -177,19 +189,6 @@ def _media_time(text: str | None, rates: dict[str, float]) -> float | None:
     scales = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     scale = scales.get(unit) or 1 / (rates.get(unit) or 1.0)
     return round(number * scale, 3)
-
-
-FORMATS = ("vtt", "srt", "ttml")
-"""Readable formats, best first."""
-
-_BIBLIOGRAPHIC = {
-    **{"alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl"},
-    **{"fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi"},
-    **{"may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy"},
-}
-"""The alternative codes of ISO 639-2 for some languages."""
-
-Info = Mapping[str, Any]  # yt-dlp's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

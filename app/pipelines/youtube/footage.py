@@ -35,6 +35,14 @@ BOTH = (
 )
 """Format for both: one file, or one of each if the site separates them."""
 
+SCENE_LIMIT = 3_000
+"""Maximum of scene changes to read; later ones are ignored."""
+
+NO_STREAM = "matches no streams"
+"""ffmpeg's message for a file without a picture."""
+
+LISTENER = "app.speech.listener"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footage:
@@ -65,14 +73,6 @@ def fetch_footage(
     yield Footage(picture=files[0], sound=files[-1])
     for file in files:
         file.unlink(missing_ok=True)
-
-
-SCENE_LIMIT = 3_000
-"""Maximum of scene changes to read; later ones are ignored."""
-
-
-NO_STREAM = "matches no streams"
-"""ffmpeg's message for a file without a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,6 @@ def most_changing(found: Sequence[SceneChange], *, limit: int) -> list[SceneChan
     """The first frame and the largest changes, in the order of the video."""
     strongest = sorted(found[1:], key=lambda scene: scene.change, reverse=True)[: limit - 1]
     return sorted([*found[:1], *strongest], key=lambda scene: scene.number)
-
-
-LISTENER = "app.speech.listener"
 
 
 class SpeechRecognizer(Protocol):

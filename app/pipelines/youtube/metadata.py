@@ -9,6 +9,17 @@ from app.fetch import failures
 from app.pipelines.media import page
 from app.pipelines.youtube.schema import Chapter, Metadata, VideoOptions
 
+DESCRIPTION_LENGTH = 20_000
+
+TAG_LIMIT = 100
+
+CHAPTER_LIMIT = 500
+
+NAMELESS_SITES = frozenset({"generic", "html5mediaembed"})
+"""yt-dlp's extractors for unknown sites: their ids are file names."""
+
+Info = Mapping[str, Any]  # yt-dlp's
+
 
 def archive_keys(video: Metadata, options: VideoOptions, *, asked_url: str) -> frozenset[str]:
     """Each key by which a listing may look up the video."""
@@ -29,18 +40,6 @@ def archive_key_of_url(url: str, options: VideoOptions) -> str:
 def _key(identity: str, options: VideoOptions) -> str:
     asked = [options.extract_frames, options.prefer_captions, *options.languages]
     return hashlib.sha256("\n".join([identity, *map(str, asked)]).encode()).hexdigest()
-
-
-DESCRIPTION_LENGTH = 20_000
-
-TAG_LIMIT = 100
-
-CHAPTER_LIMIT = 500
-
-NAMELESS_SITES = frozenset({"generic", "html5mediaembed"})
-"""yt-dlp's extractors for unknown sites: their ids are file names."""
-
-Info = Mapping[str, Any]  # yt-dlp's
 
 
 def of_page(info: dict[str, Any], entry: dict[str, Any], *, url: str) -> Metadata:  # yt-dlp's

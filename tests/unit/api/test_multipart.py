@@ -101,6 +101,43 @@ def test_a_refused_form_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("head", "want"),
+    [
+        pytest.param(file(b"")[:-2], LimitExceeded, id="a file over the cap"),
+        pytest.param(file(b"", name="other")[:-2], InvalidInput, id="a file by another name"),
+        pytest.param(file(b"1") + file(b"")[:-2], InvalidInput, id="a second file"),
+        pytest.param(field("a", "")[:-2], LimitExceeded, id="a field as large as a file"),
+    ],
+)
+def test_a_form_is_refused_while_it_comes(
+    tmp_path: Path, head: bytes, want: type[CeleriacError]
+) -> None:
+    sent: list[bytes] = []
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        yield head
+        while True:
+            sent.append(b"x" * 65_536)
+            yield sent[-1]
+
+    async def run() -> None:
+        async with multipart.received(
+            endless(), content_type=FORM, directory=tmp_path, limit_bytes=100_000
+        ):
+            pytest.fail("a refused form must not be returned")
+
+    with pytest.raises(want):
+        asyncio.run(run())
+    assert len(sent) <= 2
+    assert partial_files(tmp_path) == []
+
+
+def test_fields_may_follow_the_file(tmp_path: Path) -> None:
+    form, stored = receive(tmp_path, file(b"1"), field("chatbot_id", "bot 1"), END)
+    assert (form.fields, stored) == ({"chatbot_id": "bot 1"}, b"1")
+
+
 def test_a_file_of_exactly_the_cap_is_taken(tmp_path: Path) -> None:
     form, _ = receive(tmp_path, file(b"x" * 1000) + END, limit_bytes=1000)
     assert form.file.size_bytes == 1000

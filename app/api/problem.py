@@ -69,112 +69,114 @@ class ProblemType:
         return f"urn:celeriac:problem:{self.slug}"
 
 
-def _kind(status: HTTPStatus, slug: str, title: str) -> ProblemType:
+def _type(status: HTTPStatus, slug: str, title: str) -> ProblemType:
     return ProblemType(status=status, slug=slug, title=title)
 
 
 BY_ERROR: dict[type[CeleriacError], ProblemType] = {
-    errors.CeleriacError: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-    errors.RetryableError: _kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
-    errors.RateLimited: _kind(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
-    errors.BrokerUnreachable: _kind(
+    errors.CeleriacError: _type(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    errors.RetryableError: _type(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
+    errors.RateLimited: _type(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+    errors.BrokerUnreachable: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-unreachable", "The broker does not answer"
     ),
-    errors.BrokerRefused: _kind(
+    errors.BrokerRefused: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-refused", "The broker refused access"
     ),
-    errors.BrokerNotReady: _kind(
+    errors.BrokerNotReady: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-not-ready", "The broker is not ready"
     ),
-    errors.ApiServerUnreachable: _kind(
+    errors.ApiServerUnreachable: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "cluster-unreachable", "The cluster does not answer"
     ),
-    errors.StorageUnavailable: _kind(
+    errors.StorageUnavailable: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "storage-unavailable", "The storage does not answer"
     ),
-    errors.PermanentError: _kind(
+    errors.PermanentError: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "The request cannot be processed"
     ),
-    errors.InvalidInput: _kind(
+    errors.InvalidInput: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", "The input is not valid"
     ),
-    errors.NotFound: _kind(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
-    errors.UnsupportedFormat: _kind(
+    errors.NotFound: _type(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    errors.UnsupportedFormat: _type(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-format", "Unsupported format"
     ),
-    errors.PasswordNeeded: _kind(
+    errors.PasswordNeeded: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "password-needed", "The file is protected by a password"
     ),
-    errors.LimitExceeded: _kind(
+    errors.LimitExceeded: _type(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "limit-exceeded", "A limit is exceeded"
     ),
-    errors.AddressRefused: _kind(
+    errors.AddressRefused: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "address-refused", "Jobs may not reach this address"
     ),
-    errors.NotAuthenticated: _kind(
+    errors.NotAuthenticated: _type(
         HTTPStatus.UNAUTHORIZED, "not-authenticated", "A valid API key is needed"
     ),
-    errors.NotAuthorized: _kind(
+    errors.NotAuthorized: _type(
         HTTPStatus.FORBIDDEN, "not-authorized", "The API key may not do this"
     ),
-    errors.AccessDenied: _kind(
+    errors.AccessDenied: _type(
         HTTPStatus.BAD_GATEWAY, "cluster-access-denied", "The cluster refused access"
     ),
-    errors.NotConfigured: _kind(
+    errors.NotConfigured: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "not-configured", "A setting is missing"
     ),
-    errors.KeyRefused: _kind(
+    errors.KeyRefused: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "key-refused", "An API key was rejected"
     ),
-    errors.ModelRefused: _kind(
+    errors.ModelRefused: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "model-refused", "The model declined to answer"
     ),
-    errors.UnusableAnswer: _kind(
+    errors.UnusableAnswer: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-answer", "The model gave no usable answer"
     ),
-    errors.Conflict: _kind(
+    errors.Conflict: _type(
         HTTPStatus.CONFLICT, "conflict", "The current state does not allow this"
     ),
-    IdempotencyConflict: _kind(
+    IdempotencyConflict: _type(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency-conflict",
         "The idempotency key was used for another request",
     ),
-    errors.WorkStopped: _kind(HTTPStatus.CONFLICT, "work-stopped", "The work was stopped"),
-    errors.Cancelled: _kind(HTTPStatus.CONFLICT, "cancelled", "The job was cancelled"),
-    errors.Superseded: _kind(HTTPStatus.CONFLICT, "superseded", "Another attempt owns the job"),
-    errors.ProcessFailed: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-    errors.ProcessTimedOut: _kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    errors.WorkStopped: _type(HTTPStatus.CONFLICT, "work-stopped", "The work was stopped"),
+    errors.Cancelled: _type(HTTPStatus.CONFLICT, "cancelled", "The job was cancelled"),
+    errors.Superseded: _type(HTTPStatus.CONFLICT, "superseded", "Another attempt owns the job"),
+    errors.ProcessFailed: _type(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    errors.ProcessTimedOut: _type(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
 }
 
-INVALID_REQUEST = _kind(
+INVALID_REQUEST = _type(
     HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"
 )
-MALFORMED_JSON = _kind(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not JSON")
-NOT_READY = _kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready")
+MALFORMED_JSON = _type(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not JSON")
+NOT_READY = _type(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready")
 INTERNAL = BY_ERROR[errors.CeleriacError]
 
 UNFIT = "unfit_value"
 """The code of a value that cannot be stored or returned."""
 
 
-def kind_of(error: CeleriacError) -> ProblemType:
+def type_of(error: CeleriacError) -> ProblemType:
     """The entry of the error's class, or of its nearest base class."""
     return next(BY_ERROR[cls] for cls in type(error).__mro__ if cls in BY_ERROR)
 
 
 def of_error(error: CeleriacError) -> Problem:
     """Our errors explain themselves to clients. Details of internal errors go to the log only."""
-    kind = kind_of(error)
-    detail = INTERNAL_DETAIL if kind.status == INTERNAL.status else str(error)
-    return of_kind(kind, detail or kind.title)
+    problem_type = type_of(error)
+    detail = INTERNAL_DETAIL if problem_type.status == INTERNAL.status else str(error)
+    return of_type(problem_type, detail or problem_type.title)
 
 
-def of_kind(kind: ProblemType, detail: str, field_errors: Sequence[FieldError] = ()) -> Problem:
+def of_type(
+    problem_type: ProblemType, detail: str, field_errors: Sequence[FieldError] = ()
+) -> Problem:
     return Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
+        type=problem_type.type,
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail,
         errors=tuple(field_errors),
     )
@@ -190,23 +192,23 @@ INTERNAL_DETAIL = "The server log has details under this request id."
 
 
 def internal() -> Problem:
-    return of_kind(INTERNAL, INTERNAL_DETAIL)
+    return of_type(INTERNAL, INTERNAL_DETAIL)
 
 
 def too_deep() -> Problem:
     """A body that is nested too deeply for Python's parser, reported like one that it can parse."""
     found = FieldError(location="body", pointer="#", code=UNFIT, detail=nesting.TOO_DEEP)
-    return of_kind(INVALID_REQUEST, f"{found.pointer}: {found.detail}", [found])
+    return of_type(INVALID_REQUEST, f"{found.pointer}: {found.detail}", [found])
 
 
 def of_validation(found: Sequence[Mapping[str, Any]]) -> Problem:  # Any: pydantic's error details
     """Pydantic's findings, without echoing the input."""
     field_errors = [field_error(error) for error in found]
     if [error.code for error in field_errors] == ["json_invalid"]:
-        return of_kind(MALFORMED_JSON, field_errors[0].detail)
+        return of_type(MALFORMED_JSON, field_errors[0].detail)
     first = field_errors[0]
     more = f" (and {len(field_errors) - 1} more)" if len(field_errors) > 1 else ""
-    return of_kind(INVALID_REQUEST, f"{first.pointer}: {first.detail}{more}", field_errors)
+    return of_type(INVALID_REQUEST, f"{first.pointer}: {first.detail}{more}", field_errors)
 
 
 def field_error(found: Mapping[str, Any]) -> FieldError:  # Any: pydantic's error details

@@ -73,7 +73,7 @@ async def is_ready(request: Request, services: ServicesParam) -> Response | Read
 def _not_ready(checks: dict[str, ReadinessCheck]) -> problem.Problem:
     silent = [name for name, check in checks.items() if not check.ok]
     results = {name: check.model_dump() for name, check in checks.items()}
-    found = problem.of_kind(problem.NOT_READY, f"not ready: {', '.join(silent)}")
+    found = problem.of_type(problem.NOT_READY, f"not ready: {', '.join(silent)}")
     return found.model_copy(update={"checks": results})
 
 

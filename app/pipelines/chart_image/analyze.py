@@ -39,7 +39,7 @@ process."""
 
 WAIT_S = 0.25
 
-_turns = threading.BoundedSemaphore(AT_ONCE)
+_slots = threading.BoundedSemaphore(AT_ONCE)
 
 _FILE, _SHOWN = "picture", "shown.png"
 
@@ -91,12 +91,12 @@ def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
 
 @contextmanager
 def _turn(on_wait: Callable[[], None]) -> Iterator[None]:
-    while not _turns.acquire(timeout=WAIT_S):
+    while not _slots.acquire(timeout=WAIT_S):
         on_wait()
     try:
         yield
     finally:
-        _turns.release()
+        _slots.release()
 
 
 def _fetched(params: ChartImageParams, work: Work, *, limit_bytes: int) -> Path:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from app import queues
 from app.errors import InvalidInput
 from app.jobs.model.pipeline import DISCARD_FILES, Pipeline, Registry, RegistryError, Stage
-from app.jobs.model.stage import ArgumentReader, discarding, finalizer, stage
+from app.jobs.model.stage import ArgumentReader, discarding, finalizer, imported_by, stage
 from app.jobs.model.work import Work
 from app.queues import PoolKind, Queue, QueueName
 
@@ -46,6 +46,23 @@ def test_a_function_becomes_a_stage_with_what_it_imports() -> None:
         (10, 20),
     )
     assert pack_order.imports == ("json.decoder",)
+
+
+def test_imports_relative_to_the_package_of_a_function_are_known() -> None:
+    found: dict[str, Any] = {"__package__": "shop.orders"}
+    exec("def f():\n    from . import stock\n    from ..prices import eur, usd", found)
+    assert imported_by(found["f"]) == ("shop.orders.stock", "shop.prices.eur", "shop.prices.usd")
+
+
+def test_a_stage_is_called_by_celery_clients_on_its_queue() -> None:
+    call = pack_order.s(3, color="blue")
+    assert (call.task, call.args, call.kwargs) == ("pack_order", (3,), {"color": "blue"})
+    assert call.options == {"queue": "default"}
+
+
+def test_a_stage_is_its_function() -> None:
+    work: Any = None  # which this function does not use
+    assert pack_order(Order(size=1), work) == Packed(path=Path("json.decoder"))
 
 
 def test_a_function_whose_first_argument_is_no_model_is_refused() -> None:

@@ -1,11 +1,10 @@
-"""Carries a plan out: the scale, the marks, and the talk with workers that are to go."""
+"""Applies a plan: the scale, the marks, and remote control of the workers that drain."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from app.broker.model import ConsumedQueue, NodeConsumers, NodeName
 from app.control.observe import broker_view, consumption, observation
-from app.control.observe import consumption as consuming
 from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.observe.consumption import NOTHING_KNOWN, Consumption
 from app.control.observe.observation import NO_DRAIN, DrainState, DrainStates
@@ -26,7 +25,7 @@ from app.scaling.drain_plan import ScalePlan
 
 
 class PlanExecutor:
-    """One plan of one pool. Its public fields say what was done, also when a step has failed."""
+    """Applies a plan to a pool. Its public fields say what was done, also after a failed step."""
 
     def __init__(
         self,
@@ -58,21 +57,21 @@ class PlanExecutor:
         *,
         restore: Mapping[NodeName, frozenset[ConsumedQueue]] | None = None,
     ) -> None:
-        """Do what the plan says: replicas first, since load may be waiting for them.
+        """Apply the plan, the scale first, since messages may wait for it.
 
         Raises:
             PoolProblem: the target cannot be written.
-            BrokerUnreachable: workers cannot be spoken to.
+            BrokerUnreachable: the workers cannot be reached.
         """
         problem: PoolProblem | None = None
         try:
             await self._scale(plan)
         except PoolProblem as refused:
-            problem = refused  # what is to be woken must not wait for it
-        await self._wake(_instance_names(plan.resume))
+            problem = refused  # resumes must not wait for it
+        await self._resume(_instance_names(plan.resume))
         going = {*plan.mark, *plan.stop, *plan.victims}
-        await self._give_back(restore or {}, going=_instance_names(going))
-        # Those that are stopped now are marked with what is cancelled.
+        await self._restore_lost(restore or {}, going=_instance_names(going))
+        # Replicas that are stopped now get their mark together with their cancelled consumers.
         await self._mark(_instance_names(name for name in plan.mark if name not in plan.stop))
         await self._stop(_instance_names(plan.stop))
         await self._ask(_instance_names(plan.ask))
@@ -93,8 +92,8 @@ class PlanExecutor:
         for name in victims:
             self.drain_states[name] = replace(self._drain_state(name), removed_at_s=now_s)
 
-    async def _wake(self, names: Collection[InstanceName]) -> None:
-        """Let them consume again. The mark stays until all of their workers have confirmed."""
+    async def _resume(self, names: Collection[InstanceName]) -> None:
+        """Let replicas consume again. A mark stays until all workers of its replica confirm."""
         nodes = self._nodes(names)
         for name in names:
             self.drain_states[name] = observation.with_resume_sent(self._drain_state(name))
@@ -128,24 +127,24 @@ class PlanExecutor:
             {node: queues for node, queues in missing.items() if queues}
         )
 
-    async def _give_back(
+    async def _restore_lost(
         self,
         lost: Mapping[NodeName, frozenset[ConsumedQueue]],
         *,
         going: Collection[InstanceName],
     ) -> None:
-        """Add the consumers that workers have lost, but for those that are about to stop."""
+        """Restore lost consumers, except those of workers that are about to stop."""
         stopping = {node for found in self._nodes(going).values() for node in found}
-        told = {node: queues for node, queues in lost.items() if node not in stopping}
-        if not told or self._workers is None:
+        restored = {node: queues for node, queues in lost.items() if node not in stopping}
+        if not restored or self._workers is None:
             return
-        confirmed = await self._workers.resume_consuming(told)
-        self.consumption = consuming.with_restored(
-            self.consumption, told, confirmed, now_s=self._clock()
+        confirmed = await self._workers.resume_consuming(restored)
+        self.consumption = consumption.with_restored(
+            self.consumption, restored, confirmed, now_s=self._clock()
         )
 
     def _never_stopped(self, name: InstanceName) -> bool:
-        """Whether it came up after we began to listen and was not heard: nobody has stopped it."""
+        """Whether no stop can have reached it: its start was observed, without any heartbeat."""
         instance, since_s = self._instances[name], self._heartbeats.since_s
         if self._drain_state(name).stop_tried_at_s is not None:
             return False
@@ -161,14 +160,14 @@ class PlanExecutor:
 
     async def _stop(self, names: Collection[InstanceName]) -> None:
         nodes = self._nodes(names)
-        spoken_to = {node for found in nodes.values() for node in found}
-        if not spoken_to or self._workers is None:
+        nodes_asked = {node for found in nodes.values() for node in found}
+        if not nodes_asked or self._workers is None:
             await self._mark([name for name in names if self._instances[name].mark is None])
             return
         tried_at_s = self._clock()
         seen = {
-            **consuming.last_seen(self.consumption, spoken_to),
-            **await self._workers.consumers(spoken_to),
+            **consumption.last_seen(self.consumption, nodes_asked),
+            **await self._workers.consumers(nodes_asked),
         }
         wanted = {
             node: consumption.queues_to_cancel(found, self._queues) for node, found in seen.items()
@@ -193,7 +192,7 @@ class PlanExecutor:
         seen: Mapping[NodeName, NodeConsumers],
         wanted: Mapping[NodeName, frozenset[QueueName]],
     ) -> None:
-        """Write down what is about to be cancelled: a loop that starts anew has to know it."""
+        """Store what is about to be cancelled: a restarted loop has to know it."""
         now_s = self._clock()
         marks: dict[InstanceName, DrainMark] = {}
         for name, found in nodes.items():
@@ -214,11 +213,11 @@ class PlanExecutor:
 
     async def _ask(self, names: Collection[InstanceName]) -> None:
         nodes = self._nodes(names)
-        spoken_to = {node for found in nodes.values() for node in found}
-        if not spoken_to or self._workers is None:
+        nodes_asked = {node for found in nodes.values() for node in found}
+        if not nodes_asked or self._workers is None:
             return
         tried_at_s = self._clock()
-        answers = await self._workers.ask(spoken_to)
+        answers = await self._workers.ask(nodes_asked)
         for name in names:
             self.drain_states[name] = observation.with_answers(
                 self._drain_state(name),
@@ -233,15 +232,15 @@ class PlanExecutor:
         return {name: self._nodes_of(self._instances[name], now_s=now_s) for name in names}
 
     def _nodes_of(self, instance: Instance, *, now_s: float) -> set[NodeName]:
-        heard = broker_view.current_heartbeats(self._heartbeats.of(instance), now_s=now_s)
-        return {one.node for one in heard}
+        current = broker_view.current_heartbeats(self._heartbeats.of(instance), now_s=now_s)
+        return {one.node for one in current}
 
     def _cancelled(self, name: InstanceName) -> Mapping[NodeName, CancelledConsumers]:
-        """What its mark says. Our own note is ahead of it while the write is on its way back."""
-        noted, instance = self._drain_state(name).cancelled, self._instances[name]
-        if noted is not None:
-            return noted
-        # Without a mark it is left from a drain that has ended.
+        """What its mark lists. Our own state is newer while a write is in progress."""
+        known, instance = self._drain_state(name).cancelled, self._instances[name]
+        if known is not None:
+            return known
+        # Without a mark, the list is of a drain that has ended.
         return instance.cancelled if instance.mark is not None else {}
 
     def _drain_state(self, name: InstanceName) -> DrainState:

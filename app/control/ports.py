@@ -1,11 +1,11 @@
-"""What the loop needs from outside: brokers, replicas, pools and somebody to report to.
+"""The ports of the loop: brokers, replicas, pools, and a reporter.
 
-Every adapter is asyncio and gives up after a timeout of its own. A moment `…_at_s` is in seconds
-since the epoch by the clock that composition hands to the loop and the adapters alike.
+Every adapter is asyncio and has timeouts of its own. A moment `…_at_s` is in seconds since the
+epoch, by the clock that composition hands to the loop and to the adapters.
 
-Broker side: `app.broker`. Replicas, pools and reports: `app.operator` (Kubernetes), `app.local`
-(processes of this machine). Arrival rates and run times are no adapter's business: the loop works
-them out of successive readings (`app.scaling.demand`).
+Broker: `app.broker`. Replicas, pools and reporter: `app.operator` (Kubernetes) and `app.local`
+(processes of this machine). The loop derives arrival rates and run times from successive readings
+(`app.scaling.demand`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -42,7 +42,7 @@ class Queues(Protocol):
 
 
 class Workers(Protocol):
-    """Remote control of one broker's workers: only the named nodes are spoken to."""
+    """Remote control of one broker's workers: only the named nodes are asked."""
 
     async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
         """What these nodes consume now. A node that does not answer is left out."""
@@ -50,12 +50,12 @@ class Workers(Protocol):
     async def stop_consuming(
         self, queues: Mapping[NodeName, Collection[QueueName]]
     ) -> frozenset[NodeName]:
-        """Cancel consumers, of each node these; returns the nodes that have confirmed."""
+        """Cancel these consumers of each node; returns the nodes that confirmed."""
 
     async def resume_consuming(
         self, queues: Mapping[NodeName, Collection[ConsumedQueue]]
     ) -> frozenset[NodeName]:
-        """Add consumers, to each node these; returns the nodes that have confirmed."""
+        """Add these consumers to each node; returns the nodes that confirmed."""
 
     async def ask(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeAnswer]:
         """What these nodes hold and consume now. A node that does not answer is left out."""
@@ -73,7 +73,7 @@ class Broker:
     queues: Queues
     workers: Workers
     survey: Callable[[], None] = lambda: None
-    """Have it found out, for later readings, where the broker has workers under other names."""
+    """Start a search for workers under other exchange names; later readings have the result."""
 
 
 class Brokers(Protocol):
@@ -95,19 +95,19 @@ class CancelledConsumers:
 
     queues: frozenset[QueueName]
     at_s: float
-    """A process that started later was never told, and consumes by its own command line."""
+    """A process that started later was not stopped, and consumes what its command line says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainMark:
-    """What is remembered at the instance itself, so that a restarted loop can go on."""
+    """The state of a drain, stored at the instance so that a restarted loop continues it."""
 
     since_s: float
     """When its consumers were first asked to stop."""
     cancelled: Mapping[NodeName, CancelledConsumers] = field(
         default_factory=dict[NodeName, CancelledConsumers]
     )
-    """Written before they are cancelled. It stays at the instance when the mark is taken off."""
+    """Written before they are cancelled. It stays at the instance after the mark is removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Instance:
     is_ready: bool
     """Runs, and passes its readiness probe if it has one."""
     is_ending: bool = False
-    """Was told to stop already (a terminating pod): no capacity, and not ours to drain."""
+    """It terminates already: not capacity, and not ours to drain."""
     is_started: bool = True
     """Its process runs. A pending pod's does not, so it can hold no task."""
     started_at_s: float | None = None
@@ -128,12 +128,12 @@ class Instance:
     cancelled: Mapping[NodeName, CancelledConsumers] = field(
         default_factory=dict[NodeName, CancelledConsumers]
     )
-    """What its last mark says was cancelled, also when that mark has been taken off."""
+    """What its last mark lists as cancelled, also after that mark is removed."""
     host: str | None = None
     """Nodes `…@host` are its own (a pod's hostname), unless `nodes` names them."""
     nodes: tuple[NodeName, ...] = ()
     grace_s: float | None = None
-    """How long it is given to end before it is killed."""
+    """Its grace period before it is killed."""
     template: str = ""
     """Instances of one template run the same command."""
 
@@ -150,7 +150,7 @@ class ScaleTarget:
     selector: str = ""
     """Serialized label selector of its pods; empty where there are no pods."""
     pods_problem: PoolProblem | None = None
-    """Why the cluster does not create the pods that are missing (`PODS_REFUSED`)."""
+    """Why the cluster does not create the missing pods (`PODS_REFUSED`)."""
 
 
 class Replicas(Protocol):
@@ -183,7 +183,7 @@ class Replicas(Protocol):
 
 
 class Pools(Protocol):
-    """The pools that there are."""
+    """The worker pools."""
 
     def current(self) -> Sequence[WorkerPool | UnreadablePool]:
         """All pools at this moment; from memory, called once a tick."""
@@ -193,9 +193,9 @@ class DrainOutcome(StrEnum):
     """How a drain ended."""
 
     REMOVED = "removed"
-    """The replica is gone, or was told to go."""
+    """The replica is gone or terminates."""
     WOKEN = "woken"
-    """It consumes again: there was work for it."""
+    """It consumes again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ class DrainEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """A target was written."""
+    """A change of size that was written to the target."""
 
     was: int
     now: int
@@ -217,19 +217,19 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """What one turn of the loop did, for metrics and liveness."""
+    """What one tick of the loop did, for metrics and liveness."""
 
     ended_at_s: float
     duration_s: float
     pools: int
-    """Pools that there are."""
+    """All pools."""
     reconciled: int
-    """Pools whose polling interval had come."""
+    """Pools that were due."""
     failed: tuple[PoolKey, ...]
-    """Pools on which something unexpected happened (logged with its trace)."""
+    """Pools with an unexpected error (logged with its traceback)."""
     unreachable: tuple[BrokerKey, ...]
     drained: tuple[DrainEnd, ...] = ()
-    """Drains that were found to have ended."""
+    """Drains that have ended."""
 
 
 class Reporter(Protocol):

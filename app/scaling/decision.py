@@ -225,10 +225,10 @@ def decide(
     return Outcome(decision=decision, memory=at.memory)
 
 
-def _applied(at: Situation, speakers: Iterable[SizingRule]) -> tuple[Situation, tuple[Step, ...]]:
+def _applied(at: Situation, rules: Iterable[SizingRule]) -> tuple[Situation, tuple[Step, ...]]:
     steps = []
-    for speak in speakers:
-        step = speak(at)
+    for rule in rules:
+        step = rule(at)
         if step is not None:
             steps.append(step)
             at = at.with_size(step.replicas)
@@ -236,10 +236,10 @@ def _applied(at: Situation, speakers: Iterable[SizingRule]) -> tuple[Situation, 
 
 
 def _overridden(seen: PoolReading, policy: ScalingPolicy) -> Step | None:
-    wish = policy.override
-    if wish.replicas is not None:
-        return Step(rule=Rule.FIXED, replicas=wish.replicas)
-    if wish.is_paused:
+    override = policy.override
+    if override.replicas is not None:
+        return Step(rule=Rule.FIXED, replicas=override.replicas)
+    if override.is_paused:
         return Step(rule=Rule.PAUSED, replicas=seen.replicas + seen.draining)
     return None
 

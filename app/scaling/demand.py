@@ -5,7 +5,7 @@ times `S`, the offered load is `rho = lambda * S`, and Erlang's C formula gives 
 of slots with which at most one message in twenty waits for longer than the target. *Backlog*: what
 waits now has to start within the target, on slots that come free and on slots that are added.
 
-Neither answer is larger than the number of tasks there are: a slot without a task serves nobody.
+Neither answer is larger than the number of tasks there are: a slot without a task is of no use.
 Without run times every task gets a slot of its own.
 """
 
@@ -25,7 +25,7 @@ class Workload:
     """What there is to do."""
 
     waiting: int
-    """Ready, or about to be: nobody runs it yet and a new slot could."""
+    """Ready, or about to be: a new slot could run it."""
     running: int
     held: int
     """Fetched by a worker and not seen running: about to run, or prefetched."""
@@ -120,7 +120,7 @@ def backlog_slots(work: Workload, *, wait_s: float, runtime_s: float) -> float:
 
 
 ORPHAN_SPAN_S = 30.0
-"""Far above what lies between a fetch and the next heartbeat that tells of it (2 s)."""
+"""Far above what lies between a fetch and the next heartbeat that shows it (2 s)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class FadingSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedWork:
-    """Work without an end in sight: since a task has ended for the last time."""
+    """Busy time since the last task ended."""
 
     for_s: float = 0.0
     busy_s: float = 0.0
@@ -239,7 +239,7 @@ class Estimate:
     def mean_runtime_s(self) -> float | None:
         """Seconds a task runs; `None` until one has ended.
 
-        Tasks that have run for long without one of them ending are evidence too: when work turns
+        Tasks that have run for long without one of them ending are evidence too: when tasks get
         slow, this follows within seconds and not only after the first slow task.
         """
         if self.ended_runtime_s is None:

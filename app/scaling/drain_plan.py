@@ -1,8 +1,8 @@
-"""Which replicas go, and what has to happen before: no running task is ever ended.
+"""Which replicas are removed, and what has to happen before: no running task is ever ended.
 
-A replica that is to go is marked and told to stop consuming. It is idle for certain when, after
+A replica to remove is marked, and its consumers are cancelled. It is known to be idle when, after
 the stop was confirmed, a heartbeat and then its own answer say that it runs and holds nothing. Only
-then does it go. Load that comes back wakes draining replicas first; new ones are second.
+then is it removed. If load returns, draining replicas are resumed before new ones are started.
 
 The marks live at the replicas. A loop that has just started finds them there, tells those replicas
 to stop once more (which changes nothing) and goes on.
@@ -15,7 +15,7 @@ from app.scaling import replica_state
 from app.scaling.replica_state import DrainSettings, Removal, Replica, ReplicaGroup
 
 SHORT_TASK_S = 10.0
-"""A drain waits this long for a task before it looks for an idle replica instead."""
+"""A drain waits this long for a task before it prefers an idle replica."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class ScalePlan:
     mark: tuple[str, ...] = ()
     """Begin to drain: write the mark first, then stop."""
     stop: tuple[str, ...] = ()
-    """Tell to stop consuming (the newly marked ones included, as far as they are heard)."""
+    """Cancel their consumers (the newly marked ones included, if they are reachable)."""
     ask: tuple[str, ...] = ()
     """Ask what they hold."""
     resume: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class ScalePlan:
     overdue: tuple[str, ...] = ()
     """Drain for longer than the timeout, and still wait for their tasks."""
     is_blocked: bool = False
-    """Should shrink and cannot: nobody can tell which replica would go."""
+    """Should shrink and cannot: the victims cannot be predicted."""
 
 
 def plan(
@@ -88,7 +88,7 @@ def _going(
     group: ReplicaGroup, *, wanted: int, removal: Removal, now_s: float
 ) -> tuple[Replica, ...]:
     """The replicas that take no work (any more), so that `wanted` others do."""
-    everybody = (*group.working, *group.draining)
+    all_replicas = (*group.working, *group.draining)
     stuck = tuple(one for one in group.draining if one.is_stuck)
     match removal:
         case Removal.CHOSEN:
@@ -101,9 +101,9 @@ def _going(
         case Removal.HIGHEST_ORDINAL:
             useless_ones = (*stuck, *group.lost, *group.hung)
             top = wanted + sum(1 for one in useless_ones if _ordinal(one) < wanted)
-            return tuple(one for one in everybody if one in stuck or _ordinal(one) >= top)
+            return tuple(one for one in all_replicas if one in stuck or _ordinal(one) >= top)
         case Removal.ANY:
-            return everybody if wanted == 0 else stuck
+            return all_replicas if wanted == 0 else stuck
 
 
 def _spared(group: ReplicaGroup, *, wanted: int) -> tuple[Replica, ...]:
@@ -116,18 +116,18 @@ def _shrunk(
     group: ReplicaGroup, gone: tuple[str, ...], *, wanted: int, removal: Removal
 ) -> tuple[int, tuple[str, ...]]:
     """How small the target can be made by giving up those in `gone`, and who goes by that."""
-    everybody = (*group.working, *group.draining)
+    all_replicas = (*group.working, *group.draining)
     match removal:
         case Removal.CHOSEN:
-            never_born = min(group.missing, max(0, group.replicas - wanted))
-            return group.replicas - never_born - len(gone), gone
+            never_started = min(group.missing, max(0, group.replicas - wanted))
+            return group.replicas - never_started - len(gone), gone
         case Removal.HIGHEST_ORDINAL:
-            kept = (_ordinal(one) + 1 for one in everybody if one.name not in gone)
+            kept = (_ordinal(one) + 1 for one in all_replicas if one.name not in gone)
             replicas = min(group.replicas, max((wanted, *kept)))
-            return replicas, _names(one for one in everybody if _ordinal(one) >= replicas)
+            return replicas, _names(one for one in all_replicas if _ordinal(one) >= replicas)
         case Removal.ANY:
-            is_empty = wanted == 0 and len(gone) == len(everybody)
-            return (0, _names(everybody)) if is_empty else (group.replicas, ())
+            is_empty = wanted == 0 and len(gone) == len(all_replicas)
+            return (0, _names(all_replicas)) if is_empty else (group.replicas, ())
 
 
 def _ranked(group: ReplicaGroup, *, fewer: int, now_s: float) -> tuple[Replica, ...]:
@@ -137,14 +137,16 @@ def _ranked(group: ReplicaGroup, *, fewer: int, now_s: float) -> tuple[Replica, 
 
     def rank(one: Replica) -> tuple[int, int, float, str]:
         is_quiet = replica_state.misses_heartbeats(one, last_heartbeat_at_s=last_heartbeat_at_s)
-        place, active = _place(one, wakes_some=wakes_some, is_quiet=is_quiet, now_s=now_s)
+        place, active = _removal_rank(one, wakes_some=wakes_some, is_quiet=is_quiet, now_s=now_s)
         return (place, active, -(one.started_at_s or 0.0), one.name)
 
     return tuple(sorted((*group.working, *group.draining), key=rank))
 
 
-def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) -> tuple[int, int]:
-    """Who cannot be had back, who never came up, then the idlest."""
+def _removal_rank(
+    replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float
+) -> tuple[int, int]:
+    """First replicas that cannot be resumed, then those that never started, then the most idle."""
     active = replica.active if replica.active is not None else 0
     if is_quiet and not replica.was_stopped:
         active = max(active, 1)  # it may be busy
@@ -153,22 +155,22 @@ def _place(replica: Replica, *, wakes_some: bool, is_quiet: bool, now_s: float) 
     if replica_state.cannot_hold_tasks(replica, now_s=now_s):
         return 1, active
     if is_quiet and replica.is_stop_pending:
-        # It changes places with an idle one, and does not change back when that one drains.
+        # It is exchanged for an idle one, and not exchanged back when that one drains.
         return 4, active
     if replica.is_draining and wakes_some:
         # Those with the most free slots are the first to be woken, so they stand last.
         return 2, -active
     if replica.is_draining:
-        # One with a long task changes places with an idle one, which can go at once.
+        # A replica with a long task is exchanged for an idle one, which can go at once.
         return (4 if active > 0 and _has_drained_long(replica, now_s=now_s) else 2), active
-    return _place_of_working(replica, active=active, is_quiet=is_quiet), active
+    return _rank_of_working(replica, active=active, is_quiet=is_quiet), active
 
 
-def _place_of_working(replica: Replica, *, active: int, is_quiet: bool) -> int:
+def _rank_of_working(replica: Replica, *, active: int, is_quiet: bool) -> int:
     if replica.heartbeat_at_s is None:
         return 5  # it starts up
     if is_quiet or not replica.is_reachable:
-        return 7  # it may be busy, and cannot be told to stop
+        return 7  # it may be busy, and cannot be stopped
     return 3 if active == 0 else 6
 
 

@@ -92,7 +92,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """What somebody has asked for by hand; stronger than any reading."""
+    """What was set by hand. It takes precedence over any reading."""
 
     is_paused: bool = False
     replicas: int | None = None
@@ -144,7 +144,7 @@ class PoolReading:
     ready: int | None
     """Messages that no worker has fetched, over all queues and priorities; `None`: no answer."""
     ready_scheduled: int = 0
-    """Of the ready ones, those with an ETA in the future, as far as they were looked at."""
+    """Of the ready ones, those with an ETA in the future, as far as they were read."""
     ready_due_soon: int = 0
     """Of these, those whose time is about to come."""
     unacked: int | None = None

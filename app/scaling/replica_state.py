@@ -7,9 +7,9 @@ from enum import StrEnum
 SETTLE_S = 1.5
 """A fetch that was under way when a consumer was cancelled has arrived by then (BRPOP: 1 s)."""
 STARTUP_TIMEOUT_S = 60.0
-"""A worker that is neither ready nor heard of after this holds nothing."""
+"""A worker that is not ready and has sent no heartbeat after this holds nothing."""
 STOP_AGAIN_S = 5.0
-"""A worker that did not confirm is told again after this."""
+"""A stop that was not confirmed is repeated after this."""
 ASK_AGAIN_S = 2.0
 """A worker is asked no more often than this."""
 MISSED_S = 5.0
@@ -27,7 +27,7 @@ class Removal(StrEnum):
     HIGHEST_ORDINAL = "highest-ordinal"
     """A StatefulSet."""
     ANY = "any"
-    """Nobody can tell, so it shrinks to zero only."""
+    """Unknown, so it shrinks to zero only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +70,12 @@ class Replica:
     stopped_at_s: float | None = None
     """When it confirmed that it consumes nothing."""
     was_stopped: bool = False
-    """It has confirmed a stop since it was marked, perhaps before it was told to go on."""
+    """It has confirmed a stop since it was marked, perhaps before a resume."""
     stop_tried_at_s: float | None = None
     ask_tried_at_s: float | None = None
     answer: ReplicaAnswer | None = None
     consumes_nothing: bool = False
-    """It runs and has been seen, for a while, to consume nothing: it is no capacity."""
+    """It runs and has consumed nothing for a while: it is not capacity."""
     is_hung: bool = False
     """It has started and was never heard in a time in which others were: it holds nothing and is
     no capacity."""
@@ -86,7 +86,7 @@ class Replica:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether its workers can be spoken to."""
+        """Whether its workers can be reached by remote control."""
         return self.active is not None
 
     @property
@@ -96,10 +96,10 @@ class Replica:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it has stopped and cannot be told to go on: it is no capacity.
+        """Whether it has stopped and cannot be resumed: it is not capacity.
 
         One that is silent and has not confirmed the stop is busy, as far as is known: it is woken
-        once it is heard again.
+        once its heartbeats return.
         """
         if not self.is_draining:
             return False
@@ -119,8 +119,8 @@ class ReplicaGroup:
     @property
     def last_heartbeat_at_s(self) -> float | None:
         """The last heartbeat of any of them."""
-        heard = (one.heartbeat_at_s for one in (*self.working, *self.draining))
-        return max((at_s for at_s in heard if at_s is not None), default=None)
+        latest = (one.heartbeat_at_s for one in (*self.working, *self.draining))
+        return max((at_s for at_s in latest if at_s is not None), default=None)
 
     @property
     def consuming(self) -> int:
@@ -139,7 +139,7 @@ class ReplicaGroup:
 
     @property
     def proven(self) -> int:
-        """Replicas that are heard and take work."""
+        """Replicas that send heartbeats and take work."""
         return sum(1 for one in self.working if one.is_reachable and not one.consumes_nothing)
 
     @property
@@ -166,7 +166,7 @@ def build_replica_group(replicas: Sequence[Replica], *, target_replicas: int) ->
 
 
 def misses_heartbeats(replica: Replica, *, last_heartbeat_at_s: float | None) -> bool:
-    """Whether it has missed heartbeats in a time in which others of its pool were heard."""
+    """Whether it has missed heartbeats in a time in which others of its pool sent some."""
     if replica.heartbeat_at_s is None or last_heartbeat_at_s is None:
         return False
     return last_heartbeat_at_s - replica.heartbeat_at_s > MISSED_S
@@ -175,7 +175,7 @@ def misses_heartbeats(replica: Replica, *, last_heartbeat_at_s: float | None) ->
 def cannot_hold_tasks(replica: Replica, *, now_s: float) -> bool:
     """Whether no process of it can hold a task: pending, or it has not come up for long.
 
-    One that has just started may fetch a message before it is heard for the first time.
+    One that has just started may fetch a message before its first heartbeat arrives.
     """
     if not replica.is_started or replica.is_hung:
         return True
@@ -197,7 +197,7 @@ def may_be_removed(replica: Replica, policy: DrainSettings, *, now_s: float) -> 
 
 
 def needs_stop(replica: Replica, *, now_s: float) -> bool:
-    """Whether it is to be told to stop consuming, for the first time or again."""
+    """Whether a stop is to be sent, for the first time or again."""
     if not replica.is_reachable or _is_recent(replica.stop_tried_at_s, STOP_AGAIN_S, now_s=now_s):
         return False
     took_up_again = replica.answer is not None and replica.answer.is_consuming
@@ -205,7 +205,7 @@ def needs_stop(replica: Replica, *, now_s: float) -> bool:
 
 
 def needs_answer(replica: Replica, *, now_s: float) -> bool:
-    """Whether it looks idle, and has to say so itself before it may go."""
+    """Whether it looks idle, and must confirm that before it may go."""
     if replica.stopped_at_s is None or now_s < replica.stopped_at_s + SETTLE_S:
         return False
     if _is_recent(replica.ask_tried_at_s, ASK_AGAIN_S, now_s=now_s):
@@ -228,7 +228,7 @@ def _looks_idle(replica: Replica) -> bool:
 
 
 def _says_idle(replica: Replica, *, now_s: float) -> bool:
-    """By its own word, given long enough after the stop and not long ago."""
+    """By its own answer, given long enough after the stop and not long ago."""
     answer, stopped_at_s = replica.answer, replica.stopped_at_s
     if answer is None or stopped_at_s is None or answer.held > 0 or answer.is_consuming:
         return False

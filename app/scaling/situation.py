@@ -1,4 +1,4 @@
-"""All that the sizing rules look at: what is seen, wanted and remembered, and what follows."""
+"""The input of the sizing rules: reading, policy and memory, and the demand that follows."""
 
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ class SizingMemory:
     """Handed from one decision to the next."""
 
     replicas: int | None = None
-    """At the last look; the difference to the next one is a change that policies count."""
+    """At the last reading; the difference to the next one is a change that policies count."""
     history: History = field(default_factory=History)
     estimate: Estimate = field(default_factory=Estimate)
     orphaned: OrphanedMessages = field(default_factory=OrphanedMessages)
@@ -112,7 +112,7 @@ def build_situation(
 
 
 def slots_per_replica(seen: PoolReading, policy: ScalingPolicy) -> int:
-    """Tasks that one replica runs at once; 1 until anybody has said so."""
+    """Tasks that one replica runs at once; 1 until it is known."""
     if policy.slots_per_replica is not None:
         return policy.slots_per_replica
     return seen.slots_per_replica if seen.slots_per_replica is not None else 1
@@ -132,7 +132,7 @@ def _orphaned(
 
 
 def _is_active(seen: PoolReading, memory: SizingMemory) -> bool:
-    """Whether there is work, or was since the last look, or nobody can tell."""
+    """Whether there is work, or was since the last reading, or may be."""
     if seen.ready is None or memory.active_at_s is None:
         return True
     return seen.ready + (seen.unacked or 0) + (seen.active or 0) > 0 or demand.has_progressed(

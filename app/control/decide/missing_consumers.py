@@ -12,7 +12,7 @@ from app.control.ports import InstanceName
 from app.queues import QueueName
 
 NO_CAPACITY_S = 10.0
-"""A replica that has consumed nothing for this long is no working replica."""
+"""A replica that has consumed nothing for this long is not capacity."""
 
 
 class Remedy(Enum):

@@ -1,4 +1,4 @@
-"""What the loop remembers of a pool between two turns. Frozen: a turn returns the next one."""
+"""What the loop remembers of a pool between two reconciles. Frozen: each returns the next one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,23 +13,23 @@ from app.control.ports import DrainEnd
 from app.scaling.situation import SizingMemory
 
 SentEvents = Mapping[tuple[str, str], float]
-"""When events were last told, by reason and message."""
+"""When events were last sent, by reason and message."""
 
 
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
-"""A refused size is tried again ever more seldom: most policies and Roles stay as they are, and a
-thousand pools that are refused each two seconds would be a load."""
+"""The pauses grow: most policies and Roles do not change, and a thousand pools that are refused
+every two seconds would be a load."""
 CONFLICT_REPORTED_AFTER_S = 30.0
-"""Losing a race once is no trouble. What is lost over and over is not a race."""
+"""A single conflict with another client is normal, repeated ones are reported."""
 
 _BACKED_OFF = {ProblemReason.SCALE_REFUSED, ProblemReason.TARGET_FORBIDDEN}
-"""Refusals of the API server; whatever else fails may work at the next tick."""
+"""Refusals of the API server. Other failures are retried at the next tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleAttempt:
-    """A change of a target's size that a turn wants to make."""
+    """A change of a target's size that a reconcile is about to write."""
 
     generation: int
     """Of the pool: a changed spec is a new try."""
@@ -93,22 +93,24 @@ def problem_to_report(found: ScaleRefusal | None, *, now_s: float) -> PoolProble
 
 DEBOUNCE_POLL_S = 0.2
 DEBOUNCE_LIMIT_S = 1.0
-"""A queue that grows for ever is answered after this."""
+"""A queue that keeps growing is answered after this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Debounce:
-    """A first write that is held back."""
+    """A first write that waits until the queue stops growing."""
 
     since_s: float
     ready: int
-    """Messages at the last look."""
+    """Messages at the last reconcile."""
 
 
 def debounce(
     before: Debounce | None, *, replicas: int, planned: int, ready: int | None, now_s: float
 ) -> Debounce | None:
-    """What to remember while the write is held back; `None` when nothing holds it (any more).
+    """The state of the wait at a pool without replicas; `None` if the write may go out.
+
+    A publisher needs some 100 ms for 40 messages: the burst is answered in one write.
 
     >>> first = debounce(None, replicas=0, planned=11, ready=11, now_s=10.0)
     >>> grown = debounce(first, replicas=0, planned=32, ready=40, now_s=10.2)
@@ -126,7 +128,7 @@ def debounce(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolMemory:
-    """All of it may be lost: a loop that starts anew finds marks at replicas and begins again."""
+    """All of it may be lost: a restarted loop finds the drain marks at the replicas."""
 
     scaling: SizingMemory = field(default_factory=SizingMemory)
     drain_states: DrainStates = field(default_factory=dict)

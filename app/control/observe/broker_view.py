@@ -26,9 +26,9 @@ SILENT_S = 30.0
 """Heartbeats come every 2 s. Without one for this long, nothing is known of a worker: it may be
 gone, or busy in a pool that cannot send any while it works."""
 FORGOTTEN_S = 600.0
-"""A node that is silent for this long is no part of a replica that another node speaks for."""
+"""A node without heartbeats for this long is ignored if its replica has another, live node."""
 LISTEN_FIRST_S = 6.0
-"""A worker that lives has been heard after listening for this long."""
+"""Every live worker has sent a heartbeat after this time of listening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class WorkerHeartbeats:
     by_node: Mapping[NodeName, Heartbeat]
     by_host: Mapping[str, tuple[Heartbeat, ...]]
     since_s: float | None
-    """Since when there is no gap; silence says nothing before that."""
+    """Since when heartbeats are received without a gap."""
 
     def of(self, instance: Instance) -> tuple[Heartbeat, ...]:
         """The last heartbeats of the workers of this replica, old ones included."""
@@ -47,11 +47,11 @@ class WorkerHeartbeats:
         return self.by_host.get(instance.host, ()) if instance.host is not None else ()
 
     def live_nodes(self, instance: Instance, *, now_s: float) -> tuple[NodeName, ...]:
-        """The workers of this replica that are heard now."""
+        """The workers of this replica with current heartbeats."""
         return tuple(one.node for one in self.of(instance) if now_s - one.seen_at_s <= SILENT_S)
 
     def is_reliable(self, *, now_s: float) -> bool:
-        """Whether every worker that lives has had its chance to be heard."""
+        """Whether every live worker had time to send a heartbeat."""
         return self.since_s is not None and now_s - self.since_s >= LISTEN_FIRST_S
 
 
@@ -71,31 +71,31 @@ NO_HEARTBEATS = WorkerHeartbeats(by_node={}, by_host={}, since_s=None)
 
 
 def current_heartbeats(heartbeats: tuple[Heartbeat, ...], *, now_s: float) -> tuple[Heartbeat, ...]:
-    """Without nodes of the past, where another node of the same replica speaks now."""
+    """Without old nodes, if another node of the replica sends heartbeats."""
     if all(now_s - one.seen_at_s > SILENT_S for one in heartbeats):
         return heartbeats
     return tuple(one for one in heartbeats if now_s - one.seen_at_s <= FORGOTTEN_S)
 
 
 def active_tasks(heartbeats: tuple[Heartbeat, ...], *, now_s: float) -> int | None:
-    """Tasks that a replica runs; `None` when it, or one of its workers, is not heard."""
+    """Tasks that a replica runs; `None` if one of its workers has no current heartbeat."""
     if not heartbeats or any(now_s - one.seen_at_s > SILENT_S for one in heartbeats):
         return None
     return sum(one.active for one in heartbeats)
 
 
 LastActive = Mapping[InstanceName, int]
-"""Tasks that each replica ran when it was last heard."""
+"""Tasks that each replica ran at its last heartbeat."""
 
 
 def with_last_active(
     before: LastActive, instances: Iterable[Instance], heartbeats: WorkerHeartbeats, *, now_s: float
 ) -> LastActive:
-    """With what is heard now; replicas that are gone are forgotten."""
+    """Updated by the current heartbeats. Replicas that are gone are forgotten."""
     last = {}
     for one in instances:
-        heard = current_heartbeats(heartbeats.of(one), now_s=now_s)
-        running = active_tasks(heard, now_s=now_s)
+        current = current_heartbeats(heartbeats.of(one), now_s=now_s)
+        running = active_tasks(current, now_s=now_s)
         known = running if running is not None else before.get(one.name)
         if known is not None:
             last[one.name] = known
@@ -108,13 +108,13 @@ def active_on_ending(last: LastActive, instances: Iterable[Instance]) -> int:
 
 
 STARTUP_FACTOR = 3.0
-"""A worker may take this many times as long as the slowest one that was seen to start."""
+"""A worker may take this many times as long as the slowest observed start."""
 
 
 def longest_startup_s(
     before_s: float | None, instances: Iterable[Instance], heartbeats: WorkerHeartbeats
 ) -> float | None:
-    """The longest start that was seen from its beginning; `None` before the first one."""
+    """The longest start that was observed as a whole; `None` before the first one."""
     found = [took_s for one in instances if (took_s := _startup_s(one, heartbeats)) is not None]
     if before_s is not None:
         found.append(before_s)
@@ -133,7 +133,7 @@ def _startup_s(instance: Instance, heartbeats: WorkerHeartbeats) -> float | None
     started_at_s = instance.started_at_s
     if first_s is None or started_at_s is None or not _is_listened_to(instance, heartbeats):
         return None
-    # Of a container that has restarted the first heartbeat is an earlier process's.
+    # After a restart of the container, the first heartbeat is of an earlier process.
     return first_s - started_at_s if first_s >= started_at_s else None
 
 
@@ -144,7 +144,7 @@ def hung_replicas(
     longest_s: float | None,
     now_s: float,
 ) -> frozenset[InstanceName]:
-    """The replicas whose workers should have been heard by now, and never were."""
+    """The replicas whose workers have sent no heartbeat since their start, which is overdue."""
     if longest_s is None:
         return frozenset()
     limit_s = max(STARTUP_TIMEOUT_S, STARTUP_FACTOR * longest_s)
@@ -167,7 +167,7 @@ def _is_listened_to(instance: Instance, heartbeats: WorkerHeartbeats) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerView:
-    """A broker at one tick, as the pools on it see it."""
+    """One broker at one tick, for all of its pools."""
 
     broker: Broker | None = None
     reading: BrokerReading | None = None
@@ -191,7 +191,7 @@ class BrokerGroup:
 async def group_by_broker(
     pools: Iterable[WorkerPool], brokers: Brokers
 ) -> tuple[Sequence[BrokerGroup], Sequence[tuple[WorkerPool, BaseException]]]:
-    """Find the broker of each pool; second, the pools at which that has failed unexpectedly."""
+    """Group pools by broker; second, the pools whose broker lookup failed unexpectedly."""
     alike: dict[tuple[str, BrokerSpec], list[WorkerPool]] = defaultdict(list)
     for pool in pools:
         alike[pool.key.namespace, pool.spec.broker].append(pool)

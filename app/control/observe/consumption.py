@@ -1,9 +1,9 @@
-"""What the workers of a pool are seen to consume, and what they have lost. Pure.
+"""What the workers of a pool consume, and which consumers they have lost. Pure.
 
-A worker can lose consumers that nobody meant to take: Celery before 5.6 forgets, when it connects
-anew, the ones that were added after its start, and so also those of a worker that was woken from a
-drain. Or somebody has cancelled them by hand. What a worker has lost it is given back once; when it
-loses it again without a new connection, somebody means it, and it is left alone and told.
+Before 5.6, Celery forgets consumers that were added after its start when it reconnects, and so also
+those of a worker that was resumed after a drain. Consumers can also be cancelled by hand. A lost
+consumer is restored once. If it is lost again without a reconnect, the loss is deliberate: it is
+reported and not restored.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from app.control.ports import CancelledConsumers, Instance, InstanceName
 from app.queues import QueueName
 
 RECHECK_S = 2.0
-"""One that was seen without consumers may be connecting anew: it is asked again first."""
+"""A worker without consumers may be reconnecting: it is asked again first."""
 WAKE_AGAIN_S = 60.0
-"""A worker that has not confirmed is told again after this."""
+"""A restore that was not confirmed is repeated after this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwakeWorker:
-    """A worker that could be asked: it is heard, and its replica does not drain."""
+    """A worker that can be asked: it sends heartbeats, and its replica does not drain."""
 
     node: NodeName
     replica: InstanceName
@@ -49,7 +49,7 @@ class WorkerRecord:
     lacking_since_s: float | None = None
     """Since when it has been seen without some of the pool's queues that it should consume."""
     restored_at_s: float | None = None
-    """When it was last told to consume them again, and whether it was then seen to do so."""
+    """When its consumers were last restored, and whether it has confirmed that."""
     is_restored: bool = False
 
 
@@ -58,7 +58,7 @@ Records = Mapping[NodeName, WorkerRecord]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumption:
-    """What is remembered of a pool's consumers between two turns."""
+    """What is remembered of a pool's consumers between two reconciles."""
 
     records: Records = field(default_factory=dict[NodeName, WorkerRecord])
     routine_at_s: float = 0.0
@@ -80,7 +80,7 @@ def last_seen(known: Consumption, nodes: Iterable[NodeName]) -> Mapping[NodeName
 def awake_workers(
     instances: Iterable[Instance], heartbeats: WorkerHeartbeats, *, now_s: float
 ) -> tuple[AwakeWorker, ...]:
-    """The workers that are heard now, of replicas that neither drain nor end."""
+    """The workers with current heartbeats, of replicas that neither drain nor end."""
     since_s = heartbeats.since_s if heartbeats.since_s is not None else now_s
     return tuple(
         AwakeWorker(
@@ -190,11 +190,11 @@ def consumers_to_restore(
     spec_queues: Collection[QueueName],
     now_s: float,
 ) -> Mapping[NodeName, frozenset[ConsumedQueue]]:
-    """The workers to give lost consumers back to."""
+    """The lost consumers to restore, by worker."""
     found: dict[NodeName, frozenset[ConsumedQueue]] = {}
     for worker in workers:
         record = known.records.get(worker.node)
-        if record is None or not _may_be_woken(worker, record, now_s=now_s):
+        if record is None or not _may_be_restored(worker, record, now_s=now_s):
             continue
         queues = missing(worker, workers, known.records, spec_queues=spec_queues)
         if queues:
@@ -202,7 +202,7 @@ def consumers_to_restore(
     return found
 
 
-def _may_be_woken(worker: AwakeWorker, record: WorkerRecord, *, now_s: float) -> bool:
+def _may_be_restored(worker: AwakeWorker, record: WorkerRecord, *, now_s: float) -> bool:
     since_s, seen = record.lacking_since_s, record.seen
     if since_s is None or seen is None or seen.seen_at_s - since_s < RECHECK_S:
         return False
@@ -213,14 +213,14 @@ def _may_be_woken(worker: AwakeWorker, record: WorkerRecord, *, now_s: float) ->
 
 def with_restored(
     known: Consumption,
-    told: Mapping[NodeName, frozenset[ConsumedQueue]],
+    restored: Mapping[NodeName, frozenset[ConsumedQueue]],
     confirmed: Collection[NodeName],
     *,
     now_s: float,
 ) -> Consumption:
-    """After workers were told to consume again, and some were seen to do so."""
+    """After consumers were restored, confirmed by some workers."""
     records = dict(known.records)
-    for node, queues in told.items():
+    for node, queues in restored.items():
         record = replace(records[node], restored_at_s=now_s, is_restored=node in confirmed)
         if node in confirmed and record.seen is not None:
             seen = replace(record.seen, queues=record.seen.queues | queues, seen_at_s=now_s)
@@ -230,7 +230,7 @@ def with_restored(
 
 
 ROUNDING_S = 1.0
-"""A worker tells its age in whole seconds."""
+"""A worker reports its age in whole seconds."""
 
 
 def queues_to_cancel(
@@ -270,7 +270,7 @@ def with_cancelled(
 
 
 def is_same_process(before: NodeConsumers, now: NodeConsumers) -> bool:
-    """Whether two answers come from one process, as far as they tell."""
+    """Whether two answers come from one process, as far as is known."""
     if before.began_at_s is None or now.began_at_s is None:
         return True
     return abs(now.began_at_s - before.began_at_s) <= 2 * ROUNDING_S

@@ -24,28 +24,28 @@ from app.scaling.inputs import NodeSample, PoolReading
 from app.scaling.replica_state import Replica, ReplicaAnswer, ReplicaGroup
 
 REMOVAL_TIMEOUT_S = 120.0
-"""A replica that was given up and is still there after this was not taken: it counts again."""
+"""A removed replica that still exists after this counts again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainState:
-    """How far one replica is."""
+    """How far the drain of one replica is."""
 
     stop_tried_at_s: float | None = None
     stopped_at_s: float | None = None
     was_stopped: bool = False
-    """A stop was confirmed, perhaps before the workers were told to go on."""
+    """A stop was confirmed, perhaps before a resume was sent."""
     ask_tried_at_s: float | None = None
     answer: ReplicaAnswer | None = None
     other_queues: frozenset[QueueName] = frozenset()
-    """Queues that its workers consume and that the spec does not name: nobody stops those."""
+    """Queues that its workers consume and that the spec does not name. They are not stopped."""
     private_messages: int = 0
     """Messages that only its workers can run, and that they have not acknowledged."""
     removed_at_s: float | None = None
     consumes_nothing: bool = False
-    """It was seen, awake, to consume nothing for a while: waking it would give it nothing back."""
+    """It consumed nothing for a while before its drain: a resume would restore nothing."""
     cancelled: Mapping[NodeName, CancelledConsumers] | None = None
-    """As last written to the mark; what is read there may be older for a moment."""
+    """As last written to the mark; a read of the mark may be older for a moment."""
 
 
 DrainStates = Mapping[InstanceName, DrainState]
@@ -53,36 +53,36 @@ DrainStates = Mapping[InstanceName, DrainState]
 NO_DRAIN = DrainState()
 
 
-def is_removed(note: DrainState, *, now_s: float) -> bool:
-    """Whether it has been taken off the target and will be gone soon."""
-    at_s = note.removed_at_s
+def is_removed(state: DrainState, *, now_s: float) -> bool:
+    """Whether the target was scaled down by it, so that it terminates soon."""
+    at_s = state.removed_at_s
     return at_s is not None and now_s - at_s < REMOVAL_TIMEOUT_S
 
 
 def without_gone(drain_states: DrainStates, present: Collection[InstanceName]) -> DrainStates:
     """Without those that are gone."""
-    return {name: note for name, note in drain_states.items() if name in present}
+    return {name: state for name, state in drain_states.items() if name in present}
 
 
 def with_lost_consumers(
     drain_states: DrainStates, lost: Collection[InstanceName], *, marked: Collection[InstanceName]
 ) -> DrainStates:
-    """With the replicas that have lost their consumers. One that is marked stays what it was."""
-    noted = {name: drain_states.get(name, NO_DRAIN) for name in {*drain_states, *lost}}
+    """With the replicas that have lost their consumers. Marked ones are unchanged."""
+    states = {name: drain_states.get(name, NO_DRAIN) for name in {*drain_states, *lost}}
     return {
-        name: note if name in marked else replace(note, consumes_nothing=name in lost)
-        for name, note in noted.items()
+        name: state if name in marked else replace(state, consumes_nothing=name in lost)
+        for name, state in states.items()
     }
 
 
 def with_stop_sent(
-    note: DrainState, *, tried_at_s: float, stopped_at_s: float | None
+    state: DrainState, *, tried_at_s: float, stopped_at_s: float | None
 ) -> DrainState:
-    """After its workers were told to stop; `stopped_at_s` when all of them have confirmed."""
+    """After a stop was sent; `stopped_at_s` if all of its workers have confirmed."""
     if stopped_at_s is None:
-        return replace(note, stop_tried_at_s=tried_at_s)
+        return replace(state, stop_tried_at_s=tried_at_s)
     return replace(
-        note,
+        state,
         stop_tried_at_s=tried_at_s,
         stopped_at_s=stopped_at_s,
         was_stopped=True,
@@ -90,28 +90,28 @@ def with_stop_sent(
     )
 
 
-def with_resume_sent(note: DrainState) -> DrainState:
-    """Before its workers are told to go on. They may do so although their word is lost: from now on
-    nothing shows any more that they have stopped and hold nothing."""
-    return replace(note, stopped_at_s=None, answer=None)
+def with_resume_sent(state: DrainState) -> DrainState:
+    """Before a resume is sent. Its confirmation may get lost, so the stop and the answers no longer
+    count."""
+    return replace(state, stopped_at_s=None, answer=None)
 
 
 def with_answers(
-    note: DrainState,
+    state: DrainState,
     nodes: Collection[NodeName],
     answers: Mapping[NodeName, NodeAnswer],
     *,
     queues: Collection[QueueName],
     tried_at_s: float,
 ) -> DrainState:
-    """After its workers were asked; `queues` are those that the pool knows of."""
-    note = replace(note, ask_tried_at_s=tried_at_s)
+    """After its workers were asked; `queues` are those of the spec."""
+    state = replace(state, ask_tried_at_s=tried_at_s)
     answer = joint_answer(nodes, answers)
     if answer is None:
-        return note
+        return state
     consumed = frozenset[QueueName]().union(*(answers[node].queues for node in nodes))
     return replace(
-        note,
+        state,
         answer=answer,
         other_queues=consumed.difference(queues),
         private_messages=sum(answers[node].private_messages for node in nodes),
@@ -121,7 +121,7 @@ def with_answers(
 def joint_answer(
     nodes: Collection[NodeName], answers: Mapping[NodeName, NodeAnswer]
 ) -> ReplicaAnswer | None:
-    """What the workers of a replica say together; `None` unless all of them have spoken."""
+    """The answers of a replica's workers together; `None` unless all have answered."""
     given = [answers[node] for node in nodes if node in answers]
     if not given or len(given) < len(nodes):
         return None
@@ -146,7 +146,7 @@ def current_drains(target: ScaleTarget) -> Drains:
 
 
 def ended_drains(before: Drains, target: ScaleTarget, *, now_s: float) -> tuple[DrainEnd, ...]:
-    """What has ended since `before`. A clock that was set back makes no negative duration."""
+    """The drains that have ended since `before`. Durations are never negative."""
     now = current_drains(target)
     staying = {one.name for one in target.instances if not one.is_ending}
     return tuple(
@@ -169,7 +169,7 @@ class Observation:
     group: ReplicaGroup
     reading: PoolReading
     silent: tuple[str, ...]
-    """Replicas that have been ready for long and never were heard."""
+    """Replicas that have been ready for a while without any heartbeat."""
 
 
 def observe(
@@ -211,24 +211,24 @@ def _queues(pool: WorkerPool, broker: BrokerReading) -> tuple[QueueReading, ...]
 def _replica(
     instance: Instance, heartbeats: WorkerHeartbeats, drain_states: DrainStates, *, now_s: float
 ) -> Replica:
-    note = drain_states.get(instance.name, NO_DRAIN)
-    heard = broker_view.current_heartbeats(heartbeats.of(instance), now_s=now_s)
+    state = drain_states.get(instance.name, NO_DRAIN)
+    current = broker_view.current_heartbeats(heartbeats.of(instance), now_s=now_s)
     return Replica(
         name=instance.name,
-        # Unready and never heard means dead; while we have just begun to listen it means nothing.
+        # Unready without heartbeats means dead, but not while the loop has just begun to listen.
         is_ready=instance.is_ready or not heartbeats.is_reliable(now_s=now_s),
         is_started=instance.is_started,
         started_at_s=instance.started_at_s,
         ordinal=instance.ordinal,
-        active=broker_view.active_tasks(heard, now_s=now_s),
-        heartbeat_at_s=min((one.seen_at_s for one in heard), default=None),
+        active=broker_view.active_tasks(current, now_s=now_s),
+        heartbeat_at_s=min((one.seen_at_s for one in current), default=None),
         drained_since_s=instance.mark.since_s if instance.mark is not None else None,
-        stopped_at_s=note.stopped_at_s,
-        was_stopped=note.was_stopped,
-        stop_tried_at_s=note.stop_tried_at_s,
-        ask_tried_at_s=note.ask_tried_at_s,
-        answer=note.answer,
-        consumes_nothing=note.consumes_nothing,
+        stopped_at_s=state.stopped_at_s,
+        was_stopped=state.was_stopped,
+        stop_tried_at_s=state.stop_tried_at_s,
+        ask_tried_at_s=state.ask_tried_at_s,
+        answer=state.answer,
+        consumes_nothing=state.consumes_nothing,
     )
 
 

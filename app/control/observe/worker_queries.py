@@ -198,10 +198,10 @@ def believed_slots(
     known: int | None, instances: Iterable[Instance], heartbeats: WorkerHeartbeats, *, now_s: float
 ) -> int | None:
     """What is known, or more if a replica is seen to run more tasks than that at once."""
-    heard = (
+    current = (
         broker_view.current_heartbeats(heartbeats.of(instance), now_s=now_s)
         for instance in instances
     )
-    running = [broker_view.active_tasks(each, now_s=now_s) or 0 for each in heard]
+    running = [broker_view.active_tasks(each, now_s=now_s) or 0 for each in current]
     seen = max(running, default=0)
     return seen if seen > (known if known is not None else 1) else known

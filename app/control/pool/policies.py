@@ -139,7 +139,7 @@ _SIMILAR_RATIO = 0.6
 
 
 def override(annotations: Mapping[str, str], *, replicas: int | None) -> Override:
-    """What somebody has asked for by hand; `replicas` is the pool's own `spec.replicas`.
+    """What the annotations ask for; `replicas` is the pool's own `spec.replicas`.
 
     Raises:
         PoolProblem: one of our annotations has a value that cannot be used (`INVALID_ANNOTATION`).

@@ -33,7 +33,7 @@ class ProblemReason(StrEnum):
     QUEUES_DIFFER = "QueuesDiffer"
     """The workers consume other queues than the spec names."""
     WORKERS_NOT_CONSUMING = "WorkersNotConsuming"
-    """Workers that run and are heard have lost consumers."""
+    """Live workers have lost consumers."""
     KEYS_DIFFER = "KeysDiffer"
     """An application has declared the queues under another key prefix or separator."""
     WORKERS_UNHEARD = "WorkersUnheard"
@@ -68,7 +68,7 @@ class Severity(Enum):
     """How much a finding matters."""
 
     PROBLEM = 1
-    """The pool does not work as its spec says: `Ready` is False, and a Warning event tells."""
+    """The pool does not work as its spec says: `Ready` is False, and there is a Warning event."""
     WARNING = 2
     """The pool works, and its owner should know: `Ready` stays True and mentions it; an event."""
     NOTE = 3

@@ -243,7 +243,7 @@ class ScheduleSpec(_Part):
     @model_validator(mode="after")
     def _zone(self) -> Self:
         if self.timezone not in available_timezones():
-            raise ValueError(f"{self.timezone!r} is no IANA time zone (such as Europe/Berlin)")
+            raise ValueError(f"{self.timezone!r} is not an IANA time zone (such as Europe/Berlin)")
         return self
 
 

@@ -1,7 +1,7 @@
 """The conditions and the state of a pool, from its evaluation. Pure.
 
-What is wrong comes as findings, each with the condition that it turns (`problems.EFFECTS`). The
-functions here say what a condition is while no finding turns it.
+Each finding sets the condition that `problems.EFFECTS` names. The functions here apply while no
+finding sets their condition.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,9 @@ def conditions(
     """Every condition, in order. One whose status has not changed keeps its transition time."""
     known = {condition.type: condition for condition in before}
     return tuple(
-        _dated(kind, _turned(kind, evaluation) or make(evaluation), known.get(kind), now_s=now_s)
+        _dated(
+            kind, _by_findings(kind, evaluation) or make(evaluation), known.get(kind), now_s=now_s
+        )
         for kind, make in _MAKERS.items()
     )
 
@@ -70,14 +72,14 @@ def _dated(
     )
 
 
-def _turned(kind: ConditionType, evaluation: Evaluation) -> _Verdict | None:
-    """By the findings that turn this condition; the first of them says how."""
-    turning = [one for one in problems.ordered(evaluation.findings) if one.effect.condition is kind]
-    if not turning:
+def _by_findings(kind: ConditionType, evaluation: Evaluation) -> _Verdict | None:
+    """By the findings that set this condition; the first of them decides."""
+    setting = [one for one in problems.ordered(evaluation.findings) if one.effect.condition is kind]
+    if not setting:
         return None
-    first = turning[0]
+    first = setting[0]
     return _Verdict(
-        status=first.effect.status, reason=first.reason.value, message=problems.text(turning)
+        status=first.effect.status, reason=first.reason.value, message=problems.text(setting)
     )
 
 
@@ -88,13 +90,13 @@ def _ready(evaluation: Evaluation) -> _Verdict:
     )
     if blocking:
         return _false(blocking[0].reason.value, problems.text((*blocking, *warnings)))
-    calm = _working(evaluation)
+    working = _working(evaluation)
     if not warnings:
-        return calm
-    told = problems.text(warnings)
+        return working
+    mentioned = problems.text(warnings)
     if any(one.reason is ProblemReason.FIXED_OUT_OF_BOUNDS for one in warnings):
-        return _true(warnings[0].reason.value, told)  # says itself what sets the size
-    return _true(warnings[0].reason.value, f"{calm.message}; {told}")
+        return _true(warnings[0].reason.value, mentioned)  # says itself what sets the size
+    return _true(warnings[0].reason.value, f"{working.message}; {mentioned}")
 
 
 def _working(evaluation: Evaluation) -> _Verdict:

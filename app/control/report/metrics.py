@@ -1,4 +1,4 @@
-"""Metric families of pools, for whoever runs or reads the loop. Pure."""
+"""Metric families of pools. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 

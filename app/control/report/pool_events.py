@@ -1,4 +1,4 @@
-"""What a pool tells its owner: when its status is worth a write, and which events."""
+"""The events of a pool, and its audit trail in the log."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ from app.control.ports import DrainEnd, Scaling
 from app.scaling import steps
 
 REPEAT_S = 600.0
-"""The same event is told again after this."""
+"""The same event is sent again after this."""
 PACE_S = 10.0
 """Events with the same reason are at least this far apart: a drain gives up one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedState:
-    """What a reconcile has come to, as far as events are made from it."""
+    """The part of a reconcile that events are derived from."""
 
     conditions: Sequence[Condition] = ()
     findings: Sequence[Finding] = ()
@@ -96,13 +96,13 @@ def _of_pauses(before: ReportedState, after: ReportedState, *, now_s: float) -> 
     begins = now.status is ConditionStatus.TRUE and not was_paused
     ends = now.status is ConditionStatus.FALSE and was_paused
     reasons = {finding.reason for finding in (*before.findings, *after.findings)}
-    is_told = (was is not None and was.reason in reasons) or now.reason in reasons
-    if (begins or ends) and not is_told:
+    is_reported = (was is not None and was.reason in reasons) or now.reason in reasons
+    if (begins or ends) and not is_reported:
         yield _normal(now.reason, now.message, now_s)
 
 
-def _paused(told: ReportedState) -> Condition | None:
-    return next((one for one in told.conditions if one.type is ConditionType.PAUSED), None)
+def _paused(sent: ReportedState) -> Condition | None:
+    return next((one for one in sent.conditions if one.type is ConditionType.PAUSED), None)
 
 
 def _normal(reason: str, message: str, now_s: float) -> PoolEvent:
@@ -110,10 +110,10 @@ def _normal(reason: str, message: str, now_s: float) -> PoolEvent:
 
 
 def without_repeats(
-    happened: Iterable[PoolEvent], told: SentEvents
+    happened: Iterable[PoolEvent], sent: SentEvents
 ) -> tuple[tuple[PoolEvent, ...], SentEvents]:
-    """Without repeats, and with pauses between events of one reason; and what is told by then."""
-    now: dict[tuple[str, str], float] = dict(told)
+    """The events to send, without repeats and with pauses for each reason, and all sent events."""
+    now: dict[tuple[str, str], float] = dict(sent)
     chosen = []
     for event in happened:
         last_s = max((at_s for (why, _), at_s in now.items() if why == event.reason), default=None)
@@ -158,7 +158,7 @@ def log_scaling(pool: PoolKey, scaling: Scaling | None, *, why: Sequence[str]) -
 
 
 def log_events(pool: PoolKey, events: Iterable[PoolEvent]) -> None:
-    """Log what else a pool tells: drains, refusals, outages of its broker, recoveries."""
+    """Log the other events of a pool: drains, refusals, recoveries."""
     for event in events:
         if event.reason not in _LEFT_OUT:
             fields = {"pool": str(pool), "reason": event.reason, "detail": event.message}

@@ -1,4 +1,4 @@
-"""Builds the status of a pool from its evaluation, and tells when it is worth a write. Pure."""
+"""Builds the status of a pool from its evaluation, and says when to write it. Pure."""
 
 from app.broker.model import QueueReading
 from app.control.decide.evaluation import Evaluation
@@ -12,7 +12,7 @@ from app.scaling import steps
 from app.scaling.inputs import PoolReading
 
 REFRESH_S = 15.0
-"""Figures that move all the time (backlog, rates) are written no more often than this."""
+"""Figures (backlog, rates) are written no more often than this."""
 NOTICEABLE_RATIO = 0.2
 """A rate that has moved by less than this part of itself has not changed."""
 
@@ -23,7 +23,7 @@ _FIGURES = frozenset(
         *("queue_wait_s", "explanation", "conditions"),
     )
 )
-"""Fields that move all the time."""
+"""Fields that change all the time."""
 _OUTLINE = tuple(name for name in PoolStatus.model_fields if name not in _FIGURES)
 
 
@@ -104,10 +104,10 @@ def _slots(pool: WorkerPool | UnreadablePool, memory: PoolMemory) -> int | None:
 
 
 def needs_write(written: PoolStatus | None, status: PoolStatus, *, age_s: float) -> bool:
-    """Whether a status says something that the one written `age_s` ago does not.
+    """Whether a status is to be written, given the one that was written `age_s` ago.
 
-    What people and programs act on counts at once, figures after a while; the explanation only
-    goes along with those.
+    State and conditions are written at once, figures after `REFRESH_S`. A changed explanation
+    alone is not written.
     """
     if written is None or _outline(written) != _outline(status):
         return True
@@ -143,6 +143,6 @@ def _counts(status: PoolStatus) -> tuple[object, ...]:
 
 
 def _is_close(before: float | None, now: float | None) -> bool:
-    """Not known and nothing are no news to each other."""
+    """Unknown and zero count as equal."""
     was, is_now = before or 0.0, now or 0.0
     return abs(is_now - was) <= max(NOTICEABLE_RATIO * was, 0.001)

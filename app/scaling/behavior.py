@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from app.scaling.inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
+from app.scaling.sizing_inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
 
 MOST_POINTS = 128
-"""History kept for each purpose; beyond it the oldest points are merged, to the careful side."""
+"""Points kept for each purpose; beyond it the oldest ones are merged, to the careful side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class ScaleHistory:
     """What stabilisation and policies look back on. Bounded."""
 
     lows: tuple[Point, ...] = ()
@@ -36,33 +36,35 @@ class History:
 
 
 def with_recommendation(
-    history: History, replicas: int, *, behavior: Behavior, now_s: float
-) -> History:
+    history: ScaleHistory, replicas: int, *, behavior: Behavior, now_s: float
+) -> ScaleHistory:
     """Remember a recommendation, forget what no window can ask for again."""
     point = Point(at_s=now_s, replicas=replicas)
     up_from_s = now_s - behavior.scale_up.stabilization_window_s
     down_from_s = now_s - behavior.scale_down.stabilization_window_s
     lows = [old for old in history.lows if old.at_s > up_from_s and old.replicas < replicas]
     highs = [old for old in history.highs if old.at_s > down_from_s and old.replicas > replicas]
-    return History(
+    return ScaleHistory(
         lows=_bounded((*lows, point), _careful),
         highs=_bounded((*highs, point), _careful),
         changes=history.changes,
     )
 
 
-def with_change(history: History, delta: int, *, behavior: Behavior, now_s: float) -> History:
+def with_change(
+    history: ScaleHistory, delta: int, *, behavior: Behavior, now_s: float
+) -> ScaleHistory:
     """Remember that the size has changed by `delta`, for the policies to count."""
     policies = (*behavior.scale_up.policies, *behavior.scale_down.policies)
     from_s = now_s - max((policy.period_s for policy in policies), default=0.0)
     kept = [old for old in history.changes if old.at_s > from_s]
     if delta and policies:
         kept.append(Point(at_s=now_s, replicas=delta))
-    return History(lows=history.lows, highs=history.highs, changes=_bounded(kept, _summed))
+    return ScaleHistory(lows=history.lows, highs=history.highs, changes=_bounded(kept, _summed))
 
 
 def stabilized(
-    replicas: int, *, current: int, history: History, behavior: Behavior, now_s: float
+    replicas: int, *, current: int, history: ScaleHistory, behavior: Behavior, now_s: float
 ) -> int:
     """The most careful recommendation of each window: lowest for growing, highest for shrinking."""
     lowest = _within(history.lows, behavior.scale_up, now_s=now_s)
@@ -73,7 +75,7 @@ def stabilized(
 
 
 def rate_limited(
-    replicas: int, *, current: int, history: History, behavior: Behavior, now_s: float
+    replicas: int, *, current: int, history: ScaleHistory, behavior: Behavior, now_s: float
 ) -> int:
     """As close to `replicas` as the policies allow within their periods."""
     grows = replicas > current
@@ -86,7 +88,9 @@ def rate_limited(
     return min(replicas, max(limit, current, 1)) if grows else max(replicas, min(limit, current))
 
 
-def _limit(current: int, rules: ScalingRules, history: History, *, now_s: float, sign: int) -> int:
+def _limit(
+    current: int, rules: ScalingRules, history: ScaleHistory, *, now_s: float, sign: int
+) -> int:
     """The furthest size that the rules allow in the direction of `sign`."""
     proposals = [
         _proposal(current, policy, history, now_s=now_s, sign=sign) for policy in rules.policies
@@ -96,7 +100,7 @@ def _limit(current: int, rules: ScalingRules, history: History, *, now_s: float,
 
 
 def _proposal(
-    current: int, policy: RatePolicy, history: History, *, now_s: float, sign: int
+    current: int, policy: RatePolicy, history: ScaleHistory, *, now_s: float, sign: int
 ) -> int:
     recent = (old.replicas for old in history.changes if old.at_s > now_s - policy.period_s)
     at_start = current - sum(recent)

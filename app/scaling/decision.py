@@ -16,8 +16,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from app.scaling import behavior, situation
-from app.scaling.inputs import Fallback, FallbackBehavior, PoolReading, QueueWait, ScalingPolicy
 from app.scaling.situation import Situation, SizingMemory
+from app.scaling.sizing_inputs import (
+    Fallback,
+    FallbackBehavior,
+    PoolReading,
+    QueueWait,
+    ScalingPolicy,
+)
 from app.scaling.steps import Decision, Figure, Rule, Step
 
 SizingRule = Callable[[Situation], Step | None]
@@ -201,7 +207,7 @@ LIMITING: tuple[SizingRule, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SizingOutcome:
     """A decision, and what to remember for the next one."""
 
     decision: Decision
@@ -210,19 +216,19 @@ class Outcome:
 
 def decide(
     seen: PoolReading, *, policy: ScalingPolicy, memory: SizingMemory, now_s: float
-) -> Outcome:
+) -> SizingOutcome:
     """Choose the number of replicas that take work, and say why."""
     memory = situation.observed(seen, policy=policy, memory=memory, now_s=now_s)
     settled = _overridden(seen, policy) or _blind(seen, policy, memory)
     if settled is not None:
         decision = Decision(replicas=settled.replicas, reason=settled.rule, steps=(settled,))
-        return Outcome(decision=decision, memory=memory)
+        return SizingOutcome(decision=decision, memory=memory)
     at = situation.build_situation(seen, policy=policy, memory=memory, now_s=now_s)
     at, recommending = _applied(at, RECOMMENDING)
     at, limiting = _applied(at.with_recommendation(), LIMITING)
     steps = (*recommending, *limiting)
     decision = Decision(replicas=at.size, reason=steps[-1].rule, steps=steps)
-    return Outcome(decision=decision, memory=at.memory)
+    return SizingOutcome(decision=decision, memory=at.memory)
 
 
 def _applied(at: Situation, rules: Iterable[SizingRule]) -> tuple[Situation, tuple[Step, ...]]:

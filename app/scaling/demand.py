@@ -12,7 +12,7 @@ Without run times every task gets a slot of its own.
 import math
 from dataclasses import dataclass, field, replace
 
-from app.scaling.inputs import BacklogPerReplica, NodeSample, PoolReading, ScalingPolicy
+from app.scaling.sizing_inputs import BacklogPerReplica, NodeSample, PoolReading, ScalingPolicy
 
 LATE_SHARE = 0.05
 """One message in twenty may wait for longer than the target."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from app.scaling import behavior, demand
-from app.scaling.behavior import History
+from app.scaling.behavior import ScaleHistory
 from app.scaling.demand import Estimate, OrphanedMessages
-from app.scaling.inputs import PoolReading, ScalingPolicy
+from app.scaling.sizing_inputs import PoolReading, ScalingPolicy
 
 BURST_RATIO = 2.0
 """Demand by the short-term rate at this multiple of what there is: a burst (Knative: 200 %)."""
@@ -19,7 +19,7 @@ class SizingMemory:
 
     replicas: int | None = None
     """At the last reading; the difference to the next one is a change that policies count."""
-    history: History = field(default_factory=History)
+    history: ScaleHistory = field(default_factory=ScaleHistory)
     estimate: Estimate = field(default_factory=Estimate)
     orphaned: OrphanedMessages = field(default_factory=OrphanedMessages)
     active_at_s: float | None = None

@@ -12,14 +12,14 @@ from app.control.observe.consumption import AwakeWorker, Consumption
 from app.control.observe.observation import Observation
 from app.control.pool import policies, problems
 from app.control.pool.policies import Bounds
-from app.control.pool.problems import Finding, Severity
+from app.control.pool.problems import Finding, FindingSeverity
 from app.control.pool.spec import Mode
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Instance, ScaleTarget
 from app.queues import QueueName
 from app.scaling import decision, drain_plan
 from app.scaling.drain_plan import ScalePlan
-from app.scaling.inputs import PoolReading, ScalingPolicy
+from app.scaling.sizing_inputs import PoolReading, ScalingPolicy
 from app.scaling.steps import Decision, Rule
 
 
@@ -56,7 +56,7 @@ class Evaluation:
         added = (one for one in more if one is not None)
         return replace(self, findings=(*self.findings, *added))
 
-    def of_severity(self, severity: Severity) -> tuple[Finding, ...]:
+    def of_severity(self, severity: FindingSeverity) -> tuple[Finding, ...]:
         """The findings that matter this much, in the order of their reasons."""
         ordered = problems.ordered(self.findings)
         return tuple(one for one in ordered if one.effect.severity is severity)
@@ -111,7 +111,10 @@ def evaluate(
     )
     if pool.spec.mode is Mode.OFF:
         return replace(evaluation, plan=_released(seen, target))
-    if any(one.effect.severity is Severity.PROBLEM for one in policies.findings(pool, now_s=now_s)):
+    if any(
+        one.effect.severity is FindingSeverity.PROBLEM
+        for one in policies.findings(pool, now_s=now_s)
+    ):
         return evaluation
     policy = policies.build_policy(pool, now_s=now_s)
     return _decided(evaluation, pool, target, seen, policy, now_s=now_s)

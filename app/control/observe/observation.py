@@ -20,8 +20,8 @@ from app.control.ports import (
 )
 from app.queues import QueueName
 from app.scaling import replica_state
-from app.scaling.inputs import NodeSample, PoolReading
 from app.scaling.replica_state import Replica, ReplicaAnswer, ReplicaGroup
+from app.scaling.sizing_inputs import NodeSample, PoolReading
 
 REMOVAL_TIMEOUT_S = 120.0
 """A removed replica that still exists after this counts again."""

@@ -21,7 +21,7 @@ from app.control.pool.spec import (
 )
 from app.control.pool.worker_pool import WorkerPool
 from app.scaling import replica_state
-from app.scaling.inputs import (
+from app.scaling.sizing_inputs import (
     BacklogPerReplica,
     Behavior,
     Fallback,

@@ -64,7 +64,7 @@ class ProblemReason(StrEnum):
     """The API server does not accept a label or annotation on a pod, so it cannot be drained."""
 
 
-class Severity(Enum):
+class FindingSeverity(Enum):
     """How much a finding matters."""
 
     PROBLEM = 1
@@ -82,14 +82,14 @@ class Effect:
     condition: ConditionType | None
     """The condition that shows it, beside `Ready`."""
     status: ConditionStatus = ConditionStatus.FALSE
-    severity: Severity = Severity.PROBLEM
+    severity: FindingSeverity = FindingSeverity.PROBLEM
 
 
 _CANNOT_SCALE = Effect(condition=ConditionType.ABLE_TO_SCALE)
 _CANNOT_READ = Effect(condition=ConditionType.METRICS_AVAILABLE)
-_NO_CONTACT = Effect(condition=ConditionType.WORKERS_HEALTHY, severity=Severity.WARNING)
+_NO_CONTACT = Effect(condition=ConditionType.WORKERS_HEALTHY, severity=FindingSeverity.WARNING)
 _SLOW_DRAIN = Effect(
-    condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=Severity.WARNING
+    condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=FindingSeverity.WARNING
 )
 
 EFFECTS: Mapping[ProblemReason, Effect] = {
@@ -109,7 +109,7 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.KEYS_DIFFER: Effect(
         condition=ConditionType.METRICS_AVAILABLE,
         status=ConditionStatus.UNKNOWN,
-        severity=Severity.WARNING,
+        severity=FindingSeverity.WARNING,
     ),
     ProblemReason.WORKERS_UNHEARD: _NO_CONTACT,
     ProblemReason.REPLIES_UNREADABLE: _NO_CONTACT,
@@ -119,15 +119,19 @@ EFFECTS: Mapping[ProblemReason, Effect] = {
     ProblemReason.OTHER_QUEUES: _SLOW_DRAIN,
     ProblemReason.DRAIN_OVERDUE: _SLOW_DRAIN,
     ProblemReason.FIXED_OUT_OF_BOUNDS: Effect(
-        condition=ConditionType.PAUSED, status=ConditionStatus.TRUE, severity=Severity.WARNING
+        condition=ConditionType.PAUSED,
+        status=ConditionStatus.TRUE,
+        severity=FindingSeverity.WARNING,
     ),
-    ProblemReason.UNKNOWN_ANNOTATION: Effect(condition=None, severity=Severity.WARNING),
-    ProblemReason.GRACE_PERIOD_SHORT: Effect(condition=None, severity=Severity.WARNING),
+    ProblemReason.UNKNOWN_ANNOTATION: Effect(condition=None, severity=FindingSeverity.WARNING),
+    ProblemReason.GRACE_PERIOD_SHORT: Effect(condition=None, severity=FindingSeverity.WARNING),
     ProblemReason.PRIVATE_MESSAGES: Effect(
-        condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=Severity.NOTE
+        condition=ConditionType.DRAINING, status=ConditionStatus.TRUE, severity=FindingSeverity.NOTE
     ),
     ProblemReason.SHRINKS_TO_ZERO_ONLY: Effect(
-        condition=ConditionType.ABLE_TO_SCALE, status=ConditionStatus.TRUE, severity=Severity.NOTE
+        condition=ConditionType.ABLE_TO_SCALE,
+        status=ConditionStatus.TRUE,
+        severity=FindingSeverity.NOTE,
     ),
     ProblemReason.SCALE_CONFLICT: _CANNOT_SCALE,
     ProblemReason.SCALE_REFUSED: _CANNOT_SCALE,

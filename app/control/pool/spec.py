@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 
 from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
-from app.scaling.inputs import FallbackBehavior, PolicyType, SelectPolicy
+from app.scaling.sizing_inputs import FallbackBehavior, PolicyType, SelectPolicy
 
 GROUP = "celeriac.dev"
 VERSION = "v1alpha1"

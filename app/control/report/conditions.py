@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.control.decide.evaluation import Evaluation
 from app.control.pool import problems
-from app.control.pool.problems import ProblemReason, Severity
+from app.control.pool.problems import FindingSeverity, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.status import Condition, ConditionStatus, ConditionType, PoolState
 from app.scaling.steps import Rule
@@ -33,7 +33,7 @@ def _false(reason: str, message: str) -> _Verdict:
 def _unknown(evaluation: Evaluation) -> _Verdict:
     """Not evaluated, and why."""
     status = ConditionStatus.UNKNOWN
-    blocking = evaluation.of_severity(Severity.PROBLEM)
+    blocking = evaluation.of_severity(FindingSeverity.PROBLEM)
     if blocking:
         message = f"not evaluated because of {blocking[0].reason}"
         return _Verdict(status=status, reason="NotEvaluated", message=message)
@@ -85,8 +85,8 @@ def _by_findings(kind: ConditionType, evaluation: Evaluation) -> _Verdict | None
 
 def _ready(evaluation: Evaluation) -> _Verdict:
     blocking, warnings = (
-        evaluation.of_severity(Severity.PROBLEM),
-        evaluation.of_severity(Severity.WARNING),
+        evaluation.of_severity(FindingSeverity.PROBLEM),
+        evaluation.of_severity(FindingSeverity.WARNING),
     )
     if blocking:
         return _false(blocking[0].reason.value, problems.text((*blocking, *warnings)))
@@ -227,7 +227,7 @@ def _is_refused(evaluation: Evaluation) -> bool:
     return any(
         one.effect.condition is ConditionType.ABLE_TO_SCALE
         and one.reason is not ProblemReason.TARGET_UNREACHABLE
-        for one in evaluation.of_severity(Severity.PROBLEM)
+        for one in evaluation.of_severity(FindingSeverity.PROBLEM)
     )
 
 
@@ -235,14 +235,14 @@ def _is_blind(evaluation: Evaluation) -> bool:
     return evaluation.has(Rule.BLIND) or any(
         one.effect.condition is ConditionType.METRICS_AVAILABLE
         or one.reason is ProblemReason.TARGET_UNREACHABLE
-        for one in evaluation.of_severity(Severity.PROBLEM)
+        for one in evaluation.of_severity(FindingSeverity.PROBLEM)
     )
 
 
 def _is_unhealthy(evaluation: Evaluation) -> bool:
     return any(
         one.effect.condition is ConditionType.WORKERS_HEALTHY
-        for one in evaluation.of_severity(Severity.PROBLEM)
+        for one in evaluation.of_severity(FindingSeverity.PROBLEM)
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.control.decide.pool_memory import SentEvents
-from app.control.pool.problems import Finding, ProblemReason, Severity
+from app.control.pool.problems import Finding, FindingSeverity, ProblemReason
 from app.control.pool.status import (
     Condition,
     ConditionStatus,
@@ -80,7 +80,7 @@ def _by_reason(findings: Sequence[Finding]) -> Mapping[ProblemReason, Finding]:
     """Those that are worth an event; several of one reason make one."""
     found: dict[ProblemReason, list[Finding]] = {}
     for one in findings:
-        if one.effect.severity is not Severity.NOTE:
+        if one.effect.severity is not FindingSeverity.NOTE:
             found.setdefault(one.reason, []).append(one)
     return {
         reason: Finding(reason, "; ".join(one.message for one in alike))

@@ -9,7 +9,7 @@ from app.control.pool.status import PoolStatus, QueueStatus
 from app.control.pool.worker_pool import UnreadablePool, WorkerPool
 from app.control.report import conditions
 from app.scaling import steps
-from app.scaling.inputs import PoolReading
+from app.scaling.sizing_inputs import PoolReading
 
 REFRESH_S = 15.0
 """Figures (backlog, rates) are written no more often than this."""

@@ -8,7 +8,7 @@ import pytest
 from app.control.decide import findings
 from app.control.decide.evaluation import Evaluation
 from app.control.pool import problems
-from app.control.pool.problems import EFFECTS, Finding, ProblemReason, Severity
+from app.control.pool.problems import EFFECTS, Finding, FindingSeverity, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.status import Condition, ConditionType
 from app.control.report import conditions
@@ -206,7 +206,7 @@ def test_a_broker_that_refuses_is_not_an_outage() -> None:
 
 def test_every_reason_has_an_effect() -> None:
     assert list(EFFECTS) == list(ProblemReason)
-    problems = [effect for effect in EFFECTS.values() if effect.severity is Severity.PROBLEM]
+    problems = [effect for effect in EFFECTS.values() if effect.severity is FindingSeverity.PROBLEM]
     assert all(effect.condition is not None for effect in problems)
 
 

@@ -12,8 +12,8 @@ from app.control.observe.broker_view import NO_HEARTBEATS, WorkerHeartbeats
 from app.control.observe.observation import DrainState, DrainStates, Observation
 from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.queues import QueueName
-from app.scaling.inputs import PoolReading
 from app.scaling.replica_state import Removal, ReplicaAnswer
+from app.scaling.sizing_inputs import PoolReading
 from tests.unit.control.builders import worker_pool
 
 NOW_S = 1_000_000.0

@@ -8,7 +8,7 @@ import pytest
 
 from app.control.decide import findings
 from app.control.decide.evaluation import Evaluation
-from app.control.pool.problems import EFFECTS, Finding, ProblemReason, Severity
+from app.control.pool.problems import EFFECTS, Finding, FindingSeverity, ProblemReason
 from app.control.pool.spec import Mode
 from app.control.pool.status import PoolState
 from app.control.report import conditions
@@ -62,7 +62,7 @@ def test_every_state_has_a_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [each for each in EFFECTS if EFFECTS[each].severity is Severity.PROBLEM]
+    "reason", [each for each in EFFECTS if EFFECTS[each].severity is FindingSeverity.PROBLEM]
 )
 def test_a_pool_with_a_problem_is_not_in_order(reason: ProblemReason) -> None:
     found = conditions.state(CALM.with_findings(Finding(reason, "")))
@@ -89,7 +89,10 @@ def test_the_reference_lists_the_states_by_precedence() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "level"),
-    [("Reasons of problems", Severity.PROBLEM), ("Reasons of warnings", Severity.WARNING)],
+    [
+        ("Reasons of problems", FindingSeverity.PROBLEM),
+        ("Reasons of warnings", FindingSeverity.WARNING),
+    ],
 )
-def test_the_reference_lists_every_reason(heading: str, level: Severity) -> None:
+def test_the_reference_lists_every_reason(heading: str, level: FindingSeverity) -> None:
     assert rows(heading) == [each.value for each in EFFECTS if EFFECTS[each].severity is level]

@@ -11,7 +11,8 @@ from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
 from app.control.pool.spec import BrokerSpec, Mode
 from app.control.pool.worker_pool import PoolKey, UnreadablePool
-from app.scaling.inputs import (
+from app.scaling.replica_state import DrainSettings
+from app.scaling.sizing_inputs import (
     BacklogPerReplica,
     Behavior,
     Fallback,
@@ -24,7 +25,6 @@ from app.scaling.inputs import (
     ScalingRules,
     SelectPolicy,
 )
-from app.scaling.replica_state import DrainSettings
 from tests.unit.control.builders import worker_pool
 
 LEAST = {"scaleTargetRef": {"name": "worker"}, "queues": ["documents"]}
@@ -74,7 +74,7 @@ def test_two_fields_are_enough() -> None:
         ),
         pytest.param(
             {"schedules": [WINDOW | {"minReplicas": 1, "timezone": "Europe/Atlantis"}]},
-            "no IANA time zone",
+            "not an IANA time zone",
             id="a zone that does not exist",
         ),
         pytest.param(

@@ -5,15 +5,9 @@ from typing import Any
 
 from app.scaling import decision, drain_plan, replica_state
 from app.scaling.drain_plan import ScalePlan
-from app.scaling.inputs import (
-    Behavior,
-    NodeSample,
-    PoolReading,
-    ScalingPolicy,
-    ScalingRules,
-)
 from app.scaling.replica_state import DrainSettings, Removal, Replica, ReplicaAnswer
 from app.scaling.situation import SizingMemory
+from app.scaling.sizing_inputs import Behavior, NodeSample, PoolReading, ScalingPolicy, ScalingRules
 from app.scaling.steps import Rule
 
 NOW_S = 1_000_000.0

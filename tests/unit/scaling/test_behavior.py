@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scaling import behavior
-from app.scaling.behavior import MOST_POINTS, History, Point
-from app.scaling.inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
+from app.scaling.behavior import MOST_POINTS, Point, ScaleHistory
+from app.scaling.sizing_inputs import Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy
 
 
 def pods(value: int, period_s: float = 15.0) -> RatePolicy:
@@ -41,7 +41,7 @@ def rules(*policies: RatePolicy, select: SelectPolicy = SelectPolicy.MAX) -> Sca
 def test_growing_is_limited_by_policies(
     up: ScalingRules, current: int, changes: tuple[tuple[int, int], ...], want: int
 ) -> None:
-    history = History(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
+    history = ScaleHistory(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
 
     got = behavior.rate_limited(
         100, current=current, history=history, behavior=Behavior(scale_up=up), now_s=100.0
@@ -66,7 +66,7 @@ def test_growing_is_limited_by_policies(
 def test_shrinking_is_limited_by_policies(
     down: ScalingRules, current: int, changes: tuple[tuple[int, int], ...], want: int
 ) -> None:
-    history = History(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
+    history = ScaleHistory(changes=tuple(Point(at_s=100 + at, replicas=n) for at, n in changes))
 
     got = behavior.rate_limited(
         0, current=current, history=history, behavior=Behavior(scale_down=down), now_s=100.0
@@ -78,7 +78,9 @@ def test_shrinking_is_limited_by_policies(
 def test_staying_is_never_limited() -> None:
     rule = Behavior(scale_up=rules(pods(1)), scale_down=rules(pods(1)))
 
-    assert behavior.rate_limited(4, current=4, history=History(), behavior=rule, now_s=0.0) == 4
+    assert (
+        behavior.rate_limited(4, current=4, history=ScaleHistory(), behavior=rule, now_s=0.0) == 4
+    )
 
 
 WINDOWS = Behavior(
@@ -88,7 +90,7 @@ WINDOWS = Behavior(
 
 
 def stabilized_after(past: list[tuple[float, int]], now: tuple[float, int], current: int) -> int:
-    history = History()
+    history = ScaleHistory()
     for at_s, replicas in (*past, now):
         history = behavior.with_recommendation(history, replicas, behavior=WINDOWS, now_s=at_s)
     return behavior.stabilized(
@@ -139,7 +141,7 @@ def test_history_is_bounded_and_errs_to_the_careful_side(sizes: list[int]) -> No
         scale_up=ScalingRules(stabilization_window_s=3600.0, policies=(pods(1, 1800.0),)),
         scale_down=ScalingRules(stabilization_window_s=3600.0),
     )
-    history = History()
+    history = ScaleHistory()
     for at_s, size in enumerate(sizes):
         history = behavior.with_recommendation(history, size, behavior=long, now_s=at_s)
         history = behavior.with_change(history, size - 5_000, behavior=long, now_s=at_s)
@@ -151,7 +153,7 @@ def test_history_is_bounded_and_errs_to_the_careful_side(sizes: list[int]) -> No
 
 def test_a_long_slope_keeps_its_ends() -> None:
     long = Behavior(scale_down=ScalingRules(stabilization_window_s=3600.0))
-    history = History()
+    history = ScaleHistory()
     for at_s in range(1000):
         history = behavior.with_recommendation(history, 1000 - at_s, behavior=long, now_s=at_s)
 
@@ -161,7 +163,7 @@ def test_a_long_slope_keeps_its_ends() -> None:
 
 def test_changes_that_are_too_many_are_added_up() -> None:
     limited = Behavior(scale_up=rules(pods(4, period_s=1800.0)))
-    history = History()
+    history = ScaleHistory()
     for at_s in range(MOST_POINTS + 9):
         history = behavior.with_change(history, 1, behavior=limited, now_s=at_s)
 
@@ -171,8 +173,8 @@ def test_changes_that_are_too_many_are_added_up() -> None:
 
 def test_changes_are_forgotten_without_policies_and_after_their_period() -> None:
     limited = Behavior(scale_up=rules(pods(4)))
-    one = behavior.with_change(History(), 3, behavior=limited, now_s=0.0)
+    one = behavior.with_change(ScaleHistory(), 3, behavior=limited, now_s=0.0)
 
     assert one.changes == (Point(at_s=0.0, replicas=3),)
     assert behavior.with_change(one, 0, behavior=limited, now_s=15.0).changes == ()
-    assert behavior.with_change(History(), 3, behavior=Behavior(), now_s=0.0).changes == ()
+    assert behavior.with_change(ScaleHistory(), 3, behavior=Behavior(), now_s=0.0).changes == ()

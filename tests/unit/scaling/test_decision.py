@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.scaling.inputs import (
+from app.scaling.sizing_inputs import (
     BacklogPerReplica,
     Behavior,
     Override,

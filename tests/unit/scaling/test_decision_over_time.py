@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from app.scaling import decision
-from app.scaling.behavior import History, Point
+from app.scaling.behavior import Point, ScaleHistory
 from app.scaling.demand import Estimate, FadingSums
-from app.scaling.inputs import (
+from app.scaling.situation import SizingMemory
+from app.scaling.sizing_inputs import (
     Behavior,
     Fallback,
     FallbackBehavior,
@@ -18,7 +19,6 @@ from app.scaling.inputs import (
     ScalingPolicy,
     ScalingRules,
 )
-from app.scaling.situation import SizingMemory
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S, decided, node, policy, reading, remembered
 
@@ -30,7 +30,7 @@ FOUR_A_QUARTER_MINUTE = ScalingRules(
 LONG_WINDOW = Behavior(scale_down=ScalingRules(stabilization_window_s=300.0))
 
 
-EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
+EIGHT_LATELY = ScaleHistory(highs=(Point(at_s=NOW_S - 60, replicas=8),))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ EIGHT_LATELY = History(highs=(Point(at_s=NOW_S - 60, replicas=8),))
         pytest.param(
             reading(replicas=1, ready=5, active=1),
             policy(behavior=Behavior(scale_up=ScalingRules(stabilization_window_s=300.0))),
-            remembered(replicas=1, history=History(lows=(Point(at_s=NOW_S - 60, replicas=2),))),
+            remembered(
+                replicas=1, history=ScaleHistory(lows=(Point(at_s=NOW_S - 60, replicas=2),))
+            ),
             (2, Rule.STABILIZATION),
             id="the window's lowest holds growing back",
         ),

@@ -6,7 +6,7 @@ import pytest
 
 from app.scaling import demand
 from app.scaling.demand import Demand, Workload
-from app.scaling.inputs import BacklogPerReplica, PoolReading, QueueWait, SizingTarget
+from app.scaling.sizing_inputs import BacklogPerReplica, PoolReading, QueueWait, SizingTarget
 from tests.unit.scaling.builders import policy, reading
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.scaling import demand
 from app.scaling.demand import LONGEST_GAP_S, STABLE_S, Estimate
-from app.scaling.inputs import NodeSample, PoolReading
+from app.scaling.sizing_inputs import NodeSample, PoolReading
 from tests.unit.scaling.builders import node, reading
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from app.scaling import decision, demand
 from app.scaling.behavior import MOST_POINTS
-from app.scaling.inputs import (
+from app.scaling.situation import SizingMemory
+from app.scaling.sizing_inputs import (
     BacklogPerReplica,
     Behavior,
     NodeSample,
@@ -21,7 +22,6 @@ from app.scaling.inputs import (
     SelectPolicy,
     SizingTarget,
 )
-from app.scaling.situation import SizingMemory
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.scaling import decision, steps
-from app.scaling.behavior import History, Point
+from app.scaling.behavior import Point, ScaleHistory
 from app.scaling.demand import Estimate, FadingSums
-from app.scaling.inputs import (
+from app.scaling.situation import SizingMemory
+from app.scaling.sizing_inputs import (
     BacklogPerReplica,
     Behavior,
     Fallback,
@@ -19,7 +20,6 @@ from app.scaling.inputs import (
     ScalingPolicy,
     ScalingRules,
 )
-from app.scaling.situation import SizingMemory
 from app.scaling.steps import Rule
 from tests.unit.scaling.builders import NOW_S, policy, reading, remembered
 
@@ -36,7 +36,7 @@ ONE_A_MINUTE = Behavior(
 )
 WINDOW = Behavior(scale_down=ScalingRules(stabilization_window_s=30.0))
 TOLERANT = Behavior(scale_down=ScalingRules(tolerance_ratio=0.1))
-FIVE_LATELY = History(highs=(Point(at_s=NOW_S - 5.0, replicas=5),))
+FIVE_LATELY = ScaleHistory(highs=(Point(at_s=NOW_S - 5.0, replicas=5),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +241,7 @@ CASES = {
 }
 
 
-def explained(case: Case) -> decision.Outcome:
+def explained(case: Case) -> decision.SizingOutcome:
     return decision.decide(case.seen, policy=case.wanted, memory=case.memory, now_s=NOW_S)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.scaling import decision, steps
 from app.scaling.demand import Estimate, FadingSums
-from app.scaling.inputs import (
+from app.scaling.sizing_inputs import (
     Behavior,
     Fallback,
     Override,

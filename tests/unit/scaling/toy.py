@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from app.scaling import decision
-from app.scaling.inputs import NodeSample, PoolReading, ScalingPolicy
 from app.scaling.situation import SizingMemory
+from app.scaling.sizing_inputs import NodeSample, PoolReading, ScalingPolicy
 
 
 @dataclass(kw_only=True)

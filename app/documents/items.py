@@ -181,4 +181,6 @@ def clean(text: str) -> str:
     >>> clean("a\\r\\nb\\rc\\x00d")
     'a\\nb\\ncd'
     """
+    if text.isprintable():  # most cells of tables
+        return text
     return _LINE_ENDS.sub("\n", text).translate(_DROPPED)

@@ -95,6 +95,8 @@ DELIMITERS = ",;\t|"
 SAMPLE_CHARACTERS = 64 * 1024
 SAMPLE_ROWS = 50
 
+ROWS_A_POSITION = 64
+
 FIELD_LIMIT = 1_000_000
 """Characters of one field: a quote that is never closed would take the rest of the file."""
 
@@ -120,7 +122,8 @@ def read_csv(path: Path) -> Iterator[Item]:
             for row in lines:
                 unreadable += sum(cell.count("\ufffd") for cell in row)
                 yield from rows.read(row, number=lines.line_num)
-                yield Position(done=raw.tell())
+                if lines.line_num % ROWS_A_POSITION == 0:
+                    yield Position(done=raw.tell())
                 count += any(cell.strip() for cell in row)
             yield from rows.finish()
         except csv.Error as error:

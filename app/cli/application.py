@@ -43,6 +43,7 @@ def _root(
 
 
 application.command("up")(up.up)
+application.command("env")(up.env)
 application.command("api")(roles.api)
 application.command("worker", context_settings=roles.PASSED_ON)(roles.worker)
 application.command("beat", context_settings=roles.PASSED_ON)(roles.beat)

@@ -1,13 +1,15 @@
 """`celeriac up`: run the whole platform on this machine."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli import option_values, roles
+from app.cli import option_values, roles, running
+from app.errors import CeleriacError
 
 DataDirOption = Annotated[
     Path,
@@ -115,3 +117,17 @@ def up(
         log_level=log_level,
     )
     raise typer.Exit(local_platform.run(options))
+
+
+def env(context: typer.Context, *, data_dir: DataDirOption = Path(".celeriac")) -> None:
+    """Print the environment of other tools for the `celeriac up` that runs here: in a shell,
+    `eval "$(celeriac env)"`."""
+    found = running.find(context, data_dir)
+    if found is None:
+        raise CeleriacError(
+            f"no 'celeriac up' runs in {data_dir}: start one, or name its folder with --data-dir"
+        )
+    variables = {"CELERY_BROKER_URL": found.broker_url, "CELERIAC_URL": found.api_url or ""}
+    for name, value in variables.items():
+        if value:
+            typer.echo(f"export {name}={shlex.quote(value)}")

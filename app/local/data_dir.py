@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ class DataDir:
             CeleriacError: the folder cannot be created or written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.chmod(0o700)  # jobs, documents and passwords of one user
             fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise CeleriacError(f"cannot use {self.path} as data folder: {exc.strerror}") from exc
@@ -108,6 +110,16 @@ class DataDir:
             yield fd
         finally:
             os.close(fd)
+
+    def broker_password(self) -> str:
+        """The password of the embedded broker, generated when it is needed first."""
+        path = self.broker / "password"
+        if not path.exists():
+            self.broker.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(fd, "w") as file:
+                file.write(secrets.token_urlsafe(24))
+        return path.read_text().strip()
 
     def remembered(self) -> Mapping[str, int]:
         """The ports of the last run, by server."""

@@ -111,7 +111,10 @@ class LocalPlatform:
         if self._plan.api is not None:
             await self._start_api(self._plan.api)
         api_url = self._plan.api.url if self._plan.api is not None else None
-        state_files.write_status(self._plan.data_dir.status, UpStatus(api_url=api_url))
+        broker_url = self._plan.environment["CELERY_BROKER_URL"]
+        state_files.write_status(
+            self._plan.data_dir.status, UpStatus(api_url=api_url, broker_url=broker_url)
+        )
         if self._celery is not None:
             await self._start_workers(self._celery)
         else:

@@ -35,7 +35,8 @@ def start_broker(
     folder = plan.data_dir.broker
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "valkey.conf"
-    path.write_text(valkey.configuration(folder, port=embedded.port))
+    path.touch(mode=0o600)
+    path.write_text(valkey.configuration(folder, port=embedded.port, password=embedded.password))
     pipe = outputs.open(BROKER_LOG)
     try:
         return ChildProcess(

@@ -33,6 +33,8 @@ class UpStatus:
 
     api_url: str | None
     """`None` where the application is not ours."""
+    broker_url: str = ""
+    """With its password: the data folder is its owner's alone."""
     pools: Mapping[str, PoolStatus] = field(default_factory=dict)
     """By name. Empty before the first reconciliation."""
 

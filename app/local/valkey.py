@@ -26,7 +26,7 @@ def binary() -> Path:
     return path
 
 
-def configuration(folder: Path, *, port: int) -> str:
+def configuration(folder: Path, *, port: int, password: str) -> str:
     """The content of the server's configuration file.
 
     Every write reaches the append-only file within a second. Jobs are rows in the database before
@@ -36,6 +36,7 @@ def configuration(folder: Path, *, port: int) -> str:
         (
             f"bind {HOST}",
             f"port {port}",
+            f"requirepass {password}",  # other users of this machine reach loopback too
             "protected-mode yes",
             f'dir "{folder}"',
             "daemonize no",

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.broker.connections import address as addresses
@@ -55,10 +55,11 @@ class EmbeddedBroker:
 
     program: Path
     port: int
+    password: str = field(repr=False)
 
     @property
     def url(self) -> str:
-        return f"redis://{valkey.HOST}:{self.port}/0"
+        return f"redis://:{self.password}@{valkey.HOST}:{self.port}/0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ def _embedded(data_dir: DataDir) -> EmbeddedBroker:
     program = valkey.binary()
     port = free_port(valkey.HOST, preferred=data_dir.remembered().get(_BROKER))
     data_dir.remember({_BROKER: port})
-    return EmbeddedBroker(program=program, port=port)
+    return EmbeddedBroker(program=program, port=port, password=data_dir.broker_password())
 
 
 def application_pools(options: UpOptions, queues: Sequence[str]) -> tuple[LocalPool, ...]:

@@ -47,7 +47,9 @@ class Up:
 
     @cached_property
     def broker_url(self) -> str:
-        return f"redis://{self._named('broker')}/0"
+        password = self.data_dir / "broker" / "password"
+        entry = f":{password.read_text()}@" if password.exists() else ""
+        return f"redis://{entry}{self._named('broker')}/0"
 
     @cached_property
     def redis(self) -> redis.Redis:

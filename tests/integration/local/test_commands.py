@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
 from celery import Celery
 
 from app.cli import application
@@ -97,3 +98,25 @@ def test_the_api_of_a_running_platform_is_found_at_any_port(
     assert job in run("jobs", "list").output
     assert "documents" in run("queues", "list").output
     assert run("pools", "list", "--local").code == 0
+
+
+def test_env_names_the_broker_with_its_password_which_strangers_lack(
+    start_up: StartUp, folder: Path
+) -> None:
+    up = start_foreign(start_up, folder)
+    up.wait_until_up()
+    exported = dict(
+        line.removeprefix("export ").split("=", 1) for line in run("env").output.splitlines()
+    )
+    assert exported == {"CELERY_BROKER_URL": up.broker_url}
+    assert redis.Redis.from_url(exported["CELERY_BROKER_URL"]).ping()
+    entry, _, place = up.broker_url.rpartition("@")
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis.from_url(f"redis://{place}").ping()
+    assert entry not in up.output
+
+
+def test_env_says_when_there_is_nothing_to_name(folder: Path) -> None:
+    found = run("env")
+    assert (found.code, found.output) == (1, "")
+    assert "no 'celeriac up' runs in" in found.errors

@@ -193,9 +193,25 @@ def test_a_snapshot_knows_the_code_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_embedded_broker_keeps_what_it_is_given(tmp_path: Path) -> None:
-    lines = valkey.configuration(tmp_path, port=7).splitlines()
+    lines = valkey.configuration(tmp_path, port=7, password="p").splitlines()
 
-    assert {"port 7", "bind 127.0.0.1", "appendonly yes", "maxmemory-policy noeviction"} <= {*lines}
+    assert {
+        "port 7",
+        "requirepass p",
+        "bind 127.0.0.1",
+        "appendonly yes",
+        "maxmemory-policy noeviction",
+    } <= {*lines}
+
+
+def test_a_data_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+    data_dir = DataDir(path=tmp_path / "data")
+    with data_dir.locked():
+        password = data_dir.broker_password()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (data_dir.broker / "password").stat().st_mode & 0o777 == 0o600
+    assert data_dir.broker_password() == password
+    assert len(password) >= 32
 
 
 def test_the_end_of_a_log_is_what_this_run_has_written(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Finds the pipelines: ours, and those that `CELERIAC_PIPELINES` names."""
 
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Mapping, Sequence
 
 from app.jobs.model.pipeline import Pipeline, Registry, RegistryError
@@ -20,13 +22,21 @@ def discover(extra_modules: Sequence[str] = ()) -> Registry:
         for found in pkgutil.iter_modules(home.__path__)
         if found.ispkg
     ]
-    names = (*folders, *extra_modules)
-    return Registry([pipeline for name in names for pipeline in _pipelines_of(name)])
+    own = [pipeline for name in folders for pipeline in _pipelines_of(name)]
+    return Registry([*own, *_extra_pipelines(extra_modules)])
 
 
 def queues_with(extra_modules: Sequence[str]) -> Mapping[str, Queue]:
     """The declared queues and those that these modules bring. Our own pipelines bring none."""
-    return Registry([pipeline for name in extra_modules for pipeline in _pipelines_of(name)]).queues
+    return Registry(_extra_pipelines(extra_modules)).queues
+
+
+def _extra_pipelines(modules: Sequence[str]) -> list[Pipeline]:
+    """Modules may be in the working directory, as those of `celery -A` and of ASGI servers. It
+    comes last: it may hold another package `app`."""
+    if modules and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    return [pipeline for name in modules for pipeline in _pipelines_of(name)]
 
 
 def _pipelines_of(module_name: str) -> tuple[Pipeline, ...]:

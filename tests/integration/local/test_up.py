@@ -174,11 +174,22 @@ def test_api_only_starts_no_worker(start_up: StartUp) -> None:
 
 
 def test_an_api_that_cannot_start_shows_the_end_of_its_log(start_up: StartUp) -> None:
-    up = start_up(env={"CELERIAC_PIPELINES": "no.such.module"})
+    issuer = {"CELERIAC_OIDC_ISSUER": "https://id.example", "CELERIAC_OIDC_GROUPS": "a=all"}
+    up = start_up(env=issuer)
 
     assert up.wait() == 1
     assert "the api does not start" in up.output
+    assert "the setting CELERIAC_OIDC_GROUPS cannot be used" in up.output
+
+
+def test_a_pipeline_that_cannot_be_imported_is_told_before_anything_starts(
+    start_up: StartUp,
+) -> None:
+    up = start_up(env={"CELERIAC_PIPELINES": "no.such.module"})
+
+    assert up.wait() == 1
     assert "the module 'no.such.module' of CELERIAC_PIPELINES cannot be imported" in up.output
+    assert "API" not in up.output
 
 
 def test_a_given_broker_is_used_beside_another_platform(

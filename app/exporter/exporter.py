@@ -1,4 +1,4 @@
-"""Listens to one application, and answers scrapes with one round trip to its broker."""
+"""Observes one application, and answers each scrape with one round trip to its broker."""
 
 import asyncio
 import logging
@@ -25,18 +25,18 @@ from app.telemetry.logs import OutageLog
 logger = logging.getLogger(__name__)
 
 ASK_S = 60.0
-"""So often workers are asked what they consume."""
+"""How often workers are asked for their queues."""
 ASK_NEW_S = 5.0
-"""So soon a worker that was not heard before is asked."""
+"""How soon a new worker is asked."""
 NODES_AT_ONCE = 100
-"""Workers that are asked with one question."""
+"""Workers per request."""
 
 SCRAPE_LIMIT_S = 9.0
-"""Less than Prometheus' own limit of 10 s, more than the broker may take to answer."""
+"""Less than Prometheus' default of 10 s, more than the broker may take to answer."""
 
 
 class Exporter:
-    """What is known of one application. Everything happens in the event loop that opened it."""
+    """The metrics of one application. Everything runs in the event loop that opened it."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Exporter:
         )
 
     def open(self) -> None:
-        """Begin to listen, also when the broker is away now."""
+        """Start to listen. The broker may be unavailable: it is retried."""
         self._link.open()
         self._asking = asyncio.create_task(self._keep_asking(), name="who consumes what")
 
@@ -78,7 +78,7 @@ class Exporter:
         await self._link.close()
 
     async def collect(self) -> list[Metric]:
-        """Every metric, as it is now. A broker that is away is a metric too, and no error."""
+        """The current value of every metric. An outage of the broker is a metric, not an error."""
         self._queues.forget(now_s=self._clock())
         try:
             reading = await self._link.queues.read(self._queues.names())
@@ -118,14 +118,14 @@ class Exporter:
             self._queues.note(event.queue, is_certain=False, now_s=now_s)
 
     def _keep_used(self, reading: BrokerReading) -> None:
-        """A queue that holds messages keeps its series, whether it is consumed or not."""
+        """A queue with messages keeps its series, even if no worker consumes it."""
         for name, queue in reading.queues.items():
             if queue.ready or queue.unacked:
                 self._queues.note(name, is_certain=True, now_s=reading.read_at_s)
 
     async def _keep_asking(self) -> None:
-        """Ask all workers now and then, new ones soon: what they consume, and with how many slots.
-        Each is asked by its name, and no scrape waits for it."""
+        """Ask all workers regularly, and new ones soon, for their queues and slots. Each is asked
+        by its name, and no scrape waits for it."""
         loop = asyncio.get_running_loop()
         everybody_at_s = 0.0
         while True:
@@ -153,7 +153,7 @@ class Exporter:
 
 
 def _guarded(source: str, build: Callable[[], Iterable[Metric]]) -> list[Metric]:
-    """The metrics of one source; none of it, rather than none at all, when it fails."""
+    """The metrics of one source. If it fails, only these are missing."""
     try:
         return list(build())
     except Exception:
@@ -162,7 +162,7 @@ def _guarded(source: str, build: Callable[[], Iterable[Metric]]) -> list[Metric]
 
 
 def _awake(heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float) -> list[NodeName]:
-    """The workers that are heard now."""
+    """The workers with a recent heartbeat."""
     silent_s = series.SILENT_S
     return [node for node, each in heartbeats.items() if now_s - each.seen_at_s < silent_s]
 

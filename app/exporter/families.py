@@ -1,5 +1,5 @@
-"""Metric families of what is known of an application: celery-exporter's names and labels, and the
-truth about its queues. Pure."""
+"""Builds the metric families of an application: celery-exporter's names and labels, with actual
+queue depths. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from app.exporter.series import Host, label_value
 from app.exporter.tally import Counts, Histogram, TaskLabels
 
 MOST = 1_000_000_000
-"""No worker runs or consumes more; a larger number would not fit into a sample."""
+"""Cap for numbers from workers: a larger one would not fit into a sample."""
 
 _TASK_LABELS = ("name", "hostname", "queue_name")
 
@@ -34,7 +34,7 @@ _TASK_HELP = {
 
 
 def of_tasks(counts: Mapping[TaskLabels, Counts]) -> Iterator[Metric]:
-    """What events have told. A worker's counters begin at 0, so that rates of them exist."""
+    """The metrics from task events. A worker's counters begin at 0, so that their rates exist."""
     for kind, text in _TASK_HELP.items():
         yield _counter(kind, text, counts)
     runtime = HistogramMetricFamily(
@@ -77,7 +77,7 @@ def _values(labels: TaskLabels) -> list[str]:
 
 
 def of_workers(hosts: Mapping[str, Host]) -> Iterator[Metric]:
-    """What heartbeats have told."""
+    """The metrics from heartbeats."""
     up = GaugeMetricFamily(
         "celery_worker_up", "Whether a worker was heard lately.", labels=["hostname"]
     )
@@ -92,7 +92,7 @@ def of_workers(hosts: Mapping[str, Host]) -> Iterator[Metric]:
 
 
 def of_consumers(answers: Iterable[NodeConsumers], queues: Collection[str]) -> Iterator[Metric]:
-    """What workers have last answered: who consumes what. Zero where nobody does."""
+    """The metrics of consumers, by the workers' last answers; 0 for a queue without one."""
     workers: dict[str, int] = defaultdict(int)
     slots: dict[str, int] = defaultdict(int)
     for answer in answers:
@@ -113,12 +113,12 @@ def _by_queue(
 
 
 def _count(told: int) -> float:
-    """A number that a worker has told, however large."""
+    """A number from a worker, capped."""
     return float(max(0, min(told, MOST)))
 
 
 def of_queues(readings: Iterable[QueueReading]) -> Iterator[Metric]:
-    """What queues hold. What is not known has no sample, rather than a zero."""
+    """The metrics of queues. An unknown value has no sample, instead of a zero."""
     length = GaugeMetricFamily(
         "celery_queue_length", "Ready messages over all priorities.", labels=["queue_name"]
     )
@@ -147,7 +147,7 @@ def of_queues(readings: Iterable[QueueReading]) -> Iterator[Metric]:
 
 
 def of_broker(*, is_up: bool) -> Metric:
-    """Whether the broker has answered this scrape."""
+    """Whether the broker answered for this scrape."""
     return GaugeMetricFamily(
         "celery_broker_up", "Whether the broker answered; depths are missing if not.", float(is_up)
     )

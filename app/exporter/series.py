@@ -52,7 +52,7 @@ _OF_ONE_WORKER = re.compile(r"\.dq2?$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 class _Use:
     at_s: float
     is_certain: bool
-    """It holds messages, or a worker consumes it. Else somebody only says so."""
+    """It has messages or a consumer. Otherwise only an event names it."""
 
 
 class KnownQueues:
@@ -69,7 +69,7 @@ class KnownQueues:
         return (*self._named, *self._uses)
 
     def note(self, name: str, *, is_certain: bool, now_s: float) -> None:
-        """Take in that a queue is used. One more than the limit takes the place of another one."""
+        """Note that a queue is used. At the limit it replaces another one."""
         queue = QueueName(name)
         if queue in self._named or not 0 < len(name) <= NAME_LIMIT:
             return
@@ -103,17 +103,17 @@ class Host:
     active: int
     """Tasks that they run."""
     is_up: bool
-    heard_at_s: float
+    seen_at_s: float
 
 
 def hosts_after(
     before: Mapping[str, Host], heartbeats: Mapping[NodeName, Heartbeat], *, now_s: float
 ) -> dict[str, Host]:
-    """The hosts that have series now: those that are heard, and for a while those that were."""
+    """The hosts that have series now: those with recent heartbeats, and for a while former ones."""
     found = {
-        name: Host(active=0, is_up=False, heard_at_s=host.heard_at_s)
+        name: Host(active=0, is_up=False, seen_at_s=host.seen_at_s)
         for name, host in before.items()
-        if now_s - host.heard_at_s < FORGOTTEN_S
+        if now_s - host.seen_at_s < FORGOTTEN_S
     }
     for node, heartbeat in heartbeats.items():
         if now_s - heartbeat.seen_at_s < SILENT_S:
@@ -121,7 +121,7 @@ def hosts_after(
             other = found.get(name)
             others = other.active if other is not None and other.is_up else 0
             found[name] = Host(
-                active=heartbeat.active + others, is_up=True, heard_at_s=heartbeat.seen_at_s
+                active=heartbeat.active + others, is_up=True, seen_at_s=heartbeat.seen_at_s
             )
-    by_age = sorted(found.items(), key=lambda each: each[1].heard_at_s, reverse=True)
+    by_age = sorted(found.items(), key=lambda each: each[1].seen_at_s, reverse=True)
     return dict(by_age[:HOST_LIMIT])

@@ -1,5 +1,5 @@
-"""Counts what events tell of tasks. However long it runs and whatever it hears, its memory and the
-number of its series are bounded."""
+"""Counts task events. Memory and the number of series are bounded, whatever the events and the run
+time."""
 
 import math
 from bisect import bisect_left
@@ -15,17 +15,17 @@ from app.exporter.series import FORGOTTEN_S, label_value
 OTHER = "(other)"
 """Stands for all label values past a limit."""
 UNKNOWN = "(unknown)"
-"""The name of a task whose beginning was not heard."""
+"""The name of a task whose first events were not received."""
 DEFAULT_QUEUE = "celery"
-"""What celery-exporter calls the queue of a task whose sending was not heard."""
+"""The queue, in celery-exporter, of a task whose sent event was not received."""
 
 SERIES_LIMIT = 2_000
 """Combinations of task, host and queue; each has at most some sixty series. At the limit, one
 without events for `FORGOTTEN_S` makes room for a new one."""
 EXCEPTION_LIMIT = 20
-"""Classes of exceptions that one combination tells apart."""
+"""Classes of exceptions per combination; others are counted together."""
 OPEN_TASKS_LIMIT = 50_000
-"""Tasks that have begun and not ended, whose names are remembered."""
+"""Maximum number of running tasks whose names are kept."""
 
 _ENDS = (TaskEventKind.SUCCEEDED, TaskEventKind.FAILED, TaskEventKind.REVOKED)
 
@@ -50,7 +50,7 @@ BOUNDS_S = (
 
 
 class Histogram:
-    """Counts durations. It never grows."""
+    """Counts durations, with constant memory."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS_S) + 1)
@@ -78,7 +78,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class TaskLabels:
-    """What a series is of."""
+    """The labels of a series."""
 
     name: str
     hostname: str
@@ -90,9 +90,9 @@ OTHERS = TaskLabels(OTHER, OTHER, OTHER)
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened to the tasks of one combination."""
+    """The counters of one combination of labels."""
 
-    heard_at_s: float = 0.0
+    seen_at_s: float = 0.0
     """When the last event of it came."""
     is_of_worker: bool = False
     """A client only ever sends."""
@@ -104,7 +104,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
-    """What earlier events of a task have told."""
+    """Facts from earlier events of a task."""
 
     name: str = UNKNOWN
     queue: str = DEFAULT_QUEUE
@@ -120,7 +120,7 @@ class TaskTally:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         # In the order of the last event.
         self._counts: OrderedDict[TaskLabels, Counts] = OrderedDict()
-        self._heard_at_s: dict[str, float] = {}
+        self._seen_at_s: dict[str, float] = {}
 
     @property
     def counts(self) -> Mapping[TaskLabels, Counts]:
@@ -133,32 +133,32 @@ class TaskTally:
         labels = self._labels(event, known, now_s=now_s)
         counts = self._counts.setdefault(labels, Counts())
         self._counts.move_to_end(labels)
-        counts.heard_at_s = now_s
+        counts.seen_at_s = now_s
         counts.is_of_worker |= event.kind is not TaskEventKind.SENT
         counts.by_kind[event.kind] = counts.by_kind.get(event.kind, 0) + 1
-        self._heard_at_s[labels.hostname] = now_s
+        self._seen_at_s[labels.hostname] = now_s
         if event.kind is TaskEventKind.FAILED:
             _count_exception(counts, event.exception or "")
         if event.runtime_s is not None:
             counts.runtime.add(event.runtime_s)
         if event.kind is TaskEventKind.STARTED and known.waits_since_s is not None:
-            # Sender and worker have clocks of their own.
+            # The clocks of sender and worker may differ.
             counts.queue_wait.add(max(0.0, event.at_s - known.waits_since_s))
 
     def forget_hosts(self, *, silent_since_s: float, but: frozenset[str] = frozenset()) -> None:
-        """Drop the series of hosts that were last heard before that, and are not in `but`."""
+        """Drop the series of hosts without events since then, except those in `but`."""
         gone = {
             host
-            for host, heard_at_s in self._heard_at_s.items()
-            if heard_at_s < silent_since_s and host not in but
+            for host, seen_at_s in self._seen_at_s.items()
+            if seen_at_s < silent_since_s and host not in but
         }
         for labels in [labels for labels in self._counts if labels.hostname in gone]:
             del self._counts[labels]
         for host in gone:
-            del self._heard_at_s[host]
+            del self._seen_at_s[host]
 
     def _told_by(self, event: TaskEvent) -> _Open:
-        """What is known of the task by now."""
+        """Update and return the facts of the event's task."""
         known = self._open.pop(event.task_id, _Open())
         known = replace(
             known,
@@ -177,7 +177,7 @@ class TaskTally:
         if labels in self._counts or len(self._counts) < self._series_limit:
             return labels
         eldest = next(iter(self._counts))
-        if now_s - self._counts[eldest].heard_at_s < FORGOTTEN_S:
+        if now_s - self._counts[eldest].seen_at_s < FORGOTTEN_S:
             return OTHERS
         del self._counts[eldest]
         return labels

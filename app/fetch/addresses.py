@@ -1,8 +1,8 @@
-"""Which addresses jobs may reach: those of the public internet, and no others.
+"""Decides which addresses jobs may reach: by default only those of the public internet.
 
 The tables follow the IANA special-purpose address registries (RFC 6890 and its updates). They are
-ours, and not `ipaddress.is_global`, because the verdict must not depend on the Python version, and
-because addresses that carry another address inside (mapped, 6to4, NAT64, Teredo) are refused whole.
+ours, and not `ipaddress.is_global`, because the decision must not depend on the Python version, and
+because addresses that embed another address (mapped, 6to4, NAT64, Teredo) are refused altogether.
 """
 
 import socket
@@ -65,11 +65,11 @@ REFUSED: tuple[IPv4Network | IPv6Network, ...] = (
     *(network for network, _ in _REFUSED_V4),
     *(network for network, _ in _REFUSED_V6),
 )
-"""Every refused network, for the firewalls that stand behind this check."""
+"""Every refused network, for the network policies that back this check."""
 
 
 def refusal(address: Address) -> str | None:
-    """What kind of address it is, when jobs may not reach it; None when they may."""
+    """The kind of an address that jobs may not reach; `None` if they may reach it."""
     if isinstance(address, IPv4Address):
         return next((kind for network, kind in _REFUSED_V4 if address in network), None)
     known = next((kind for network, kind in _REFUSED_V6 if address in network), None)

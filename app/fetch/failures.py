@@ -1,4 +1,4 @@
-"""Which of our errors an HTTP status or a network error is: one table for everything we fetch."""
+"""Maps HTTP statuses and network errors to our errors, in one table for every request."""
 
 import socket
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ _NETWORK: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (httpcore2.NetworkError, RetryableError, "the connection failed"),
     (httpx2.RequestError, RetryableError, "the request failed"),
 )
-"""Foreign error, ours, and the words for it. The first row that fits wins."""
+"""The library's error, ours, and its message. The first matching row is used."""
 
 
 def of_status(
     status: int, *, url: str, now: datetime, retry_after: str | None = None
 ) -> CeleriacError:
-    """The error of an HTTP status of 400 and more. `retry_after` is the header as it came."""
+    """The error for an HTTP status of 400 and more. `retry_after` is the unparsed header."""
     message = f"{shown(url)} answered {status}"
     if status in _GONE:
         return NotFound(message)
@@ -55,7 +55,7 @@ def of_status(
 
 
 def of_error(error: Exception, *, url: str) -> CeleriacError | None:
-    """The error that a foreign network error is, or None when it is not one."""
+    """Our error for a network error of the library; `None` for other errors."""
     row = next((row for row in _NETWORK if isinstance(error, row[0])), None)
     if row is None:
         return None
@@ -73,7 +73,7 @@ def of_name(error: socket.gaierror, *, host: str) -> CeleriacError:
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Turn the network errors of the block into ours."""
+    """Translate the network errors of the block to ours."""
     try:
         yield
     except Exception as error:

@@ -1,8 +1,8 @@
-"""Connections to allowed addresses only, which the work they serve can end at any time.
+"""Connections to allowed addresses only, which can be cancelled at any time.
 
-A name is resolved once per connection, each of its addresses is judged, and the connection goes to
-the very address that was judged (no second look-up that could answer differently: DNS rebinding).
-As every request passes here, so does every redirect. TLS still checks the certificate by name.
+A name is resolved once per connection, each of its addresses is checked, and the connection goes to
+the checked address: a second lookup could answer differently (DNS rebinding). Every request and
+every redirect uses these connections. TLS still verifies the certificate by name.
 """
 
 import errno
@@ -22,12 +22,11 @@ from app.fetch.addresses import Address, Guard
 _Outcome = TypeVar("_Outcome")
 
 SLICE_S = 0.5
-"""Between two looks at whether the work should end. Cancel answers within 2 s; this is a quarter,
-and two looks a second cost nothing."""
+"""How often to check for a cancellation, which has to take effect within 2 s."""
 
 
 class GuardedBackend(httpcore2.NetworkBackend):
-    """httpcore's way to the network, held to the guard and interruptible by `on_wait`."""
+    """A network backend for httpcore that obeys the guard and can be interrupted by `on_wait`."""
 
     def __init__(self, guard: Guard, on_wait: Callable[[], None]) -> None:
         self._guard = guard
@@ -54,7 +53,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A socket, plain or TLS, that looks every `SLICE_S` at whether its work should end."""
+    """A socket, plain or TLS, that checks for a cancellation every `SLICE_S`."""
 
     def __init__(self, connection: socket.socket, on_wait: Callable[[], None]) -> None:
         connection.settimeout(SLICE_S)

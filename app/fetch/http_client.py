@@ -1,4 +1,4 @@
-"""Fetch over http(s) for one piece of work: addresses are judged, sizes capped, cancel answered."""
+"""An HTTP client for jobs: it checks addresses, limits sizes, and can be cancelled."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,10 +26,10 @@ def _nothing() -> None:
 
 
 class Fetcher:
-    """An HTTP client that only goes where jobs may go. Close it, or use it as a context manager.
+    """An HTTP client for addresses that jobs may reach. Close it, or use it as a context manager.
 
-    `on_wait` is called at least twice a second while the network is slow, in the calling thread;
-    what it raises (Cancelled, say) ends the transfer. Not for use by several threads at once.
+    `on_wait` is called at least twice a second while the network is slow, in the calling thread. An
+    exception from it, such as Cancelled, ends the transfer. Not safe for several threads at once.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Fetcher:
         content: bytes | None = None,
         follow_redirects: bool = True,
     ) -> httpx2.Response:
-        """Send a request, follow redirects, and return the answer of whatever status, its body
-        unread. The caller closes it, and reads it within `failures.translated`.
+        """Send a request and follow redirects; returns the answer of any status, its body unread.
+        The caller closes it, and reads it within `failures.translated`.
 
         Raises AddressRefused, NotFound (no such host), RetryableError, PermanentError.
         """

@@ -1,4 +1,4 @@
-"""Ask a model for an answer of a given form, and stop at once when the work should end."""
+"""Requests to a model for an answer of a given form, which can be cancelled at any time."""
 
 import asyncio
 import threading
@@ -31,8 +31,8 @@ from app.settings import LlmSettings
 Output = TypeVar("Output", bound=BaseModel)
 Outcome = TypeVar("Outcome")
 
-LOOK_S = 0.25
-"""Between two looks at whether the work should end: cancel answers within 2 s."""
+POLL_S = 0.25
+"""How often to check for a cancellation, which has to take effect within 2 s."""
 
 TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (exceptions.ModelRateLimitError, RateLimited, "asks for a pause"),
@@ -52,7 +52,7 @@ TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (exceptions.UnexpectedModelBehavior, UnusableAnswer, "gives no answer of the form asked for"),
     (exceptions.UserError, InvalidInput, "cannot be asked this"),
 )
-"""The library's error, ours, and the words for it. The first row that fits wins."""
+"""The library's error, ours, and its message. The first matching row is used."""
 
 _WORTH_A_RETRY = frozenset({408, 409, 425})
 
@@ -60,26 +60,26 @@ DETAIL_LENGTH = 300
 
 
 class AskAgain(Exception):
-    """An answer has the right form and is wrong. The words are for the model."""
+    """An answer has the right form but is wrong. The message is for the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptImage:
-    """A picture to look at."""
+    """An image in a question."""
 
     content: bytes
     media_type: str
 
 
 class Check(Protocol[Output]):
-    """Sees each answer; returns it, or raises AskAgain. After the last one nobody asks again."""
+    """Checks each answer: returns it, or raises AskAgain. The last one is not asked for again."""
 
     def __call__(self, answer: Output, *, is_last: bool) -> Output: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question(Generic[Output]):
-    """What to ask, and what a good answer is."""
+    """A question, with the form and the check of its answer."""
 
     instructions: str
     parts: Sequence[str | PromptImage]
@@ -89,17 +89,17 @@ class Question(Generic[Output]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[Output]):
-    """What came of a question."""
+    """The answer to a question."""
 
     output: Output
     spent: Spent
 
 
 class Asker:
-    """Asks one model. A context manager; not for use by several threads at once.
+    """Asks one model. A context manager, not safe for several threads at once.
 
-    `on_wait` is called several times a second while an answer is awaited, in the calling thread;
-    what it raises (Cancelled, say) breaks the request off.
+    `on_wait` is called several times a second during a request, in the calling thread. An exception
+    from it, such as Cancelled, aborts the request.
     """
 
     def __init__(
@@ -128,12 +128,12 @@ class Asker:
             self._runner.close()
 
     def ask(self, question: Question[Output]) -> Answer[Output]:
-        """Ask, and ask again a few times while the answer is no good.
+        """Ask, and ask again a few times while the answer fails its check.
 
         Raises ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound, PermanentError,
         RateLimited, RetryableError, and what `on_wait` raises.
         """
-        with _turn(self._choice.provider, self._settings.concurrency, self._on_wait):
+        with _limited(self._choice.provider, self._settings.concurrency, self._on_wait):
             try:
                 return self._runner.run(self._attended(self._asked(question)))
             except Exception as error:
@@ -152,7 +152,7 @@ class Asker:
                 max_tokens=self._settings.output_tokens,
                 timeout=self._settings.timeout_s,
                 framing_announcement="when_needed",  # 185 words to Claude Sonnet 4.6 otherwise
-                max_retries=0,  # the platform tries again, and lets others have the slot meanwhile
+                max_retries=0,  # the platform retries, and frees the slot meanwhile
             ),
         )
 
@@ -171,11 +171,11 @@ class Asker:
         task = asyncio.create_task(call)
         try:
             while not task.done():
-                await asyncio.wait({task}, timeout=LOOK_S)
+                await asyncio.wait({task}, timeout=POLL_S)
                 self._on_wait()
         except BaseException:
             task.cancel()
-            await asyncio.wait({task}, timeout=LOOK_S)
+            await asyncio.wait({task}, timeout=POLL_S)
             raise
         return task.result()
 
@@ -187,24 +187,24 @@ def _part(part: str | PromptImage) -> str | BinaryContent:
 
 
 @cache
-def _turns(provider: Provider, concurrency: int) -> threading.BoundedSemaphore:
+def _limiter(provider: Provider, concurrency: int) -> threading.BoundedSemaphore:
     return threading.BoundedSemaphore(concurrency)
 
 
 @contextmanager
-def _turn(provider: Provider, concurrency: int, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Wait until fewer than `concurrency` threads of this process ask the provider."""
-    turns = _turns(provider, concurrency)
-    while not turns.acquire(timeout=LOOK_S):
+def _limited(provider: Provider, concurrency: int, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Limit the threads of this process that ask the provider to `concurrency`."""
+    limiter = _limiter(provider, concurrency)
+    while not limiter.acquire(timeout=POLL_S):
         on_wait()
     try:
         yield
     finally:
-        turns.release()
+        limiter.release()
 
 
 def error_of(error: Exception, *, choice: Choice, secret: str) -> CeleriacError | None:
-    """Our error for one of the library, or None when it is not one. The key is masked."""
+    """Our error for one of the library; `None` for other errors. The key is masked."""
     row = next((row for row in TABLE if isinstance(error, row[0])), None)
     if row is None:
         return None
@@ -224,7 +224,7 @@ def error_of(error: Exception, *, choice: Choice, secret: str) -> CeleriacError 
 
 
 def _detail(error: Exception) -> str:
-    """What the provider says, without what we sent it."""
+    """The provider's message, without our request."""
     body = getattr(error, "body", None)
     told = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(told, dict):

@@ -1,4 +1,4 @@
-"""The library's model for a choice, with our keys, addresses and time-outs."""
+"""Builds the library's model for a choice, with our keys, URLs and timeouts."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 NO_KEY = "none"
-"""The client wants to send one."""
+"""A placeholder, since the client always sends a key."""
 
 
 class Whole(WrapperModel):
-    """A model whose answers are whole: one that was cut at the most tokens may well have the right
-    form, and nobody would notice what is missing."""
+    """A model that refuses truncated answers: one that was cut at the token limit may still have
+    the right form."""
 
     async def request(
         self,
@@ -53,8 +53,7 @@ class Whole(WrapperModel):
 
 
 class Streamed(Whole):
-    """A model that sends its answer as it writes it: silence shows early that something is wrong,
-    and a long answer is none."""
+    """A model with streamed answers, so that a timeout detects silence and not a long answer."""
 
     async def _answer(
         self,
@@ -66,7 +65,7 @@ class Streamed(Whole):
             answer = await self._read(messages, model_settings, parameters)
         except ContentFilterError:
             raise
-        except UnexpectedModelBehavior as error:  # nothing came that is a stream
+        except UnexpectedModelBehavior as error:  # the answer is not a stream
             raise ModelAPIError(self.model_name, error.message) from error
         if answer.finish_reason is None:
             raise ModelAPIError(self.model_name, "the answer breaks off")
@@ -85,14 +84,14 @@ class Streamed(Whole):
 
 
 def client_of(settings: LlmSettings, *, proxy_url: str | None) -> httpx2.AsyncClient:
-    """A client of HTTP whose requests can be broken off. The caller closes it."""
+    """An HTTP client whose requests can be cancelled. The caller closes it."""
     return httpx2.AsyncClient(timeout=settings.timeout_s, proxy=proxy_url, trust_env=False)
 
 
 def key_of(choice: Choice, settings: LlmSettings) -> str:
     """The provider's API key. Raises NotConfigured.
 
-    A server of one's own that speaks the OpenAI protocol mostly wants none.
+    A self-hosted server with the OpenAI protocol usually needs none.
     """
     if choice.provider is names.Provider.ANTHROPIC:
         secret, name = settings.anthropic_api_key, "ANTHROPIC_API_KEY"
@@ -106,7 +105,7 @@ def key_of(choice: Choice, settings: LlmSettings) -> str:
 
 
 _IMPORTING = threading.Lock()
-"""Tasks run in threads, and two that import one library at once may see it half made."""
+"""Tasks run in threads, and two that import a library at once may see it half imported."""
 
 
 def build_model(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClient) -> Model:
@@ -128,12 +127,12 @@ def _built(choice: Choice, settings: LlmSettings, client: httpx2.AsyncClient, ke
         return Streamed(AnthropicModel(choice.name, provider=home))
     from pydantic_ai.models.openai import OpenAIChatModel
 
-    # Not streamed: many servers of this protocol tell no usage then, or stream no tools.
+    # Not streamed, since many servers of this protocol then omit the usage or tools.
     return Whole(OpenAIChatModel(choice.name, provider=_openai(key, settings, client)))
 
 
 def _openai(key: str, settings: LlmSettings, client: httpx2.AsyncClient) -> "Provider[AsyncOpenAI]":
-    """A server of somebody else is not asked for what only OpenAI's own has."""
+    """Other servers do not get requests for features that only OpenAI has."""
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 

@@ -1,4 +1,4 @@
-"""Models as their users write them: `claude-sonnet-4`, `gpt-4o`, `openai:llama3:8b`."""
+"""Names of models as users write them: `claude-sonnet-4`, `gpt-4o`, `openai:llama3:8b`."""
 
 import re
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from app.errors import InvalidInput
 
 
 class Provider(StrEnum):
-    """Whose protocol a model is asked by."""
+    """The provider whose protocol a model uses."""
 
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
-    """Also every other server that speaks the Chat Completions API."""
+    """Also every other server with the Chat Completions API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A model of a provider, as the provider calls it."""
+    """A model, by the provider's name for it."""
 
     provider: Provider
     name: str
@@ -34,16 +34,16 @@ _SHORT = {
     "claude-3-5-sonnet": "claude-3-5-sonnet-latest",
     "claude-3-7-sonnet": "claude-3-7-sonnet-latest",
 }
-"""What people leave out of names that the Anthropic API wants in full."""
+"""Short names, and the full ones that the Anthropic API needs."""
 
 _PREFIXED = re.compile(rf"({'|'.join(Provider)})[:/](.+)", re.IGNORECASE)
 
 
 def parse_model(written: str) -> Choice:
-    """The model that is meant.
+    """Parse the name of a model.
 
-    A prefix decides the provider. Without one, Claude is asked at Anthropic, all others by the
-    OpenAI protocol: there are too many to know. Raises InvalidInput for what is no name.
+    A prefix decides the provider. Without one, Claude is a model of Anthropic, and all others use
+    the OpenAI protocol. Raises InvalidInput if it is not a name.
 
     >>> str(parse_model("claude-sonnet-4")), str(parse_model("Claude 3.5 Sonnet"))
     ('anthropic:claude-sonnet-4-0', 'anthropic:claude-3-5-sonnet-latest')

@@ -1,4 +1,4 @@
-"""What asking a model took: requests, tokens, and their price where it is known."""
+"""The cost of requests to models: requests, tokens, and their price if it is known."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ OPENAI_URL = "https://api.openai.com"
 
 
 class Spent(BaseModel):
-    """Summed over everything that was asked, asking again included."""
+    """The sum over all requests, including repeated ones."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,7 +19,7 @@ class Spent(BaseModel):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
-    """By the provider's list prices; null where nobody knows what the server charges."""
+    """By the provider's list prices; null if the price is unknown."""
 
 
 def of_messages(messages: Iterable[ModelMessage], provider: Provider) -> Spent:
@@ -51,8 +51,8 @@ def total(parts: Iterable[Spent]) -> Spent:
 
 
 def _price_usd(answer: ModelResponse, provider: Provider) -> float | None:
-    """None for a model without a list price, and for one that is served by somebody else than the
-    list is of: a model's name says nothing of what a server of one's own costs."""
+    """`None` for a model without a list price, and for one on another server than the list is for:
+    the name of a model says nothing about the cost of a self-hosted server."""
     is_elsewhere = not (answer.provider_url or "").startswith(OPENAI_URL)
     if provider is Provider.OPENAI and is_elsewhere:
         return None

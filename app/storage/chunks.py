@@ -32,18 +32,18 @@ _chunks = schema.chunks
 _FIELDS = ("id", "source_id", "chatbot_id", "ordinal", "text", "tokens", "metadata")
 
 BATCH = 500
-"""Rows an INSERT carries: enough to be fast, few enough for any limit on parameters."""
+"""Rows of one INSERT: enough to be fast, few enough for any limit on parameters."""
 
 IN_MEMORY_BYTES = 4 * 1024 * 1024
-"""Rows that wait to be written; more of them wait in a file."""
+"""Pending rows in memory; more of them are buffered in a file."""
 
 _index = table("chunk_search", column("rowid"))
 
 COUNTED = 10_000
-"""A word that more chunks have is common: how common need not be known."""
+"""Limit for counting the chunks that have a word: any more common word weighs the same."""
 
 BY_LENGTH = 1
-"""`ts_rank`'s way to weigh long texts: by the logarithm of their length."""
+"""`ts_rank`'s normalisation by the logarithm of a text's length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +71,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A chunk that was found, and how well it fits."""
+    """A chunk of a search result with its score."""
 
     chunk: Chunk
     score: float
-    """Relative to the best hit of the answer, which has 1. The same in every store."""
+    """Relative to the best hit of the result, which has 1, in every store."""
 
 
 def hits(found: Iterable[tuple[Chunk, float]]) -> list[Hit]:
-    """Chunks with the scores of a store, the best first, as hits."""
+    """Hits from chunks with the scores of a store, the best first."""
     scored = list(found)
     best = scored[0][1] if scored else 0.0
     return [
@@ -89,22 +89,22 @@ def hits(found: Iterable[tuple[Chunk, float]]) -> list[Hit]:
 
 
 class ChunkStore(Protocol):
-    """Where chunks are kept."""
+    """A store of chunks."""
 
     def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
-        """Make these the source's chunks: all of them, or after an error those from before.
+        """Replace the source's chunks, all or none of them.
 
-        They may come from a file: no more than a batch is in memory at once.
+        The chunks may come from a file: at most one batch is in memory at once.
         """
 
     def of_source(self, source_id: str) -> list[Chunk]:
-        """In their order in the source."""
+        """The chunks in the order of the source."""
 
     def part_of_source(self, source_id: str, *, first: int, count: int) -> list[Chunk]:
-        """Those from the ordinal `first` on, at most `count`, in their order."""
+        """At most `count` chunks from the ordinal `first` on, in their order."""
 
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
-        """How many there are, of a source or a bot when named."""
+        """The number of chunks, optionally of one source or bot."""
 
     def search(
         self,
@@ -114,8 +114,8 @@ class ChunkStore(Protocol):
         source_id: str | None = None,
         limit: int = 10,
     ) -> list[Hit]:
-        """Those that have a word of the query, best first; of a source or a bot when named. Case
-        and accents do not matter."""
+        """The chunks with a word of the query, best first, optionally of one source or bot. Case
+        and accents are ignored."""
 
 
 class SqlChunkStore:
@@ -125,7 +125,7 @@ class SqlChunkStore:
         self._database = database
 
     def replace(self, source_id: str, chunks: Iterable[NewChunk], *, chatbot_id: str) -> None:
-        # Words take a second a megabyte to find: not while all other writers wait for the lock.
+        # Finding words takes a second per megabyte, so it happens before the write lock.
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, "w+") as spool:
             for batch in _batches(source_id, chatbot_id, chunks):
                 spool.write(f"{dump_json(batch)}\n")
@@ -201,7 +201,7 @@ def _chunk(row: Row[Any]) -> Chunk:  # one row of the table, whose columns diffe
 def _search_rows(
     database: Database, query: str, *, chatbot_id: str | None, source_id: str | None, limit: int
 ) -> Sequence[Row[Any]]:  # of the chunks' columns and `score`
-    """The chunks that have a word of the query, those first that have rare ones and many."""
+    """The chunks with a word of the query, ranked by the number and rarity of the words."""
     words = search_words.of_query(query)
     if not words:
         return ()
@@ -233,7 +233,7 @@ def _sqlite(words: list[str], belongs: ColumnElement[bool]) -> Select[Any]:
 
 
 def _postgresql(words: list[str], belongs: ColumnElement[bool]) -> Select[Any]:
-    """`ts_rank` knows nothing of rare words: the sum over the words weighs each by its rarity."""
+    """`ts_rank` ignores rarity, so the sum over the words weights each by its rarity."""
     queries = [cast(literal(f"'{word}'"), TSQUERY) for word in words]
     either = cast(literal(" | ".join(f"'{word}'" for word in words)), TSQUERY)
     total = _counted(belongs)

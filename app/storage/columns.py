@@ -27,9 +27,9 @@ class Moment(TypeDecorator[datetime]):
 
 
 class CleanText(TypeDecorator[str]):
-    """Text without what PostgreSQL refuses: NUL, and halves of surrogate pairs.
+    """Text without NUL and halves of surrogate pairs, which PostgreSQL refuses.
 
-    Both come out of damaged documents and of the output of programs.
+    Both occur in damaged documents and in the output of programs.
     """
 
     impl = Text
@@ -40,8 +40,8 @@ class CleanText(TypeDecorator[str]):
 
 
 class Terms(TypeDecorator[str]):
-    """Words separated by spaces: text that a full-text index reads on SQLite, a `tsvector` of just
-    these words on PostgreSQL, whose own idea of words would be another one."""
+    """Words separated by spaces: text for the full-text index of SQLite; on PostgreSQL a `tsvector`
+    of exactly these words, since its parser would split texts differently."""
 
     impl = Text
     cache_ok = True

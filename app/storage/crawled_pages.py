@@ -1,4 +1,4 @@
-"""Pages of a crawled site: what tells at the next crawl that one has not changed."""
+"""Pages of crawled sites, with which the next crawl detects unchanged ones."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -17,18 +17,18 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPage:
-    """A page as it was when it was fetched last, and where its chunks stand in its source."""
+    """A page as last fetched, and the position of its chunks in its source."""
 
     url: str
     etag: str | None
     modified: str | None
-    """The `Last-Modified` header as it came."""
+    """The unparsed `Last-Modified` header."""
     body_digest: str
     text_sha256: str
     shape: str
     """Digest of the text without its numbers."""
     links: bytes
-    """Where it leads: addresses, one a line, packed by zlib."""
+    """Its links, one URL per line, compressed with zlib."""
     first_ordinal: int
     chunks: int
 
@@ -40,14 +40,14 @@ class PageStore:
         self._database = database
 
     def of_source(self, source_id: str) -> Iterator[StoredPage]:
-        """In no order; they come in batches."""
+        """The pages in no order, read in batches."""
         query = select(_pages).where(_pages.c.source_id == source_id)
         with self._database.read() as connection:
             for row in connection.execution_options(yield_per=BATCH).execute(query):
                 yield _page(row)
 
     def replace(self, source_id: str, pages: Iterable[StoredPage]) -> None:
-        """Make these the source's pages."""
+        """Replace the source's pages."""
         rows = ({"source_id": source_id, **asdict(page)} for page in pages)
         with self._database.write() as connection:
             connection.execute(delete(_pages).where(_pages.c.source_id == source_id))

@@ -19,13 +19,13 @@ BUSY_TIMEOUT_S = 30.0
 """How long an SQLite writer waits for the writers before it."""
 
 LOCK_POLL_S = 0.0005
-"""How often it looks meanwhile: a transaction of ours takes a millisecond."""
+"""Pause between two attempts: our transactions take a millisecond."""
 
 CONNECT_TIMEOUT_S = 5
 
 DEAD_PEER_S = 30
-"""A PostgreSQL whose machine has gone without a word is given up after this. By the defaults of
-Linux a statement waits a quarter of an hour for it, and an idle connection two hours."""
+"""When to give up on a PostgreSQL server whose machine has vanished. By the defaults of Linux a
+statement waits a quarter of an hour for it, and an idle connection two hours."""
 
 _KEEPALIVE_PROBES = 3
 
@@ -36,10 +36,10 @@ _TCP = {
     "keepalives_count": _KEEPALIVE_PROBES,
     "tcp_user_timeout": DEAD_PEER_S * 1000,
 }
-"""libpq's names; what the URL says of them wins."""
+"""libpq's options; those in the URL take precedence."""
 
 UNDEFINED = frozenset({"42P01", "42703"})
-"""PostgreSQL's codes for a table and for a column that is not there (its Appendix A)."""
+"""PostgreSQL's codes for an undefined table and column (its Appendix A)."""
 
 
 class Database:
@@ -61,7 +61,7 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
-        """Built when it is first used: a folder is made for SQLite."""
+        """Created on first use, with the folder of an SQLite file."""
         return build_engine(self._url, pool_size=self._pool_size)
 
     @contextmanager
@@ -72,11 +72,11 @@ class Database:
 
     @contextmanager
     def write(self, *, is_promise: bool = False) -> Iterator[Connection]:
-        """One transaction, committed at the end. SQLite takes its write lock at once, so that a
-        transaction that reads first can not fail half-way.
+        """One transaction, committed at the end. SQLite takes its write lock immediately, so that a
+        transaction that reads first cannot fail half-way.
 
-        A promise is on the disk when this returns. SQLite may lose the last of other transactions
-        with the power, never a part of one: each is work that is done again.
+        A `promise` is on the disk when this returns. A power failure may lose the last of SQLite's
+        other transactions, as a whole: their work is repeated.
         """
         with translated(), self._engine.connect() as connection:
             connection.execution_options(
@@ -91,14 +91,14 @@ class Database:
             self._engine.dispose()
 
     def forget(self) -> None:
-        """After a fork: leave the parent's connections to the parent."""
+        """Call it after a fork: forgets the connections, which belong to the parent."""
         if "_engine" in vars(self):
             self._engine.dispose(close=False)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the library's errors into ours."""
+    """Translate the library's errors to ours."""
     try:
         yield
     except exc.SQLAlchemyError as error:
@@ -106,16 +106,16 @@ def translated() -> Iterator[None]:
 
 
 def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError:
-    """Our error for one of the library's; a mistake in our own code stays what it is.
+    """Our error for one of the library's. A bug in our own code is not translated.
 
-    Messages hold neither the statement nor its values.
+    Messages contain neither the statement nor its values.
     """
     cause = getattr(error, "orig", None)
     if isinstance(cause, CeleriacError):
         return cause
     if _lacks_tables(cause):
         return StorageUnavailable("the database lacks our tables: run `celeriac db upgrade`")
-    # PostgreSQL tells of values, and of the whole row, from its second line on.
+    # PostgreSQL's messages contain values, or whole rows, from the second line on.
     original, *_ = (str(cause).strip() if cause is not None else type(error).__name__).split("\n")
     match error:
         case exc.IntegrityError():
@@ -158,7 +158,7 @@ def build_engine(url: str, *, pool_size: int = 5) -> Engine:
 
 
 def parse_url(url: str) -> URL:
-    """The URL with its driver named. InvalidInput when it is neither SQLite nor PostgreSQL.
+    """The URL with the name of its driver. InvalidInput if it is neither SQLite nor PostgreSQL.
 
     >>> parse_url("postgresql://db/celeriac").drivername
     'postgresql+psycopg'
@@ -183,7 +183,7 @@ def parse_url(url: str) -> URL:
 
 
 def _read_url(url: str) -> URL | None:
-    """`None` where it cannot be read. What is raised then quotes it, so that it ends here."""
+    """`None` if it cannot be parsed. The library's error quotes the URL, so it is dropped."""
     try:
         return make_url(url)
     except (exc.ArgumentError, ValueError):
@@ -191,10 +191,10 @@ def _read_url(url: str) -> URL | None:
 
 
 def dump_json(value: object, *, sort_keys: bool = False) -> str:
-    """Strict JSON in ASCII: what one database takes, the other takes too.
+    """Strict JSON in ASCII, which both databases accept.
 
-    Raises InvalidInput for a value that JSON cannot hold, such as NaN or a set, and for one that is
-    nested too deeply to be shown again.
+    Raises InvalidInput for a value that JSON does not have, such as NaN or a set, and for one that
+    is nested too deeply to be shown.
     """
     if nesting.is_too_deep(value):
         raise InvalidInput(f"a JSON value {nesting.TOO_DEEP}")
@@ -258,8 +258,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _take_write_lock(connection: sqlite3.Connection, begin: str) -> None:
     """Begin as soon as the lock is free, or raise after BUSY_TIMEOUT_S.
 
-    SQLite's own waiting sleeps longer each time, up to 100 ms, while others take the lock: with a
-    few processes that write all the time each of them waits for tens of milliseconds.
+    SQLite's own wait sleeps longer each time, up to 100 ms, while others take the lock. With a few
+    busy processes, each would wait for tens of milliseconds.
     """
     deadline_s = time.monotonic() + BUSY_TIMEOUT_S
     connection.execute("PRAGMA busy_timeout = 0")

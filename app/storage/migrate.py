@@ -1,4 +1,4 @@
-"""Bring a database to the tables of this version."""
+"""Upgrades a database to the tables of this version."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ LOCK_NUMBER = 0x63656C65726961
 
 
 def upgrade(url: str) -> str:
-    """Run the migrations that are missing; return the revision that the database is at then.
+    """Run the missing migrations; returns the new revision of the database.
 
-    Several processes may do so at once: the first one works, the others wait for it. All of it is
-    one transaction, so that a failed upgrade leaves the database as it was.
+    Several processes may call it at once: one upgrades, the others wait. The upgrade is a single
+    transaction, so a failed one changes nothing.
     """
     database = engine.Database(url)
     try:

@@ -1,11 +1,11 @@
-"""Chunks in MongoDB, or in a server that speaks like it.
+"""Chunks in MongoDB, or in a compatible server.
 
-The chunks of a source have a generation, and one document a source says which one is valid. New
-chunks are written under a new generation, then that one document is changed: so a reader sees all
-of the new chunks or all of the old ones on any server, without a transaction over many documents.
+The chunks of a source have a generation, and one document per source names the valid one. New
+chunks are written under a new generation, then that document is changed. So a reader sees all new
+chunks or all old ones on any server, without a transaction over many documents.
 
-Search keeps the words of each chunk in the chunk, under an ordinary index. `$text` would want the
-one text index that a collection can have, and servers that only speak like MongoDB have none.
+For search, each chunk contains its words under an ordinary index. `$text` would need the only text
+index that a collection can have, and compatible servers have none.
 """
 
 import itertools
@@ -30,31 +30,31 @@ from app.storage.engine import dump_json
 BATCH = 500
 
 DATABASE = "celeriac"
-"""Where the URL names none."""
+"""The default if the URL names none."""
 
 SELECTION_MS, CONNECT_MS, SOCKET_MS = 5_000, 5_000, 30_000
 
 CANDIDATES = 2_000
-"""So many chunks are weighed at most: those that have the rarest of the words."""
+"""Maximum number of chunks to score: those with the rarest words."""
 
 COUNTED = 10_000
-"""A word that more chunks have is common: how common need not be known."""
+"""Limit for counting the chunks that have a word: any more common word weighs the same."""
 
 ATTEMPTS = 5
 """To read all chunks of one generation while others replace them."""
 
-ABANDONED_S = 24 * 3600
-"""A generation this old that is not the valid one is of a worker that died."""
+ORPHANED_S = 24 * 3600
+"""The age at which a generation that is not the valid one belongs to a worker that died."""
 
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75
-"""Of BM25, as everybody has them."""
+"""The usual parameters of BM25."""
 
 Document = dict[str, Any]  # BSON
 
 _ORDER = [("source_id", ASCENDING), ("generation", ASCENDING), ("ordinal", ASCENDING)]
 
 UNAUTHORIZED = frozenset({13, 18})
-"""Not allowed, and a wrong password: somebody may mend it meanwhile, as for any other store."""
+"""Missing rights and a wrong password, which an operator can fix: they are retried."""
 
 _TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (errors.DuplicateKeyError, Conflict, "MongoDB holds this already"),
@@ -68,7 +68,7 @@ _TABLE: tuple[tuple[type[Exception], type[CeleriacError], str], ...] = (
     (errors.InvalidURI, InvalidInput, "MONGODB_URL cannot be read"),
     (errors.PyMongoError, StorageUnavailable, "MongoDB refused"),
 )
-"""Foreign error, ours, and the words for it. The first row that fits wins."""
+"""The driver's error, ours, and its message. The first matching row is used."""
 
 
 class MongoChunkStore:
@@ -160,8 +160,8 @@ class MongoChunkStore:
         self._chunks.delete_many({"source_id": source_id, "generation": generation})
 
     def _discard_abandoned(self, source_id: str, generation: str) -> None:
-        """Generations begin with their time, so that they can be compared with one of a day ago."""
-        oldest = f"{int(generation[:12], 16) - ABANDONED_S * 1000:012x}"
+        """A generation of a day ago. Generations begin with their time, so they can be compared."""
+        oldest = f"{int(generation[:12], 16) - ORPHANED_S * 1000:012x}"
         self._chunks.delete_many({"source_id": source_id, "generation": {"$lt": oldest}})
 
     def _read(self, source_id: str, part: Mapping[str, Any], *, limit: int) -> list[Chunk]:
@@ -287,7 +287,7 @@ def _weights(
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into ours. Messages hold no document."""
+    """Translate the driver's errors to ours. Messages contain no document."""
     try:
         yield
     except (errors.PyMongoError, BSONError) as error:

@@ -1,4 +1,4 @@
-"""How deeply JSON may nest, wherever it enters, and how what is deeper gets shown.
+"""The maximum nesting of JSON, wherever it enters, and how deeper values are shown.
 
 The libraries that write answers refuse a nesting of some 250 levels, and Python's own parser one of
 some 1,000, depending on how deep the stack is already. A value that one of them takes and another
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-Json = Any  # a JSON value: the type system has no better word for it
+Json = Any  # a JSON value
 
 MAX_DEPTH = 100
 """Levels of objects and arrays. Documents that people write have about ten."""
@@ -18,7 +18,7 @@ MAX_DEPTH = 100
 TOO_DEEP = f"must not be nested deeper than {MAX_DEPTH} levels"
 
 OMITTED = f"[omitted: nested deeper than {MAX_DEPTH} levels]"
-"""Shown in place of what is too deep."""
+"""Shown instead of what is too deep."""
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
@@ -36,7 +36,7 @@ def is_too_deep(value: Json) -> bool:
 
 
 def cut(value: Json) -> Json:
-    """The value with a note in place of what is nested too deeply; itself when nothing is."""
+    """The value with a note instead of what is nested too deeply."""
     return _cut(value, MAX_DEPTH) if is_too_deep(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Notifications: what users are told, whether they have read it, and which channels carried it."""
+"""Notifications of users: content, whether they were read, and their delivery on each channel."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -57,12 +57,12 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
-    """For good: trying again would fail again."""
+    """Permanently: a retry would fail too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A notification on its way through one channel."""
+    """The delivery of a notification on one channel."""
 
     channel: Channel
     target: str
@@ -77,10 +77,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNotification:
-    """What a user is to be told."""
+    """A notification to create."""
 
     key: str
-    """The same for every attempt to tell it."""
+    """The same for every attempt."""
     user_id: str
     type: str
     title: str
@@ -91,7 +91,7 @@ class NewNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What a user was told."""
+    """A stored notification."""
 
     id: str
     """UUIDv7: ids sort by time."""
@@ -109,7 +109,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationFilter:
-    """Which notifications to list. What is None does not matter."""
+    """A filter for listings; `None` matches everything."""
 
     user_id: str | None = None
     type: str | None = None
@@ -131,10 +131,10 @@ class NotificationStore:
         self._database = database
 
     def ensure(self, new: NewNotification, targets: Mapping[Channel, str]) -> Notification:
-        """The notification with this key and a delivery for each target.
+        """Get or create the notification with this key and a delivery for each target.
 
-        One that is there already stays as it is, and so does what was delivered; what was not goes
-        to the present target, which somebody may have mended since.
+        An existing notification and finished deliveries do not change. Others get the current
+        target, which may have been fixed since.
         """
         try:
             return self._add(new, targets)
@@ -165,8 +165,7 @@ class NotificationStore:
         )
 
     def mark(self, notification_id: str, *, is_read: bool) -> Notification:
-        """Note that its user has read it, or has not. One that was read already keeps its moment.
-        Raises NotFound."""
+        """Mark it as read or unread. One that is already read keeps its time. Raises NotFound."""
         where = [_notifications.c.id == notification_id]
         if is_read:
             where.append(_notifications.c.read_at.is_(None))
@@ -176,7 +175,7 @@ class NotificationStore:
             return _one(connection, _notifications.c.id == notification_id)
 
     def mark_all_read(self, user_id: str) -> int:
-        """Note that the user has read everything; how many were unread."""
+        """Mark all as read; returns how many were unread."""
         where = _conditions(NotificationFilter(user_id=user_id, is_read=False))
         with self._database.write() as connection:
             changed = connection.execute(
@@ -192,7 +191,7 @@ class NotificationStore:
         state: DeliveryState,
         error: str | None = None,
     ) -> None:
-        """Note how an attempt on one channel ended. What was delivered stays delivered."""
+        """Store the outcome of an attempt on one channel. A finished delivery does not change."""
         now = datetime.now(UTC)
         values = {
             "state": state.value,

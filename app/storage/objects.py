@@ -19,7 +19,7 @@ LISTED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """What was stored: enough to serve it and to check it."""
+    """A stored object: what is needed to serve and verify it."""
 
     key: str
     size_bytes: int
@@ -28,7 +28,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedObject:
-    """An object as a listing has it."""
+    """An object of a listing."""
 
     key: str
     size_bytes: int
@@ -38,8 +38,8 @@ class ListedObject:
 class ArtifactStore:
     """Objects by key. A key is a relative path such as `jobs/<id>/song.mp3`.
 
-    Raises NotFound for a key that is not there, InvalidInput for one that cannot be, and
-    StorageUnavailable when the disk is full or the store does not answer.
+    Raises NotFound for a missing key, InvalidInput for an invalid one, and StorageUnavailable if
+    the disk is full or the store does not answer.
     """
 
     def __init__(self, objects: store.ObjectStore) -> None:
@@ -57,11 +57,11 @@ class ArtifactStore:
             return cls(found)
         with translated("the object store"):
             folder.mkdir(parents=True, exist_ok=True)
-            # Folders go with the last object in them.
+            # Folders are removed with their last object.
             return cls(store.LocalStore(folder.resolve(), automatic_cleanup=True))
 
     def save(self, path: Path, *, key: str) -> StoredObject:
-        """Store a file. What stood under the key before is replaced at once, never half."""
+        """Store a file. A former object of the key is replaced atomically."""
         checked = checked_key(key)
         digest, size_bytes = _digest(path)
         with translated(checked):
@@ -69,15 +69,15 @@ class ArtifactStore:
         return StoredObject(key=checked, size_bytes=size_bytes, sha256=digest)
 
     def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `start` up to but not including `end`, in blocks. The object is looked up before
-        the first block is asked for."""
+        """The bytes from `start` up to but not including `end`, in blocks. A missing object raises
+        before the first block."""
         checked = checked_key(key)
         with translated(checked):
             size_bytes = int(obstore.head(self._objects, checked)["size"])
         return self._blocks(checked, start, size_bytes if end is None else min(end, size_bytes))
 
     def fetch(self, key: str, to: Path) -> Path:
-        """Write the object to a file, whose folder is made; return the file."""
+        """Write the object to a file, whose folder is created; returns the file."""
         to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("wb") as file:
             for block in self.stream(key):
@@ -96,7 +96,7 @@ class ArtifactStore:
         return True
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is gone already is fine."""
+        """Remove the object, if it exists."""
         try:
             with translated(key):
                 obstore.delete(self._objects, checked_key(key))
@@ -109,7 +109,7 @@ class ArtifactStore:
             return sorted(str(found["path"]) for batch in batches for found in batch)
 
     def listed(self, prefix: str) -> Iterator[list[ListedObject]]:
-        """Every object below the prefix, some at a time, in no order."""
+        """Every object below the prefix, in batches without an order."""
         with translated(prefix):
             batches = iter(obstore.list(self._objects, prefix, chunk_size=LISTED_AT_ONCE))
         while True:
@@ -127,7 +127,7 @@ class ArtifactStore:
             ]
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        """Remove these objects; those that are gone already are fine."""
+        """Remove these objects, as far as they exist."""
         for key in keys:
             self.delete(key)
 
@@ -141,7 +141,7 @@ class ArtifactStore:
 
 
 def checked_key(key: str) -> str:
-    """The key as it is, when it is a plain relative path; else InvalidInput.
+    """The key itself. Raises InvalidInput unless it is a plain relative path.
 
     >>> checked_key("jobs/1/song.mp3")
     'jobs/1/song.mp3'
@@ -153,7 +153,7 @@ def checked_key(key: str) -> str:
 
 
 def _store_at(url: str) -> store.ObjectStore | None:
-    """`None` where the URL is none of a store. What is raised then quotes it, so it ends here."""
+    """`None` for an invalid URL. The library's error quotes the URL, so it is dropped."""
     try:
         return store.from_url(url)
     except (exceptions.BaseError, ValueError):
@@ -162,7 +162,7 @@ def _store_at(url: str) -> store.ObjectStore | None:
 
 @contextmanager
 def translated(subject: str) -> Iterator[None]:
-    """Turn the library's errors, and those of the disk, into ours."""
+    """Translate the errors of library and disk to ours."""
     try:
         yield
     except (exceptions.BaseError, OSError) as error:

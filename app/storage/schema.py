@@ -1,4 +1,4 @@
-"""The tables. What changes here needs a migration; a test compares the two."""
+"""The tables. A change here needs a migration; a test compares the two."""
 
 from sqlalchemy import (
     JSON,
@@ -250,7 +250,7 @@ disabled_webhooks = Table(
     Column("reason", CleanText, nullable=False),
     Column("disabled_at", Moment, nullable=False),
 )
-"""Addresses that answered 410 Gone: nothing is sent there any more."""
+"""Webhooks that answered 410 Gone and are disabled."""
 
 video_archive = Table(
     "video_archive",

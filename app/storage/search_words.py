@@ -1,5 +1,5 @@
-"""The words of a text as search compares them: one way for every store, so that a query finds the
-same chunks in each."""
+"""Splits texts and queries into words, the same for every store, so that a query finds the same
+chunks in each."""
 
 import hashlib
 import re
@@ -16,11 +16,11 @@ _WORD = re.compile(
 Asia."""
 
 _DROPPED_MARKS_BELOW = 0x0700
-"""Combining marks of Latin, Greek, Cyrillic, Hebrew and Arabic: accents and points that people
-leave out."""
+"""Combining marks of Latin, Greek, Cyrillic, Hebrew and Arabic: accents and points that are often
+left out."""
 
 _INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
-"""Soft hyphens and joiners, which part no words."""
+"""Soft hyphens and joiners, which do not separate words."""
 
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
@@ -43,7 +43,7 @@ def of_text(text: str) -> list[str]:
 
 
 def of_query(query: str) -> list[str]:
-    """The words that are asked for, each once, the first few of them."""
+    """The first distinct words of a query."""
     return list(dict.fromkeys(of_text(query)))[:MAX_QUERY_TERMS]
 
 
@@ -72,7 +72,7 @@ def _pairs(letters: str) -> list[str]:
 
 
 def number_of(chunk_id: str) -> int:
-    """The number of a chunk in an index that knows numbers only: always the same, and so far apart
-    that two of them meet once in milliards of milliards."""
+    """The number of a chunk in an index that only has numbers: stable, and with a negligible chance
+    of collisions."""
     digest = hashlib.sha256(chunk_id.encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:8], "big") >> 1

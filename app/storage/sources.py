@@ -71,8 +71,8 @@ class SourceStore:
     def ensure(
         self, source_id: str, *, chatbot_id: str, filename: str, job_id: str | None = None
     ) -> Source:
-        """The source with this id, processing again; made when there is none, so that a task that
-        is called without one works as well."""
+        """Get the source with this id, in processing, or create it: tasks may be called without an
+        existing source."""
         with self._database.write() as connection:
             found = connection.execute(
                 update(_sources)
@@ -106,13 +106,13 @@ class SourceStore:
         return found
 
     def by_id(self, source_ids: Collection[str]) -> dict[str, Source]:
-        """Those of them that there are."""
+        """The existing ones among them, by id."""
         with self._database.read() as connection:
             found = connection.execute(select(_sources).where(_sources.c.id.in_(source_ids)))
             return {row.id: _source(row) for row in found}
 
     def mark_ready(self, source_id: str, *, content_sha256: str | None = None) -> Source:
-        """Its chunks are there. Raises NotFound."""
+        """Mark it as processed. Raises NotFound."""
         return self._mark(
             source_id,
             status=SourceStatus.READY.value,
@@ -121,11 +121,11 @@ class SourceStore:
         )
 
     def mark_failed(self, source_id: str, *, error: str) -> Source:
-        """It could not be processed; `error` is for people. Raises NotFound."""
+        """Mark it as failed; `error` is for people. Raises NotFound."""
         return self._mark(source_id, status=SourceStatus.FAILED.value, error=error)
 
     def attach_job(self, source_id: str, *, job_id: str) -> Source:
-        """Note which job processes it. Raises NotFound."""
+        """Store which job processes it. Raises NotFound."""
         return self._mark(source_id, job_id=job_id)
 
     def delete(self, source_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Counts over a span of time, and the SQL that SQLite and PostgreSQL spell differently for them."""
+"""Counts over a time span, and expressions for them that differ on SQLite and PostgreSQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,25 +15,25 @@ _notifications = schema.notifications
 _deliveries = schema.notification_deliveries
 
 _UNREADABLE = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
-r"""Escapes that PostgreSQL keeps and cannot read: NUL, and surrogates, those of pairs as well.
-After an escaped backslash it is none: `\\u0000` is a backslash and more."""
+r"""Escapes that PostgreSQL stores and cannot decode: NUL and surrogates, also in pairs. An escaped
+backslash before them makes them plain text: `\\u0000`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of time, its end not included."""
+    """A time span, without its end."""
 
     since: datetime
     until: datetime
 
     def holds(self, column: Column[Any]) -> ColumnElement[bool]:  # of a Moment
-        """The condition that the column's moment lies in it."""
+        """The condition that the column's time is in the span."""
         return (column >= self.since) & (column < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFigures:
-    """Sources that were added in the span, and what they hold now."""
+    """Sources that were added in the span, and their current content."""
 
     by_status: dict[str, int]
     chunks: int
@@ -43,7 +43,7 @@ class SourceFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationFigures:
-    """Notifications of the span, and what became of them."""
+    """Notifications of the span with their deliveries."""
 
     by_type: dict[str, int]
     unread: int
@@ -76,7 +76,7 @@ class Statistics:
         return SourceFigures(by_status=counted, chunks=chunks, tokens=int(tokens))
 
     def notifications(self, span: Span) -> NotificationFigures:
-        """Of all users: no bot is known of a notification."""
+        """The figures of all users, since notifications do not belong to bots."""
         within = span.holds(_notifications.c.created_at)
         by_type = (
             select(_notifications.c.type, func.count())

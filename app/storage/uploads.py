@@ -1,4 +1,4 @@
-"""Uploads: files that clients sent, to be worked on by jobs."""
+"""Uploads: files from clients, as input for jobs."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ class Upload:
 
     id: str
     filename: str
-    """As the client calls it; never used as a path."""
+    """The client's name for it, never used as a path."""
     media_type: str
     size_bytes: int
     sha256: str
@@ -39,7 +39,7 @@ class UploadStore:
         self._objects = objects
 
     def add(self, path: Path, *, filename: str, media_type: str) -> Upload:
-        """Keep a copy of the file. The bytes are stored before the row, so no row lacks them."""
+        """Store a copy of the file. The bytes are stored before the row, so no row lacks them."""
         upload_id = str(uuid_utils.uuid7())
         stored = self._objects.save(path, key=f"uploads/{upload_id}")
         row = {
@@ -70,7 +70,7 @@ class UploadStore:
         return self._objects.fetch(self.get(upload_id).key, to)
 
     def delete(self, upload_id: str) -> None:
-        """Remove row and bytes; one that is gone already is fine."""
+        """Remove row and bytes, if they exist."""
         with self._database.write() as connection:
             key = connection.execute(
                 delete(_uploads).where(_uploads.c.id == upload_id).returning(_uploads.c.key)

@@ -1,4 +1,4 @@
-"""Which videos were processed before, and by which job."""
+"""The archive of videos that were processed, and the jobs that did it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ class Archived:
 
 
 class VideoArchive:
-    """Processed videos by keys that say which video, and with which options."""
+    """Processed videos by keys, which contain the video and its options."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, keys: Collection[str], *, video_id: str, job_id: str | None) -> None:
-        """Note the video under each key, instead of what was noted before."""
+        """Store the video under each key, replacing former entries."""
         values = {"video_id": video_id, "job_id": job_id, "created_at": datetime.now(UTC)}
         with self._database.write() as connection:
             connection.execute(delete(_archive).where(_archive.c.key.in_(keys)))
             connection.execute(insert(_archive), [{"key": key, **values} for key in sorted(keys)])
 
     def find(self, keys: Sequence[str]) -> dict[str, Archived]:
-        """What is noted under these keys, where its job has succeeded and is still known."""
+        """The entries of these keys whose jobs have succeeded and still exist."""
         found: dict[str, Archived] = {}
         for start in range(0, len(keys), BATCH):
             found |= self._find(keys[start : start + BATCH])

@@ -1,4 +1,4 @@
-"""Addresses of webhooks that are gone: their servers asked not to be sent anything any more."""
+"""Disabled webhooks: their servers have answered 410 Gone."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _disabled = schema.disabled_webhooks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisabledWebhook:
-    """An address that nothing is sent to."""
+    """A webhook to which nothing is sent."""
 
     url: str
     reason: str
@@ -22,7 +22,7 @@ class DisabledWebhook:
 
 
 class DisabledWebhooks:
-    """The disabled addresses; every other one is in use."""
+    """The disabled webhooks, by URL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,22 +33,22 @@ class DisabledWebhooks:
         return None if row is None else DisabledWebhook(**row._mapping)
 
     def list(self, *, limit: int = 1000) -> tuple[DisabledWebhook, ...]:
-        """Those that were disabled last come first."""
+        """All of them, the last disabled first."""
         query = select(_disabled).order_by(_disabled.c.disabled_at.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(DisabledWebhook(**row._mapping) for row in connection.execute(query))
 
     def disable(self, url: str, *, reason: str) -> None:
-        """Send nothing there any more."""
+        """Disable a webhook."""
         row = {"url": url, "reason": reason, "disabled_at": datetime.now(UTC)}
         try:
             with self._database.write() as connection:
                 connection.execute(insert(_disabled).values(row))
         except Conflict:
-            return  # another worker heard the same
+            return  # another worker has disabled it
 
     def enable(self, url: str) -> None:
-        """Send there again. Raises NotFound when it is not disabled."""
+        """Enable a webhook again. Raises NotFound if it is not disabled."""
         with self._database.write() as connection:
             gone = connection.execute(delete(_disabled).where(_disabled.c.url == url))
         if not gone.rowcount:

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import IO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-"""What every record has; all else was given as `extra`."""
+"""The attributes of every record; all others come from `extra`."""
 
 
 class LogFormat(StrEnum):
-    """How a line is written."""
+    """The format of a line."""
 
     JSON = "json"
     TEXT = "text"
@@ -34,10 +34,10 @@ def configure(
 
 
 def hush_requests() -> None:
-    """Keep the lines that our HTTP client writes of each request out of the logs.
+    """Keep our HTTP client's line for each request out of the logs.
 
-    They hold whole URLs, with the secrets in them, and a crawl makes thousands. Whoever gave the
-    logger a level of its own has chosen, and keeps it.
+    These lines contain whole URLs, with secrets, and a crawl makes thousands of requests. A level
+    that is already set for the logger is kept.
     """
     requests = logging.getLogger("httpx2")
     if requests.level == logging.NOTSET:
@@ -58,13 +58,13 @@ class OutageLog:
     _failures: int = 0
 
     def failed(self, reason: str) -> None:
-        """It has failed, perhaps once more."""
+        """Note a failure."""
         self._failures += 1
         if self._failures == self.tolerated_failures + 1:
             self.logger.warning(self.began, extra={"reason": reason})
 
     def worked(self) -> None:
-        """It works."""
+        """Note a success."""
         if self._failures > self.tolerated_failures:
             self.logger.info(self.ended)
         self._failures = 0

@@ -1,11 +1,11 @@
-"""URLs that may be shown: without what only the two ends may know."""
+"""Masks the secrets of URLs, so that they can be shown."""
 
 MASK = "**"
 
 
 def masked(url: str) -> str:
-    """The URL without its password and its query. It need not be a URL that can be read: where a
-    password ends is what a wrong one gets wrong, so that all before the last `@` counts as one.
+    """The URL without its password and query. The URL may be malformed: everything before the last
+    `@` counts as user and password.
 
     >>> masked("postgresql://shop:secret@db:5432/jobs"), masked("sqlite:///x.db")
     ('postgresql://shop:**@db:5432/jobs', 'sqlite:///x.db')

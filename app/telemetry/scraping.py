@@ -1,4 +1,4 @@
-"""Serves metrics over HTTP from a thread, beside whatever else a process does."""
+"""Serves metrics over HTTP from a thread of any process."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Collected(Collector):
-    """A collector whose families a function builds anew for each scrape."""
+    """A collector whose families are built by a function at each scrape."""
 
     def __init__(self, collect: Callable[[], "Iterable[Metric]"]) -> None:
         self._collect = collect
@@ -29,7 +29,7 @@ class Collected(Collector):
         return self._collect()
 
     def describe(self) -> "Iterable[Metric]":
-        """Nothing: a registry would ask for the metrics otherwise when the collector joins it."""
+        """Nothing, so that a registry does not collect when the collector is registered."""
         return ()
 
 
@@ -37,10 +37,10 @@ class Collected(Collector):
 def serving(registry: CollectorRegistry, *, host: str, port: int) -> Iterator[int]:
     """Serve `/metrics` and `/healthz` (200 while this process lives) until the block ends.
 
-    Gives the port that it listens on, which matters where `port` is 0.
+    Yields the port that it listens on, which the system chooses if `port` is 0.
 
     Raises:
-        InvalidInput: the port is taken, or the host is none of this machine.
+        InvalidInput: the port is taken, or the host is not an address of this machine.
     """
     with _server(registry, host, port) as server:
         thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
@@ -84,13 +84,13 @@ def _text(start_response: "StartResponse", status: HTTPStatus, text: str) -> Ite
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread a scrape, so that a slow one does not keep a probe waiting."""
+    """One thread per scrape, so that a slow one does not delay a probe."""
 
     daemon_threads = True
 
 
 class _Silent(WSGIRequestHandler):
-    """Writes no line for each scrape."""
+    """Does not log scrapes."""
 
     def log_message(self, format: str, *args: object) -> None:  # the name is the library's
         del format, args

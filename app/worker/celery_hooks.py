@@ -1,8 +1,8 @@
-"""What is attached to Celery's workers and beat: their log lines, and a file for liveness probes.
+"""Hooks into Celery's workers and beat: their log lines, and a file for liveness probes.
 
-Celery's own `inspect ping` starts a Python for each probe and fails busy workers. The file tells
-that the worker's main loop turns. While the broker is away the loop waits inside of the connect, so
-that a thread touches the file then: an outage of the broker is no reason to end a worker.
+Celery's `inspect ping` starts a Python for each probe and fails for busy workers. The file shows
+that the worker's main loop runs. During an outage of the broker the loop blocks in the connect, so
+a thread touches the file: an outage is not a reason to restart workers.
 """
 
 import logging
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 2.0
 
 STALLED_AFTER_S = 60.0
-"""A main loop that has not turned for this long while it is connected is stuck."""
+"""A main loop that has not run for this long while it is connected is stuck."""
 
 
 def is_alive(*, loop_age_s: float, is_connected: bool) -> bool:
-    """Whether the worker lives, by when its main loop last turned."""
+    """Whether the worker is alive, by the last run of its main loop."""
     return not is_connected or loop_age_s < STALLED_AFTER_S
 
 
@@ -40,7 +40,7 @@ class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         self._stopped = threading.Event()
 
     def start(self, parent: Any) -> None:
-        """Begin, when the worker does. `parent` is Celery's WorkController."""
+        """Start with the worker. `parent` is Celery's WorkController."""
         parent.timer.call_repeatedly(INTERVAL_S, self._turn)
         threading.Thread(
             target=self._run, args=(parent,), name="liveness-file", daemon=True
@@ -67,7 +67,7 @@ class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
 
 
 def touch(path: Path) -> None:
-    """Say that this process lives. A disk that refuses is only reported."""
+    """Show that this process is alive. A failure is only logged."""
     try:
         path.touch()
     except OSError as error:
@@ -80,7 +80,7 @@ def liveness_step(path: Path) -> type[LivenessFile]:
 
 
 def connect_logging(log_format: LogFormat) -> None:
-    """Set up logging in place of Celery, in every worker and beat of this process."""
+    """Set up logging instead of Celery, in every worker and beat of this process."""
 
     def configure(loglevel: int | str, **_: Any) -> None:
         level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
@@ -97,7 +97,7 @@ def connect_logging(log_format: LogFormat) -> None:
 
 
 def with_task(record: logging.LogRecord) -> bool:
-    """Name the task of a line by fields, and leave out what Celery adds of its arguments."""
+    """Add fields for the task of a line, and drop Celery's data of its arguments."""
     told = record.__dict__.pop("data", None)
     if isinstance(told, dict):
         record.task, record.task_id = told.get("name"), told.get("id")

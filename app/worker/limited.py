@@ -1,8 +1,7 @@
 """Runs one module within limits; the child's half of `app.worker.limits`.
 
-A program of its own, run as `python limited.py RLIMITS MODULE ARGUMENTS...`; RLIMITS is a JSON
-object
-of names in `resource` and their values.
+A program of its own, run as `python limited.py RLIMITS MODULE ARGUMENTS...`. RLIMITS is a JSON
+object of names in `resource` and their values.
 """
 
 import json
@@ -12,7 +11,7 @@ import sys
 from pathlib import Path
 
 OUT_OF_MEMORY = 69
-"""Its exit code when Python itself was refused memory."""
+"""The exit code when Python runs out of memory."""
 
 CPU_GRACE_S = 5
 
@@ -32,10 +31,10 @@ def main(arguments: list[str]) -> None:
 
 
 def _limit(number: int, value: int) -> None:
-    """Never above the limit that we ourselves have."""
+    """Set a limit, never above our own."""
     _, ceiling = resource.getrlimit(number)
     soft = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
-    # At the soft limit of processor time comes SIGXCPU, which tells why; at the hard one SIGKILL.
+    # The soft limit of processor time sends SIGXCPU, which shows the reason; the hard one SIGKILL.
     hard = soft + CPU_GRACE_S if number == resource.RLIMIT_CPU else soft
     resource.setrlimit(number, (soft, hard if ceiling == resource.RLIM_INFINITY else ceiling))
 

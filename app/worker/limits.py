@@ -1,4 +1,4 @@
-"""Work on what nobody vouches for, in a child that cannot take more than it is given."""
+"""Runs a Python module on untrusted files in a child process with limits."""
 
 import json
 import signal
@@ -19,13 +19,13 @@ KILLED_BY_LIMIT = {
 }
 
 CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL})
-"""How libraries end that are refused memory."""
+"""Signals by which libraries end when they run out of memory."""
 
 FILE_LIMIT_BYTES = 1024**3
 
 
 class RunProcess(Protocol):
-    """`Work.run_process`, or something that works like it."""
+    """`Work.run_process`, or a compatible function."""
 
     def __call__(
         self,
@@ -42,7 +42,7 @@ def run_process(
     on_line: Callable[[str], None] | None = None,
     timeout_s: float | None = None,
 ) -> str:
-    """Run a command that nobody can cancel; see `ProcessGroup.run`."""
+    """Run a command that cannot be cancelled; see `ProcessGroup.run`."""
     group = process_group.ProcessGroup(command)
     return group.run(on_line=on_line, timeout_s=timeout_s)
 
@@ -59,12 +59,12 @@ def run_limited(
 ) -> None:
     """Run `python -m module arguments...` within limits; each line that it prints is a JSON object.
 
-    Memory is counted as address space. Give `work.run_process` as `run`, so that the child ends
-    when the work does.
+    Memory is counted as address space. Pass `work.run_process` as `run`, so that the child ends
+    with the work.
 
     Raises:
-        LimitExceeded: it wanted more memory, processor time or time.
-        ProcessFailed: it ended with an error of its own.
+        LimitExceeded: it needs more memory, processor time or time.
+        ProcessFailed: it ended with an error.
     """
     rlimits = {
         "RLIMIT_AS": memory_bytes,
@@ -87,7 +87,7 @@ def run_limited(
 
 
 def limit_reached(error: ProcessFailed) -> str | None:
-    """Which limit ended the child, in words; None when it failed for another reason."""
+    """The limit that ended the child, as text; `None` if it failed for another reason."""
     if isinstance(error, ProcessTimedOut):
         return "more time than it may take"
     if -error.exit_code in KILLED_BY_LIMIT:

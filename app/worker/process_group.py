@@ -1,5 +1,5 @@
-"""Child processes in a group of their own, which ends as a whole: on request, at the time-out, and
-when this process dies, by kill -9 too."""
+"""Child processes in a process group that ends as a whole: on request, at the timeout, and when
+this process dies, even by SIGKILL."""
 
 import contextlib
 import os
@@ -21,12 +21,12 @@ TERM_GRACE_S = 2.0
 POLL_S = 0.1
 
 LEFTOVER_S = 1.0
-"""How long the rest of the output may be silent: a process that left the group, which we cannot
-end, may hold the pipes open for ever."""
+"""How long to wait for further output after the end. A process that has left the group, and that we
+cannot end, may hold the pipes open."""
 
 OUTPUT_END_BYTES = 16 * 1024
 LINE_LIMIT_BYTES = 1024 * 1024
-"""A longer line is handed over in pieces: no output fills our memory."""
+"""A longer line is passed on in pieces, to bound our memory."""
 
 
 PASSED_ON = frozenset(
@@ -36,10 +36,9 @@ PASSED_ON = frozenset(
 
 
 def clean_environment() -> dict[str, str]:
-    """What a program needs of our environment to find its files and write our language.
+    """The variables that a program needs to find its files and set its language.
 
-    Not the rest: programs that read what strangers send need no address of the broker or the
-    database, and no key.
+    Programs that read untrusted files do not get the URLs of broker and database, or keys.
     """
     return {
         name: value
@@ -49,9 +48,9 @@ def clean_environment() -> dict[str, str]:
 
 
 class ProcessGroup:
-    """One command with everything that it starts. Call `run` once; `stop` from any thread.
+    """One command with everything that it starts. Call `run` once, and `stop` from any thread.
 
-    Unless an environment is given it gets `clean_environment()`.
+    The default of its environment is `clean_environment()`.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class ProcessGroup:
         return Path(self._command[0]).name
 
     def stop(self) -> None:
-        """Ask the group to end; `run` kills what is left of it after `TERM_GRACE_S`."""
+        """Ask the group to end; `run` kills the rest of it after `TERM_GRACE_S`."""
         with self._lock:
             if self._stopped_at is None:
                 self._stopped_at = time.monotonic()
@@ -82,14 +81,14 @@ class ProcessGroup:
     def run(
         self, *, on_line: Callable[[str], None] | None = None, timeout_s: float | None = None
     ) -> str:
-        """Run to the end; return the end of its standard error.
+        """Run to the end; returns the end of its standard error.
 
-        `on_line` gets each line of its standard output without the line end; what it raises ends
-        the group and is raised. All of the group has been killed when this returns.
+        `on_line` gets each line of its standard output without the line end. An exception from it
+        ends the group and is raised. The whole group has ended when this returns.
 
         Raises:
             ProcessFailed: exit code not 0 (negative: ended by that signal).
-            ProcessTimedOut: still there after `timeout_s`.
+            ProcessTimedOut: still running after `timeout_s`.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         process = self._start()
@@ -135,7 +134,7 @@ class ProcessGroup:
     def _attend(
         self, process: subprocess.Popen[bytes], output: "_Output", deadline: float | None
     ) -> bool:
-        """Pass its output on until it ends; whether that was by the time-out."""
+        """Pass its output on until it ends; returns whether that was by the timeout."""
         has_timed_out = False
         with _reading(process) as streams:
             while not _has_ended(process):
@@ -172,7 +171,7 @@ class ProcessGroup:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        # The leader is not reaped before `_end` is through, so the group's number is still ours.
+        # The leader is not reaped before `_end` is done, so the group's id is still ours.
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
@@ -195,7 +194,7 @@ def _reading(process: subprocess.Popen[bytes]) -> Iterator[selectors.BaseSelecto
 
 
 class _Output:
-    """Cuts standard output into lines and keeps the end of standard error."""
+    """Splits standard output into lines and keeps the end of standard error."""
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         self._on_line = on_line

@@ -1,21 +1,21 @@
-"""How many processors this process may use, and how many of them are a task's.
+"""The number of processors that this process may use, and the share of each task.
 
-A program that sizes itself by the machine starts four threads where the pool may use one
-processor, and all of them wait for each other. So each child that can be told is told.
+A program that sizes itself by the machine may start four threads where the pool has one processor,
+and they all wait for each other. So children get their number of threads.
 """
 
 import os
 from pathlib import Path
 
 MOST_THREADS = 16
-"""More than that no program of ours makes use of, where a pool has no limit."""
+"""Cap for pools without a limit: no program of ours benefits from more."""
 
 ROOT = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def threads_per_slot(*, processors: float, slots: int) -> int:
-    """Threads of one task, where so many tasks run at once on so many processors.
+    """Threads of one task, if this many tasks (`slots`) share this many processors.
 
     >>> threads_per_slot(processors=8, slots=3), threads_per_slot(processors=0.5, slots=4)
     (2, 1)
@@ -24,19 +24,20 @@ def threads_per_slot(*, processors: float, slots: int) -> int:
 
 
 def available(*, root: Path = ROOT, own_groups: Path = OWN_GROUPS) -> float:
-    """Processors that this process may use: those that it may run on, and no more than the quota
-    of its control group, or of one above it."""
+    """Processors that this process may use: its CPU affinity, limited by the quotas of its control
+    group and the ones above it."""
     quotas = [_quota(folder) for folder in _folders(root, own_groups)]
-    return min([float(_allowed()), *(quota for quota in quotas if quota is not None)])
+    return min([float(processor_count()), *(quota for quota in quotas if quota is not None)])
 
 
-def _allowed() -> int:
+def processor_count() -> int:
+    """Processors that this process may run on, whatever the quotas."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _folders(root: Path, own_groups: Path) -> list[Path]:
-    """Where the quotas may be: of version 2 and of version 1, from the own group upwards. In a
-    container the own group is often the root of what can be seen."""
+    """Folders of quotas, of cgroups version 2 and 1, from the own group upwards. In a container the
+    own group is often the visible root."""
     found = []
     for line in _text(own_groups).splitlines():
         _, controllers, path = line.split(":", 2)
@@ -50,7 +51,7 @@ def _folders(root: Path, own_groups: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """Processors that the group may use together; None for as many as there are."""
+    """Processors that the group may use together; `None` for no limit."""
     given = _text(folder / "cpu.max").split()
     if not given:
         given = (

@@ -1,6 +1,5 @@
 """The worker pools of this machine: one for each queue, or those in manifests."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,11 +43,6 @@ class LocalPool:
             *("--loglevel", log_level),
             *("--without-gossip", "--without-mingle"),
         ]
-
-
-def processor_count() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def declared_pools(

@@ -19,6 +19,7 @@ from app.local.plan import local_pools, manifests
 from app.local.plan.local_pools import LocalPool
 from app.pipelines import registry
 from app.settings import BrokerSettings, PipelineSettings
+from app.worker import processors
 
 ROOT = Path(__file__).parents[3]
 """The folder that contains our package."""
@@ -115,7 +116,7 @@ def build_plan(options: UpOptions, *, data_dir: DataDir, environ: Mapping[str, s
         pools=found,
         notes=notes,
         python=python,
-        max_workers=options.max_workers or WORKERS_PER_PROCESSOR * local_pools.processor_count(),
+        max_workers=options.max_workers or WORKERS_PER_PROCESSOR * processors.processor_count(),
         environment=child_environment(
             environ,
             data_dir=data_dir,
@@ -171,7 +172,7 @@ def chosen_pools(options: UpOptions) -> tuple[tuple[LocalPool, ...] | None, tupl
         return None, ()
     declared = local_pools.declared_pools(
         registry.queues_with(PipelineSettings().modules).values(),
-        processors=local_pools.processor_count(),
+        processors=processors.processor_count(),
         cooldown_s=_cooldown_s(options),
     )
     return tuple(declared), ()

@@ -41,7 +41,7 @@ def test_what_is_not_known_of_a_queue_has_no_sample() -> None:
 
 
 def test_numbers_that_a_worker_makes_up_fit_into_a_sample() -> None:
-    host = Host(active=10**400, is_up=True, heard_at_s=0.0)
+    host = Host(active=10**400, is_up=True, seen_at_s=0.0)
     found = values(families.of_workers({"pod": host, "half \ud800": replace(host, active=-5)}))
     assert found[("celery_worker_tasks_active", "pod")] == families.MOST
     assert found[("celery_worker_tasks_active", "half \\ud800~711a43f0")] == 0

@@ -13,7 +13,7 @@ def heartbeat(node: str, *, seen_at_s: float, active: int = 1) -> dict[NodeName,
 def test_the_workers_of_a_host_count_together() -> None:
     heard = heartbeat("a@pod", seen_at_s=99) | heartbeat("b@pod", seen_at_s=100, active=2)
     found = series.hosts_after({}, heard, now_s=100)
-    assert found == {"pod": Host(active=3, is_up=True, heard_at_s=100)}
+    assert found == {"pod": Host(active=3, is_up=True, seen_at_s=100)}
 
 
 def test_a_silent_host_is_down_and_then_forgotten() -> None:

@@ -226,7 +226,7 @@ class Registry(Mapping[str, Pipeline]):
             raise RegistryError(f"two different queues are named {queue.name!r}")
         if isinstance(stage, FunctionStage):
             known = self._functions.setdefault(stage.task, stage)
-            if known is not stage:
+            if known != stage:
                 raise RegistryError(f"two different stages are named {stage.task!r}")
 
     def _check_queues(self, pipeline: Pipeline) -> None:

@@ -1,5 +1,6 @@
 """`@stage`: what becomes of a function, its arguments and its queue."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,12 @@ def test_two_stages_of_one_name_are_refused() -> None:
     twin = stage("pack_order", queue="default")(pack_order.function)
     with pytest.raises(RegistryError, match="two different stages are named 'pack_order'"):
         Registry([pipeline(pack_order), pipeline(twin, kind="twins")])
+
+
+def test_two_pipelines_may_share_a_stage() -> None:
+    """Eager mode replaces stages by equal ones."""
+    shared = Registry([pipeline(pack_order), pipeline(replace(pack_order), kind="twins")])
+    assert [one.task for one in shared.functions] == ["pack_order", "discard_temp_files"]
 
 
 def test_the_workspace_is_removed_by_the_stage_that_none_follows() -> None:

@@ -61,20 +61,20 @@ def parse_object(text: str | None, *, option: str) -> dict[str, Json] | None:
 
 def check_exchange(name: str) -> str:
     """Check the name of an exchange like a WorkerPool's field. Raises `BadParameter`."""
-    from app.control.pool import spec  # imports pydantic, which help texts do not need
+    from app.control.pool import references  # imports pydantic, which help texts do not need
 
     return _checked(
-        name, spec.Exchange, "blanks and * ? [ ] \\ have a special meaning in channel names"
+        name, references.Exchange, "blanks and * ? [ ] \\ have a special meaning in channel names"
     )
 
 
 def check_fanout_prefix(prefix: str) -> str:
     """Check a `fanout_prefix`; empty if the application disables it. Raises `BadParameter`."""
-    from app.control.pool import spec  # as above
+    from app.control.pool import references  # as above
 
     return _checked(
         prefix,
-        spec.FanoutPrefix,
+        references.FanoutPrefix,
         "it starts with a slash and ends with its only dot, as /{db}. does; empty if "
         "fanout_prefix is False",
     )

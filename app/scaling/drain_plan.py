@@ -4,8 +4,8 @@ A replica to remove is marked, and its consumers are cancelled. It is known to b
 the stop was confirmed, a heartbeat and then its own answer say that it runs and holds nothing. Only
 then is it removed. If load returns, draining replicas are resumed before new ones are started.
 
-The marks live at the replicas. A loop that has just started finds them there, tells those replicas
-to stop once more (which changes nothing) and goes on.
+The marks are stored at the replicas. A restarted loop finds them there, stops those replicas once
+more (which changes nothing) and continues.
 """
 
 from collections.abc import Iterable
@@ -107,8 +107,8 @@ def _going(
 
 
 def _spared(group: ReplicaGroup, *, wanted: int) -> tuple[Replica, ...]:
-    """Hung replicas stay until enough others are heard. They may just be slow, and their successors
-    would be as slow: removed at once, none would ever come up."""
+    """Hung replicas stay until enough others send heartbeats. They may just be slow, and their
+    successors too: if they were removed at once, none would ever start."""
     return group.hung if group.proven < wanted else ()
 
 

@@ -77,8 +77,8 @@ class Replica:
     consumes_nothing: bool = False
     """It runs and has consumed nothing for a while: it is not capacity."""
     is_hung: bool = False
-    """It has started and was never heard in a time in which others were: it holds nothing and is
-    no capacity."""
+    """It has started and sent no heartbeat in a time in which others did: it holds nothing and is
+    not capacity."""
 
     @property
     def is_draining(self) -> bool:

@@ -10,7 +10,7 @@ from app.broker.model import BrokerReading, ControlTrouble, MisnamedQueue, NodeN
 from app.control.decide.missing_consumers import MissingConsumers, QueueMismatch, Remedy
 from app.control.observe.broker_view import WorkerHeartbeats
 from app.control.pool.problems import Finding, ProblemReason
-from app.control.pool.spec import BrokerSpec
+from app.control.pool.references import BrokerSpec
 from app.control.ports import Instance
 
 NAMES_SHOWN = 3
@@ -22,7 +22,7 @@ def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
     first = queues[0]
     separator = "unknown" if first.separator is None else repr(first.separator)
     is_prefix = first.separator == redis_keys.SEPARATOR
-    told = f"key prefix {first.prefix!r}" if is_prefix else f"separator (sep) {separator}"
+    differing = f"key prefix {first.prefix!r}" if is_prefix else f"separator (sep) {separator}"
     way_out = (
         "set broker.keyPrefix to the application's global_keyprefix"
         if is_prefix
@@ -31,7 +31,7 @@ def misnamed(queues: Sequence[MisnamedQueue]) -> Finding:
     )
     return Finding(
         ProblemReason.KEYS_DIFFER,
-        f"the broker has {names} with the {told}, not with that of this pool: {way_out}",
+        f"the broker has {names} with the {differing}, not with that of this pool: {way_out}",
     )
 
 
@@ -126,13 +126,13 @@ def not_consuming(found: Sequence[MissingConsumers]) -> Finding:
         for remedy in Remedy
         if any(one.remedy is remedy for one in found)
     }
-    told = "; ".join(
+    listing = "; ".join(
         f"{listed([_lacking(one) for one in those])} ({_REMEDIES[remedy]})"
         for remedy, those in by_remedy.items()
     )
     return Finding(
         ProblemReason.WORKERS_NOT_CONSUMING,
-        f"{told}. A replica that consumes nothing does not count and is replaced",
+        f"{listing}. A replica that consumes nothing does not count and is replaced",
     )
 
 

@@ -15,7 +15,7 @@ from app.broker import model
 from app.broker.model import BrokerReading, Heartbeat, NodeName
 from app.control.pool import problems
 from app.control.pool.problems import Finding, PoolProblem
-from app.control.pool.spec import BrokerSpec
+from app.control.pool.references import BrokerSpec
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey, Brokers, Instance, InstanceName
 from app.errors import BrokerUnreachable

@@ -4,15 +4,13 @@ Field names are camelCase outside and snake_case inside. Every rule between fiel
 validator here and as a CEL rule in the CRD; a test holds the two against each other.
 """
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, model_validator
 
-from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
+from app.control.pool.references import BrokerSpec, ScaleTargetRef, SpecPart, Text
 from app.scaling.sizing_inputs import FallbackBehavior, PolicyType, SelectPolicy
 
 GROUP = "celeriac.dev"
@@ -25,33 +23,6 @@ SHORT_NAME = "wp"
 INT32_MAX = 2**31 - 1
 """Kubernetes counts replicas, seconds and the like in 32 bits."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-ObjectName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$"),
-]
-"""A DNS subdomain, as Kubernetes names objects: what an operator with rights in the whole cluster
-puts into a path must not lead to another one."""
-ApiVersion = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=253, pattern=rf"^({_LABEL}(\.{_LABEL})*/)?v[0-9][a-z0-9]*$"
-    ),
-]
-KindName = Annotated[
-    str, StringConstraints(min_length=1, max_length=63, pattern="^[A-Za-z][A-Za-z0-9]*$")
-]
-SecretDataKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
-]
-Exchange = Annotated[
-    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s*?\[\]\\]+$")
-]
-"""The name of an exchange. Kombu reads blanks and globs in the names of channels as patterns."""
-FanoutPrefix = Annotated[str, StringConstraints(max_length=253, pattern=r"^(/[^\s*?\[\]\\.]*\.)?$")]
-"""Kombu cuts off what stands between a slash and the first dot. With a prefix of another form its
-own workers lose their connection at every broadcast."""
 Cron = Annotated[str, StringConstraints(min_length=9, max_length=128)]
 
 
@@ -82,86 +53,7 @@ class DrainTimeout(StrEnum):
     """It gets SIGTERM, and its grace period to end."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
-
-
-class ScaleTargetRef(_Part):
-    """What runs the workers: anything in the same namespace that has a `/scale`."""
-
-    api_version: ApiVersion = Field("apps/v1", description="API group and version of the target.")
-    kind: KindName = Field("Deployment", description="Kind of the target, as in its manifest.")
-    name: ObjectName = Field(description="Name of the target.")
-
-
-class SecretKeyRef(_Part):
-    """A key of a Secret in the same namespace."""
-
-    name: ObjectName = Field(description="Name of the Secret.")
-    key: SecretDataKey = Field("url", description="Key in the Secret that holds the broker URL.")
-
-
-class SentinelSpec(_Part):
-    """How the Sentinels themselves are entered. What their master asks for is in the URL."""
-
-    username: str = Field("", max_length=253, description="User of the Sentinels.")
-    password_key: str = Field(
-        "",
-        max_length=253,
-        pattern=r"^[-._a-zA-Z0-9]*$",
-        description="Key of the Sentinels' password, in the Secret that holds the broker URL.",
-    )
-    tls: bool = Field(
-        default=False,
-        description="Speak TLS to the Sentinels, checked by the ssl_* options of the URL.",
-    )
-
-
-class BrokerSpec(_Part):
-    """Where the queues are. Without it the operator's own CELERY_BROKER_URL is used."""
-
-    secret_key_ref: SecretKeyRef | None = Field(
-        None, description="Secret that holds the broker URL (redis, rediss, sentinel)."
-    )
-    key_prefix: str = Field(
-        "",
-        max_length=253,
-        description="The application's global_keyprefix (broker_transport_options).",
-    )
-    master_name: str = Field(
-        "", max_length=253, description="The master set, where the URL names Sentinels."
-    )
-    sentinel: SentinelSpec | None = Field(
-        None, description="How the Sentinels are entered, where they ask for a password or TLS."
-    )
-    event_exchange: Exchange | None = Field(
-        None,
-        description="The application's event_exchange; celeryev, Celery's default, where left out.",
-    )
-    control_exchange: Exchange | None = Field(
-        None,
-        description="The application's control_exchange; celery, Celery's default, where left out.",
-    )
-    fanout_prefix: FanoutPrefix | None = Field(
-        None,
-        description="The application's fanout_prefix (broker_transport_options): empty where that "
-        "is False; /{db}., kombu's default, where left out.",
-    )
-
-    @property
-    def exchanges(self) -> Exchanges:
-        given = {
-            "events": self.event_exchange,
-            "control": self.control_exchange,
-            "fanout_prefix": self.fanout_prefix,
-        }
-        named = {name: value for name, value in given.items() if value is not None}
-        return replace(CELERY_EXCHANGES, **named)
-
-
-class TargetSpec(_Part):
+class TargetSpec(SpecPart):
     """What the pool is sized for: exactly one of the two."""
 
     queue_wait_seconds: float | None = Field(
@@ -178,7 +70,7 @@ class TargetSpec(_Part):
         return self
 
 
-class PolicySpec(_Part):
+class PolicySpec(SpecPart):
     """At most this much change within a period."""
 
     type: PolicyType = Field(description="What the value counts: Pods, or Percent of the pods.")
@@ -188,7 +80,7 @@ class PolicySpec(_Part):
     period_seconds: int = Field(gt=0, le=1800, description="The period, in seconds.")
 
 
-class RulesSpec(_Part):
+class RulesSpec(SpecPart):
     """How fast the pool may change in one direction."""
 
     stabilization_window_seconds: int | None = Field(
@@ -213,14 +105,14 @@ class RulesSpec(_Part):
     )
 
 
-class BehaviorSpec(_Part):
+class BehaviorSpec(SpecPart):
     """How fast the pool may grow and shrink; the vocabulary of autoscaling/v2."""
 
     scale_up: RulesSpec = Field(default_factory=RulesSpec, description="Growing.")
     scale_down: RulesSpec = Field(default_factory=RulesSpec, description="Shrinking.")
 
 
-class ScheduleSpec(_Part):
+class ScheduleSpec(SpecPart):
     """Other bounds while a window is open. A window opens and closes by cron, in local time."""
 
     name: Text = Field(description="Name of the window, shown where it takes effect.")
@@ -247,7 +139,7 @@ class ScheduleSpec(_Part):
         return self
 
 
-class FallbackSpec(_Part):
+class FallbackSpec(SpecPart):
     """The size while the broker does not answer for long. Without it the size is kept."""
 
     failure_threshold: int = Field(
@@ -272,7 +164,7 @@ class FallbackSpec(_Part):
         return self
 
 
-class DrainSpec(_Part):
+class DrainSpec(SpecPart):
     """How replicas are taken away without ending a running task."""
 
     policy: DrainPolicy = Field(
@@ -292,7 +184,7 @@ class DrainSpec(_Part):
     )
 
 
-class WorkerPoolSpec(_Part):
+class WorkerPoolSpec(SpecPart):
     """The wanted state of a worker pool."""
 
     scale_target_ref: ScaleTargetRef = Field(description="What runs the workers of this pool.")

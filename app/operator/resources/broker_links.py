@@ -13,7 +13,7 @@ from app.broker.link import Link
 from app.broker.model import BrokerReading
 from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.control.pool.problems import PoolProblem, ProblemReason
-from app.control.pool.spec import SentinelSpec
+from app.control.pool.references import SentinelSpec
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 from app.errors import BrokerUnreachable, InvalidInput

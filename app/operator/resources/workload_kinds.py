@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.control.pool.problems import PoolProblem, ProblemReason
-from app.control.pool.spec import ScaleTargetRef
+from app.control.pool.references import ScaleTargetRef
 from app.errors import NotFound
 from app.operator.kubernetes.apiserver import ApiServer, group_path
 

@@ -9,7 +9,7 @@ from app.broker.model import BrokerReading, ControlTrouble, Elsewhere, Heartbeat
 from app.control.decide import findings
 from app.control.observe import broker_view
 from app.control.pool.problems import ProblemReason
-from app.control.pool.spec import BrokerSpec
+from app.control.pool.references import BrokerSpec
 from app.control.ports import Instance, InstanceName
 
 NOW_S = 1_000.0

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.control.pool.spec import Mode, ScaleTargetRef
+from app.control.pool.references import ScaleTargetRef
+from app.control.pool.spec import Mode
 from app.scaling.replica_state import Removal
 from tests.unit.control.builders import worker_pool
 from tests.unit.control.stage import Stage

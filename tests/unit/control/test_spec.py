@@ -9,7 +9,8 @@ from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.control.pool import policies
 from app.control.pool import worker_pool as pools
 from app.control.pool.problems import PoolProblem, ProblemReason
-from app.control.pool.spec import BrokerSpec, Mode
+from app.control.pool.references import BrokerSpec
+from app.control.pool.spec import Mode
 from app.control.pool.worker_pool import PoolKey, UnreadablePool
 from app.scaling.replica_state import DrainSettings
 from app.scaling.sizing_inputs import (

@@ -1,8 +1,8 @@
 """All settings, read from the environment once by composition and passed down as plain values.
 
-A module holds the groups of one concern, `process` combines those of a process. Each group is
-frozen. Names in capitals are environment variables. Durations are in seconds and sizes in bytes, as
-the names say. May import `errors`.
+A module holds the groups of one concern, `process_settings` combines those of a process. Each group
+is frozen. Names in capitals are environment variables. Durations are in seconds and sizes in bytes,
+as the names say. May import `errors`.
 """
 
 from app.settings.api import ApiSettings

@@ -1,4 +1,4 @@
-"""How documents, PDF files and web sites become text, and how much of them."""
+"""Options and limits for reading documents, PDF files and web sites."""
 
 from pathlib import Path
 from typing import Self
@@ -9,7 +9,7 @@ from app.settings.group import MEBIBYTE, Group
 
 
 class DocumentSettings(Group):
-    """How documents are read and cut into chunks."""
+    """Reading documents, and splitting them into chunks."""
 
     chunk_tokens: int = Field(
         512,
@@ -57,7 +57,7 @@ class DocumentSettings(Group):
 
 
 class WebsiteSettings(Group):
-    """How far a crawl of a web site may go, whatever its job asks for."""
+    """Limits of every crawl of a web site, whatever its job asks for."""
 
     page_limit: int = Field(
         2000,
@@ -112,7 +112,7 @@ class WebsiteSettings(Group):
 
 
 class PdfSettings(Group):
-    """How the pages of PDF files are read, and how much of them."""
+    """Options and limits for reading PDF files."""
 
     memory_limit_bytes: int = Field(
         1536 * MEBIBYTE,

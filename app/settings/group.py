@@ -1,4 +1,4 @@
-"""What every group of settings is, and how text of the environment becomes values."""
+"""The base of all groups of settings, and the parsing of environment variables."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * 1024
 class Group(BaseSettings):
     """Settings of one concern. Frozen; each field names the environment variable that has it.
 
-    Raises InvalidInput, which names the variables and does not repeat what they hold: some are
+    Raises InvalidInput, which names the variables and does not contain their values: some are
     secrets.
     """
 
@@ -22,7 +22,7 @@ class Group(BaseSettings):
         frozen=True,
         extra="ignore",
         populate_by_name=True,
-        # A value that is mistyped may be a secret, or in the place of one.
+        # A mistyped value may be a secret, or in the place of one.
         hide_input_in_errors=True,
     )
 

@@ -1,4 +1,4 @@
-"""How jobs run, begin by themselves, and come from packages of others."""
+"""Leases, retries and events of jobs, schedules, and pipelines of other packages."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from app.settings.group import Group, Names
 
 
 class JobSettings(Group):
-    """How jobs are leased, retried and followed."""
+    """Leases, retries and events of jobs."""
 
     lease_s: float = Field(
         30.0,
@@ -72,7 +72,7 @@ class JobSettings(Group):
 
 
 class ScheduleSetting(BaseModel):
-    """One schedule as the setting has it: what is left out stays as the pipeline says."""
+    """One schedule of the setting. Fields that are left out keep the pipeline's values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,7 +84,7 @@ class ScheduleSetting(BaseModel):
 
 
 class ScheduleSettings(Group):
-    """Jobs that begin by themselves."""
+    """Jobs that start on a schedule."""
 
     schedules: Annotated[dict[str, ScheduleSetting | Literal["off"]], NoDecode] = Field(
         {},

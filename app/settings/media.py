@@ -1,4 +1,4 @@
-"""What is taken out of videos, and how videos are made."""
+"""Captions and frames of videos, and the generation of videos."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group, Names
 
 
 class FootageSettings(Group):
-    """What is taken out of videos."""
+    """Captions, frames and speech of videos."""
 
     caption_languages: Names = Field(
         (),
@@ -58,7 +58,7 @@ class FootageSettings(Group):
 
 
 class VideoSettings(Group):
-    """How videos of articles are made."""
+    """Generation of videos from articles."""
 
     pubmed_url: str = Field(
         "https://eutils.ncbi.nlm.nih.gov/entrez/eutils",

@@ -1,4 +1,4 @@
-"""What jobs may reach, and how they read the sites that they reach."""
+"""The network access of jobs, and their use of video sites."""
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.settings.group import AT_COMMAS, Group, Names
 
 
 class FetchSettings(Group):
-    """What jobs may reach on the network."""
+    """The network access of jobs."""
 
     allow_private_addresses: bool = Field(
         default=False,
@@ -44,7 +44,7 @@ class FetchSettings(Group):
 
 
 class SiteSettings(Group):
-    """How video sites are read."""
+    """The use of video sites."""
 
     cookies_file: Path | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Where news goes: webhooks with their secrets, e-mail, callbacks."""
+"""Notifications: webhooks with their secrets, e-mail, callbacks."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ WEBHOOK_SECRET_PREFIX = "whsec_"
 
 
 class NotifySettings(Group):
-    """Where notifications and the news of ended jobs go."""
+    """Targets of notifications and of the events of finished jobs."""
 
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, AT_COMMAS] = Field(
         (),

@@ -18,7 +18,7 @@ from app.settings.worker import WorkerSettings
 
 @dataclass(frozen=True)
 class Settings:
-    """All groups of one process, each read when first asked for."""
+    """All groups of one process, each read on first use."""
 
     def check(self) -> None:
         """Read every group. Raises InvalidInput."""

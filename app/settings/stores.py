@@ -1,4 +1,4 @@
-"""Where messages, rows and files are kept."""
+"""The broker, the database, and the storage of files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group
 
 
 class BrokerSettings(Group):
-    """Where messages, results and progress events live."""
+    """The broker of messages, results and progress events."""
 
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
@@ -62,7 +62,7 @@ class BrokerSettings(Group):
 
 
 class DatabaseSettings(Group):
-    """Where jobs, sources, chunks and uploads are rows."""
+    """The database of jobs, sources, chunks and uploads."""
 
     url: SecretStr = Field(
         SecretStr("sqlite:///.celeriac/celeriac.db"),
@@ -84,7 +84,7 @@ class DatabaseSettings(Group):
 
 
 class FileSettings(Group):
-    """Where files live, and how large they may be."""
+    """Folders and limits of files."""
 
     temp_dir: Path = Field(
         Path(".celeriac/temp"),

@@ -1,4 +1,4 @@
-"""How worker processes live and end."""
+"""Limits, shutdown, liveness and logs of worker processes."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group
 
 
 class WorkerSettings(Group):
-    """How worker processes live and end."""
+    """Limits, shutdown, liveness and logs of worker processes."""
 
     child_memory_limit_bytes: int = Field(
         1024 * MEBIBYTE,

@@ -62,7 +62,7 @@ class Terms(TypeDecorator[str]):
 
 
 MAX_PLACE, MAX_PLACES = 16_383, 255
-"""What a `tsvector` holds of a word: later places count as the last one."""
+"""Limit of positions in a `tsvector`: later ones count as the last one."""
 
 
 def clean(text: str) -> str:

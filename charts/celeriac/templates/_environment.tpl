@@ -10,7 +10,7 @@
 {{- ternary "url" .Values.broker.urlKey .Values.redis.enabled -}}
 {{- end -}}
 
-{{/* Not empty where something of the release itself talks to a broker. The operator alone talks to those that WorkerPools name. */}}
+{{/* Not empty if a component of the release uses a broker. The operator only uses those that WorkerPools name. */}}
 {{- define "celeriac.usesBroker" -}}
 {{- if or .Values.pipelines.enabled (include "celeriac.userPools" . | fromYaml) .Values.celery.beat .Values.exporter.enabled .Values.flower.enabled }}true{{ end -}}
 {{- end -}}
@@ -96,7 +96,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* Annotation of pods that read the settings: another one restarts them. */}}
+{{/* Annotation of pods that read the settings: a change restarts them. */}}
 {{- define "celeriac.settingsChecksum" -}}
 celeriac.dev/settings: {{ include "celeriac.settings" . | sha256sum | trunc 16 | quote }}
 {{- end -}}

@@ -8,7 +8,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* `image` and `imagePullPolicy` of a container: the first of the given images that is named. Arguments: root, images. */}}
+{{/* `image` and `imagePullPolicy` of a container: the first of the given images that has a name. Arguments: root, images. */}}
 {{- define "celeriac.image" -}}
 {{- $chosen := .root.Values.image -}}
 {{- range reverse .images }}{{ if and . .repository }}{{ $chosen = . }}{{ end }}{{ end -}}

@@ -1,4 +1,4 @@
-{{/* The init containers that bring the database up to date, as a list. Argument: the context of the API's pod. */}}
+{{/* The init containers that migrate the database, as a list. Argument: the context of the API's pod. */}}
 {{- define "celeriac.migration" -}}
 {{- if .root.Values.migrations.enabled }}
 - name: migrate

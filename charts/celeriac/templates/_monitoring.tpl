@@ -1,4 +1,4 @@
-{{/* Not empty where monitors are wanted and the cluster knows the kind. Arguments: root, kind. */}}
+{{/* Not empty if monitors are enabled and the cluster has the kind. Arguments: root, kind. */}}
 {{- define "celeriac.monitored" -}}
 {{- if and .root.Values.monitoring.monitors (.root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind)) }}true{{ end -}}
 {{- end -}}
@@ -10,7 +10,7 @@
 {{- $queues | uniq | sortAlpha | toYaml -}}
 {{- end -}}
 
-{{/* Which objects of the release a monitor is for. Arguments: root, component. */}}
+{{/* The selector of a monitor's objects. Arguments: root, component. */}}
 {{- define "celeriac.monitorSelector" -}}
 selector:
   matchLabels:

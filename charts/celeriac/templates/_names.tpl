@@ -1,4 +1,4 @@
-{{/* Name of the release's objects. Short, because worker pods carry it in their host names. */}}
+{{/* Name of the release's objects. Short, because the host names of worker pods contain it. */}}
 {{- define "celeriac.fullname" -}}
 {{- $name := .Values.nameOverride | default .Chart.Name -}}
 {{- if .Values.fullnameOverride -}}
@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels that find the pods of a component. Arguments: root, component, and pool for workers. */}}
+{{/* Labels that select the pods of a component. Arguments: root, component, and pool for workers. */}}
 {{- define "celeriac.selectorLabels" -}}
 app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}

@@ -22,7 +22,7 @@ ports:
   {{- include "celeriac.networkPolicyPorts" .ports | nindent 2 }}
 {{- end -}}
 
-{{/* Egress rule to something outside. Arguments: peers (none: any address), ports. */}}
+{{/* Egress rule to a target outside the release. Arguments: peers (none: any address), ports. */}}
 {{- define "celeriac.egressToPeers" -}}
 - {{- with .peers }}
   to:
@@ -47,7 +47,7 @@ ports:
 {{- end -}}
 {{- end -}}
 
-{{/* What Celeriac's own application needs: broker, database and, where there is one, the object store. */}}
+{{/* Egress of Celeriac's own application: broker, database and, if there is one, the object store. */}}
 {{- define "celeriac.egressOfApplication" -}}
 {{ include "celeriac.egressToBroker" . }}
 {{ include "celeriac.egressToDatabase" . }}
@@ -56,7 +56,7 @@ ports:
 {{- end }}
 {{- end -}}
 
-{{/* Egress rule to public addresses: everything but the private ranges, which are told apart by their colons. */}}
+{{/* Egress rule to public addresses: everything except the private ranges. Colons mark the ranges of IPv6. */}}
 {{- define "celeriac.egressToInternet" -}}
 - to:
     - ipBlock:
@@ -77,7 +77,7 @@ ports:
           {{- end }}
 {{- end -}}
 
-{{/* Ingress rule from those that may call the API. Argument: dict of root, port. */}}
+{{/* Ingress rule from the clients of the API. Argument: dict of root, port. */}}
 {{- define "celeriac.ingressFromClients" -}}
 - {{- with .root.Values.networkPolicy.apiClients }}
   from:
@@ -86,7 +86,7 @@ ports:
   {{- include "celeriac.networkPolicyPorts" (list .port) | nindent 2 }}
 {{- end -}}
 
-{{/* Ingress rule from those that may scrape. Argument: dict of root, port. */}}
+{{/* Ingress rule from Prometheus. Argument: dict of root, port. */}}
 {{- define "celeriac.ingressFromMetricsClients" -}}
 - {{- with .root.Values.networkPolicy.metricsClients }}
   from:

@@ -1,4 +1,4 @@
-{{/* Not empty where the release has an operator of its own. */}}
+{{/* Not empty if the release has an operator. */}}
 {{- define "celeriac.operatorEnabled" -}}
 {{- if and .Values.operator.enabled (eq .Values.autoscaling.provider "operator") }}true{{ end -}}
 {{- end -}}

@@ -22,7 +22,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Everything of a pod's spec but its containers. */}}
+{{/* The spec of a pod without its containers. */}}
 {{- define "celeriac.podSpec" -}}
 serviceAccountName: {{ .serviceAccount | default (include "celeriac.serviceAccountName" .root) | quote }}
 automountServiceAccountToken: {{ .token | default false }}
@@ -83,7 +83,7 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{/* Volume mounts of the main container, as a list without its key. `mounts` are further ones. */}}
+{{/* Volume mounts of the main container, as a list without its key. `mounts` are additional ones. */}}
 {{- define "celeriac.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp
@@ -99,7 +99,7 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* What the main container has after its probes. */}}
+{{/* The fields of the main container after its probes. */}}
 {{- define "celeriac.containerEnd" -}}
 resources:
   {{- toYaml .values.resources | nindent 2 }}
@@ -136,7 +136,7 @@ startupProbe:
 {{- include "celeriac.startupProbe" (dict "shell" "bash" "command" (printf "(%s) 2>/dev/null" $request)) -}}
 {{- end -}}
 
-{{/* What a restricted namespace asks of a container. */}}
+{{/* The security context that a restricted namespace requires. */}}
 {{- define "celeriac.containerSecurityContext" -}}
 {{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
 {{- range $key, $value := .values.pod.containerSecurityContext }}{{ $_ := set $restricted $key $value }}{{ end -}}
@@ -159,7 +159,7 @@ startupProbe:
 {{- end -}}
 {{- end -}}
 
-{{/* The pod's own affinity and, where one node must hold all that share the files, the rule that says so. */}}
+{{/* The pod's affinity and, if all users of the shared files must run on one node, the rule for that. */}}
 {{- define "celeriac.affinity" -}}
 {{- $affinity := deepCopy (.values.pod.affinity | default dict) -}}
 {{- if and .files (eq .root.Values.files.accessMode "ReadWriteOnce") -}}

@@ -18,14 +18,14 @@ a repository is its image). Its queues are never empty.
 {{- toYaml $pools -}}
 {{- end -}}
 
-{{/* `workers.pools` as given, without those that null leaves out. */}}
+{{/* `workers.pools`, without pools that are null. */}}
 {{- define "celeriac.userPools" -}}
 {{- $pools := dict -}}
 {{- range $name, $pool := .Values.workers.pools }}{{ if kindIs "map" $pool }}{{ $_ := set $pools $name $pool }}{{ end }}{{ end -}}
 {{- toYaml $pools -}}
 {{- end -}}
 
-{{/* Holds a pool to `workers.maxReplicas`: its own sizes, and those of its schedules. Arguments: pool, cap. */}}
+{{/* Limits the sizes of a pool and its schedules to `workers.maxReplicas`. Arguments: pool, cap. */}}
 {{- define "celeriac.capPool" -}}
 {{- $capped := list -}}
 {{- range .pool.autoscaling.schedules -}}
@@ -61,12 +61,12 @@ a repository is its image). Its queues are never empty.
 {{- toYaml $merged -}}
 {{- end -}}
 
-{{/* An argument of a container, quoted. Kubernetes would put a variable in the place of `$(NAME)`. */}}
+{{/* A quoted argument of a container. Kubernetes would replace `$(NAME)` by a variable. */}}
 {{- define "celeriac.argument" -}}
 {{- . | replace "$(" "$$(" | quote -}}
 {{- end -}}
 
-{{/* The worker's command line. Celery itself holds processes to time limits, Celeriac's tasks look at theirs in threads. */}}
+{{/* The worker's command line. Celery enforces time limits for processes, and Celeriac's tasks check theirs in threads. */}}
 {{- define "celeriac.workerCommand" -}}
 {{- if .pool.command }}
 command:
@@ -122,7 +122,7 @@ livenessProbe:
 {{- end }}
 {{- end -}}
 
-{{/* A shell command that succeeds while CELERIAC_LIVENESS_FILE is younger than so many seconds. */}}
+{{/* A shell command that succeeds while CELERIAC_LIVENESS_FILE is younger than this many seconds. */}}
 {{- define "celeriac.livenessTest" -}}
 test $(( $(date +%s) - $(stat -c %Y "$CELERIAC_LIVENESS_FILE" 2>/dev/null || echo 0) )) -lt {{ . }}
 {{- end -}}

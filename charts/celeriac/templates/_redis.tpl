@@ -1,4 +1,4 @@
-{{/* Keys of the ConfigMap. Messages must survive a restart, and must never be evicted to make room. */}}
+{{/* Keys of the ConfigMap. Messages must survive a restart and must not be evicted. */}}
 {{- define "celeriac.redisConfiguration" -}}
 redis.conf: |
   dir /data

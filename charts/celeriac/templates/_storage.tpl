@@ -1,4 +1,4 @@
-{{/* Annotation that lets an object outlive `helm uninstall`. Argument: whether it should. */}}
+{{/* Annotation that keeps an object after `helm uninstall`. Argument: whether to keep it. */}}
 {{- define "celeriac.keep" -}}
 {{- if . -}}
 helm.sh/resource-policy: keep
@@ -27,7 +27,7 @@ emptyDir: {}
 {{- end }}
 {{- end -}}
 
-{{/* A generated password, or the one that an earlier release has left. Arguments: root, secret (its name). */}}
+{{/* The password of an earlier release, else a generated one. Arguments: root, secret (its name). */}}
 {{- define "celeriac.password" -}}
 {{- $kept := (lookup "v1" "Secret" .root.Release.Namespace .secret).data | default dict -}}
 {{- $kept.password | default "" | b64dec | default (randAlphaNum 32) -}}

@@ -1,4 +1,4 @@
-{{/* Not empty where `helm test` has something to do. */}}
+{{/* Not empty if `helm test` has a test. */}}
 {{- define "celeriac.testEnabled" -}}
 {{- if and .Values.tests.enabled .Values.pipelines.enabled }}true{{ end -}}
 {{- end -}}
@@ -8,14 +8,14 @@
 {{- printf "%s-test.%s.svc" (include "celeriac.fullname" .) .Release.Namespace -}}
 {{- end -}}
 
-{{/* Annotations of everything that only `helm test` makes, and that goes when the test succeeded. Argument: weight. */}}
+{{/* Annotations of objects that `helm test` creates, and removes when it has succeeded. Argument: weight. */}}
 {{- define "celeriac.testHook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
-{{/* The pools that the test watches, those of its two jobs, as YAML: minReplicas by name. */}}
+{{/* The pools of the test's two jobs, as YAML: minReplicas by name. */}}
 {{- define "celeriac.testedPools" -}}
 {{- $floors := dict -}}
 {{- if eq .Values.autoscaling.provider "operator" -}}

@@ -39,7 +39,7 @@ LIMIT = int(os.environ.get("LIMIT", "0"))
 KEEP = os.environ.get("KEEP")
 """A JSON file: the counts of each file are written to it, and compared with those that it has."""
 
-CHILD = ChildLimits(memory_bytes=3 * 1024**3 // 2, cpu_s=60, timeout_s=60.0)
+CHILD = ChildLimits(memory_bytes=3 * 1024**3 // 2, cpu_s=60, timeout_s=180.0)
 
 LOST = 0.5
 """A file of which less is found counts as lost."""

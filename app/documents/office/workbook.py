@@ -184,10 +184,10 @@ def _shape(package: Package, part: str, *, name: str) -> SheetShape:
         kept = b""
         while block := file.read(_BLOCK_BYTES):
             text = kept + block
-            for letters in {found[1] for found in _REFERENCE.finditer(text)}:
+            references = _REFERENCE.findall(text)
+            for letters in {letters for letters, _ in references}:
                 columns = max(columns, _column(letters))
-            *_, last = ("0", *(found[2] for found in _REFERENCE.finditer(text[-_BLOCK_BYTES:])))
-            last_row = max(last_row, int(last))
+            last_row = max(last_row, int(references[-1][1]) if references else 0)
             if b"<f" in text:
                 empty += len(_NO_VALUE.findall(text)) - len(_NO_VALUE.findall(kept))
             if b't="e"' in text and len(errors) < MAX_ERRORS:

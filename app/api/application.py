@@ -13,8 +13,8 @@ from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
 from app.api.middleware import authorization
-from app.api.middleware.access import CrossSiteGuard, KnownHosts
 from app.api.middleware.authorization import Authorization
+from app.api.middleware.browser_guards import CrossSiteGuard, KnownHosts
 from app.api.middleware.request_lifecycle import (
     BodyLimit,
     Drain,

@@ -24,7 +24,7 @@ from app.access.authenticator import Authenticator
 from app.access.principal import ANONYMOUS, AccessScope, Principal
 from app.api import problem
 from app.api.links import PREFIX
-from app.api.middleware import access
+from app.api.middleware import browser_guards
 from app.console.model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
@@ -221,7 +221,9 @@ class Authorization:
             return True
         headers = Headers(scope=scope)
         is_proxied = any(name in headers for name in _PROXY_HEADERS)
-        return not self._guards_loopback and not is_proxied and access.arrives_locally(scope)
+        return (
+            not self._guards_loopback and not is_proxied and browser_guards.arrives_locally(scope)
+        )
 
 
 def _viewer(principal: Principal | None) -> Viewer:

@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from app.api.middleware import authorization
-from app.api.middleware.access import KnownHosts
 from app.api.middleware.authorization import Authorization
+from app.api.middleware.browser_guards import KnownHosts
 from app.jobs.model.pipeline import Registry
 
 HERE = "127.0.0.1"

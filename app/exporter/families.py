@@ -79,7 +79,7 @@ def _values(labels: TaskLabels) -> list[str]:
 def of_workers(hosts: Mapping[str, Host]) -> Iterator[Metric]:
     """The metrics from heartbeats."""
     up = GaugeMetricFamily(
-        "celery_worker_up", "Whether a worker was heard lately.", labels=["hostname"]
+        "celery_worker_up", "Whether a worker has a recent heartbeat.", labels=["hostname"]
     )
     active = GaugeMetricFamily(
         "celery_worker_tasks_active", "Tasks that a worker runs.", labels=["hostname"]
@@ -112,9 +112,9 @@ def _by_queue(
     return family
 
 
-def _count(told: int) -> float:
+def _count(number: int) -> float:
     """A number from a worker, capped."""
-    return float(max(0, min(told, MOST)))
+    return float(max(0, min(number, MOST)))
 
 
 def of_queues(readings: Iterable[QueueReading]) -> Iterator[Metric]:

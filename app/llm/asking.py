@@ -226,11 +226,11 @@ def error_of(error: Exception, *, choice: Choice, secret: str) -> CeleriacError 
 def _detail(error: Exception) -> str:
     """The provider's message, without our request."""
     body = getattr(error, "body", None)
-    told = body.get("error", body) if isinstance(body, dict) else body
-    if isinstance(told, dict):
-        told = told.get("message")
-    if isinstance(told, str) and told.strip():
-        return " ".join(told.split())
+    message = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(message, dict):
+        message = message.get("message")
+    if isinstance(message, str) and message.strip():
+        return " ".join(message.split())
     if isinstance(error, exceptions.ModelHTTPError):
         return f"status {error.status_code}"
     return " ".join(str(getattr(error, "message", error)).split())

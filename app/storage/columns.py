@@ -53,15 +53,16 @@ class Terms(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None or dialect.name != "postgresql":
             return value
-        places: dict[str, list[int]] = {}
-        for place, term in enumerate(value.split(), start=1):
-            places.setdefault(term, []).append(min(place, MAX_PLACE))
+        positions: dict[str, list[int]] = {}
+        for position, term in enumerate(value.split(), start=1):
+            positions.setdefault(term, []).append(min(position, MAX_POSITION))
         return " ".join(
-            f"'{term}':{','.join(map(str, found[:MAX_PLACES]))}" for term, found in places.items()
+            f"'{term}':{','.join(map(str, found[:MAX_POSITIONS]))}"
+            for term, found in positions.items()
         )
 
 
-MAX_PLACE, MAX_PLACES = 16_383, 255
+MAX_POSITION, MAX_POSITIONS = 16_383, 255
 """Limit of positions in a `tsvector`: later ones count as the last one."""
 
 

@@ -138,7 +138,7 @@ class NotificationStore:
         """
         try:
             return self._add(new, targets)
-        except Conflict:  # the attempt before, or somebody at the same time
+        except Conflict:  # an earlier attempt, or a concurrent one
             with self._database.write() as connection:
                 known = _one(connection, _notifications.c.key == new.key)
                 _aim(connection, known, targets)

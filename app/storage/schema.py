@@ -75,9 +75,9 @@ jobs = Table(
         server_default=false(),
     ),
 )
-"""One row a job. `published_at` is None while nobody has tried to hand the present stage to the
-broker; `lease_until` is set while a worker holds the job or its finalizer; `fingerprint` tells
-whether two requests with one idempotency key ask for the same."""
+"""One row per job. `published_at` is None until the first attempt to publish the current stage;
+`lease_until` is set while a worker holds the job or its finalizer; `fingerprint` shows whether two
+requests with one idempotency key are the same."""
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -213,8 +213,8 @@ notifications = Table(
     Column("created_at", Moment, nullable=False),
     Column("read_at", Moment),
 )
-"""One row a notification. `key` names the job or task that sends it, so that doing the work again
-finds the row instead of making another."""
+"""One row per notification. `key` names the job or task that sends it, so that a repeated task
+finds the row instead of creating another."""
 
 Index("ix_notifications_user_id_id", notifications.c.user_id, notifications.c.id)
 Index(

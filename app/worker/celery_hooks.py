@@ -98,11 +98,11 @@ def connect_logging(log_format: LogFormat) -> None:
 
 def with_task(record: logging.LogRecord) -> bool:
     """Add fields for the task of a line, and drop Celery's data of its arguments."""
-    told = record.__dict__.pop("data", None)
-    if isinstance(told, dict):
-        record.task, record.task_id = told.get("name"), told.get("id")
-        if "runtime" in told:
-            record.runtime_s = round(told["runtime"], 3)
+    detail = record.__dict__.pop("data", None)
+    if isinstance(detail, dict):
+        record.task, record.task_id = detail.get("name"), detail.get("id")
+        if "runtime" in detail:
+            record.runtime_s = round(detail["runtime"], 3)
     elif current_task and current_task.request.id is not None:
         record.task, record.task_id = current_task.name, current_task.request.id
     return True

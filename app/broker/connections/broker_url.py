@@ -1,6 +1,6 @@
 """The parts of a broker URL, parsed by kombu's rules, and messages for a URL that breaks them.
 
-No message quotes the URL: in a malformed one, nobody can tell where the password begins and ends.
+No message quotes the URL: a malformed one does not show where the password begins and ends.
 The exceptions of `urllib` do quote it, so ours have none of them as cause or context.
 """
 

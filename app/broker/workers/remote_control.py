@@ -59,15 +59,17 @@ class RemoteControl:
         # Celery cannot write its statistics as YAML, since they contain a Counter: it would log a
         # traceback instead of an answer.
         asked = [node for node in replies if self._pidbox.replied_in(node) != bodies.YAML]
-        told = await self._pidbox.call([stats], asked)
+        statistics = await self._pidbox.call([stats], asked)
         now_s = self._clock()
         return {
             node: NodeConsumers(
                 node=node,
                 seen_at_s=now_s,
                 queues=reply.parse_queues(node, found),
-                began_at_s=reply.began_at_s(told.get(node, {}).get(stats.ticket), now_s=now_s),
-                slots=reply.slots(told.get(node, {}).get(stats.ticket)),
+                began_at_s=reply.began_at_s(
+                    statistics.get(node, {}).get(stats.ticket), now_s=now_s
+                ),
+                slots=reply.slots(statistics.get(node, {}).get(stats.ticket)),
             )
             for node, given in replies.items()
             if isinstance(found := given.get(queues.ticket), list)
@@ -92,9 +94,9 @@ class RemoteControl:
             node: [Request(method="cancel_consumer", arguments={"queue": name}) for name in names]
             for node, names in queues.items()
         }
-        told = await self._tell(commands)
+        confirmed = await self._tell(commands)
         return await self._wait_until_consuming(
-            told, lambda node, consumed: reply.names(consumed).isdisjoint(queues[node])
+            confirmed, lambda node, consumed: reply.names(consumed).isdisjoint(queues[node])
         )
 
     async def resume_consuming(
@@ -115,9 +117,9 @@ class RemoteControl:
             ]
             for node, wanted in queues.items()
         }
-        told = await self._tell(commands)
+        confirmed = await self._tell(commands)
         return await self._wait_until_consuming(
-            told,
+            confirmed,
             lambda node, consumed: reply.names(consumed).issuperset(
                 each.name for each in queues[node]
             ),

@@ -272,7 +272,7 @@ class Revocations:
             except BrokerUnreachable:
                 continue  # they get the ids once the broker is back
             except Exception:
-                logger.exception("workers that start were not told of revoked tasks")
+                logger.exception("revoked tasks were not sent to workers that start")
 
     async def _send_due(self) -> None:
         now_s = self._clock()

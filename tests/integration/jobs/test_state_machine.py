@@ -203,7 +203,7 @@ class JobsOverTime(RuleBasedStateMachine):
 
     @rule(deliveries=st.integers(0, 3))
     def expire(self, deliveries: int) -> None:
-        found = self.both(lambda due: due.expired(now=self.now, limit=2))
+        found = self.both(lambda due: due.expired(now=self.now, limit=100))
         for job in found:
             verdict = retry.after_lost_lease(replace(job, deliveries=deliveries), policy=POLICY)
             self.apply(self.expiry(job, verdict))

@@ -184,8 +184,12 @@ class MemoryLeases:
         return ours
 
     def cancels(self, held: Sequence[Hold]) -> dict[Hold, bool]:
-        found = {hold: self._row(hold) for hold in held}
-        return {hold: row["cancel_requested"] for hold, row in found.items() if row is not None}
+        found = [self.jobs.rows[hold.job_id] for hold in held if hold.job_id in self.jobs.rows]
+        return {
+            Hold(job_id=row["id"], fence=row["fence"]): row["cancel_requested"]
+            for row in found
+            if row["lease_until"] is not None
+        }
 
     def save_progress(self, hold: Hold, progress: Progress) -> None:
         row = self._row(hold)

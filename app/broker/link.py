@@ -57,7 +57,7 @@ class BrokerQueues:
             read_at_s=now_s,
             queues=depths,
             misnamed=await self._names.misnamed(
-                tuple(queues), is_heard=bool(heartbeats), now_s=now_s
+                tuple(queues), has_heartbeats=bool(heartbeats), now_s=now_s
             ),
             heartbeats=heartbeats,
             listening_since_s=self._heartbeats.listening_since_s,

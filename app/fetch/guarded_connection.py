@@ -63,7 +63,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if time.monotonic() - self._looked_at >= SLICE_S:
-            self._look()
+            self._check_work()
         try:
             return self._patiently(lambda: self._socket.recv(max_bytes), timeout_s=timeout)
         except TimeoutError as error:
@@ -114,12 +114,12 @@ class _Stream(httpcore2.NetworkStream):
             return self._socket
         return None
 
-    def _look(self) -> None:
+    def _check_work(self) -> None:
         self._looked_at = time.monotonic()
         self._on_wait()
 
     def _patiently(self, step: Callable[[], _Outcome], *, timeout_s: float | None) -> _Outcome:
-        return _patiently(step, timeout_s=timeout_s, on_wait=self._look)
+        return _patiently(step, timeout_s=timeout_s, on_wait=self._check_work)
 
 
 def _connected(

@@ -153,7 +153,7 @@ class _Transport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._is_proxied:
-            self._judge(request.url)
+            self._check(request.url)
         answer = self._pool.handle_request(
             httpcore2.Request(
                 method=request.method,
@@ -178,7 +178,7 @@ class _Transport(httpx2.BaseTransport):
     def close(self) -> None:
         self._pool.close()
 
-    def _judge(self, url: httpx2.URL) -> None:
+    def _check(self, url: httpx2.URL) -> None:
         try:
             self._guard.allowed(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
         except NotFound:

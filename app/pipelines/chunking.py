@@ -136,10 +136,10 @@ def place_of(blocks: Sequence[Block]) -> dict[str, Any]:  # JSON
     >>> place_of([Block(text="a", page=2), Block(text="b", page=3)])
     {'pages': [2, 3]}
     """
-    return dict(_places(blocks))
+    return dict(_positions(blocks))
 
 
-def _places(blocks: Sequence[Block]) -> Iterator[tuple[str, Any]]:
+def _positions(blocks: Sequence[Block]) -> Iterator[tuple[str, Any]]:
     if blocks and blocks[0].headings:
         yield "headings", list(blocks[0].headings)
     pages = [block.page for block in blocks if block.page is not None]

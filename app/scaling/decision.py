@@ -219,9 +219,9 @@ def decide(
 ) -> SizingOutcome:
     """Choose the number of replicas that take work, and say why."""
     memory = situation.observed(seen, policy=policy, memory=memory, now_s=now_s)
-    settled = _overridden(seen, policy) or _blind(seen, policy, memory)
-    if settled is not None:
-        decision = Decision(replicas=settled.replicas, reason=settled.rule, steps=(settled,))
+    override = _overridden(seen, policy) or _blind(seen, policy, memory)
+    if override is not None:
+        decision = Decision(replicas=override.replicas, reason=override.rule, steps=(override,))
         return SizingOutcome(decision=decision, memory=memory)
     at = situation.build_situation(seen, policy=policy, memory=memory, now_s=now_s)
     at, recommending = _applied(at, RECOMMENDING)

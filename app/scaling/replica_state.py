@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-SETTLE_S = 1.5
+FETCH_LIMIT_S = 1.5
 """A fetch that was under way when a consumer was cancelled has arrived by then (BRPOP: 1 s)."""
 STARTUP_TIMEOUT_S = 60.0
 """A worker that is not ready and has sent no heartbeat after this holds nothing."""
@@ -206,7 +206,7 @@ def needs_stop(replica: Replica, *, now_s: float) -> bool:
 
 def needs_answer(replica: Replica, *, now_s: float) -> bool:
     """Whether it looks idle, and must confirm that before it may go."""
-    if replica.stopped_at_s is None or now_s < replica.stopped_at_s + SETTLE_S:
+    if replica.stopped_at_s is None or now_s < replica.stopped_at_s + FETCH_LIMIT_S:
         return False
     if _is_recent(replica.ask_tried_at_s, ASK_AGAIN_S, now_s=now_s):
         return False
@@ -232,7 +232,7 @@ def _says_idle(replica: Replica, *, now_s: float) -> bool:
     answer, stopped_at_s = replica.answer, replica.stopped_at_s
     if answer is None or stopped_at_s is None or answer.held > 0 or answer.is_consuming:
         return False
-    return answer.at_s >= stopped_at_s + SETTLE_S and now_s - answer.at_s <= ANSWER_HOLDS_S
+    return answer.at_s >= stopped_at_s + FETCH_LIMIT_S and now_s - answer.at_s <= ANSWER_HOLDS_S
 
 
 def _is_recent(at_s: float | None, within_s: float, *, now_s: float) -> bool:

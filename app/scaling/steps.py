@@ -130,11 +130,11 @@ def _demand(replicas: int, figures: dict[str, Figure]) -> str:
         return "Idle: nothing waits or runs"
     shown = {name: _shown(name, value) for name, value in figures.items()}
     if not figures["slots"]:
-        return _ending(shown)
+        return _only_running(shown)
     return f"{_work(figures).format(**shown)}: {_need(replicas, shown)}"
 
 
-def _ending(shown: dict[str, str]) -> str:
+def _only_running(shown: dict[str, str]) -> str:
     """No slot is needed although there is work: what runs ends, and takes the rest with it."""
     one = shown["running"] == "1"
     tasks, replicas = counted(shown["running"], "running task"), "its replica goes"

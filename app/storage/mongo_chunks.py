@@ -99,7 +99,7 @@ class MongoChunkStore:
                 raise
             if before is not None:
                 self._discard(source_id, before["generation"])
-            self._discard_abandoned(source_id, generation)
+            self._discard_orphaned(source_id, generation)
 
     def of_source(self, source_id: str) -> list[Chunk]:
         return self._read(source_id, {}, limit=0)
@@ -159,7 +159,7 @@ class MongoChunkStore:
     def _discard(self, source_id: str, generation: str) -> None:
         self._chunks.delete_many({"source_id": source_id, "generation": generation})
 
-    def _discard_abandoned(self, source_id: str, generation: str) -> None:
+    def _discard_orphaned(self, source_id: str, generation: str) -> None:
         """A generation of a day ago. Generations begin with their time, so they can be compared."""
         oldest = f"{int(generation[:12], 16) - ORPHANED_S * 1000:012x}"
         self._chunks.delete_many({"source_id": source_id, "generation": {"$lt": oldest}})

@@ -295,13 +295,13 @@ def _with_deliveries(connection: Connection, found: Sequence[Row[Any]]) -> list[
         .where(_deliveries.c.notification_id.in_([row.id for row in found]))
         .order_by(_deliveries.c.channel.desc())
     )
-    carried: dict[str, list[Delivery]] = defaultdict(list)
+    deliveries: dict[str, list[Delivery]] = defaultdict(list)
     for row in connection.execute(query):
         values = dict(row._mapping)
         owner = values.pop("notification_id")
         channel, state = Channel(values.pop("channel")), DeliveryState(values.pop("state"))
-        carried[owner].append(Delivery(**values, channel=channel, state=state))
-    return [_notification(row, tuple(carried[row.id])) for row in found]
+        deliveries[owner].append(Delivery(**values, channel=channel, state=state))
+    return [_notification(row, tuple(deliveries[row.id])) for row in found]
 
 
 def _notification(row: Row[Any], deliveries: tuple[Delivery, ...]) -> Notification:

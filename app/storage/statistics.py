@@ -84,7 +84,7 @@ class Statistics:
             .group_by(_notifications.c.type)
         )
         unread = select(func.count()).where(within, _notifications.c.read_at.is_(None))
-        carried = (
+        by_delivery = (
             select(_deliveries.c.channel, _deliveries.c.state, func.count())
             .join(_notifications, _deliveries.c.notification_id == _notifications.c.id)
             .where(within)
@@ -94,7 +94,7 @@ class Statistics:
         with self._database.read() as connection:
             counted = {row[0]: row[1] for row in connection.execute(by_type)}
             waiting = connection.execute(unread).scalar_one()
-            for channel, state, count in connection.execute(carried):
+            for channel, state, count in connection.execute(by_delivery):
                 deliveries.setdefault(channel, {})[state] = count
         return NotificationFigures(by_type=counted, unread=waiting, deliveries=deliveries)
 

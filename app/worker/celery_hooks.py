@@ -41,7 +41,7 @@ class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
 
     def start(self, parent: Any) -> None:
         """Start with the worker. `parent` is Celery's WorkController."""
-        parent.timer.call_repeatedly(INTERVAL_S, self._turn)
+        parent.timer.call_repeatedly(INTERVAL_S, self._note_tick)
         threading.Thread(
             target=self._run, args=(parent,), name="liveness-file", daemon=True
         ).start()
@@ -52,7 +52,7 @@ class LivenessFile(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
     def terminate(self, parent: Any) -> None:
         self._stopped.set()
 
-    def _turn(self) -> None:
+    def _note_tick(self) -> None:
         self._turned_at = time.monotonic()
 
     def _run(self, parent: Any) -> None:

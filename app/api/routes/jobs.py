@@ -172,10 +172,10 @@ async def stream_events(
 
 
 async def _event_texts(services: Services, job: Job, *, after: str) -> AsyncIterator[str]:
-    wait_s = FINISHED_WAIT_S if job.state.is_final else job_events.LOOK_S
+    wait_s = FINISHED_WAIT_S if job.state.is_final else job_events.POLL_S
     yield f"retry: {RECONNECT_MS}\n\n"
     async for event in job_events.follow(
-        services.events, job.id, find=row_reader(services, job.id), after=after, look_s=wait_s
+        services.events, job.id, find=row_reader(services, job.id), after=after, poll_s=wait_s
     ):
         yield KEEP_ALIVE if event is None else wire_form(event)
 

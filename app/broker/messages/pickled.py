@@ -71,7 +71,7 @@ def loads(data: bytes) -> Value:
         for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
             if count > _OPERATION_LIMIT:
                 raise InvalidInput("a pickle of too many operations")
-            machine.carry_out(operation.name, argument)
+            machine.execute(operation.name, argument)
         return machine.result()
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError) as exc:
         raise InvalidInput("not a pickle of plain values") from exc
@@ -89,7 +89,7 @@ class _Machine:
         self._stack: list[Value] = []
         self._memo: dict[int, Value] = {}
 
-    def carry_out(self, name: str, argument: Value) -> None:
+    def execute(self, name: str, argument: Value) -> None:
         if name in _LITERALS:
             self._stack.append(argument)
         elif name in _OPERATIONS:

@@ -124,7 +124,7 @@ class NameReader:
         self._rests_until_s = 0.0
 
     async def misnamed(
-        self, queues: Sequence[QueueName], *, is_heard: bool, now_s: float
+        self, queues: Sequence[QueueName], *, has_heartbeats: bool, now_s: float
     ) -> tuple[MisnamedQueue, ...]:
         """Those of the queues that are declared under unexpected names only, as far as is known.
 
@@ -137,7 +137,7 @@ class NameReader:
         if queues and now_s >= self._rests_until_s:
             async with self._connection.asking() as client:
                 cursor, names = 0, self._own(queues)
-                if not is_heard:
+                if not has_heartbeats:
                     cursor, names = await self._scan(client)
                 found = await self._declared(client, names, queues)
             self._search = self._search.after(cursor, found)

@@ -119,17 +119,17 @@ def next_query(
     workers: Sequence[AwakeWorker], known: Consumption, *, has_waiting: bool, now_s: float
 ) -> ConsumerQuery:
     """The workers to ask now, a bounded number; those that there is a reason to ask first."""
-    settled = [one for one in workers if now_s - one.connected_at_s >= CONNECT_S]
+    connected = [one for one in workers if now_s - one.connected_at_s >= CONNECT_S]
     reasoned = [
         (_asked_at_s(known, one.node), one.node)
-        for one in settled
+        for one in connected
         if _has_reason(one, known.records.get(one.node), has_waiting=has_waiting, now_s=now_s)
     ]
     if reasoned or now_s - known.routine_at_s < ROUTINE_PAUSE_S:
         return ConsumerQuery(nodes=_longest_ago(reasoned, AT_ONCE))
     old = [
         (asked_at_s, one.node)
-        for one in settled
+        for one in connected
         if now_s - (asked_at_s := _asked_at_s(known, one.node)) >= ROUTINE_S
     ]
     return ConsumerQuery(nodes=_longest_ago(old, ROUTINE_AT_ONCE), is_routine=bool(old))

@@ -28,7 +28,7 @@ again."""
 
 FIRST_ID = "0-0"
 
-LOOK_S = 5.0
+POLL_S = 5.0
 """A follower without events checks the row this often."""
 
 
@@ -175,17 +175,17 @@ async def follow(
     *,
     find: Callable[[], Awaitable[Job | None]],
     after: str = FIRST_ID,
-    look_s: float = LOOK_S,
+    poll_s: float = POLL_S,
 ) -> AsyncGenerator[JobEvent | None, None]:
     """A job's events after the one with the id `after`: those there are, then those that come.
 
-    Ends after the `end` event. Gives None when `look_s` have passed without news, so that the
+    Ends after the `end` event. Gives None when `poll_s` have passed without news, so that the
     caller can tell its client that it is still there. `find` reads the row: it is asked then, and
     when the stream is gone or Redis is away, and its final state ends the events as well.
     """
     last = after
     while True:
-        events = await _read(client, job_id, after=last, block_s=look_s)
+        events = await _read(client, job_id, after=last, block_s=poll_s)
         for event in events:
             last = event.id
             if event.kind is not EventKind.END or await _is_over(find):

@@ -76,7 +76,7 @@ def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
     settings = work.settings.llm
     source = _fetched(params, work, limit_bytes=settings.image_bytes)
     target = work.directory / _SHOWN
-    with _turn(work.check):
+    with _slot(work.check):
         facts = _shrunk(source, target, pixels=settings.image_pixels, work=work)
     (width, height), (sent_width, sent_height) = facts["size"], facts["sent_size"]
     about = ChartPicture(
@@ -90,7 +90,7 @@ def prepare_picture(params: ChartImageParams, work: Work) -> PreparedPicture:
 
 
 @contextmanager
-def _turn(on_wait: Callable[[], None]) -> Iterator[None]:
+def _slot(on_wait: Callable[[], None]) -> Iterator[None]:
     while not _slots.acquire(timeout=WAIT_S):
         on_wait()
     try:
@@ -126,7 +126,7 @@ def _check_size(size_bytes: int, limit_bytes: int) -> None:
 def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str, Any]:  # JSON
     facts: dict[str, Any] = {}  # JSON
 
-    def hear(line: dict[str, Any]) -> None:  # JSON
+    def read_line(line: dict[str, Any]) -> None:  # JSON
         match items.from_json(line):
             case Fact(name=name, value=value):
                 facts[name] = value
@@ -140,7 +140,7 @@ def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str,
             memory_bytes=MEMORY_BYTES,
             cpu_s=TIME_S,
             timeout_s=TIME_S,
-            on_line=hear,
+            on_line=read_line,
             run=work.run_process,
         )
     except (ProcessFailed, json.JSONDecodeError) as error:

@@ -214,15 +214,15 @@ def draw_chart(report: Report, path: Path, *, cache: Path) -> None:
 
 def _draw_days(axes: "Axes", report: Report) -> None:
     days = report.jobs.days
-    places = list(range(len(days)))
+    positions = list(range(len(days)))
     floor = [0] * len(days)
     for state, colour in COLOURS.items():
         counts = [day.by_state.get(state.value, 0) for day in days]
         if any(counts):
-            axes.bar(places, counts, bottom=floor, color=colour, label=state.value, width=0.85)
+            axes.bar(positions, counts, bottom=floor, color=colour, label=state.value, width=0.85)
             floor = [below + count for below, count in zip(floor, counts, strict=True)]
     step = max(1, len(days) // 10)
-    axes.set_xticks(places[::step], [day.date[5:] for day in days[::step]])
+    axes.set_xticks(positions[::step], [day.date[5:] for day in days[::step]])
     axes.set_ylabel("jobs created")
     axes.margins(y=0.2)  # space for the legend
     _say_when_empty(axes, is_empty=report.jobs.total == 0)
@@ -232,12 +232,12 @@ def _draw_times(axes: "Axes", report: Report) -> None:
     timed = [(kind.kind, kind.run_time) for kind in report.jobs.kinds if kind.run_time is not None]
     timed.sort(key=lambda pair: pair[1].p95_s, reverse=True)
     shown = timed[:KINDS_SHOWN]
-    places = list(range(len(shown)))
-    axes.barh(places, [times.p95_s for _, times in shown], color="#c8d6e5", label="95 %")
+    positions = list(range(len(shown)))
+    axes.barh(positions, [times.p95_s for _, times in shown], color="#c8d6e5", label="95 %")
     axes.barh(
-        places, [times.p50_s for _, times in shown], color="#2f6db3", label="median", height=0.4
+        positions, [times.p50_s for _, times in shown], color="#2f6db3", label="median", height=0.4
     )
-    axes.set_yticks(places, [kind for kind, _ in shown])
+    axes.set_yticks(positions, [kind for kind, _ in shown])
     axes.invert_yaxis()
     axes.set_xlabel("run time in seconds")
     _say_when_empty(axes, is_empty=not shown)
@@ -253,14 +253,14 @@ def _say_when_empty(axes: "Axes", *, is_empty: bool) -> None:
 def generate(params: ReportParams, work: Work) -> Report:
     """Count, and save the three files as artifacts. Raises StorageUnavailable, and the errors of
     `check`."""
-    report = _gathered(params, work)
+    report = _collected(params, work)
     with disk.full_disk_retried():
         _store(report, work)
     work.progress(100, f"{report.jobs.total} jobs")
     return report
 
 
-def _gathered(params: ReportParams, work: Work) -> Report:
+def _collected(params: ReportParams, work: Work) -> Report:
     span = params.span(datetime.now(UTC))
     work.progress(0, "counting jobs")
     jobs = count_jobs(work.stores, span, chatbot_id=params.chatbot_id)

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.jobs.model.work import Work
 from app.pipelines.retention.schema import CacheParams, CacheRemoved, Removed
 
-SETTLING = timedelta(hours=1)
+IN_USE_FOR = timedelta(hours=1)
 """Entries used within this time are kept. It exceeds the hard time limit, because no row records a
 plain task that runs."""
 
@@ -91,11 +91,11 @@ def clean(name: str, params: CacheParams, work: Work) -> CacheRemoved:
     work.progress(0, "reading the cache")
     found = entries_of(work.settings.files.cache_dir / name)
     running_since = work.stores.retention.running_since()
-    settled = now - SETTLING
+    in_use_since = now - IN_USE_FOR
     chosen = outdated(
         found,
         before=now - timedelta(days=params.days),
-        in_use_since=settled if running_since is None else min(settled, running_since),
+        in_use_since=in_use_since if running_since is None else min(in_use_since, running_since),
         max_bytes=params.max_bytes,
     )
     for number, entry in enumerate(chosen, start=1):

@@ -80,13 +80,13 @@ class Text:
 
     def __init__(self, text: str) -> None:
         folded: list[str] = []
-        self._places: list[int] = []
+        self._positions: list[int] = []
         for place, character in enumerate(text):
             plain = _folded(character)
             if plain == " " and folded and folded[-1] == " ":
                 continue
             folded.append(plain)
-            self._places.append(place)
+            self._positions.append(place)
         self._folded = "".join(folded)
 
     def find(self, quote: str) -> tuple[int, int] | None:
@@ -106,7 +106,7 @@ class Text:
         found = re.search(before + re.escape(wanted) + after, self._folded)
         if found is None:
             return None
-        return self._places[found.start()], self._places[found.end() - 1] + 1
+        return self._positions[found.start()], self._positions[found.end() - 1] + 1
 
 
 def _folded(character: str) -> str:
@@ -212,9 +212,9 @@ def _missing(answer: StrategyAnswer, text: Text) -> Iterator[str]:
 
 
 def _finding(claim: Claim, text: Text, piece: Piece) -> StrategyFinding:
-    places = {text.find(quote) for quote in claim.quotes}
+    found_at = {text.find(quote) for quote in claim.quotes}
     evidence = tuple(
         Quote(text=piece.text[start:end], start=piece.start + start, end=piece.start + end)
-        for start, end in sorted(place for place in places if place is not None)
+        for start, end in sorted(place for place in found_at if place is not None)
     )
     return StrategyFinding(text=claim.text.strip(), direction=claim.direction, evidence=evidence)

@@ -119,7 +119,7 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
     captions.write_text(vtt(film).translate(_PLAIN), encoding="utf-8")
     total_s = film[-1].end_s
 
-    def hear(line: str) -> None:
+    def read_line(line: str) -> None:
         done_s = ffmpeg.done_s(line)
         if done_s is not None:
             work.progress(JOINING_PERCENT + _share(done_s, total_s), "joining the film")
@@ -136,7 +136,7 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
         threads=work.threads,
     )
     try:
-        work.run_process(command, on_line=hear)
+        work.run_process(command, on_line=read_line)
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
 

@@ -52,7 +52,7 @@ class SiteClient:
         self._page_s = settings.page_time_s
         self._pacing = _PACING
         self._deadline_s: float | None = None
-        self._fetcher = Fetcher(work.settings.fetch, on_wait=self._look)
+        self._fetcher = Fetcher(work.settings.fetch, on_wait=self._check_work)
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +109,7 @@ class SiteClient:
         finally:
             self._deadline_s = None
 
-    def _look(self) -> None:
+    def _check_work(self) -> None:
         self._work.check()
         if self._deadline_s is not None and time.monotonic() > self._deadline_s:
             raise LimitExceeded(f"the answer takes more than {self._page_s:g} s")

@@ -34,13 +34,13 @@ def found(job: Job | None) -> Callable[[], Awaitable[Job | None]]:
 
 
 async def collect(
-    redis_url: str, job: Job | None, *, after: str = job_events.FIRST_ID, look_s: float = 0.1
+    redis_url: str, job: Job | None, *, after: str = job_events.FIRST_ID, poll_s: float = 0.1
 ) -> list[JobEvent | None]:
     """Everything until the end, with the row as `job`; at most five silences."""
     client = redis_clients.open_reader(parse_address(redis_url))
     told: list[JobEvent | None] = []
     async with aclosing(
-        job_events.follow(client, RUNNING.id, find=found(job), after=after, look_s=look_s)
+        job_events.follow(client, RUNNING.id, find=found(job), after=after, poll_s=poll_s)
     ) as follower:
         async for event in follower:
             told.append(event)
@@ -111,7 +111,7 @@ def test_follow_goes_on_when_a_failed_job_is_taken_up_again(
 def test_follow_gets_news_as_they_come(writer: EventWriter, redis_url: str) -> None:
     async def write_when_read() -> list[EventKind | None]:
         client = redis_clients.open_reader(parse_address(redis_url))
-        follower = job_events.follow(client, RUNNING.id, find=found(RUNNING), look_s=20.0)
+        follower = job_events.follow(client, RUNNING.id, find=found(RUNNING), poll_s=20.0)
         told = []
         for job in (RUNNING, RUNNING):
             waiting = asyncio.ensure_future(anext(follower))

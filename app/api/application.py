@@ -36,8 +36,8 @@ from app.api.routes import (
     submit,
     videos,
 )
-from app.console import pages
-from app.console.pages import Console
+from app.console import console_pages
+from app.console.console_pages import Console
 from app.jobs.platform import Platform
 from app.settings import MEBIBYTE
 from app.telemetry import masking
@@ -117,7 +117,7 @@ def _add_routes(app: FastAPI, platform: Platform) -> None:
     app.include_router(videos.router)
     app.include_router(monitoring.router)
     app.include_router(openapi.router)
-    app.include_router(pages.build_router())
+    app.include_router(console_pages.build_router())
     app.include_router(console_settings.router)
 
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.links import Links
 from app.api.services import Services
-from app.console.model import (
+from app.console.console_model import (
     ConsoleCondition,
     ConsoleFile,
     ConsoleJob,

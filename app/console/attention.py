@@ -5,7 +5,7 @@ from enum import StrEnum
 from urllib.parse import quote, urlencode
 
 from app.console import words
-from app.console.model import ConsolePool, ConsoleQueue, Overview
+from app.console.console_model import ConsolePool, ConsoleQueue, Overview
 
 LATE_S = 60.0
 """A message that waits longer makes its queue late."""

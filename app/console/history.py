@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.console.model import Overview
+from app.console.console_model import Overview
 
 SAMPLE_S = 5.0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.console import words
-from app.console.model import ConsoleJobDetail, ConsolePool, ConsoleQueue, Overview
+from app.console.console_model import ConsoleJobDetail, ConsolePool, ConsoleQueue, Overview
 
 UNFINISHED = ("queued", "running")
 
@@ -93,7 +93,7 @@ def _pool_starts(wait: Wait) -> str | None:
     return f"Pool {wait.pool.name} starts its first replica."
 
 
-def _waits_its_turn(wait: Wait) -> str | None:
+def _waits_for_slot(wait: Wait) -> str | None:
     if wait.queue is None or wait.pool is None:
         return None
     ahead = words.plural(wait.queue.ready, "message")
@@ -109,6 +109,6 @@ RULES: tuple[Rule, ...] = (
     _pool_has_a_problem,
     _pool_is_full,
     _pool_starts,
-    _waits_its_turn,
+    _waits_for_slot,
 )
 """In the order of precedence."""

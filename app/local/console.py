@@ -41,7 +41,7 @@ class Terminal(rich.console.Console):
         self.quiet = True
 
 
-class Console:
+class RunConsole:
     """Writes to the terminal."""
 
     def __init__(self, terminal: Terminal, *, now: Callable[[], str], clock: Callable[[], float]):
@@ -118,7 +118,7 @@ def _pools_table(pools: Sequence[LocalPool], application_pool: str) -> Table:
 class ConsoleHandler(logging.Handler):
     """Prints logged errors on the console."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: RunConsole) -> None:
         super().__init__(logging.ERROR)
         self._console = console
 
@@ -129,7 +129,7 @@ class ConsoleHandler(logging.Handler):
 
 
 @contextmanager
-def log_to_file(path: Path, console: Console, *, level: str) -> Iterator[None]:
+def log_to_file(path: Path, console: RunConsole, *, level: str) -> Iterator[None]:
     """Send every logger of this process to a file, which is rotated when it is large."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:

@@ -11,7 +11,7 @@ from app.broker.connections import address as addresses
 from app.broker.connections.connection import Connection
 from app.local import console as consoles
 from app.local import servers, state_files
-from app.local.console import Console, RunAddresses, Terminal
+from app.local.console import RunAddresses, RunConsole, Terminal
 from app.local.data_dir import DataDir
 from app.local.options import UpOptions
 from app.local.plan import run_plan
@@ -40,7 +40,7 @@ def run(options: UpOptions) -> int:
     Raises:
         CeleriacError: it cannot start. The message is for the user.
     """
-    console = Console(
+    console = RunConsole(
         Terminal(highlight=False), now=lambda: time.strftime("%H:%M:%S"), clock=time.monotonic
     )
     data_dir = DataDir(path=options.data_dir.absolute())
@@ -56,7 +56,7 @@ class LocalPlatform:
     """One run. Needs the event loop of the main thread, for signals and child processes."""
 
     def __init__(
-        self, options: UpOptions, planned: RunPlan, console: Console, *, lock_fd: int
+        self, options: UpOptions, planned: RunPlan, console: RunConsole, *, lock_fd: int
     ) -> None:
         self._options = options
         self._plan = planned

@@ -19,7 +19,7 @@ from app.control.report import pool_snapshot
 from app.control.report.pool_snapshot import PoolSnapshot
 from app.errors import BrokerUnreachable
 from app.local import state_files
-from app.local.console import Console
+from app.local.console import RunConsole
 from app.local.plan import celery_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.plan.run_plan import RunPlan
@@ -116,7 +116,7 @@ class LocalReports:
 
     def __init__(
         self,
-        console: Console,
+        console: RunConsole,
         connection: Connection,
         *,
         save: Callable[[Mapping[str, PoolStatus]], None],
@@ -189,7 +189,7 @@ class Supervisor:
         plan: RunPlan,
         pools: Sequence[LocalPool],
         celery: CeleryProcesses,
-        console: Console,
+        console: RunConsole,
         *,
         log_level: str,
     ) -> None:

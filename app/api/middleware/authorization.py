@@ -25,7 +25,7 @@ from app.access.principal import ANONYMOUS, AccessScope, Principal
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.middleware import browser_guards
-from app.console.model import Viewer
+from app.console.console_model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
 

@@ -13,7 +13,7 @@ from app.access.sessions import LIFETIME
 from app.api.middleware.authorization import SESSION_COOKIE
 from app.api.routes.keys import KeyView
 from app.api.services import Services, ServicesParam
-from app.console import pages
+from app.console import console_pages
 from app.errors import NotAuthenticated
 
 LONGEST_DAYS = 3650
@@ -43,7 +43,7 @@ async def sign_in(request: Request, services: ServicesParam) -> Response:
     token = await run_in_threadpool(
         services.sessions.begin, principal.key_id, now=datetime.now(UTC)
     )
-    answer = pages.back_to(back, None)
+    answer = console_pages.back_to(back, None)
     answer.set_cookie(
         SESSION_COOKIE,
         token,
@@ -60,7 +60,7 @@ async def sign_out(request: Request, services: ServicesParam) -> Response:
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
         await run_in_threadpool(services.sessions.end, token)
-    answer = pages.back_to("/sign-in", None)
+    answer = console_pages.back_to("/sign-in", None)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
 
@@ -78,11 +78,11 @@ async def change_keys(request: Request, services: ServicesParam) -> Response:
         key_id = form.get("id", "")
         await run_in_threadpool(services.keys.revoke, key_id, now=now)
         services.authenticator.forget(key_id)
-        return pages.back_to("/settings/keys", f"Key {key_id} revoked")
+        return console_pages.back_to("/settings/keys", f"Key {key_id} revoked")
     name, days = form.get("name", "").strip(), form.get("days", "")
     lifetime = int(days) if days.isdecimal() and 0 < int(days) <= LONGEST_DAYS else None
     if not name or form.get("scope") not in set(AccessScope) or (days and lifetime is None):
-        return pages.back_to("/settings/keys", "A key needs a name, a scope and whole days")
+        return console_pages.back_to("/settings/keys", "A key needs a name, a scope and whole days")
     _, token = await run_in_threadpool(
         services.keys.create,
         name=name,
@@ -98,13 +98,13 @@ async def _keys(request: Request, services: Services, *, created: str | None) ->
     now = datetime.now(UTC)
     stored = await run_in_threadpool(services.keys.list)
     keys = [KeyView.of(key, now=now) for key in stored]
-    return await pages.page(
+    return await console_pages.page(
         request, "keys.html", keys=keys, created=created, scopes=list(AccessScope)
     )
 
 
 def _sign_in(*, back: str, refused: str | None, status: HTTPStatus) -> HTMLResponse:
-    text = pages.TEMPLATES.get_template("sign_in.html").render(back=back, refused=refused)
+    text = console_pages.TEMPLATES.get_template("sign_in.html").render(back=back, refused=refused)
     return HTMLResponse(text, status_code=status)
 
 

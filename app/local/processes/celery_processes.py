@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from app.local.console import Console
+from app.local.console import RunConsole
 from app.local.data_dir import LOG_LIMIT_BYTES, DataDir
 from app.local.processes.zygote_client import (
     Application,
@@ -119,7 +119,7 @@ class OutputPipe:
 class ProcessOutputs:
     """The log files of all children. Lines about errors are also shown on the console."""
 
-    def __init__(self, data_dir: DataDir, console: Console) -> None:
+    def __init__(self, data_dir: DataDir, console: RunConsole) -> None:
         self._data_dir = data_dir
         self._console = console
         self._files: dict[str, LogFile] = {}

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable, Collection
 
 from app.errors import CeleriacError
-from app.local.console import Console
+from app.local.console import RunConsole
 from app.local.processes.child_process import Process
 
 KILL_AFTER_S = 3.0
@@ -79,7 +79,7 @@ class SupervisedProcess:
         name: str,
         start: Callable[[], Awaitable[Process]],
         *,
-        console: Console,
+        console: RunConsole,
         clock: Callable[[], float],
     ) -> None:
         self.name = name

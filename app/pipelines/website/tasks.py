@@ -10,9 +10,9 @@ from app.pipelines.website.schema import Crawled, WebsiteParams
 
 @stage("scrape_website", queue="websites", positional=("source_id", "url", "chatbot_id"))
 def scrape_website(params: WebsiteParams, work: Work) -> Crawled:
-    from app.pipelines.website import process  # the splitter, which other workers do not need
+    from app.pipelines.website import crawl_stage  # the splitter, which other workers do not need
 
-    return process.process(params, work)
+    return crawl_stage.process(params, work)
 
 
 @finalizer("abandon_website", queue="websites")

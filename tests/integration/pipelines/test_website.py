@@ -18,7 +18,7 @@ from app.errors import (
     RetryableError,
     UnsupportedFormat,
 )
-from app.pipelines.website import process
+from app.pipelines.website import crawl_stage
 from app.pipelines.website.schema import Crawled, Skip, WebsiteParams
 from app.storage.chunks import SqlChunkStore
 from app.storage.mongo_chunks import MongoChunkStore
@@ -34,7 +34,7 @@ Routes = Mapping[str, Answer | Callable[[], Answer]]
 
 def crawled(work: RecordedWork, url: str, **params: object) -> Crawled:
     values = {"chatbot_id": "bot", "source_id": "s", "url": url, **params}
-    return process.process(WebsiteParams.model_validate(values), work)
+    return crawl_stage.process(WebsiteParams.model_validate(values), work)
 
 
 def known_pages(work: RecordedWork, site: Web) -> dict[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.console.model import (
+from app.console.console_model import (
     ConsoleCondition,
     ConsoleJob,
     ConsoleJobDetail,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from app.console import attention
 from app.console.attention import Severity
-from app.console.model import ConsoleCondition, FailureGroup
+from app.console.console_model import ConsoleCondition, FailureGroup
 from tests.unit.console.build import NOON, overview, pool, queue
 
 FAILED = FailureGroup(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.console import waiting
-from app.console.model import ConsoleCondition, ConsoleJobDetail, Overview
+from app.console.console_model import ConsoleCondition, ConsoleJobDetail, Overview
 from tests.unit.console.build import NOON, detail, overview, pool, queue
 
 BROKEN = ConsoleCondition(type="Ready", status="False", reason="Gone", message="no such target")

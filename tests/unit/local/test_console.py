@@ -9,7 +9,7 @@ from pathlib import Path
 from app.broker.connections.address import parse_address
 from app.broker.connections.connection import Connection
 from app.control.pool.status import EventType, PoolEvent, PoolState, PoolStatus
-from app.local.console import Console, RunAddresses, Terminal
+from app.local.console import RunAddresses, RunConsole, Terminal
 from app.local.plan import local_pools
 from app.local.plan.local_pools import LocalPool
 from app.local.supervisor import LocalReports
@@ -24,9 +24,9 @@ class Screen:
     file: io.StringIO = field(default_factory=io.StringIO)
 
     @property
-    def console(self) -> Console:
+    def console(self) -> RunConsole:
         terminal = Terminal(file=self.file, width=200, highlight=False)
-        return Console(terminal, now=lambda: "12:00:00", clock=lambda: self.now_s)
+        return RunConsole(terminal, now=lambda: "12:00:00", clock=lambda: self.now_s)
 
     @property
     def lines(self) -> list[str]:

@@ -218,7 +218,7 @@ def test_the_end_of_a_log_is_what_this_run_has_written(tmp_path: Path) -> None:
     log = DataDir(path=tmp_path).log("api")
     log.parent.mkdir(parents=True)
     log.write_text("an error of the day before\n")
-    shown = console.Console(console.Terminal(), now=lambda: "", clock=lambda: 0.0)
+    shown = console.RunConsole(console.Terminal(), now=lambda: "", clock=lambda: 0.0)
     outputs = ProcessOutputs(DataDir(path=tmp_path), shown)
 
     async def scenario() -> str:

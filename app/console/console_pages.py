@@ -16,8 +16,8 @@ from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from app.console import attention, charts, waiting, words
+from app.console.console_model import STATES, ConsoleSource, JobSearch, Json, Overview, Viewer
 from app.console.history import SAMPLE_S, History
-from app.console.model import STATES, ConsoleSource, JobSearch, Json, Overview, Viewer
 from app.errors import CeleriacError, NotFound
 
 HERE = Path(__file__).parent

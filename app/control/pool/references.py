@@ -72,7 +72,7 @@ class SentinelSpec(SpecPart):
     )
     tls: bool = Field(
         default=False,
-        description="Speak TLS to the Sentinels, checked by the ssl_* options of the URL.",
+        description="Use TLS to the Sentinels, with the ssl_* options of the URL.",
     )
 
 

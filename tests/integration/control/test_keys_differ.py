@@ -36,7 +36,7 @@ def test_a_wrong_key_prefix_is_told_while_workers_consume_under_another_one(
             await link.close()
 
     message = asyncio.run(scenario("", want="KeysDiffer"))
-    assert "the broker knows shop with the key prefix 'shop:'" in message
+    assert "the broker has shop with the key prefix 'shop:'" in message
     assert "set broker.keyPrefix" in message
 
     asyncio.run(scenario("shop:", want="ValidReading"))

@@ -72,6 +72,9 @@ OTHERS: list[Mapping[str, str]] = [
     {"SMTP_PORT": "m4rk3d", "SMTP_PASSWORD": "m4rk3d"},
     {"CELERIAC_SCHEDULES": '[{"m4rk3d'},
     {"DATABASE_POOL_SIZE": "m4rk3d"},
+    {"CELERIAC_ADMIN_KEY": "m4rk3d"},
+    {"CELERIAC_METRICS_KEY": "m4rk3d"},
+    {"CELERIAC_OIDC_ISSUER": "http://user:m4rk3d@127.0.0.1:1"},
 ]
 APIS = [
     "http://user:m4rk3d@127.0.0.1:1",
@@ -81,6 +84,7 @@ APIS = [
     "http://127.0.0.1:1?key=m4rk3d",
     "nope://user:m4rk3d@h",
 ]
+KEYS = ["celeriac_m4rk3d", "m4rk3d\n", "m4rk3d\r\nX-Other: 1", "m4rk3d\u20ac"]
 
 API = ["api", "--port", "0"]
 WORKER = ["worker", "-q", "llm"]
@@ -93,6 +97,8 @@ CLIENTS = [
     *(["jobs", "retry", "x"], ["jobs", "submit", "report", "--day", "2026-01-01"]),
     *(["queues", "list"], ["queues", "watch"], ["pools", "list"], ["pools", "explain", "x"]),
     *(["pools", "crd"], ["chunks", "search", "x"], ["schedules", "list"]),
+    *(["keys", "create", "--name", "x"], ["keys", "list"], ["keys", "revoke", "x"], ["env"]),
+    ["queues", "values"],
 ]
 
 KUBECONFIG = """
@@ -118,6 +124,8 @@ def cases() -> Iterator[tuple[list[str], Mapping[str, str]]]:
     yield from _in_turn([WORKER, EXPORTER, API], OTHERS)
     yield from _in_turn([UP], databases[:1])
     yield from _in_turn(CLIENTS[:1], apis)
+    keys = [{"CELERIAC_API_KEY": key, "CELERIAC_URL": "http://127.0.0.1:1"} for key in KEYS]
+    yield from _in_turn([["keys", "list"], ["jobs", "watch", "x"]], keys)
     yield from itertools.product(CLIENTS[1:], apis[:2])
     yield OPERATOR, {"KUBECONFIG": "good"}
     yield OPERATOR, {"KUBECONFIG": "bad"}

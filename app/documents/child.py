@@ -59,7 +59,7 @@ def read_items(
             run=run,
         )
     except (ProcessFailed, json.JSONDecodeError) as error:
-        raise InvalidInput(f"the {what} is damaged: its reader broke down on it") from error
+        raise InvalidInput(f"the {what} is damaged: reading it crashed the reader") from error
 
 
 def refused(refusal: Refusal, *, subject: str = "") -> CeleriacError:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import errors
-from app.documents import items
-from app.documents.items import Fact, Refusal
-from app.errors import InvalidInput, LimitExceeded, NotFound, PermanentError, ProcessFailed
+from app.documents import child
+from app.documents.child import ChildLimits
+from app.documents.items import Fact, Item, Refusal
+from app.errors import InvalidInput, LimitExceeded, NotFound
 from app.jobs.model.work import Work
 from app.llm import names
 from app.llm.asking import AskAgain, Asker, PromptImage, Question
@@ -23,7 +23,6 @@ from app.pipelines.chart_image.schema import (
     ChartReading,
 )
 from app.pipelines.strategy.schema import Usage
-from app.worker import limits as worker_limits
 
 PROGRAM = "app.documents.picture"
 
@@ -42,11 +41,6 @@ WAIT_S = 0.25
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 _FILE, _SHOWN = "picture", "shown.png"
-
-_REFUSALS: dict[str, type[PermanentError]] = {
-    error.__name__: error
-    for error in (errors.InvalidInput, errors.LimitExceeded, errors.UnsupportedFormat)
-}
 
 INSTRUCTIONS = """\
 You look at one picture and report what it shows of a price chart.
@@ -126,25 +120,21 @@ def _check_size(size_bytes: int, limit_bytes: int) -> None:
 def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str, Any]:  # JSON
     facts: dict[str, Any] = {}  # JSON
 
-    def read_line(line: dict[str, Any]) -> None:  # JSON
-        match items.from_json(line):
+    def take(item: Item) -> None:
+        match item:
             case Fact(name=name, value=value):
                 facts[name] = value
-            case Refusal(error=error, message=message):
-                raise _REFUSALS.get(error, InvalidInput)(message)
+            case Refusal() as refusal:
+                raise child.refused(refusal)
 
-    try:
-        worker_limits.run_limited(
-            PROGRAM,
-            [str(source), str(target), json.dumps({"pixels": pixels, "edge": EDGE})],
-            memory_bytes=MEMORY_BYTES,
-            cpu_s=TIME_S,
-            timeout_s=TIME_S,
-            on_line=read_line,
-            run=work.run_process,
-        )
-    except (ProcessFailed, json.JSONDecodeError) as error:
-        raise InvalidInput("the picture is damaged: reading it crashed the reader") from error
+    child.read_items(
+        PROGRAM,
+        [str(source), str(target), json.dumps({"pixels": pixels, "edge": EDGE})],
+        on_item=take,
+        child_limits=ChildLimits(memory_bytes=MEMORY_BYTES, cpu_s=TIME_S, timeout_s=TIME_S),
+        run=work.run_process,
+        what="picture",
+    )
     return facts
 
 

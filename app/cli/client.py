@@ -140,6 +140,8 @@ def check(answer: "httpx2.Response") -> None:
 
 def _authorization() -> dict[str, str]:
     key = os.environ.get(API_KEY, "").strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise CeleriacError(f"{API_KEY} holds characters that no API key has")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

@@ -37,3 +37,13 @@ def test_a_wrong_lifetime_is_refused_with_an_example(celeriac: CommandLine, text
     refused = celeriac.run("keys", "create", "--name", "ci", f"--expires-in={text}")
     assert refused.returncode == 2
     assert "90d, 12h or 30m" in refused.stderr
+
+
+@pytest.mark.parametrize("key", ["a b", "a\nX-Other: 1", "k\u20acy"])
+def test_what_cannot_be_a_key_is_refused_without_repeating_it(
+    celeriac: CommandLine, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("CELERIAC_API_KEY", key)
+    refused = celeriac.run("jobs", "list")
+    assert refused.returncode == 1
+    assert refused.stderr == "celeriac: CELERIAC_API_KEY holds characters that no API key has\n"

@@ -55,17 +55,17 @@ def _read(path: Path, name: str, limits: DocumentLimits) -> Iterator[Item]:
 
             yield from workbook.read(path, limits)
         case FileKind.CSV:
-            from app.documents import text_files
+            from app.documents import text_and_csv
 
-            yield from text_files.read_csv(path)
+            yield from text_and_csv.read_csv(path)
         case FileKind.MARKDOWN:
-            from app.documents import text_files
+            from app.documents import text_and_csv
 
-            yield from text_files.read_markdown(path)
+            yield from text_and_csv.read_markdown(path)
         case FileKind.TEXT:
-            from app.documents import text_files
+            from app.documents import text_and_csv
 
-            yield from text_files.read_text(path)
+            yield from text_and_csv.read_text(path)
 
 
 def kind_of(path: Path, *, name: str, limits: DocumentLimits) -> FileKind:

@@ -15,7 +15,7 @@ from app.documents.items import Block, Caveat, CaveatCode, Extent, Fact, Item, P
 from app.documents.office import ooxml
 from app.documents.office.ooxml import Package
 from app.documents.reader_options import DocumentLimits
-from app.documents.table import Cell, Rows
+from app.documents.table_text import Cell, Rows
 from app.errors import InvalidInput, PasswordNeeded
 
 MAX_NAME_LENGTH = 100

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.documents import items
 from app.documents.items import Block
-from app.documents.table import Rows
+from app.documents.table_text import Rows
 
 MAX_TITLE_LENGTH = 300
 

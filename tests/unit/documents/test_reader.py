@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents import reader, text_files
+from app.documents import reader, text_and_csv
 from app.documents.items import Block, Extent, Fact, Item, Position, Refusal
 from app.documents.office import ooxml
 from app.documents.reader_options import DocumentLimits
@@ -48,7 +48,7 @@ def test_markdown_headings_nest_and_code_has_none(tmp_path: Path) -> None:
 
 
 def test_a_paragraph_longer_than_a_read_comes_whole(tmp_path: Path) -> None:
-    content = b"x" * (text_files.READ_CHARACTERS * 2 + 5)
+    content = b"x" * (text_and_csv.READ_CHARACTERS * 2 + 5)
     found = [item for item in read(tmp_path, content, "a.txt") if isinstance(item, Block)]
     assert "".join(block.text for block in found) == content.decode()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from app.documents import reader, table, text_files
+from app.documents import reader, table_text, text_and_csv
 from app.documents.items import Block
 from app.documents.reader_options import DocumentLimits
-from app.documents.table import Cell, Rows
+from app.documents.table_text import Cell, Rows
 
 
 def lines(*rows: list[Cell], sheet: str | None = None) -> list[str]:
@@ -100,7 +100,7 @@ def test_a_row_knows_where_it_stands() -> None:
 def test_long_tables_are_told_as_they_come() -> None:
     reader = Rows()
     told = [len(list(reader.read([f"name {n}", n], number=n))) for n in range(1, 31)]
-    assert told == [0] * (table.SAMPLE_ROWS - 1) + [table.SAMPLE_ROWS] + [1] * 10
+    assert told == [0] * (table_text.SAMPLE_ROWS - 1) + [table_text.SAMPLE_ROWS] + [1] * 10
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_long_tables_are_told_as_they_come() -> None:
     ],
 )
 def test_cells_are_told_as_people_write_them(cell: Cell, want: str) -> None:
-    assert table.text_of(cell) == want
+    assert table_text.text_of(cell) == want
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_cells_are_told_as_people_write_them(cell: Cell, want: str) -> None:
     ],
 )
 def test_the_delimiter_is_the_one_that_cuts_evenly(sample: str, want: str) -> None:
-    assert text_files.delimiter_of(sample) == want
+    assert text_and_csv.delimiter_of(sample) == want
 
 
 def test_error_cells_of_a_workbook_are_text(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from app.documents.office.word.numbering import BULLET, Numbering
 from app.documents.office.word.styles import PLAIN, Style, Styles
 from app.documents.office.word.texts import NOTES, Texts
 from app.documents.reader_options import DocumentLimits
-from app.documents.table import Rows
+from app.documents.table_text import Rows
 from app.errors import InvalidInput
 
 _MARGINS = {"header": "[Header]", "footer": "[Footer]"}

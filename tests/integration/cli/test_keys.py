@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 
 
 def test_a_key_is_created_used_listed_and_revoked(

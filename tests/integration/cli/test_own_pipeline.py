@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from celery import Celery
 
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 from tests.integration.processes import ROOT, Process
 from tests.ports import free_port
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.integration import serving
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 
 
 def test_the_schedules_are_listed_as_they_are_in_force(

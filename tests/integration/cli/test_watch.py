@@ -11,7 +11,7 @@ import pytest
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import ALL_QUEUES, JOBS, PROBE_APP
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 from tests.integration.processes import StartWorker
 from tests.integration.serving import Server
 from tests.ports import free_port

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from tests import up as platforms
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.command_line import CommandLine
 from tests.letters import LETTERS
 
 

@@ -1,20 +1,14 @@
-"""A server, and the command line as its client."""
+"""The command line, as a client of the API of a test."""
 
 import contextlib
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from app.cli import application
-from tests.integration import serving
-from tests.integration.serving import Server
-
-Json = Any  # a JSON value
 
 
 def _stream() -> io.TextIOWrapper:
@@ -58,22 +52,3 @@ class CommandLine:
         done = self.run(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout
-
-
-@pytest.fixture
-def server(environment: dict[str, str]) -> Iterator[Server]:
-    with serving.serve(serving.platform_from_environment()) as found:
-        yield found
-
-
-@pytest.fixture
-def eager(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that runs jobs inside the request that submits them."""
-    monkeypatch.setenv("CELERY_TASK_ALWAYS_EAGER", "true")
-    with serving.serve(serving.platform_from_environment()) as found:
-        yield found
-
-
-@pytest.fixture
-def celeriac(server: Server) -> CommandLine:
-    return CommandLine(server.url)

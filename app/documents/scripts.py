@@ -37,6 +37,8 @@ _FREQUENT_LEADS: dict[str, tuple[range, ...]] = {
 NAMES = frozenset(
     {*_SINGLE, *_FREQUENT_LEADS, "gb2312", "gbk", "shift_jis", "euc_kr", "tis-620", "johab"}
     | {"cp864", "cp720", "cp862", "cp737", "cp869", "big5hkscs", "cp950", "mac-greek", "kz1048"}
+    | {"cp856", "cp1006", "koi8-t", "cp1125", "iso8859-11", "ptcp154", "mac-arabic", "mac-farsi"}
+    | {"shift_jis_2004", "shift_jisx0213", "euc_jis_2004", "euc_jisx0213", "big5-hkscs"}
 )
 """Encodings of scripts other than Latin, by Python's names."""
 

@@ -97,5 +97,6 @@ _FORMS: Mapping[str, str] = {
     "KMGTPE": "%dGi",
     "kb|mb|gb": "%dmb",
     "s3|gs|az": "s3://bucket-%d",
+    "https://|http://": "https://id-%d.example.com",
 }
 """Texts that match a pattern, by a part of it."""

@@ -1,10 +1,14 @@
 """Which encoding a file has."""
 
+import codecs
+import encodings
+import pkgutil
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from app.documents import encoding
+from app.documents import encoding, scripts
 from app.documents.items import CaveatCode
 
 GERMAN = "Die Größe der Übung hängt von der Müllabfuhr ab, und zwar täglich."
@@ -81,3 +85,25 @@ def test_a_few_words_of_another_script_are_found(text: str, name: str) -> None:
     found = encoding.decoded(text.encode(name))
     assert found.text == text
     assert found.guess.confidence < encoding.TOLD_BELOW
+
+
+def test_every_encoding_of_another_script_is_known_as_one() -> None:
+    """A guess for words that are mostly ASCII is taken from the others."""
+    missing = []
+    for module in pkgutil.iter_modules(encodings.__path__):
+        try:
+            name = codecs.lookup(module.name).name
+            upper = "".join(bytes([byte]).decode(name, "ignore") for byte in range(0x80, 0x100))
+        except (LookupError, ValueError, TypeError, AttributeError):
+            continue  # not an encoding of text, or not here
+        letters = [letter for letter in upper if letter.isalpha()]
+        foreign = [one for one in letters if not unicodedata.name(one, "").startswith("LATIN")]
+        is_ascii_based = b"az".decode(name, "ignore") == "az"
+        if is_ascii_based and len(foreign) > 20 and name not in scripts.NAMES:
+            missing.append(name)
+    assert missing == []
+
+
+def test_a_short_table_in_western_letters_is_not_hebrew() -> None:
+    table = "Größe;Preis\nfünf;5 €\n"
+    assert encoding.decoded(table.encode("cp1252")).text == table

@@ -50,6 +50,8 @@ def shown(value: Json) -> Json:
     >>> shown({"title": "half \\ud800"})
     {'title': 'half ?'}
     """
+    if isinstance(value, str) and value.isascii():
+        return value
     shallow = nesting.cut(value)
     text = json.dumps(shallow, ensure_ascii=False, default=str)
     whole = text.encode("utf-8", "replace").decode("utf-8")

@@ -31,6 +31,8 @@ def is_too_deep(value: Json) -> bool:
     """
     level = _containers([value])
     for _ in range(MAX_DEPTH):
+        if not level:
+            return False
         level = _containers(inner for outer in level for inner in _children(outer))
     return bool(level)
 

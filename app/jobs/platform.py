@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from celery import Celery
 
@@ -21,6 +22,7 @@ from app.jobs.maintenance.scheduler import Scheduler
 from app.jobs.model import time_limits
 from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job
+from app.jobs.model.job_trace import TraceRules
 from app.jobs.model.pipeline import Registry, Stage
 from app.jobs.model.retry import Policy
 from app.jobs.model.time_limits import TimeLimits
@@ -37,9 +39,13 @@ from app.jobs.store.due_jobs import DueJobStore
 from app.jobs.store.job_store import JobStore
 from app.jobs.store.leases import LeaseStore
 from app.jobs.store.state_machine import StateMachine
+from app.jobs.store.traced_jobs import TracedJobStore
 from app.settings import Settings
 from app.storage.engine import Database
 from app.worker import processors
+
+if TYPE_CHECKING:
+    from app.jobs.maintenance.trace_export import TraceExport
 
 _ATTRIBUTE = "celeriac_platform"
 
@@ -126,7 +132,7 @@ class Platform:
         return () if url is None else ("app.storage.mongo_chunks",)
 
     def reconciler(self) -> Reconciler:
-        """What beat runs beside its own schedule."""
+        """Repairs what no running process handles."""
         jobs = self.settings.jobs
         return Reconciler(
             due_jobs=self._due_jobs,
@@ -149,7 +155,20 @@ class Platform:
             clock=self._clock,
         )
 
+    def trace_export(self) -> "TraceExport":
+        """Exports the spans of this platform's jobs."""
+        from app.jobs.maintenance import trace_export  # 60 ms, for those who trace
+
+        return trace_export.open_export(TracedJobStore(self.database), self.registry)
+
+    def start_beat_threads(self) -> None:
+        """Start what beat runs beside its own schedule."""
+        self.reconciler().start()
+        if self.settings.telemetry.is_on:
+            self.trace_export().start()
+
     def _build_jobs(self) -> Jobs:
+        telemetry = self.settings.telemetry
         return Jobs(
             store=self._job_store,
             children=self._children,
@@ -163,6 +182,11 @@ class Platform:
                 callback_tasks=self.settings.notify.callback_tasks,
             ),
             as_submitted=self._mode.as_submitted,
+            traces=TraceRules(
+                is_on=telemetry.is_on,
+                ratio=telemetry.ratio,
+                links_children=telemetry.children == "link",
+            ),
             clock=self._clock,
         )
 

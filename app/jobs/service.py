@@ -23,14 +23,17 @@ from app.jobs.model.job import (
     Run,
 )
 from app.jobs.model.job_document import ChildCounts
+from app.jobs.model.job_trace import TraceRules
 from app.jobs.model.pipeline import Pipeline, Registry
 from app.jobs.model.ticket import Hold
 from app.jobs.publish.dispatcher import Dispatcher
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.job_lifecycle import Lifecycle
+from app.jobs.store import rows
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.children import Child, ChildStore
 from app.jobs.store.job_store import JobFilter, JobPage, JobStore
+from app.telemetry import trace_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Jobs:
         registry: Registry,
         rules: SubmitRules,
         as_submitted: Callable[[Sequence[Job]], tuple[Job, ...]],
+        traces: TraceRules,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -72,6 +76,7 @@ class Jobs:
         self._registry = registry
         self._rules = rules
         self._as_submitted = as_submitted
+        self._traces = traces
         self._clock = clock
 
     def submit(self, request: JobRequest) -> Job:
@@ -233,7 +238,10 @@ class Jobs:
         self._check_follow_ups(request)
         usual = pipeline.max_attempts
         default = self._rules.max_attempts if usual is None else usual
+        job_id = rows.new_id()
         return NewJob(
+            id=job_id,
+            traceparent=self._traces.traceparent(job_id, trace_context.current()),
             request=request,
             first_stage=pipeline.stages[0].task,
             max_attempts=default if request.max_attempts is None else request.max_attempts,

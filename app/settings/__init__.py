@@ -20,6 +20,7 @@ from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings, webhook_key
 from app.settings.process_settings import Settings, groups
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
+from app.settings.telemetry import TelemetrySettings
 from app.settings.worker import WorkerSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ScheduleSettings",
     "Settings",
     "SiteSettings",
+    "TelemetrySettings",
     "VideoSettings",
     "WebsiteSettings",
     "WorkerSettings",

@@ -13,6 +13,7 @@ from app.settings.media import FootageSettings, VideoSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
+from app.settings.telemetry import TelemetrySettings
 from app.settings.worker import WorkerSettings
 
 
@@ -85,6 +86,10 @@ class Settings:
     @cached_property
     def api(self) -> ApiSettings:
         return ApiSettings()
+
+    @cached_property
+    def telemetry(self) -> TelemetrySettings:
+        return TelemetrySettings()
 
     @cached_property
     def schedules(self) -> ScheduleSettings:

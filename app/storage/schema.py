@@ -74,10 +74,13 @@ jobs = Table(
         nullable=False,
         server_default=false(),
     ),
+    Column("traceparent", CleanText),
+    Column("traced_fence", Integer),
 )
 """One row per job. `published_at` is None until the first attempt to publish the current stage;
 `lease_until` is set while a worker holds the job or its finalizer; `fingerprint` shows whether two
-requests with one idempotency key are the same."""
+requests with one idempotency key are the same; `traced_fence` is the last run whose spans were
+exported, None for a job that is not traced."""
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -100,6 +103,11 @@ _partial("ix_jobs_queued", "state", "published_at", "id", where="state = 'queued
 _partial("ix_jobs_leases", "lease_until", where="lease_until IS NOT NULL")
 _partial("ix_jobs_finalizers", "published_at", where="finalizer_due")
 _partial("ix_jobs_waiting", "id", where="waits_for_children")
+_partial(
+    "ix_jobs_traces",
+    "finished_at",
+    where="fence > traced_fence AND finished_at IS NOT NULL AND lease_until IS NULL",
+)
 _partial("ix_jobs_cancels", "state", "id", where="cancel_requested")
 
 job_labels = Table(
@@ -120,6 +128,7 @@ runs = Table(
     Column("attempt", Integer, nullable=False),
     Column("worker", CleanText, nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("published_at", Moment),
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("outcome", CleanText),

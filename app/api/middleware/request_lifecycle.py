@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
+from app.telemetry import trace_context
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
@@ -45,7 +46,9 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID_HEADER, "")
+        trace = trace_context.parse(headers.get("traceparent", ""))
         own_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = own_id
         has_started = False
@@ -62,7 +65,8 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            with trace_context.continuing(trace):
+                await self._app(scope, receive, send_with_id)
         except Exception as error:  # the supervisor of all requests
             problem.log_failure(scope, error)
             if has_started:

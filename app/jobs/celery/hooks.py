@@ -21,7 +21,7 @@ def connect(celery: Celery, platform: Platform) -> None:
         if sender.app is celery:
             # Imported here, while there is one thread: beat and the reconciler both ask for it.
             _ = celery.backend
-            platform.reconciler().start()
+            platform.start_beat_threads()
 
     def on_worker_start(sender: Any = None, **_: Any) -> None:
         if sender.app is celery:

@@ -151,6 +151,9 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    traceparent: str | None = None
+    """The trace that it was submitted in: a W3C `traceparent`, or "" for a trace of its own. None
+    when it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,8 @@ class Run:
     worker: str
     """Celery's node name, `name@host`."""
     pid: int
+    published_at: datetime | None
+    """When its message was handed to the broker."""
     started_at: datetime
     ended_at: datetime | None
     outcome: RunOutcome | None

@@ -10,7 +10,7 @@ from app.jobs.model.job import FollowUp, Job, JobState, JobSummary, Json, JsonOb
 ChildCounts = Mapping[JobState, int]
 """How many children of a job are in each state."""
 
-_INTERNAL = frozenset(("fence", "deliveries", "stage_input"))
+_INTERNAL = frozenset(("fence", "deliveries", "stage_input", "traceparent"))
 
 
 def job_document(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from app.errors import Cancelled, PermanentError, StorageUnavailable, WorkStopped
-from app.jobs.model import changes, retry, time_limits
+from app.jobs.model import changes, job_trace, retry, time_limits
 from app.jobs.model.changes import Change
 from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job, Json, Progress
@@ -22,6 +22,7 @@ from app.jobs.run.lease_renewal import RenewedLease
 from app.jobs.run.progress import Meter, Periodic
 from app.jobs.run.stage_work import JobWork, Leases, StageParts
 from app.jobs.run.stop import Stop
+from app.telemetry import trace_context
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,8 @@ class StageRun:
             began_at=now_s,
             renewed_at=now_s,
         )
-        with self._parts.renewal.renewing(held):
+        in_trace = trace_context.continuing(job_trace.run_context(self._job), for_libraries=True)
+        with self._parts.renewal.renewing(held), in_trace:
             try:
                 self._stop.check()
                 output = work_on(work)

@@ -27,13 +27,14 @@ _INSERT = {
 class NewJob:
     """A request with what its pipeline adds to it."""
 
+    id: JobId
     request: JobRequest
     first_stage: str
     max_attempts: int
     is_published_now: bool
     """Whether the caller hands it to the broker at once, or leaves that to the reconciler."""
-    id: JobId | None = None
-    """A new one when it is not given."""
+    traceparent: str | None = None
+    """As in `Job`."""
 
 
 def row_of(new: NewJob, *, now: datetime) -> JsonObject:
@@ -41,7 +42,7 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
     request = new.request
     is_keyed = request.idempotency_key is not None
     return {
-        "id": new.id if new.id is not None else rows.new_id(),
+        "id": new.id,
         "pipeline": request.pipeline,
         "params": request.params,
         "state": JobState.QUEUED.value,
@@ -67,6 +68,8 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
         "finalizer_due": False,
         "finalizer_runs": 0,
         "created_at": now,
+        "traceparent": new.traceparent,
+        "traced_fence": None if new.traceparent is None else -1,
     }
 
 

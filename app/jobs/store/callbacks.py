@@ -14,6 +14,7 @@ from enum import StrEnum
 import uuid_utils
 from sqlalchemy import Connection
 
+from app.jobs.model import job_trace
 from app.jobs.model.job import Job, JobId, JobRequest, JobState, JsonObject
 from app.jobs.store import acceptance, rows
 from app.jobs.store.acceptance import NewJob
@@ -72,8 +73,10 @@ def new_jobs(job: Job) -> list[NewJob]:
 
 
 def _new_job(job: Job, callback: Callback) -> NewJob:
+    context = job_trace.job_context(job)
     return NewJob(
         id=callback.id,
+        traceparent=None if context is None else context.header,
         request=JobRequest(
             pipeline=KIND,
             params=_params(job, callback.target),

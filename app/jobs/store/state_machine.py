@@ -222,6 +222,7 @@ def _begin_run(
             "attempt": row._mapping[change.transition.begins_run or "attempt"],
             "worker": claimant.worker,
             "pid": claimant.pid,
+            "published_at": row.published_at,
             "started_at": now,
         },
     )

@@ -59,7 +59,13 @@ class Past:
         """A job that was made then, and ended then when it is over."""
         platform, job_id = self.work.platform, JobId(id_of(days))
         request = JobRequest(pipeline="x", params=dict(params or {}), labels={"a": "b"})
-        new = NewJob(request=request, first_stage="x", max_attempts=1, is_published_now=False)
+        new = NewJob(
+            id=rows.new_id(),
+            request=request,
+            first_stage="x",
+            max_attempts=1,
+            is_published_now=False,
+        )
         [(job, _)] = JobStore(platform.database).add([replace(new)], now=ago(days))
         values = {"parent_id": parent, "state": state.value, **columns}
         if state.is_final:

@@ -321,7 +321,7 @@ def new_job(
     request: JobRequest, *, job_id: JobId | None = None, is_published: bool = True
 ) -> NewJob:
     return NewJob(
-        id=job_id,
+        id=rows.new_id() if job_id is None else job_id,
         request=request,
         first_stage="probe_first",
         max_attempts=4,

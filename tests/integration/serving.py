@@ -12,6 +12,7 @@ import uvicorn
 from app import celery_app
 from app.api import application
 from app.jobs import platform as platforms
+from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.pipelines import registry
 from app.settings import Settings
@@ -27,9 +28,10 @@ class Server:
     platform: Platform
 
 
-def platform_from_environment() -> Platform:
+def platform_from_environment(pipelines: Registry | None = None) -> Platform:
+    """With these pipelines, by default all that the settings name."""
     settings = settings_of_now()
-    found = registry.discover(settings.pipelines.modules)
+    found = registry.discover(settings.pipelines.modules) if pipelines is None else pipelines
     return platforms.of(celery_app.create(settings, found))
 
 

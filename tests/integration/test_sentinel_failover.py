@@ -20,6 +20,7 @@ from app.operator.resources.broker_links import KubernetesBrokers
 from app.operator.resources.secrets import Secrets
 from app.queues import QueueName
 from tests.integration import sentinels
+from tests.integration.foreign_application import environment_of_naps
 from tests.integration.local import conftest as local
 from tests.integration.local.conftest import Up
 from tests.integration.operator.objects import Objects
@@ -132,8 +133,8 @@ def test_local_pools_learn_the_master_from_their_manifests(
     }
     with local.starting(tmp_path) as start:
         up = start(
-            env={**environment, "STOCK_RECORDS": str(tmp_path)},
-            celery_app="tests.integration.sentinel_shop",
+            env={**environment, **environment_of_naps(tmp_path)},
+            celery_app="tests.integration.sentinel_app",
             pool_files=[str(manifest)],
         )
         up.wait_until_up()
@@ -147,7 +148,7 @@ def test_local_pools_learn_the_master_from_their_manifests(
 
 def publish(watched: Watched, folder: Path) -> None:
     """By a process: the application reads its settings when it is imported."""
-    code = "from tests.integration.sentinel_shop import app\nfor n in range(4): "
+    code = "from tests.integration.sentinel_app import app\nfor n in range(4): "
     code += "app.send_task('nap', args=(n, 0.1), queue='naps')"
     process = Process(
         [sys.executable, "-c", code],

@@ -1,7 +1,7 @@
 """A server that language models are asked at: the Anthropic Messages API and the OpenAI Chat
 Completions API on the wire, with every way of failing that clients meet.
 
-`house.answers` is what comes next, in order; when it is empty, `house.default` answers.
+`answers` of the server is what comes next, in order; when it is empty, `default` answers.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-KEY = "sk-of-the-test-house"
+KEY = "sk-of-the-test-model_server"
 
 INPUT_TOKENS, OUTPUT_TOKENS = 1200, 300
 """What each answer says that it took."""
@@ -57,7 +57,7 @@ Answer = Callable[["_Handler", Asked], None]
 
 
 @dataclass(kw_only=True)
-class House:
+class ModelServer:
     """A running server. `url` has no slash at its end."""
 
     url: str
@@ -73,15 +73,17 @@ class House:
 
 
 @contextmanager
-def serve() -> Iterator[House]:
+def serve() -> Iterator[ModelServer]:
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.house = House(url=f"http://127.0.0.1:{server.server_address[1]}", default=status(500))
+    server.model_server = ModelServer(
+        url=f"http://127.0.0.1:{server.server_address[1]}", default=status(500)
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="test-models")
     thread.start()
     try:
-        yield server.house
+        yield server.model_server
     finally:
-        server.house.ended.set()
+        server.model_server.ended.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -179,16 +181,16 @@ def silence() -> Answer:
 
     def answer(request: "_Handler", asked: Asked) -> None:
         request.connection.settimeout(0.05)
-        house = request.server.house
-        while not house.ended.is_set():
+        model_server = request.server.model_server
+        while not model_server.ended.is_set():
             try:
                 if not request.connection.recv(1):
-                    house.broken_off.set()
+                    model_server.broken_off.set()
                     break
             except TimeoutError:
                 continue
             except OSError:
-                house.broken_off.set()
+                model_server.broken_off.set()
                 break
         request.close_connection = True
 
@@ -270,7 +272,7 @@ def _texts(messages: list[Json]) -> Iterator[str]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    house: House
+    model_server: ModelServer
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is part of the tests, not news."""
@@ -288,14 +290,14 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=json.loads(self.rfile.read(length)),
         )
-        house = self.server.house
-        house.asked.append(asked)
+        model_server = self.server.model_server
+        model_server.asked.append(asked)
         given = asked.headers.get("x-api-key") or asked.headers.get("authorization", "")
         given = given.removeprefix("Bearer ")
         if given != KEY:
             status(401, f"invalid key {given}")(self, asked)
             return
-        answer = house.answers.popleft() if house.answers else house.default
+        answer = model_server.answers.popleft() if model_server.answers else model_server.default
         answer(self, asked)
 
     def log_message(self, format: str, *args: object) -> None:

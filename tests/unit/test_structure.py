@@ -9,8 +9,11 @@ import pytest
 from tests import source_tree
 from tests.source_tree import ROOT
 
+TESTS = ROOT / "tests"
+
 MODULES_OF_A_PACKAGE = 20
 LINES_OF_A_MODULE = 350
+LINES_OF_A_TEST_MODULE = 400
 ONE_IMPORTER_RATIO = 0.25
 
 EVERY_KIND_HAS = {"schema", "tasks", "metrics", "settings"}
@@ -50,6 +53,22 @@ def test_no_package_is_too_wide_to_see_at_once() -> None:
 def test_no_module_is_too_long() -> None:
     lines = {module.name: module.lines for module in source_tree.packages_and_modules()}
     assert {name: n for name, n in lines.items() if n > LINES_OF_A_MODULE} == {}
+
+
+def test_no_test_module_is_too_long() -> None:
+    lines = {str(path): len(path.read_text().splitlines()) for path in TESTS.rglob("*.py")}
+    assert {name: n for name, n in lines.items() if n > LINES_OF_A_TEST_MODULE} == {}
+
+
+def test_each_set_of_parts_for_tests_has_a_name_of_its_own() -> None:
+    homes = defaultdict(list)
+    for path in TESTS.rglob("*.py"):
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE):
+            homes[name].append(str(path))
+    sets = ("RunningPlatform", "ForeignApplication", "VirtualCluster", "VirtualPlatform")
+    assert {name: len(homes[name]) for name in sets} == dict.fromkeys(sets, 1)
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [name for name in sets if f"`{name}`" not in contributing] == []
 
 
 def test_few_modules_serve_a_single_importer() -> None:

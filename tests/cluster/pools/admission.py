@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from tests import waiting
 from tests.cluster.kubectl import KubectlError
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 WORDS = "no more than 4 replicas in the shop"
 
 
 @contextmanager
-def policy(site: Site, target: str, *, at_most: int) -> Iterator[None]:
+def policy(site: PoolNamespace, target: str, *, at_most: int) -> Iterator[None]:
     """A ValidatingAdmissionPolicy on the scale of this namespace's Deployments, in force.
 
     The API server takes a second to compile it: the Deployment `target` shows when it has.
@@ -56,7 +56,7 @@ def policy(site: Site, target: str, *, at_most: int) -> Iterator[None]:
         site.kubectl.delete(f"validatingadmissionpolicy/{name}")
 
 
-def _refuses(site: Site, name: str, replicas: int) -> bool:
+def _refuses(site: PoolNamespace, name: str, replicas: int) -> bool:
     patch = f'[{{"op": "add", "path": "/spec/replicas", "value": {replicas}}}]'
     words = ("--subresource=scale", "--type=json", f"--patch={patch}", "--dry-run=server")
     try:

@@ -38,7 +38,7 @@ def _definition(cluster: Cluster) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class PoolNamespace:
     """Where a module's pools live."""
 
     kubectl: Kubectl
@@ -120,7 +120,7 @@ def site(
     redis_image: str,
     app_image: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
+) -> Iterator[PoolNamespace]:
     """A Redis that keeps its data, its Secret, and a running operator.
 
     A module may name the operator's `LOG_FORMAT`.
@@ -131,7 +131,7 @@ def site(
     log_format = getattr(request.module, "LOG_FORMAT", "json")
     operator = _operator(module_kubectl, folder, log_format=log_format)
     operator.start()
-    yield Site(kubectl=module_kubectl, broker=broker, image=app_image, operator=operator)
+    yield PoolNamespace(kubectl=module_kubectl, broker=broker, image=app_image, operator=operator)
     operator.stop()
 
 

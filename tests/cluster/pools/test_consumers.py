@@ -7,14 +7,14 @@ from celery import Celery
 
 from tests import waiting
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 LONG_S = 45.0
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def consumed(site: Site, name: str) -> Mapping[str, set[str]]:
+def consumed(site: PoolNamespace, name: str) -> Mapping[str, set[str]]:
     """By pod, the queues that its worker consumes, once all pods answer."""
     pods = {
         pod["metadata"]["name"]
@@ -30,7 +30,7 @@ def consumed(site: Site, name: str) -> Mapping[str, set[str]]:
     return {pod: found[pod] for pod in pods} if pods <= found.keys() else {}
 
 
-def await_consumed(site: Site, name: str, want: list[set[str]]) -> None:
+def await_consumed(site: PoolNamespace, name: str, want: list[set[str]]) -> None:
     """Until the workers of these pods consume this."""
     waiting.eventually(
         lambda: sorted(map(sorted, consumed(site, name).values())) == sorted(map(sorted, want)),
@@ -39,17 +39,19 @@ def await_consumed(site: Site, name: str, want: list[set[str]]) -> None:
     )
 
 
-def marked(site: Site, name: str) -> list[str]:
+def marked(site: PoolNamespace, name: str) -> list[str]:
     pods = site.kubectl.items("pods", selector=f"celeriac.dev/draining={name}")
     return [pod["metadata"]["name"] for pod in pods]
 
 
-def cancelled(site: Site, pod: str) -> str:
+def cancelled(site: PoolNamespace, pod: str) -> str:
     annotations = site.kubectl.get(f"pod/{pod}")["metadata"].get("annotations") or {}
     return str(annotations.get("celeriac.dev/cancelled-consumers", ""))
 
 
-def test_a_queue_that_a_pool_gains_in_a_drain_is_not_given_to_its_workers(site: Site) -> None:
+def test_a_queue_that_a_pool_gains_in_a_drain_is_not_given_to_its_workers(
+    site: PoolNamespace,
+) -> None:
     """Issue 9: a worker that was woken consumed it, and discarded its messages."""
     queues = ("gained", "invoices")
     site.deploy_workers("gained", concurrency=2, queues=queues)
@@ -90,7 +92,7 @@ def test_a_queue_that_a_pool_gains_in_a_drain_is_not_given_to_its_workers(site: 
     await_consumed(site, "gained", [set(queues)] * 2)
 
 
-def test_a_worker_that_was_stopped_by_hand_is_woken_and_told(site: Site) -> None:
+def test_a_worker_that_was_stopped_by_hand_is_woken_and_told(site: PoolNamespace) -> None:
     site.deploy_workers("stopped")
     site.kubectl.apply(manifests.build_pool("stopped", replicas=2, maxReplicas=2))
     await_consumed(site, "stopped", [{"stopped"}] * 2)

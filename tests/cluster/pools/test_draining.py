@@ -14,7 +14,7 @@ import pytest
 
 from tests import waiting
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 IS_FULL = os.environ.get("CELERIAC_FULL_LENGTH") == "1"
 SHORT_S, LONG_S = (10.0, 240.0) if IS_FULL else (2.4, 30.0)
@@ -37,7 +37,7 @@ def mixed(seed: int) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def _crews(site: Site) -> None:
+def _crews(site: PoolNamespace) -> None:
     """A pool for each test, of a fixed size for now and all of its workers waiting for work."""
     sizes = {**dict.fromkeys(SINGLES, (REPLICAS, 1)), **dict.fromkeys(DOUBLES, (PAIRS, 2))}
     for name, (replicas, concurrency) in sizes.items():
@@ -50,7 +50,7 @@ def _crews(site: Site) -> None:
         )
 
 
-def deploy(site: Site, name: str, *, replicas: int, concurrency: int) -> None:
+def deploy(site: PoolNamespace, name: str, *, replicas: int, concurrency: int) -> None:
     """A pool that is in a hurry to shrink once it is let go."""
     site.deploy_workers(name, concurrency=concurrency)
     site.kubectl.apply(
@@ -65,7 +65,7 @@ def deploy(site: Site, name: str, *, replicas: int, concurrency: int) -> None:
     )
 
 
-def is_consuming(site: Site, name: str, *, replicas: int) -> bool:
+def is_consuming(site: PoolNamespace, name: str, *, replicas: int) -> bool:
     """Whether each replica asks Redis for work, which a pod that is ready need not do yet."""
     pods = site.kubectl.items("pods", selector=f"app={name}")
     addresses = {pod["status"].get("podIP") for pod in pods}
@@ -78,35 +78,35 @@ def is_consuming(site: Site, name: str, *, replicas: int) -> bool:
     return len(addresses & asking) == replicas
 
 
-def let_go(site: Site, name: str) -> None:
+def let_go(site: PoolNamespace, name: str) -> None:
     """Size it by demand from now on."""
     site.kubectl.patch(f"wp/{name}", {"spec": {"replicas": None}})
 
 
-def await_started(site: Site, tasks: Sequence[str], *, within_s: float) -> None:
+def await_started(site: PoolNamespace, tasks: Sequence[str], *, within_s: float) -> None:
     waiting.eventually(
         lambda: runs.started(site.broker, tasks) == len(tasks), within_s=within_s, why="all start"
     )
 
 
-def await_ended(site: Site, tasks: Sequence[str]) -> None:
+def await_ended(site: PoolNamespace, tasks: Sequence[str]) -> None:
     waiting.eventually(
         lambda: runs.ended(site.broker, tasks) == len(tasks), within_s=PATIENCE_S, why="all end"
     )
 
 
-def assert_ran_once_each(site: Site, tasks: Sequence[str]) -> None:
+def assert_ran_once_each(site: PoolNamespace, tasks: Sequence[str]) -> None:
     repeated = [run for run in runs.read(site.broker, tasks).values() if not run.is_once]
     assert repeated == []
 
 
-def draining(site: Site, name: str) -> list[str]:
+def draining(site: PoolNamespace, name: str) -> list[str]:
     """The pods that are marked."""
     pods = site.kubectl.items("pods", selector=f"celeriac.dev/draining={name}")
     return [pod["metadata"]["name"] for pod in pods]
 
 
-def spread_long_tasks(site: Site, name: str) -> list[str]:
+def spread_long_tasks(site: PoolNamespace, name: str) -> list[str]:
     """One long task on each of the workers, which have room for two."""
     tasks = site.broker.send_work([LONG_S] * PAIRS, queue=name)
     await_started(site, tasks, within_s=60)
@@ -115,7 +115,7 @@ def spread_long_tasks(site: Site, name: str) -> list[str]:
     return tasks
 
 
-def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
+def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: PoolNamespace) -> None:
     durations = mixed(seed=1)
     with site.history("mixed") as history:
         published_at_s = time.time()
@@ -136,7 +136,7 @@ def test_short_and_long_tasks_on_ten_replicas_all_run_once(site: Site) -> None:
     assert min(sizes) < REPLICAS, "it shrinks while long tasks run"
 
 
-def test_idle_replicas_go_while_others_are_busy(site: Site) -> None:
+def test_idle_replicas_go_while_others_are_busy(site: PoolNamespace) -> None:
     tasks = site.broker.send_work([LONG_S] * 3, queue="idle")
     await_started(site, tasks, within_s=30)
     with site.history("idle") as history:
@@ -147,7 +147,7 @@ def test_idle_replicas_go_while_others_are_busy(site: Site) -> None:
     assert_ran_once_each(site, tasks)
 
 
-def test_work_that_comes_back_wakes_replicas_that_drain(site: Site) -> None:
+def test_work_that_comes_back_wakes_replicas_that_drain(site: PoolNamespace) -> None:
     tasks = spread_long_tasks(site, "woken")
     with site.history("woken") as history:
         let_go(site, "woken")
@@ -165,7 +165,7 @@ def test_work_that_comes_back_wakes_replicas_that_drain(site: Site) -> None:
     assert_ran_once_each(site, [*tasks, *more])
 
 
-def test_a_drain_outlives_a_restarted_and_a_killed_operator(site: Site) -> None:
+def test_a_drain_outlives_a_restarted_and_a_killed_operator(site: PoolNamespace) -> None:
     tasks = spread_long_tasks(site, "restarted")
     with site.history("restarted") as history:
         let_go(site, "restarted")
@@ -180,7 +180,7 @@ def test_a_drain_outlives_a_restarted_and_a_killed_operator(site: Site) -> None:
     assert_ran_once_each(site, tasks)
 
 
-def test_a_deleted_pool_gives_its_replicas_back(site: Site) -> None:
+def test_a_deleted_pool_gives_its_replicas_back(site: PoolNamespace) -> None:
     tasks = spread_long_tasks(site, "deleted")
     let_go(site, "deleted")
     waiting.eventually(lambda: draining(site, "deleted"), why="half of them drain")

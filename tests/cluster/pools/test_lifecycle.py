@@ -7,20 +7,20 @@ import yaml
 from tests import waiting
 from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 from tests.cluster.pools.operators import ROOT
 
 EXAMPLES = ROOT / "k8s/examples"
 
 
-def example(site: Site, name: str) -> list[Manifest]:
+def example(site: PoolNamespace, name: str) -> list[Manifest]:
     """The objects of an example, with the test application and this module's Redis put in."""
     text = (EXAMPLES / name).read_text()
     objects: list[Manifest] = list(yaml.safe_load_all(text))
     return [_adapted(site, each) for each in objects]
 
 
-def _adapted(site: Site, manifest: Manifest) -> Manifest:
+def _adapted(site: PoolNamespace, manifest: Manifest) -> Manifest:
     if manifest["kind"] == "Secret":
         return manifest | {"stringData": {"url": site.broker.host_url}}
     if manifest["kind"] in ("Deployment", "StatefulSet"):
@@ -30,7 +30,7 @@ def _adapted(site: Site, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def test_a_foreign_application_is_scaled_as_the_example_says(site: Site) -> None:
+def test_a_foreign_application_is_scaled_as_the_example_says(site: PoolNamespace) -> None:
     site.kubectl.apply(*example(site, "foreign-celery-app.yaml"))
     site.kubectl.wait("wp/orders", "Ready", within_s=30)
     tasks = site.broker.send_work([3.0] * 4, queue="orders")
@@ -41,7 +41,7 @@ def test_a_foreign_application_is_scaled_as_the_example_says(site: Site) -> None
     assert {queue["name"] for queue in status["queues"]} == {"orders", "invoices"}
 
 
-def test_a_stateful_set_is_scaled_from_its_highest_ordinal(site: Site) -> None:
+def test_a_stateful_set_is_scaled_from_its_highest_ordinal(site: PoolNamespace) -> None:
     objects = example(site, "statefulset.yaml")
     [pool] = [each for each in objects if each["kind"] == "WorkerPool"]
     pool["spec"] |= {
@@ -59,13 +59,13 @@ def test_a_stateful_set_is_scaled_from_its_highest_ordinal(site: Site) -> None:
     assert all(run.is_once for run in runs.read(site.broker, tasks).values())
 
 
-def test_pools_of_our_own_queues_are_understood(site: Site) -> None:
+def test_pools_of_our_own_queues_are_understood(site: PoolNamespace) -> None:
     site.kubectl.apply(*example(site, "celeriac-pools.yaml"))
     for name in ("documents", "media", "cleanup"):
         site.await_condition(name, "Ready", is_so="False", reason="TargetNotFound")
 
 
-def test_deleting_a_pool_leaves_its_target_alone(site: Site) -> None:
+def test_deleting_a_pool_leaves_its_target_alone(site: PoolNamespace) -> None:
     site.deploy_workers("left")
     site.kubectl.apply(manifests.build_pool("left", minReplicas=2))
     waiting.eventually(lambda: site.kubectl.get("deployment/left")["spec"]["replicas"] == 2)
@@ -76,7 +76,7 @@ def test_deleting_a_pool_leaves_its_target_alone(site: Site) -> None:
     assert (after["spec"], after["metadata"]["uid"]) == (before["spec"], before["metadata"]["uid"])
 
 
-def test_a_pool_is_deleted_at_once_when_the_operator_went_first(site: Site) -> None:
+def test_a_pool_is_deleted_at_once_when_the_operator_went_first(site: PoolNamespace) -> None:
     site.deploy_workers("stranded")
     site.kubectl.apply(manifests.build_pool("stranded"))
     site.await_condition("stranded", "Ready", is_so="True")
@@ -89,12 +89,12 @@ def test_a_pool_is_deleted_at_once_when_the_operator_went_first(site: Site) -> N
     site.operator.start()
 
 
-def test_the_operator_stops_cleanly(site: Site) -> None:
+def test_the_operator_stops_cleanly(site: PoolNamespace) -> None:
     assert site.operator.stop() == 0
     site.operator.start()
 
 
-def test_applying_under_a_working_operator_is_stable(site: Site) -> None:
+def test_applying_under_a_working_operator_is_stable(site: PoolNamespace) -> None:
     site.deploy_workers("stable")
     pool = manifests.build_pool("stable")
     site.kubectl.apply(pool)

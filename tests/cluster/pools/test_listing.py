@@ -3,10 +3,10 @@
 from tests import waiting
 from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import manifests
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 
-def pods(site: Site, name: str) -> list[Manifest]:
+def pods(site: PoolNamespace, name: str) -> list[Manifest]:
     return site.kubectl.items("pods", selector=f"app={name}")
 
 
@@ -14,7 +14,7 @@ def is_ending(pod: Manifest) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
-def test_a_pod_that_is_ending_still_counts_its_task(site: Site) -> None:
+def test_a_pod_that_is_ending_still_counts_its_task(site: PoolNamespace) -> None:
     """Issue 9: a Celery worker says goodbye at SIGTERM, and finishes its task after that."""
     name = "leaving"
     site.deploy_workers(name, grace_s=120)
@@ -35,7 +35,7 @@ def test_a_pod_that_is_ending_still_counts_its_task(site: Site) -> None:
     assert status["activeTasks"] == 1
 
 
-def test_a_pool_that_is_not_scaled_says_so(site: Site) -> None:
+def test_a_pool_that_is_not_scaled_says_so(site: PoolNamespace) -> None:
     name = "watched"
     site.deploy_workers(name)
     site.kubectl.apply(manifests.build_pool(name, mode="DryRun", minReplicas=2))
@@ -48,7 +48,7 @@ def test_a_pool_that_is_not_scaled_says_so(site: Site) -> None:
     assert site.kubectl.get(f"deployment/{name}")["spec"]["replicas"] == 0
 
 
-def test_a_fallback_is_in_force_only_where_the_spec_has_one(site: Site) -> None:
+def test_a_fallback_is_in_force_only_where_the_spec_has_one(site: PoolNamespace) -> None:
     fallback = {"failureThreshold": 1, "behavior": "static", "replicas": 1}
     site.deploy_workers("falling")
     site.deploy_workers("keeping")

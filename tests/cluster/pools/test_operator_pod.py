@@ -2,10 +2,10 @@
 
 from tests import waiting
 from tests.cluster.pools import manifests, operators
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 
-def test_the_shipped_image_scales_a_pool(site: Site, operator_image: str) -> None:
+def test_the_shipped_image_scales_a_pool(site: PoolNamespace, operator_image: str) -> None:
     site.operator.stop()
     site.kubectl.apply(
         manifests.build_operator(

@@ -14,7 +14,7 @@ from tests.cluster import live
 from tests.cluster.boot import cluster as booting
 from tests.cluster.live import Cluster
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 REDIS_AWAY_S = 60.0 if os.environ.get("CELERIAC_FULL_LENGTH") == "1" else 25.0
 """Longer than cool-down, stabilisation and the fallback's threshold together."""
@@ -22,7 +22,7 @@ API_AWAY_S = 10.0
 
 
 @contextmanager
-def steady_load(site: Site, queue: str) -> Iterator[list[str]]:
+def steady_load(site: PoolNamespace, queue: str) -> Iterator[list[str]]:
     """A task of a second each half a second, until the block ends; yields their ids."""
     ended = threading.Event()
     sent: list[str] = []
@@ -41,7 +41,7 @@ def steady_load(site: Site, queue: str) -> Iterator[list[str]]:
         thread.join()
 
 
-def test_replicas_stay_while_redis_is_away(site: Site) -> None:
+def test_replicas_stay_while_redis_is_away(site: PoolNamespace) -> None:
     site.deploy_workers("steady")
     site.kubectl.apply(manifests.build_pool("steady", minReplicas=1, maxReplicas=4))
     with steady_load(site, "steady") as sent, site.history("steady") as history:
@@ -66,7 +66,9 @@ def test_replicas_stay_while_redis_is_away(site: Site) -> None:
     waiting.eventually(lambda: runs.ended(site.broker, late) == 1, within_s=90, why="it goes on")
 
 
-def test_the_operator_outlives_a_restarted_api_server(site: Site, cluster: Cluster) -> None:
+def test_the_operator_outlives_a_restarted_api_server(
+    site: PoolNamespace, cluster: Cluster
+) -> None:
     layout = cluster.layout
     if layout is None:
         live.refuse("only the tests' own API server can be restarted")
@@ -91,7 +93,7 @@ def test_the_operator_outlives_a_restarted_api_server(site: Site, cluster: Clust
     assert "Request attempt" not in site.operator.log
 
 
-def test_nothing_changes_while_a_killed_operator_is_away(site: Site) -> None:
+def test_nothing_changes_while_a_killed_operator_is_away(site: PoolNamespace) -> None:
     name = "killed"
     site.deploy_workers(name)
     site.kubectl.apply(manifests.build_pool(name, maxReplicas=2))

@@ -7,10 +7,10 @@ import pytest
 from tests import waiting
 from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import manifests
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 
-def events(site: Site, name: str, *, reason: str) -> list[Manifest]:
+def events(site: PoolNamespace, name: str, *, reason: str) -> list[Manifest]:
     """The Events about a pool that have this reason."""
     found = site.kubectl.items("events.events.k8s.io")
     return [
@@ -18,39 +18,39 @@ def events(site: Site, name: str, *, reason: str) -> list[Manifest]:
     ]
 
 
-def missing_target(site: Site) -> Manifest:
+def missing_target(site: PoolNamespace) -> Manifest:
     return manifests.build_pool("missing-target", workload="nobody")
 
 
-def unknown_secret(site: Site) -> Manifest:
+def unknown_secret(site: PoolNamespace) -> Manifest:
     site.deploy_workers("unknown-secret")
     return manifests.build_pool("unknown-secret", secret="nowhere")
 
 
-def bad_cron(site: Site) -> Manifest:
+def bad_cron(site: PoolNamespace) -> Manifest:
     site.deploy_workers("bad-cron")
     window = {"name": "office", "start": "0 25 * * *", "end": "0 18 * * *", "minReplicas": 1}
     return manifests.build_pool("bad-cron", schedules=[window])
 
 
-def no_scale(site: Site) -> Manifest:
+def no_scale(site: PoolNamespace) -> Manifest:
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt"}
     return manifests.build_pool("no-scale", scaleTargetRef=reference)
 
 
-def forbidden_kind(site: Site) -> Manifest:
+def forbidden_kind(site: PoolNamespace) -> Manifest:
     reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x"}
     return manifests.build_pool("forbidden-kind", scaleTargetRef=reference)
 
 
-def bad_annotation(site: Site) -> Manifest:
+def bad_annotation(site: PoolNamespace) -> Manifest:
     site.deploy_workers("bad-annotation")
     pool = manifests.build_pool("bad-annotation")
     pool["metadata"]["annotations"] = {"celeriac.dev/paused": "maybe"}
     return pool
 
 
-PROBLEMS: tuple[tuple[Callable[[Site], Manifest], str, str], ...] = (
+PROBLEMS: tuple[tuple[Callable[[PoolNamespace], Manifest], str, str], ...] = (
     (missing_target, "TargetNotFound", "there is no Deployment"),
     (unknown_secret, "BrokerUnknown", "create it, or correct spec.broker.secretKeyRef"),
     (bad_cron, "InvalidSchedule", "office"),
@@ -72,7 +72,7 @@ STATES = {
 
 @pytest.mark.parametrize(("build", "reason", "told"), PROBLEMS, ids=[each[1] for each in PROBLEMS])
 def test_a_problem_is_told_with_the_way_out(
-    site: Site, build: Callable[[Site], Manifest], reason: str, told: str
+    site: PoolNamespace, build: Callable[[PoolNamespace], Manifest], reason: str, told: str
 ) -> None:
     pool = build(site)
     name = pool["metadata"]["name"]
@@ -83,7 +83,7 @@ def test_a_problem_is_told_with_the_way_out(
     waiting.eventually(lambda: events(site, name, reason=reason), why="an Event")
 
 
-def test_the_younger_of_two_pools_on_one_target_gives_way(site: Site) -> None:
+def test_the_younger_of_two_pools_on_one_target_gives_way(site: PoolNamespace) -> None:
     site.deploy_workers("shared")
     site.kubectl.apply(manifests.build_pool("elder", workload="shared", queues=["elder"]))
     site.await_condition("elder", "Ready", is_so="True")
@@ -100,7 +100,7 @@ def test_the_younger_of_two_pools_on_one_target_gives_way(site: Site) -> None:
         site.await_condition("younger", "Ready", is_so="True")
 
 
-def test_an_autoscaler_on_the_same_target_is_named(site: Site) -> None:
+def test_an_autoscaler_on_the_same_target_is_named(site: PoolNamespace) -> None:
     site.deploy_workers("contested")
     autoscaler = {
         "apiVersion": "autoscaling/v2",
@@ -118,7 +118,7 @@ def test_an_autoscaler_on_the_same_target_is_named(site: Site) -> None:
     site.await_condition("contested", "Ready", is_so="True")
 
 
-def test_a_problem_that_is_mended_is_over(site: Site) -> None:
+def test_a_problem_that_is_mended_is_over(site: PoolNamespace) -> None:
     site.deploy_workers("mended")
     site.kubectl.apply(manifests.build_pool("mended", secret="later"))
     site.await_condition("mended", "Ready", is_so="False", reason="BrokerUnknown")
@@ -127,7 +127,7 @@ def test_a_problem_that_is_mended_is_over(site: Site) -> None:
     site.await_condition("mended", "MetricsAvailable", is_so="True")
 
 
-def test_other_pools_go_on_beside_broken_ones(site: Site) -> None:
+def test_other_pools_go_on_beside_broken_ones(site: PoolNamespace) -> None:
     site.kubectl.apply(*(build(site) for build, _, _ in PROBLEMS))
     site.deploy_workers("healthy")
     site.kubectl.apply(manifests.build_pool("healthy", maxReplicas=2))
@@ -138,7 +138,7 @@ def test_other_pools_go_on_beside_broken_ones(site: Site) -> None:
     assert "Traceback" not in site.operator.log
 
 
-def test_each_problem_was_told_once(site: Site) -> None:
+def test_each_problem_was_told_once(site: PoolNamespace) -> None:
     """After all of the above: dozens of turns have found the same problem again."""
     pools = [(build(site)["metadata"]["name"], reason) for build, reason, _ in PROBLEMS]
     told = {name: len(events(site, name, reason=reason)) for name, reason in pools}

@@ -6,10 +6,10 @@ The policies are of the whole cluster and apply to this module's namespace alone
 from tests import waiting
 from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import admission, manifests
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 
-def told(site: Site, name: str, *, reason: str) -> list[Manifest]:
+def told(site: PoolNamespace, name: str, *, reason: str) -> list[Manifest]:
     """The Events about a pool that have this reason."""
     found = site.kubectl.items("events.events.k8s.io")
     return [
@@ -17,7 +17,9 @@ def told(site: Site, name: str, *, reason: str) -> list[Manifest]:
     ]
 
 
-def test_a_size_that_a_policy_refuses_is_told_and_the_allowed_one_is_reached(site: Site) -> None:
+def test_a_size_that_a_policy_refuses_is_told_and_the_allowed_one_is_reached(
+    site: PoolNamespace,
+) -> None:
     name = "policed"
     site.deploy_workers(name, grace_s=1)
     with admission.policy(site, name, at_most=4), site.history(name) as history:
@@ -40,7 +42,7 @@ def test_a_size_that_a_policy_refuses_is_told_and_the_allowed_one_is_reached(sit
     site.kubectl.delete(f"deployment/{name}")
 
 
-def test_pods_that_a_quota_refuses_are_told(site: Site) -> None:
+def test_pods_that_a_quota_refuses_are_told(site: PoolNamespace) -> None:
     name = "small"
     site.deploy_workers(name, grace_s=1)
     waiting.eventually(lambda: len(site.kubectl.items("pods")) == 1, why="only the broker runs")

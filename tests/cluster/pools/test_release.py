@@ -2,17 +2,17 @@
 
 from tests import waiting
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 NAME = "released"
 
 
-def marked(site: Site) -> list[str]:
+def marked(site: PoolNamespace) -> list[str]:
     pods = site.kubectl.items("pods", selector=f"celeriac.dev/draining={NAME}")
     return [pod["metadata"]["name"] for pod in pods]
 
 
-def consumed(site: Site) -> list[list[str]]:
+def consumed(site: PoolNamespace) -> list[list[str]]:
     """The queues that each worker of the pool consumes, as it says itself."""
     return sorted(
         queues
@@ -21,7 +21,7 @@ def consumed(site: Site) -> list[list[str]]:
     )
 
 
-def test_what_drains_is_woken_and_a_running_operator_leaves_it_awake(site: Site) -> None:
+def test_what_drains_is_woken_and_a_running_operator_leaves_it_awake(site: PoolNamespace) -> None:
     site.deploy_workers(NAME, replicas=2, grace_s=1)
     tasks = site.broker.send_work([120.0] * 2, queue=NAME)
     waiting.eventually(lambda: runs.started(site.broker, tasks) == 2, why="both are busy")

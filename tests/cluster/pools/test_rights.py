@@ -7,21 +7,23 @@ import httpx2
 
 from tests import waiting
 from tests.cluster.pools import manifests, operators
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 
-def lines(site: Site, message: str) -> list[dict[str, Any]]:
+def lines(site: PoolNamespace, message: str) -> list[dict[str, Any]]:
     """The lines of the operator's log with this message."""
     found = [json.loads(line) for line in site.operator.log.splitlines() if line.startswith("{")]
     return [line for line in found if line["message"] == message]
 
 
-def readiness(site: Site) -> tuple[int, list[str]]:
+def readiness(site: PoolNamespace) -> tuple[int, list[str]]:
     answer = httpx2.get(f"http://127.0.0.1:{site.operator.health_port}/readyz", timeout=10)
     return answer.status_code, answer.json()["problems"]
 
 
-def test_a_role_that_is_taken_away_is_told_and_the_operator_is_not_ready(site: Site) -> None:
+def test_a_role_that_is_taken_away_is_told_and_the_operator_is_not_ready(
+    site: PoolNamespace,
+) -> None:
     waiting.eventually(lambda: readiness(site) == (200, []), why="it is ready")
     role = site.kubectl.get(f"role/{operators.ACCOUNT}")
     site.kubectl.patch(f"role/{operators.ACCOUNT}", {"rules": []})

@@ -6,12 +6,12 @@ import pytest
 
 from tests import waiting
 from tests.cluster.pools import manifests, runs
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 
 BURST_S = 60.0
 
 
-def test_a_burst_is_answered_in_one_write(site: Site) -> None:
+def test_a_burst_is_answered_in_one_write(site: PoolNamespace) -> None:
     site.deploy_workers("burst", grace_s=1)
     site.kubectl.apply(manifests.build_pool("burst", maxReplicas=32))
     site.await_condition("burst", "Ready", is_so="True")
@@ -28,7 +28,7 @@ def test_a_burst_is_answered_in_one_write(site: Site) -> None:
     site.kubectl.delete("deployment/burst")
 
 
-def test_a_pool_goes_up_and_back_to_zero_and_runs_each_task_once(site: Site) -> None:
+def test_a_pool_goes_up_and_back_to_zero_and_runs_each_task_once(site: PoolNamespace) -> None:
     site.deploy_workers("mail")
     site.kubectl.apply(manifests.build_pool("mail", maxReplicas=3))
     with site.history("mail") as history:
@@ -39,7 +39,7 @@ def test_a_pool_goes_up_and_back_to_zero_and_runs_each_task_once(site: Site) -> 
     assert all(run.is_once for run in runs.read(site.broker, tasks).values())
 
 
-def test_the_status_and_the_command_line_say_why(site: Site) -> None:
+def test_the_status_and_the_command_line_say_why(site: PoolNamespace) -> None:
     site.deploy_workers("told")
     site.kubectl.apply(manifests.build_pool("told", maxReplicas=1, mode="DryRun"))
     site.broker.send_work([0.0] * 7, queue="told")
@@ -55,7 +55,7 @@ def test_the_status_and_the_command_line_say_why(site: Site) -> None:
     assert "TooManyReplicas" in told
 
 
-def test_a_dry_run_writes_nothing_to_the_target(site: Site) -> None:
+def test_a_dry_run_writes_nothing_to_the_target(site: PoolNamespace) -> None:
     site.deploy_workers("dry")
     site.kubectl.apply(manifests.build_pool("dry", mode="DryRun"))
     with site.history("dry") as history:
@@ -68,7 +68,7 @@ def test_a_dry_run_writes_nothing_to_the_target(site: Site) -> None:
     assert site.kubectl.get("deployment/dry")["metadata"]["generation"] == version
 
 
-def test_kubectl_scale_fixes_the_size_until_it_is_taken_back(site: Site) -> None:
+def test_kubectl_scale_fixes_the_size_until_it_is_taken_back(site: PoolNamespace) -> None:
     site.deploy_workers("fixed")
     site.kubectl.apply(manifests.build_pool("fixed"))
     with site.history("fixed") as history:
@@ -80,7 +80,7 @@ def test_kubectl_scale_fixes_the_size_until_it_is_taken_back(site: Site) -> None
     assert history.replicas[:2] == [0, 2]
 
 
-def test_kubectl_waits_for_a_ready_pool(site: Site) -> None:
+def test_kubectl_waits_for_a_ready_pool(site: PoolNamespace) -> None:
     site.deploy_workers("ready")
     site.kubectl.apply(manifests.build_pool("ready"))
     site.kubectl.wait("wp/ready", "Ready", within_s=20)
@@ -92,7 +92,7 @@ def test_kubectl_waits_for_a_ready_pool(site: Site) -> None:
 
 
 @pytest.mark.parametrize("annotation", ["celeriac.dev/paused"])
-def test_a_paused_pool_stays_as_it_is(site: Site, annotation: str) -> None:
+def test_a_paused_pool_stays_as_it_is(site: PoolNamespace, annotation: str) -> None:
     site.deploy_workers("paused")
     site.kubectl.apply(manifests.build_pool("paused", maxReplicas=2))
     site.kubectl.run("annotate", "wp/paused", f"{annotation}=true")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tests import waiting
 from tests.cluster import workloads
 from tests.cluster.pools import admission, manifests
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 from tests.cluster.pools.session import Session, page
 
 PAGE = os.environ.get("CELERIAC_SESSION_PAGE")
@@ -34,7 +34,7 @@ BOUNDS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_an_hour_of_an_operator(site: Site) -> None:
+def test_an_hour_of_an_operator(site: PoolNamespace) -> None:
     place = urlsplit(site.broker.host_url).netloc
     renamed = {site.kubectl.namespace: "shop", place: "redis:6379"}
     session = Session(kubectl=site.kubectl, renamed=renamed)
@@ -52,7 +52,7 @@ def test_an_hour_of_an_operator(site: Site) -> None:
         Path(PAGE).write_text(page(INTRODUCTION, session.steps), encoding="utf-8")
 
 
-def deploy(site: Site) -> None:
+def deploy(site: PoolNamespace) -> None:
     for name, queues in QUEUES.items():
         worker = workloads.build_worker(
             name,
@@ -80,7 +80,7 @@ def quiet(session: Session) -> None:
     )
 
 
-def burst(site: Site, session: Session) -> None:
+def burst(site: PoolNamespace, session: Session) -> None:
     long, *_ = site.broker.send_work([45.0, *[6.0] * 15], queue="orders")
     assert long
     session.wait("orders", "AtMaximum")
@@ -97,7 +97,7 @@ def burst(site: Site, session: Session) -> None:
     )
 
 
-def drain(site: Site, session: Session) -> None:
+def drain(site: PoolNamespace, session: Session) -> None:
     session.wait("orders", "Draining", within_s=90)
     session.kubectl.wait("wp/orders", "Draining")
     session.show("get", "wp")
@@ -111,7 +111,7 @@ def drain(site: Site, session: Session) -> None:
     session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=90)
 
 
-def outage(site: Site, session: Session) -> None:
+def outage(site: PoolNamespace, session: Session) -> None:
     site.broker.go_away()
     session.wait("mail", "Blind")
     session.kubectl.wait("wp/mail", "condition=MetricsAvailable=false")
@@ -124,7 +124,7 @@ def outage(site: Site, session: Session) -> None:
     )
 
 
-def wrong_password(site: Site, session: Session) -> None:
+def wrong_password(site: PoolNamespace, session: Session) -> None:
     wrong = site.broker.host_url.replace("redis://", "redis://operator:wrong@")
     site.kubectl.apply(manifests.build_secret("broker", wrong))
     site.broker.come_back()
@@ -144,7 +144,7 @@ def wrong_password(site: Site, session: Session) -> None:
     session.wait("orders", "Idle")
 
 
-def pause(site: Site, session: Session) -> None:
+def pause(site: PoolNamespace, session: Session) -> None:
     session.show("annotate", "wp/orders", "celeriac.dev/paussed=true")
     site.await_condition("orders", "Ready", is_so="True", reason="UnknownAnnotation")
     session.show("get", "wp/orders", READY_MESSAGE)
@@ -161,7 +161,7 @@ def pause(site: Site, session: Session) -> None:
     site.kubectl.run("annotate", "wp/orders", "celeriac.dev/paused-")
 
 
-def fixed(site: Site, session: Session) -> None:
+def fixed(site: PoolNamespace, session: Session) -> None:
     session.show("scale", "wp/mail", "--replicas=3")
     session.wait("mail", "Fixed")
     session.kubectl.wait("wp/mail", "jsonpath={.status.replicas}=3")
@@ -176,7 +176,7 @@ def fixed(site: Site, session: Session) -> None:
     session.wait("mail", "AtMinimum", within_s=90)
 
 
-def refused(site: Site, session: Session) -> None:
+def refused(site: PoolNamespace, session: Session) -> None:
     with admission.policy(site, "orders", at_most=2):
         site.broker.send_work([8.0] * 16, queue="orders")
         session.wait("orders", "Refused")
@@ -191,7 +191,7 @@ def refused(site: Site, session: Session) -> None:
     session.kubectl.wait("wp/orders", "AbleToScale", within_s=90)
 
 
-def ending(site: Site, session: Session) -> None:
+def ending(site: PoolNamespace, session: Session) -> None:
     session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=180)
     session.wait("orders", "Idle")
     session.show("get", "wp")

@@ -10,7 +10,7 @@ import pytest
 from tests import waiting
 from tests.cluster.kubectl import Manifest
 from tests.cluster.pools import manifests
-from tests.cluster.pools.conftest import Site
+from tests.cluster.pools.conftest import PoolNamespace
 from tests.cluster.pools.operators import ROOT, Operator
 
 STANDS_BY = "operator stands by"
@@ -18,7 +18,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
-def second(site: Site, tmp_path: Path) -> Iterator[Operator]:
+def second(site: PoolNamespace, tmp_path: Path) -> Iterator[Operator]:
     """Another operator with the same rights, not started yet."""
     operator = Operator(
         kubeconfig=site.operator.kubeconfig,
@@ -29,13 +29,13 @@ def second(site: Site, tmp_path: Path) -> Iterator[Operator]:
     operator.kill()
 
 
-def holder(site: Site) -> str:
+def holder(site: PoolNamespace) -> str:
     found: str = site.kubectl.get("lease/celeriac-operator")["spec"]["holderIdentity"]
     return found
 
 
 def test_a_standby_goes_on_at_once_when_the_leader_is_stopped_and_soon_when_it_is_killed(
-    site: Site, second: Operator
+    site: PoolNamespace, second: Operator
 ) -> None:
     site.deploy_workers("handed", grace_s=1)
     site.kubectl.apply(manifests.build_pool("handed", maxReplicas=2))
@@ -61,7 +61,7 @@ def test_a_standby_goes_on_at_once_when_the_leader_is_stopped_and_soon_when_it_i
     site.kubectl.delete("deployment/handed")
 
 
-def as_written(site: Site, name: str) -> Manifest:
+def as_written(site: PoolNamespace, name: str) -> Manifest:
     """A pool without what changes with every look."""
     pool = site.pool(name)
     return {
@@ -78,7 +78,7 @@ def as_written(site: Site, name: str) -> Manifest:
     }
 
 
-def dry_run(site: Site, *, broker_url: str, until: str) -> str:
+def dry_run(site: PoolNamespace, *, broker_url: str, until: str) -> str:
     """What a dry run shows, once it shows this."""
     command = [sys.executable, "-m", "app", "operator", "--namespace", site.kubectl.namespace]
     process = subprocess.Popen(
@@ -106,7 +106,7 @@ def dry_run(site: Site, *, broker_url: str, until: str) -> str:
     return shown
 
 
-def test_a_dry_run_prints_and_writes_nothing(site: Site) -> None:
+def test_a_dry_run_prints_and_writes_nothing(site: PoolNamespace) -> None:
     site.deploy_workers("dried")
     site.kubectl.apply(manifests.build_pool("dried", mode="DryRun", maxReplicas=7))
     site.await_condition("dried", "Ready", is_so="True")
@@ -120,7 +120,7 @@ def test_a_dry_run_prints_and_writes_nothing(site: Site) -> None:
     assert as_written(site, "dried") == before
 
 
-def test_a_status_that_another_client_wrote_is_put_right(site: Site) -> None:
+def test_a_status_that_another_client_wrote_is_put_right(site: PoolNamespace) -> None:
     site.deploy_workers("overwritten")
     site.kubectl.apply(manifests.build_pool("overwritten"))
     ready = site.await_condition("overwritten", "Ready", is_so="True")

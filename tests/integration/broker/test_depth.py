@@ -14,7 +14,8 @@ import redis
 from app.broker.model import BrokerReading, QueueReading
 from app.broker.queues import unacked
 from app.queues import QueueName
-from tests.integration.broker.conftest import Shop, node, until
+from tests.integration.broker.conftest import until
+from tests.integration.foreign_application import ForeignApplication, node
 
 PLAIN = QueueName("plain")
 
@@ -25,7 +26,7 @@ def holding(name: QueueName, **counts: Any) -> QueueReading:  # Any: as in `repl
     return replace(QueueReading(name=name, ready=0), **{**rest, **counts})
 
 
-def read(shop: Shop, *queues: str) -> BrokerReading:
+def read(shop: ForeignApplication, *queues: str) -> BrokerReading:
     async def once() -> BrokerReading:
         async with shop.link() as link:
             return await link.queues.read([QueueName(name) for name in queues])
@@ -33,7 +34,7 @@ def read(shop: Shop, *queues: str) -> BrokerReading:
     return asyncio.run(once())
 
 
-def read_until(shop: Shop, *wanted: QueueReading) -> None:
+def read_until(shop: ForeignApplication, *wanted: QueueReading) -> None:
     """Read until the queues read like this; an assertion shows the last difference."""
 
     async def repeat() -> BrokerReading:
@@ -46,9 +47,9 @@ def read_until(shop: Shop, *wanted: QueueReading) -> None:
     asyncio.run(repeat())
 
 
-def test_ready_counts_every_priority(prefixed_shop: Shop) -> None:
+def test_ready_counts_every_priority(prefixed_shop: ForeignApplication) -> None:
     for priority in range(10):
-        prefixed_shop.publish("nap", 0, priority=priority)
+        prefixed_shop.send("nap", 0, priority=priority)
 
     found = read(prefixed_shop, "plain", "nothing")
 
@@ -71,20 +72,22 @@ def test_ready_counts_every_priority(prefixed_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_prefetched_and_running_messages_are_unacked(shop: Shop, pool: str) -> None:
+def test_prefetched_and_running_messages_are_unacked(shop: ForeignApplication, pool: str) -> None:
     path = shop.held()
-    shop.worker("one", pool=pool, prefetch=4)
+    shop.worker("one", pool=pool, conf={"worker_prefetch_multiplier": 4})
     for _ in range(6):
-        shop.publish("hold", path)
+        shop.send("hold", 0, path)
 
     read_until(shop, holding(PLAIN, ready=2, unacked=4, scheduled=0, due_soon=0))
 
 
-def test_a_task_that_is_acknowledged_early_is_only_in_the_heartbeat(shop: Shop) -> None:
+def test_a_task_that_is_acknowledged_early_is_only_in_the_heartbeat(
+    shop: ForeignApplication,
+) -> None:
     path = shop.held()
-    shop.worker("one", prefetch=3, acks="early")
+    shop.worker("one", conf={"worker_prefetch_multiplier": 3, "task_acks_late": False})
     for _ in range(4):
-        shop.publish("hold", path)
+        shop.send("hold", 0, path)
 
     async def scenario() -> BrokerReading:
         async with shop.link() as link:
@@ -101,26 +104,26 @@ def test_a_task_that_is_acknowledged_early_is_only_in_the_heartbeat(shop: Shop) 
     assert found.queues[PLAIN].unacked == 3
 
 
-def test_tasks_with_an_eta_are_scheduled_until_it_has_come(shop: Shop) -> None:
-    shop.worker("one", prefetch=10)
+def test_tasks_with_an_eta_are_scheduled_until_it_has_come(shop: ForeignApplication) -> None:
+    shop.worker("one", conf={"worker_prefetch_multiplier": 10})
     path = shop.held()
-    shop.publish("hold", path, eta=datetime.now(UTC) + timedelta(hours=1))
-    shop.publish("hold", path, eta=datetime.now(timezone(timedelta(hours=5))) + timedelta(hours=1))
-    shop.publish("hold", path, countdown=15)
-    shop.publish("hold", path, eta=datetime.now(UTC) - timedelta(hours=1))
+    shop.send("hold", 0, path, eta=datetime.now(UTC) + timedelta(hours=1))
+    shop.send("hold", 0, path, eta=datetime.now(timezone(timedelta(hours=5))) + timedelta(hours=1))
+    shop.send("hold", 0, path, countdown=15)
+    shop.send("hold", 0, path, eta=datetime.now(UTC) - timedelta(hours=1))
 
     read_until(shop, holding(PLAIN, ready=0, unacked=4, scheduled=3, due_soon=1))
 
 
 def test_messages_of_other_exchanges_count_for_the_queues_that_they_are_bound_to(
-    shop: Shop,
+    shop: ForeignApplication,
 ) -> None:
     path = shop.held()
     shop.worker("one", ["plain", "routed", "topical"], concurrency=5)
-    shop.publish("hold", path)
+    shop.send("hold", 0, path)
     for _ in range(2):
-        shop.publish("hold", path, exchange="orders", routing_key="order.new")
-        shop.publish("hold", path, queue="topical", routing_key="news.sport.today")
+        shop.send("hold", 0, path, exchange="orders", routing_key="order.new")
+        shop.send("hold", 0, path, queue="topical", routing_key="news.sport.today")
 
     read_until(
         shop,
@@ -130,33 +133,35 @@ def test_messages_of_other_exchanges_count_for_the_queues_that_they_are_bound_to
     )
 
 
-def test_the_oldest_message_tells_its_age_over_all_priorities(shop: Shop) -> None:
+def test_the_oldest_message_tells_its_age_over_all_priorities(shop: ForeignApplication) -> None:
     now = time.time()
     for age_s, priority in ((10, 0), (90, 6), (40, 9)):
-        shop.publish("nap", 0, priority=priority, timestamp=int(now - age_s))
+        shop.send("nap", 0, priority=priority, timestamp=int(now - age_s))
 
     found = read(shop, "plain").queues[PLAIN].oldest_age_s
 
     assert found == pytest.approx(90, abs=5)
 
 
-def test_our_own_stamp_tells_the_age(shop: Shop) -> None:
+def test_our_own_stamp_tells_the_age(shop: ForeignApplication) -> None:
     stamp = {"celeriac_published_at": time.time() - 33.5}
-    shop.publish("nap", 0, headers=stamp)
+    shop.send("nap", 0, headers=stamp)
 
     assert read(shop, "plain").queues[PLAIN].oldest_age_s == pytest.approx(33.5, abs=5)
 
 
-def test_no_argument_of_a_task_passes_for_a_stamp(shop: Shop) -> None:
+def test_no_argument_of_a_task_passes_for_a_stamp(shop: ForeignApplication) -> None:
     liar = '{"timestamp": 1, "celeriac_published_at": 1, "eta": "2099-01-01T00:00:00"}'
-    shop.publish("nap", liar, kwargs={"timestamp": 1})
+    shop.send("nap", liar, kwargs={"timestamp": 1})
 
     assert read(shop, "plain").queues[PLAIN].oldest_age_s is None
 
 
-def test_a_key_that_is_no_list_holds_no_message(shop: Shop, redis_client: redis.Redis) -> None:
+def test_a_key_that_is_no_list_holds_no_message(
+    shop: ForeignApplication, redis_client: redis.Redis
+) -> None:
     redis_client.hset("odd", "field", "value")
-    shop.publish("nap", 0)
+    shop.send("nap", 0)
 
     found = read(shop, "odd", "plain").queues
 
@@ -179,7 +184,9 @@ def hold(client: redis.Redis, values: Mapping[str, str]) -> None:
     pipeline.execute()
 
 
-def test_names_that_json_escapes_are_read(shop: Shop, redis_client: redis.Redis) -> None:
+def test_names_that_json_escapes_are_read(
+    shop: ForeignApplication, redis_client: redis.Redis
+) -> None:
     names = ["größe", 'quo"te', "back\\slash", "x" * 400, "half \ud800"]
     hold(
         redis_client, {name.encode(errors="surrogatepass").hex(): entry("", name) for name in names}
@@ -192,7 +199,7 @@ def test_names_that_json_escapes_are_read(shop: Shop, redis_client: redis.Redis)
 
 
 def test_what_was_not_read_yet_is_estimated_and_then_known(
-    shop: Shop, redis_client: redis.Redis
+    shop: ForeignApplication, redis_client: redis.Redis
 ) -> None:
     count = unacked.MEASURED * 2
     soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
@@ -215,9 +222,11 @@ def test_what_was_not_read_yet_is_estimated_and_then_known(
     assert last.queues[QueueName("rare")].unacked == 0
 
 
-def test_a_thousand_queues_take_ten_scripts(shop: Shop, redis_client: redis.Redis) -> None:
+def test_a_thousand_queues_take_ten_scripts(
+    shop: ForeignApplication, redis_client: redis.Redis
+) -> None:
     names = [f"queue-{n}" for n in range(1000)]
-    shop.publish("nap", 0, queue="queue-999", priority=7)
+    shop.send("nap", 0, queue="queue-999", priority=7)
     redis_client.config_resetstat()
 
     found = read(shop, *names)
@@ -239,7 +248,9 @@ def message(size_bytes: int) -> str:
     return json.dumps({"body": "x" * size_bytes, "headers": headers, "properties": {}})
 
 
-def copying_read(shop: Shop, client: redis.Redis) -> tuple[BrokerReading, set[str], int]:
+def copying_read(
+    shop: ForeignApplication, client: redis.Redis
+) -> tuple[BrokerReading, set[str], int]:
     """What a reading finds, the commands that have copied payloads for it, and the bytes that it
     was sent."""
     client.config_resetstat()
@@ -248,7 +259,9 @@ def copying_read(shop: Shop, client: redis.Redis) -> tuple[BrokerReading, set[st
     return found, calls & WHOLE_VALUES, client.info("stats")["total_net_output_bytes"]
 
 
-def test_a_giant_that_a_worker_holds_is_not_copied(shop: Shop, redis_client: redis.Redis) -> None:
+def test_a_giant_that_a_worker_holds_is_not_copied(
+    shop: ForeignApplication, redis_client: redis.Redis
+) -> None:
     hold(redis_client, {"giant": entry("", "x" * GIANT_BYTES), "small": entry("", "plain")})
 
     found, copying, sent_bytes = copying_read(shop, redis_client)
@@ -260,7 +273,7 @@ def test_a_giant_that_a_worker_holds_is_not_copied(shop: Shop, redis_client: red
 
 @pytest.mark.parametrize("others", [0, 40, 500])
 def test_a_giant_that_waits_is_not_copied(
-    shop: Shop, redis_client: redis.Redis, others: int
+    shop: ForeignApplication, redis_client: redis.Redis, others: int
 ) -> None:
     for size_bytes in (GIANT_BYTES, *[1_000] * others):
         redis_client.lpush("plain", message(size_bytes))
@@ -275,7 +288,7 @@ def test_a_giant_that_waits_is_not_copied(
     ("count", "size_bytes"), [(1, 900_000), (40, 50_000), (400, 100_000), (10_000, 1_000)]
 )
 def test_the_age_is_known_of_lists_without_a_giant(
-    shop: Shop, redis_client: redis.Redis, count: int, size_bytes: int
+    shop: ForeignApplication, redis_client: redis.Redis, count: int, size_bytes: int
 ) -> None:
     for start in range(0, count, 1_000):
         redis_client.lpush("plain", *[message(size_bytes)] * min(1_000, count - start))
@@ -287,7 +300,7 @@ def test_the_age_is_known_of_lists_without_a_giant(
 
 
 def test_many_large_messages_that_workers_hold_are_read_bit_by_bit(
-    shop: Shop, redis_client: redis.Redis
+    shop: ForeignApplication, redis_client: redis.Redis
 ) -> None:
     large = entry("", "plain")[:-1] + f', "{"x" * 100_000}"]'
     hold(redis_client, {f"{number:03}": large for number in range(300)})

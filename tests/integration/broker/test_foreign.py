@@ -15,7 +15,7 @@ from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.queues import QueueName
 from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
-from tests.integration.foreign import ForeignShop, node
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.tools import celery_versions
 from tests.waiting import eventually
 
@@ -38,7 +38,9 @@ def speaking(serializer: str) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def linked(shop: ForeignShop, exchanges: Exchanges = CELERY_EXCHANGES) -> AsyncIterator[Link]:
+async def linked(
+    shop: ForeignApplication, exchanges: Exchanges = CELERY_EXCHANGES
+) -> AsyncIterator[Link]:
     link = Link(parse_address(shop.url), exchanges=exchanges, clock=time.time)
     link.open()
     try:

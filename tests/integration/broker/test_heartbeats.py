@@ -14,7 +14,8 @@ from app.broker.model import Heartbeat
 from app.broker.redis_keys import Keys
 from app.broker.workers.heartbeats import Heartbeats
 from app.queues import QueueName
-from tests.integration.broker.conftest import Shop, node, until
+from tests.integration.broker.conftest import shop_on, until
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.waiting import eventually_async
 
 PLAIN = QueueName("plain")
@@ -28,11 +29,13 @@ async def listening(link: Link) -> None:
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_heartbeat_tells_what_runs_and_what_was_accepted(shop: Shop, pool: str) -> None:
+def test_a_heartbeat_tells_what_runs_and_what_was_accepted(
+    shop: ForeignApplication, pool: str
+) -> None:
     path = shop.held()
     shop.worker("one", pool=pool, concurrency=2)
     for _ in range(3):
-        shop.publish("nap", 0)
+        shop.send("nap", 0)
 
     async def scenario() -> list[tuple[int, int]]:
         async with shop.link() as link:
@@ -41,7 +44,7 @@ def test_a_heartbeat_tells_what_runs_and_what_was_accepted(shop: Shop, pool: str
                 return (await link.queues.read([PLAIN])).heartbeats.get(ONE)
 
             idle = await until(heartbeat, lambda found: found is not None and found.processed == 3)
-            shop.publish("hold", path)
+            shop.send("hold", 0, path)
             busy = await until(heartbeat, lambda found: found is not None and found.active == 1)
             shop.release()
             done = await until(heartbeat, lambda found: found is not None and found.active == 0)
@@ -50,7 +53,9 @@ def test_a_heartbeat_tells_what_runs_and_what_was_accepted(shop: Shop, pool: str
     assert asyncio.run(scenario()) == [(0, 3), (1, 4), (0, 4)]
 
 
-def test_a_worker_that_says_goodbye_is_gone_and_one_that_was_killed_stays(shop: Shop) -> None:
+def test_a_worker_that_says_goodbye_is_gone_and_one_that_was_killed_stays(
+    shop: ForeignApplication,
+) -> None:
     async def scenario() -> list[str]:
         async with shop.link() as link:
             await listening(link)
@@ -66,11 +71,13 @@ def test_a_worker_that_says_goodbye_is_gone_and_one_that_was_killed_stays(shop: 
     assert asyncio.run(scenario()) == [TWO]
 
 
-def test_workers_of_another_application_are_not_heard(shop: Shop, prefixed_shop: Shop) -> None:
+def test_workers_of_another_application_are_not_heard(
+    shop: ForeignApplication, prefixed_shop: ForeignApplication
+) -> None:
     prefixed_shop.worker("one")
 
     async def scenario() -> bool:
-        other = Shop(url=shop.url, prefix="other:", started=shop.started, folder=shop.folder)
+        other = shop_on(shop.url, shop.started, shop.folder, prefix="other:")
         async with other.link() as theirs, prefixed_shop.link() as ours:
             await listening(theirs)
             await until(lambda: ours.queues.read([PLAIN]), lambda found: bool(found.heartbeats))

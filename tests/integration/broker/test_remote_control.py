@@ -9,7 +9,8 @@ from app.broker.link import Link
 from app.broker.model import BrokerReading, ConsumedQueue, NodeAnswer, NodeConsumers, NodeName
 from app.broker.workers.pidbox import ANSWER_LIMIT_S
 from app.queues import QueueName
-from tests.integration.broker.conftest import LOADED_ANSWER_LIMIT_S, Shop, node, until
+from tests.integration.broker.conftest import until
+from tests.integration.foreign_application import LOADED_ANSWER_LIMIT_S, ForeignApplication, node
 
 PLAIN = QueueName("plain")
 ONE, TWO = node("one"), node("two")
@@ -27,11 +28,13 @@ def answered(found: NodeAnswer, **want: object) -> NodeAnswer:
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_worker_says_what_it_holds(shop: Shop, pool: str) -> None:
+def test_a_worker_says_what_it_holds(shop: ForeignApplication, pool: str) -> None:
     path = shop.held()
-    shop.worker("one", ["plain", "routed"], pool=pool, concurrency=2, prefetch=3)
+    shop.worker(
+        "one", ["plain", "routed"], pool=pool, concurrency=2, conf={"worker_prefetch_multiplier": 3}
+    )
     for _ in range(4):
-        shop.publish("hold", path)
+        shop.send("hold", 0, path)
 
     async def scenario() -> tuple[NodeAnswer, NodeConsumers]:
         async with shop.link() as link:
@@ -48,7 +51,9 @@ def test_a_worker_says_what_it_holds(shop: Shop, pool: str) -> None:
     assert consumers.slots == 2
 
 
-def test_only_the_named_worker_stops_consuming_and_resumes(prefixed_shop: Shop) -> None:
+def test_only_the_named_worker_stops_consuming_and_resumes(
+    prefixed_shop: ForeignApplication,
+) -> None:
     prefixed_shop.worker("one", ["plain", "routed"])
     prefixed_shop.worker("two", ["plain", "routed"])
     both = frozenset({PLAIN, QueueName("routed")})
@@ -69,12 +74,12 @@ def test_only_the_named_worker_stops_consuming_and_resumes(prefixed_shop: Shop) 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_more(
-    shop: Shop, pool: str
+    shop: ForeignApplication, pool: str
 ) -> None:
     path = shop.held()
-    shop.worker("one", pool=pool, prefetch=2)
+    shop.worker("one", pool=pool, conf={"worker_prefetch_multiplier": 2})
     for _ in range(5):
-        shop.publish("hold", path)
+        shop.send("hold", 0, path)
 
     async def scenario() -> None:
         async with shop.link() as link:
@@ -94,7 +99,7 @@ def test_a_worker_that_stopped_consuming_finishes_what_it_holds_and_takes_no_mor
     asyncio.run(scenario())
 
 
-def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
+def test_a_resumed_worker_consumes_through_its_own_exchange(shop: ForeignApplication) -> None:
     shop.worker("one", ["routed"])
     routed = QueueName("routed")
 
@@ -103,7 +108,7 @@ def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
             await link.workers.stop_consuming({ONE: [routed]})
             await link.workers.resume_consuming({ONE: [ConsumedQueue(name=routed)]})
             await until(lambda: answer(link, ONE), lambda found: found.queues == {routed})
-            shop.publish("nap", 0, exchange="orders", routing_key="order.new")
+            shop.send("nap", 0, exchange="orders", routing_key="order.new")
             return await until(
                 lambda: link.queues.read([routed]),
                 lambda found: ONE in found.heartbeats and found.heartbeats[ONE].processed == 1,
@@ -112,7 +117,7 @@ def test_a_resumed_worker_consumes_through_its_own_exchange(shop: Shop) -> None:
     assert asyncio.run(scenario()).queues[routed].ready == 0
 
 
-def test_who_does_not_answer_is_left_out_in_time(shop: Shop) -> None:
+def test_who_does_not_answer_is_left_out_in_time(shop: ForeignApplication) -> None:
     shop.worker("one")
 
     async def scenario() -> None:
@@ -122,7 +127,7 @@ def test_who_does_not_answer_is_left_out_in_time(shop: Shop) -> None:
     asyncio.run(scenario())
 
 
-def test_a_stopped_worker_has_not_confirmed(shop: Shop) -> None:
+def test_a_stopped_worker_has_not_confirmed(shop: ForeignApplication) -> None:
     async def scenario() -> frozenset[NodeName]:
         async with shop.link(answer_limit_s=ANSWER_LIMIT_S) as link:
             return await link.workers.stop_consuming({ONE: [PLAIN]})
@@ -130,7 +135,7 @@ def test_a_stopped_worker_has_not_confirmed(shop: Shop) -> None:
     assert asyncio.run(scenario()) == frozenset()
 
 
-def test_nobody_is_asked_when_nobody_is_named(shop: Shop) -> None:
+def test_nobody_is_asked_when_nobody_is_named(shop: ForeignApplication) -> None:
     shop.worker("one")
 
     async def scenario() -> object:
@@ -140,7 +145,9 @@ def test_nobody_is_asked_when_nobody_is_named(shop: Shop) -> None:
     assert asyncio.run(scenario()) == {}
 
 
-def test_questions_leave_nothing_behind(shop: Shop, redis_client: redis.Redis) -> None:
+def test_questions_leave_nothing_behind(
+    shop: ForeignApplication, redis_client: redis.Redis
+) -> None:
     shop.worker("one")
     before = set(redis_client.keys())
 

@@ -14,7 +14,7 @@ from app.broker.link import Link
 from app.local import state_files
 from tests.integration.broker.test_link import documented_commands
 from tests.integration.conftest import StartShop
-from tests.integration.foreign import ForeignShop
+from tests.integration.foreign_application import ForeignApplication
 from tests.tools import celery_versions
 from tests.waiting import eventually, eventually_async
 
@@ -23,7 +23,7 @@ EACH = pytest.mark.parametrize("version", celery_versions.VERSIONS)
 
 @asynccontextmanager
 async def watching(
-    shop: ForeignShop, *, url: str | None = None, prefix: str = ""
+    shop: ForeignApplication, *, url: str | None = None, prefix: str = ""
 ) -> AsyncIterator[Link]:
     address = parse_address(url or shop.url)
     link = Link(address, key_prefix=prefix, clock=time.time, has_revocations=True)
@@ -34,7 +34,7 @@ async def watching(
         await link.close()
 
 
-async def revoke(shop: ForeignShop, link: Link, *task_ids: str) -> None:
+async def revoke(shop: ForeignApplication, link: Link, *task_ids: str) -> None:
     """Revoke tasks, again until it is heard: the link may not be subscribed yet."""
     with shop.client() as client:
 
@@ -45,7 +45,7 @@ async def revoke(shop: ForeignShop, link: Link, *task_ids: str) -> None:
         await eventually_async(is_heard, why="the revoke is heard")
 
 
-def run_both(shop: ForeignShop) -> None:
+def run_both(shop: ForeignApplication) -> None:
     """Publish a revoked task and one that is not, and wait for the latter, which comes last."""
     shop.send("nap", 1, 0, task_id="revoked")
     shop.send("nap", 2, 0, task_id="welcome")

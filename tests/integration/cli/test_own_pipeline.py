@@ -17,10 +17,14 @@ from tests.integration.processes import ROOT, Process
 from tests.ports import free_port
 
 HOW_TO = ROOT / "docs" / "how-to" / "add-a-pipeline.md"
+STAGES = ROOT / "docs" / "reference" / "stages.md"
 
 LINES = 26
 
-PIPELINE, TEST, QUEUE = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+PIPELINE, TEST = CODE.findall(HOW_TO.read_text())
+(QUEUE,) = CODE.findall(STAGES.read_text())
 
 
 def test_the_pipeline_is_short() -> None:

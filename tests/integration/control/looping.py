@@ -10,17 +10,17 @@ from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import Broker, BrokerKey
 from tests.integration.control.staged import Operator
-from tests.unit.control.stage import WorldBrokers, WorldPools, WorldReports
+from tests.unit.control.virtual_operator import VirtualBrokers, VirtualPools, VirtualReports
 
 
 @contextlib.asynccontextmanager
-async def looped(operator: Operator, pool: WorkerPool) -> AsyncIterator[WorldReports]:
+async def looped(operator: Operator, pool: WorkerPool) -> AsyncIterator[VirtualReports]:
     """The loop over real workers, until the end of the block."""
     broker = Broker(key=BrokerKey("b"), queues=operator.link.queues, workers=operator.link.workers)
-    reports = WorldReports()
+    reports = VirtualReports()
     loop = Loop(
-        pools=WorldPools(listed=[pool]),
-        brokers=WorldBrokers(broker=broker),
+        pools=VirtualPools(listed=[pool]),
+        brokers=VirtualBrokers(broker=broker),
         replicas=operator.replicas,
         reporter=reports,
         clock=time.time,
@@ -33,7 +33,7 @@ async def looped(operator: Operator, pool: WorkerPool) -> AsyncIterator[WorldRep
         await asyncio.gather(running, return_exceptions=True)
 
 
-def condition(reports: WorldReports, kind: ConditionType) -> tuple[str, str]:
+def condition(reports: VirtualReports, kind: ConditionType) -> tuple[str, str]:
     """Reason and message of a condition of the only pool."""
     for status in reports.latest.values():
         for found in status.conditions:

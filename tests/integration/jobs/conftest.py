@@ -1,25 +1,21 @@
-"""A platform in this process, over each database, and the test pipeline."""
+"""The test pipeline: on a platform in this process over each database, and on a running one."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app import celery_app
 from app.jobs.model.clock import Clock
-from app.jobs.model.job import Job, JobId, JobState
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform, of
 from app.jobs.service import Jobs
 from app.settings import Settings
 from tests import probe
-from tests.integration import processes, serving
-from tests.integration.conftest import settings_of, standing_settings
-from tests.integration.processes import Process, StartBeat, StartWorker
-from tests.waiting import eventually
+from tests.integration import running_platform
+from tests.integration.environments import settings_of
+from tests.integration.running_platform import RunningPlatform
 
 PROBE = "tests.probe.application"
 PROBES = Registry([probe.PIPELINE])
@@ -52,84 +48,23 @@ def jobs(platform: Platform) -> Jobs:
     return platform.jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A platform whose workers are real processes."""
-
-    platform: Platform
-    jobs: Jobs
-    start_worker: StartWorker
-    start_beat: StartBeat
-
-    def worker(
-        self, *, pool: str = "threads", concurrency: int = 2, env: Mapping[str, str] | None = None
-    ) -> Process:
-        """A worker for every stage of the test pipeline."""
-        queues = ["default", "download", "cleanup"]
-        return self.start_worker(queues, pool=pool, concurrency=concurrency, env=env, app=PROBE)
-
-    def beat(self) -> Process:
-        return self.start_beat(app=PROBE)
-
-    def ended(self, job_id: JobId, *, within_s: float = 120.0) -> Job:
-        """The job, once it is over."""
-
-        def over() -> Job | None:
-            job = self.jobs.get(job_id)
-            return job if job.state.is_final else None
-
-        return eventually(over, within_s=within_s, why=f"end of {job_id}") or self.jobs.get(job_id)
-
-    def running(self, job_id: JobId, *, stage: str) -> Job:
-        """The job, once this stage of it runs."""
-
-        def runs() -> Job | None:
-            job = self.jobs.get(job_id)
-            return job if (job.state, job.stage) == (JobState.RUNNING, stage) else None
-
-        return eventually(runs, why=f"{stage} of {job_id} runs") or self.jobs.get(job_id)
-
-
 @pytest.fixture
-def site(
-    environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat
-) -> Iterator[Site]:
-    """A site of this test alone, on Valkey and SQLite, with nobody working yet."""
-    with opened(read(environment), PROBES) as platform:
-        yield Site(
-            platform=platform,
-            jobs=platform.jobs,
-            start_worker=start_worker,
-            start_beat=start_beat,
-        )
+def running(environment: dict[str, str], tmp_path: Path) -> Iterator[RunningPlatform]:
+    """The test pipeline on Valkey and SQLite, for this test alone. No worker runs yet."""
+    with running_platform.opened(environment, tmp_path, registry=PROBES, app=PROBE) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def standing_site(
+def standing(
     tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
-) -> Iterator[Site]:
-    """A site for all tests of a module, with a threads worker and beat."""
-    folder = tmp_path_factory.mktemp("site")
-    with standing_settings(folder, sqlite_template) as environment:
-        started = processes.Started(folder=folder, environment={**os.environ, **environment})
-        with started, opened(read(environment), PROBES) as platform:
-            site = Site(
-                platform=platform,
-                jobs=platform.jobs,
-                start_worker=started.worker,
-                start_beat=started.beat,
-            )
-            site.beat()
-            site.worker(concurrency=8)
-            yield site
-
-
-def read(environment: Mapping[str, str]) -> Settings:
-    """These settings, which are set in this process only to be read."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        return serving.settings_of_now()
+) -> Iterator[RunningPlatform]:
+    """The same for all tests of a module, with a worker of threads and beat."""
+    folder = tmp_path_factory.mktemp("standing")
+    with running_platform.standing(folder, sqlite_template, registry=PROBES, app=PROBE) as found:
+        found.beat()
+        found.worker(concurrency=8)
+        yield found
 
 
 @contextmanager

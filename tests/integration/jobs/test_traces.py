@@ -1,14 +1,14 @@
 """Traces of real jobs, received by a real receiver, whatever happens to the workers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from app.jobs.model.job import FollowUp, JobId, JobRequest, JobState
 from app.telemetry import trace_context
-from tests.integration import serving
-from tests.integration.jobs.conftest import Site
-from tests.integration.processes import StartBeat, StartWorker
+from tests.integration import running_platform
+from tests.integration.running_platform import PROBE_QUEUES, RunningPlatform
 from tests.sites import otlp
 from tests.sites.otlp import ReceivedSpan, TraceReceiver
 from tests.waiting import eventually
@@ -29,26 +29,21 @@ def receiver(
 
 @pytest.fixture
 def traced(
-    receiver: TraceReceiver,
-    environment: dict[str, str],
-    start_worker: StartWorker,
-    start_beat: StartBeat,
-) -> Iterator[Site]:
-    """A site with a worker of two processes, and beat."""
-    start_worker(["default", "download", "cleanup", "notifications"], pool="prefork")
-    start_beat()
-    platform = serving.platform_from_environment()
-    yield Site(
-        platform=platform, jobs=platform.jobs, start_worker=start_worker, start_beat=start_beat
-    )
-    platform.close()
-    platform.celery.close()
+    receiver: TraceReceiver, environment: dict[str, str], tmp_path: Path
+) -> Iterator[RunningPlatform]:
+    """All pipelines, with a worker of two processes, and beat."""
+    with running_platform.opened(environment, tmp_path) as found:
+        found.worker([*PROBE_QUEUES, "notifications"], pool="prefork")
+        found.beat()
+        yield found
 
 
-def submit(site: Site, plan: dict[str, list[str]], *, traceparent: str | None = None) -> JobId:
+def submit(
+    running: RunningPlatform, plan: dict[str, list[str]], *, traceparent: str | None = None
+) -> JobId:
     context = None if traceparent is None else trace_context.parse(traceparent)
     with trace_context.continuing(context):
-        return site.jobs.submit(JobRequest(pipeline="probe", params={"plan": plan})).id
+        return running.jobs.submit(JobRequest(pipeline="probe", params={"plan": plan})).id
 
 
 def whole(receiver: TraceReceiver, job_id: JobId) -> list[ReceivedSpan]:
@@ -70,7 +65,7 @@ def assert_connected(spans: list[ReceivedSpan], *, to: str = "") -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_killed_worker_leaves_its_span_in_one_connected_trace(
-    traced: Site, receiver: TraceReceiver, stage: str
+    traced: RunningPlatform, receiver: TraceReceiver, stage: str
 ) -> None:
     job_id = submit(traced, {stage: ["crash", "ok"]})
     assert traced.ended(job_id).state is JobState.SUCCEEDED
@@ -87,7 +82,9 @@ def test_a_killed_worker_leaves_its_span_in_one_connected_trace(
     assert sum(span.name.startswith("wait ") for span in spans) == len(runs)
 
 
-def test_a_retry_continues_the_trace_of_the_client(traced: Site, receiver: TraceReceiver) -> None:
+def test_a_retry_continues_the_trace_of_the_client(
+    traced: RunningPlatform, receiver: TraceReceiver
+) -> None:
     job_id = submit(traced, {"first": ["retryable", "ok"]}, traceparent=CLIENT)
     traced.ended(job_id)
     spans = whole(receiver, job_id)
@@ -104,7 +101,7 @@ def test_a_retry_continues_the_trace_of_the_client(traced: Site, receiver: Trace
 
 
 def test_a_callback_and_the_job_it_submits_are_in_the_trace(
-    traced: Site, receiver: TraceReceiver
+    traced: RunningPlatform, receiver: TraceReceiver
 ) -> None:
     follow_up = FollowUp(kind="probe", params={"name": "second"})
     job = traced.jobs.submit(JobRequest(pipeline="probe", params={}, on_success=follow_up))
@@ -120,14 +117,18 @@ def test_a_callback_and_the_job_it_submits_are_in_the_trace(
     assert kinds == ["probe", "callback", "probe"]
 
 
-def test_spans_wait_for_a_receiver_that_is_away(receiver: TraceReceiver, traced: Site) -> None:
+def test_spans_wait_for_a_receiver_that_is_away(
+    receiver: TraceReceiver, traced: RunningPlatform
+) -> None:
     receiver.refusals = 3
     job_id = submit(traced, {})
     traced.ended(job_id)
     assert_connected(whole(receiver, job_id))
 
 
-def test_an_unsampled_client_is_not_traced(traced: Site, receiver: TraceReceiver) -> None:
+def test_an_unsampled_client_is_not_traced(
+    traced: RunningPlatform, receiver: TraceReceiver
+) -> None:
     quiet = submit(traced, {}, traceparent=f"{CLIENT[:-1]}0")
     traced.ended(quiet)
     loud = submit(traced, {})

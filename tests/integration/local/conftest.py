@@ -19,7 +19,7 @@ import redis
 from app.control.pool.status import PoolStatus
 from app.control.report import pool_snapshot
 from tests.conftest import OURS
-from tests.integration.conftest import TEST_SETTINGS
+from tests.integration.environments import TEST_SETTINGS
 from tests.integration.local import processes_of
 from tests.integration.local.processes_of import Birth
 from tests.integration.processes import Process

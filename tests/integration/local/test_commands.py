@@ -11,6 +11,8 @@ import redis
 from celery import Celery
 
 from app.cli import application
+from tests.integration import foreign_application
+from tests.integration.foreign_application import environment_of_naps
 from tests.integration.local.conftest import StartUp, Up
 from tests.waiting import eventually
 
@@ -58,8 +60,8 @@ def start_foreign(start_up: StartUp, folder: Path) -> Up:
     manifest = folder.parent / "pools.yaml"
     manifest.write_text(MANIFEST)
     up = start_up(
-        env={"STOCK_RECORDS": str(folder.parent)},
-        celery_app="tests.integration.local.stock",
+        env=environment_of_naps(folder.parent),
+        celery_app=foreign_application.APP,
         pool_files=[str(manifest)],
     )
     up.wait_until_up()

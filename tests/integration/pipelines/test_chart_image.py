@@ -4,7 +4,7 @@ import base64
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from app.pipelines.chart_image.schema import ChartAnalysis, ChartImageParams
 from app.testing import RecordedWork
 from tests.integration.pipelines.conftest import OpenWork
 from tests.sites import models
-from tests.sites.models import House
+from tests.sites.models import ModelServer
 
 SEEN = {
     "is_chart": True,
@@ -40,22 +40,16 @@ SEEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with models.serve() as found:
-        yield found
-
-
 @pytest.fixture
-def work(open_work: OpenWork, house: House) -> RecordedWork:
-    house.answers.clear()
-    house.asked.clear()
-    house.default = models.tool(SEEN)
+def work(open_work: OpenWork, model_server: ModelServer) -> RecordedWork:
+    model_server.answers.clear()
+    model_server.asked.clear()
+    model_server.default = models.tool(SEEN)
     return open_work(
         ANTHROPIC_API_KEY=models.KEY,
-        ANTHROPIC_BASE_URL=house.url,
+        ANTHROPIC_BASE_URL=model_server.url,
         OPENAI_API_KEY=models.KEY,
-        OPENAI_BASE_URL=f"{house.url}/v1",
+        OPENAI_BASE_URL=f"{model_server.url}/v1",
         CELERIAC_IMAGE_BYTES="3000000",
     )
 
@@ -81,9 +75,9 @@ def chart(width: int = 640, height: int = 400, *, form: str = "PNG", mode: str =
     return buffer.getvalue()
 
 
-def shown(house: House) -> Image.Image:
+def shown(model_server: ModelServer) -> Image.Image:
     """The picture that the model saw."""
-    [asked] = house.asked
+    [asked] = model_server.asked
     [part] = asked.pictures
     if asked.is_anthropic:
         assert part["source"]["media_type"] == "image/png"
@@ -94,7 +88,7 @@ def shown(house: House) -> Image.Image:
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
-def test_a_chart_is_looked_at(work: RecordedWork, house: House, model: str) -> None:
+def test_a_chart_is_looked_at(work: RecordedWork, model_server: ModelServer, model: str) -> None:
     found = analyzed(work, chart(3200, 1600), model=model)
     want = {
         **SEEN,
@@ -108,7 +102,7 @@ def test_a_chart_is_looked_at(work: RecordedWork, house: House, model: str) -> N
         "usage": {"requests": 1, "input_tokens": 1200, "output_tokens": 300},
     }
     assert found.model_dump(mode="json", exclude={"model", "cost_usd"}) == want
-    assert shown(house).size == (1568, 784)
+    assert shown(model_server).size == (1568, 784)
     assert work.percents == [0, 20, 100]
 
 
@@ -117,21 +111,21 @@ def test_a_chart_is_looked_at(work: RecordedWork, house: House, model: str) -> N
     [("JPEG", "RGB"), ("WEBP", "RGB"), ("GIF", "P"), ("BMP", "1"), ("TIFF", "CMYK"), ("PNG", "LA")],
 )
 def test_a_picture_is_known_by_its_content(
-    work: RecordedWork, house: House, form: str, mode: str
+    work: RecordedWork, model_server: ModelServer, form: str, mode: str
 ) -> None:
     found = analyzed(work, chart(form=form, mode=mode))
-    assert (found.picture.format, shown(house).mode) == (form.lower(), "RGB")
+    assert (found.picture.format, shown(model_server).mode) == (form.lower(), "RGB")
 
 
-def test_a_large_jpeg_is_told_as_it_came(work: RecordedWork, house: House) -> None:
+def test_a_large_jpeg_is_told_as_it_came(work: RecordedWork, model_server: ModelServer) -> None:
     found = analyzed(work, chart(6400, 3200, form="JPEG"))
     assert (found.picture.width, found.picture.height) == (6400, 3200)
-    assert shown(house).size == (1568, 784)
+    assert shown(model_server).size == (1568, 784)
 
 
-def test_what_is_transparent_is_white(work: RecordedWork, house: House) -> None:
+def test_what_is_transparent_is_white(work: RecordedWork, model_server: ModelServer) -> None:
     analyzed(work, chart(mode="RGBA"))
-    assert shown(house).getpixel((5, 5)) == (255, 255, 255)
+    assert shown(model_server).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_file_under_the_storage_folder_is_named_by_its_path(work: RecordedWork) -> None:
@@ -148,12 +142,12 @@ def test_a_file_under_the_storage_folder_is_named_by_its_path(work: RecordedWork
     [("../secret.png", InvalidInput), ("/etc/passwd", InvalidInput), ("no.png", NotFound)],
 )
 def test_a_path_that_leads_nowhere_is_refused(
-    work: RecordedWork, house: House, name: str, want: type[CeleriacError]
+    work: RecordedWork, model_server: ModelServer, name: str, want: type[CeleriacError]
 ) -> None:
     with pytest.raises(CeleriacError) as raised:
         analyze.analyze(ChartImageParams(image_path=name, model="claude-sonnet-4"), work)
     assert type(raised.value) is want
-    assert house.asked == []
+    assert model_server.asked == []
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -182,17 +176,21 @@ BAD: dict[str, tuple[Callable[[], bytes], type[CeleriacError]]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_usable_picture_is_refused(work: RecordedWork, house: House, name: str) -> None:
+def test_what_is_no_usable_picture_is_refused(
+    work: RecordedWork, model_server: ModelServer, name: str
+) -> None:
     make, want = BAD[name]
     with pytest.raises(CeleriacError) as raised:
         analyzed(work, make())
     assert type(raised.value) is want
-    assert house.asked == []
+    assert model_server.asked == []
 
 
-def test_a_picture_without_a_chart_shows_none(work: RecordedWork, house: House) -> None:
-    house.will(models.tool({**SEEN, "is_chart": False}))
-    house.default = models.tool({"is_chart": False, "confidence": 0.9})
+def test_a_picture_without_a_chart_shows_none(
+    work: RecordedWork, model_server: ModelServer
+) -> None:
+    model_server.will(models.tool({**SEEN, "is_chart": False}))
+    model_server.default = models.tool({"is_chart": False, "confidence": 0.9})
     found = analyzed(work, chart())
     assert (found.is_chart, found.levels, found.usage.requests) == (False, (), 2)
 
@@ -200,12 +198,12 @@ def test_a_picture_without_a_chart_shows_none(work: RecordedWork, house: House) 
 OUT_OF_BOUNDS: dict[str, Any] = {**SEEN, "confidence": 7}
 
 
-def test_faults_are_told_as_what_they_are(work: RecordedWork, house: House) -> None:
-    house.will(models.refusal())
+def test_faults_are_told_as_what_they_are(work: RecordedWork, model_server: ModelServer) -> None:
+    model_server.will(models.refusal())
     with pytest.raises(ModelRefused):
         analyzed(work, chart())
-    house.will(models.status(429, Retry_After="3"))
+    model_server.will(models.status(429, Retry_After="3"))
     with pytest.raises(RateLimited):
         analyzed(work, chart())
-    house.will(models.tool(OUT_OF_BOUNDS))
+    model_server.will(models.tool(OUT_OF_BOUNDS))
     assert analyzed(work, chart()).usage.requests == 2

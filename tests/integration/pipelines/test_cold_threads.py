@@ -1,7 +1,6 @@
 """Tasks that begin at once in a worker that has just started, in threads."""
 
 import io
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -12,17 +11,15 @@ from tests.integration.api import asking
 from tests.integration.api.asking import JOBS, Json
 from tests.integration.processes import StartWorker
 from tests.sites import models
-from tests.sites.models import House
+from tests.sites.models import ModelServer
 
 SEEN = {"is_chart": True, "trend": "up", "summary": "The price rises.", "confidence": 0.8}
 EACH = 4
 
 
-@pytest.fixture
-def house() -> Iterator[House]:
-    with models.serve() as found:
-        found.default = models.tool(SEEN)
-        yield found
+@pytest.fixture(autouse=True)
+def seen(model_server: ModelServer) -> None:
+    model_server.default = models.tool(SEEN)
 
 
 def runs_of(http: httpx2.Client, job_id: str) -> list[Json]:
@@ -33,14 +30,14 @@ def runs_of(http: httpx2.Client, job_id: str) -> list[Json]:
 
 
 def test_tasks_that_share_a_heavy_library_begin_at_once_in_a_cold_worker(
-    environment: dict[str, str], start_worker: StartWorker, house: House
+    environment: dict[str, str], start_worker: StartWorker, model_server: ModelServer
 ) -> None:
     """`strategy` and `chart-image` failed with the ImportError of a half-imported module."""
     keys = {
         "ANTHROPIC_API_KEY": models.KEY,
-        "ANTHROPIC_BASE_URL": house.url,
+        "ANTHROPIC_BASE_URL": model_server.url,
         "OPENAI_API_KEY": models.KEY,
-        "OPENAI_BASE_URL": f"{house.url}/v1",
+        "OPENAI_BASE_URL": f"{model_server.url}/v1",
     }
     picture = io.BytesIO()
     pdfs.photo(size=(640, 480)).save(picture, "PNG")

@@ -14,24 +14,22 @@ from tests.integration import serving
 from tests.integration.processes import StartWorker
 from tests.integration.serving import Server
 from tests.sites import models
-from tests.sites.models import House
+from tests.sites.models import ModelServer
 from tests.sites.server import Site
 
 SEEN = {"is_chart": True, "trend": "up", "summary": "The price rises.", "confidence": 0.8}
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with models.serve() as found:
-        found.default = models.tool(SEEN)
-        yield found
+@pytest.fixture(autouse=True)
+def seen(model_server: ModelServer) -> None:
+    model_server.default = models.tool(SEEN)
 
 
 @pytest.fixture
 def server(
-    environment: dict[str, str], start_worker: StartWorker, house: House
+    environment: dict[str, str], start_worker: StartWorker, model_server: ModelServer
 ) -> Iterator[Server]:
-    key = {"ANTHROPIC_API_KEY": models.KEY, "ANTHROPIC_BASE_URL": house.url}
+    key = {"ANTHROPIC_API_KEY": models.KEY, "ANTHROPIC_BASE_URL": model_server.url}
     start_worker(["default", "llm", "youtube"], env=key)
     with serving.serve(serving.platform_from_environment()) as found:
         yield found
@@ -57,14 +55,14 @@ def test_videos_are_a_plain_call(server: Server, site: Site) -> None:
     assert (chunk.text, chunk.chatbot_id) == ("A tone.\nIt rises.", "bot 1")
 
 
-def test_a_chart_is_a_plain_call(server: Server, house: House) -> None:
+def test_a_chart_is_a_plain_call(server: Server, model_server: ModelServer) -> None:
     storage = server.platform.settings.files.storage_dir
     storage.mkdir(exist_ok=True)
     pdfs.photo(size=(3200, 1600)).save(storage / "chart.png")
     found = called(server, "analyze_chart_image", "chart.png", "claude-sonnet-4")
     assert {name: found[name] for name in SEEN} == SEEN
     assert (found["picture"]["width"], found["picture"]["sent_width"]) == (3200, 1568)
-    assert house.asked[-1].body["model"].startswith("claude-sonnet-4")
+    assert model_server.asked[-1].body["model"].startswith("claude-sonnet-4")
 
 
 def test_a_chart_is_a_kind_of_the_api(server: Server) -> None:

@@ -2,32 +2,26 @@
 
 import itertools
 import json
-import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import Cancelled
-from app.jobs.model.job import Job, JobId, JobRequest, JobState
-from app.jobs.platform import Platform
-from app.jobs.publish import job_events
-from app.jobs.service import Jobs
+from app.jobs.model.job import JobId, JobRequest, JobState
 from app.pipelines.playlist import fan_out
 from app.pipelines.playlist.schema import PlaylistParams
 from app.pipelines.youtube import metadata
 from app.pipelines.youtube.schema import VideoOptions
 from app.testing import RecordedWork
-from tests.integration import serving
-from tests.integration.conftest import standing_settings
+from tests.integration import running_platform, serving
 from tests.integration.jobs import acts
-from tests.integration.processes import Process, Started
+from tests.integration.running_platform import RunningPlatform
 from tests.integration.serving import Server
 from tests.sites import server as sites
 from tests.sites.server import Site
@@ -39,33 +33,6 @@ SLOTS, PLACES = 4, 3
 """Of the worker, and at the site."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """A platform with its API, beat and one worker of the pool for videos."""
-
-    server: Server
-    jobs: Jobs
-    worker: Process
-    started: Started
-    site: Site
-    temp_dir: Path
-
-    @property
-    def platform(self) -> Platform:
-        return self.server.platform
-
-    def submit(self, kind: str, **params: object) -> JobId:
-        return self.jobs.submit(JobRequest(pipeline=kind, params=params)).id
-
-    def ended(self, job_id: JobId) -> Job:
-        eventually(lambda: self.jobs.get(job_id).state.is_final, within_s=120, why=job_id)
-        return self.jobs.get(job_id)
-
-    def view(self, job_id: JobId) -> dict[str, Any]:  # JSON
-        found: dict[str, Any] = self.server.http.get(f"/api/v1/jobs/{job_id}").json()
-        return found
-
-
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with sites.serve() as found:
@@ -73,42 +40,39 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def house(
+def running(
     site: Site, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
-) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with (
-        standing_settings(folder, sqlite_template) as settings,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        environment = {
-            **settings,
-            "CELERIAC_SPEECH_ENGINE": "off",
-            "CELERIAC_SITE_CONCURRENCY": str(PLACES),
-            "CELERIAC_VIDEO_SEARCH": f"{site.url}/feed?count=9&name=found&q={{query}}&n={{limit}}",
-        }
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        platform = serving.platform_from_environment()
-        with (
-            serving.serve(platform) as server,
-            Started(folder=folder, environment={**os.environ, **environment}) as started,
-        ):
-            started.beat()
-            worker = started.worker(["youtube", "cleanup"], concurrency=SLOTS)
-            yield House(
-                server=server,
-                jobs=platform.jobs,
-                worker=worker,
-                started=started,
-                site=site,
-                temp_dir=folder / "temp",
-            )
+) -> Iterator[RunningPlatform]:
+    """With beat and one worker of the pool for videos."""
+    settings = {
+        "CELERIAC_SPEECH_ENGINE": "off",
+        "CELERIAC_SITE_CONCURRENCY": str(PLACES),
+        "CELERIAC_VIDEO_SEARCH": f"{site.url}/feed?count=9&name=found&q={{query}}&n={{limit}}",
+    }
+    folder = tmp_path_factory.mktemp("running")
+    with running_platform.standing(folder, sqlite_template, settings=settings) as found:
+        found.beat()
+        found.worker(["youtube", "cleanup"], concurrency=SLOTS)
+        yield found
 
 
-def test_a_playlist_becomes_a_job_for_each_entry(site: Site, house: House) -> None:
-    job_id = house.submit("playlist", url=f"{site.url}/feed?count={COUNT}&broken={BROKEN}")
-    job = house.ended(job_id)
+@pytest.fixture(scope="module")
+def api(running: RunningPlatform) -> Iterator[Server]:
+    with serving.serve(running.platform) as found:
+        yield found
+
+
+def _counts(api: Server, job_id: JobId) -> dict[str, int]:
+    """How many children of the job are in each state."""
+    found: dict[str, int] = api.http.get(f"/api/v1/jobs/{job_id}").json()["children"]
+    return found or {}
+
+
+def test_a_playlist_becomes_a_job_for_each_entry(
+    site: Site, running: RunningPlatform, api: Server
+) -> None:
+    job_id = running.submit("playlist", url=f"{site.url}/feed?count={COUNT}&broken={BROKEN}")
+    job = running.ended(job_id)
 
     assert (job.state, job.progress, job.error) == (JobState.SUCCEEDED, 100, None)
     told = job.result
@@ -119,7 +83,7 @@ def test_a_playlist_becomes_a_job_for_each_entry(site: Site, house: House) -> No
         "UnsupportedFormat",
         "PermanentError",
     }
-    assert house.view(job_id)["children"] == {
+    assert _counts(api, job_id) == {
         "total": COUNT,
         "queued": 0,
         "running": 0,
@@ -127,12 +91,12 @@ def test_a_playlist_becomes_a_job_for_each_entry(site: Site, house: House) -> No
         "failed": BROKEN,
         "cancelled": 0,
     }
-    whole = house.jobs.get(JobId(told["submitted"][-1]))
+    whole = running.jobs.get(JobId(told["submitted"][-1]))
     assert (whole.parent_id, whole.params["url"]) == (job_id, f"{site.url}/talk/n-{COUNT - 1}")
     assert whole.result["transcript"]["text"] == "A tone.\nIt rises."
-    percents = [json.loads(data)["progress"] for data in _events(house, job_id)]
+    percents = [json.loads(data)["progress"] for data in running.events(job_id)]
     assert len(percents) > 4
-    assert _peak_mib(house.worker.pid) < 512
+    assert _peak_mib(running.workers[0].pid) < 512
     assert all(one <= two for one, two in itertools.pairwise(percents))
 
 
@@ -143,69 +107,64 @@ def _peak_mib(pid: int) -> int:
     return int(line) // 1024
 
 
-def _events(house: House, job_id: JobId) -> list[bytes]:
-    entries: Any = house.platform.redis.xrange(job_events.stream_key(job_id))  # sync or async
-    return [fields[b"data"] for _, fields in entries]
-
-
-def test_what_is_archived_is_skipped(site: Site, house: House) -> None:
+def test_what_is_archived_is_skipped(site: Site, running: RunningPlatform) -> None:
     url = f"{site.url}/feed?count=6&name=known"
-    first = house.ended(house.submit("playlist", url=url, limit=4))
-    again = house.ended(house.submit("playlist", url=url))
-    other = house.ended(house.submit("playlist", url=url, languages=["de"]))
-    anyway = house.ended(house.submit("playlist", url=url, skip_archived=False))
+    first = running.ended(running.submit("playlist", url=url, limit=4))
+    again = running.ended(running.submit("playlist", url=url))
+    other = running.ended(running.submit("playlist", url=url, languages=["de"]))
+    anyway = running.ended(running.submit("playlist", url=url, skip_archived=False))
     counts = [len(job.result["submitted"]) for job in (first, again, other, anyway)]
     assert counts == [4, 2, 6, 6]
     assert [one["job_id"] for one in again.result["skipped"]] == first.result["submitted"]
 
 
-def test_a_channel_is_searched_by_words(house: House) -> None:
-    answer = house.server.http.post("/scrape-youtube", json={"query": "a & b", "limit": 3})
+def test_a_channel_is_searched_by_words(running: RunningPlatform, api: Server) -> None:
+    answer = api.http.post("/scrape-youtube", json={"query": "a & b", "limit": 3})
     assert (answer.status_code, list(answer.json())) == (200, ["task_id"])
-    job = house.ended(answer.json()["task_id"])
+    job = running.ended(answer.json()["task_id"])
     assert (job.result["title"], job.result["succeeded"]) == ("Feed of a & b", 3)
-    told = house.server.http.get(f"/task/{job.id}").json()
+    told = api.http.get(f"/task/{job.id}").json()
     assert (told["status"], told["result"]["entries"]) == ("SUCCESS", 3)
 
 
-def test_a_cancel_ends_every_child(site: Site, house: House) -> None:
-    job_id = house.submit("playlist", url=f"{site.url}/feed?count={COUNT}&kind=late-talk")
-    eventually(lambda: (house.view(job_id)["children"] or {}).get("running") == SLOTS)
+def test_a_cancel_ends_every_child(site: Site, running: RunningPlatform, api: Server) -> None:
+    job_id = running.submit("playlist", url=f"{site.url}/feed?count={COUNT}&kind=late-talk")
+    eventually(lambda: _counts(api, job_id).get("running") == SLOTS)
     waiting = "/silence/captions.vtt"
     eventually(lambda: len(site.requests(waiting)) == PLACES, why="all places are held")
-    house.jobs.cancel(job_id)
+    running.jobs.cancel(job_id)
     asked_at = time.monotonic()
-    eventually(lambda: house.view(job_id)["children"]["cancelled"] == COUNT, within_s=20)
+    eventually(lambda: _counts(api, job_id)["cancelled"] == COUNT, within_s=20)
     print(f"children were cancelled within {time.monotonic() - asked_at:.2f} s")  # noqa: T201
-    assert house.jobs.get(job_id).state is JobState.CANCELLED
-    eventually(lambda: not _remains(house), why="every folder is removed")
-    eventually(lambda: not house.platform.redis.keys("celeriac:places:*"), why="places are free")
+    assert running.jobs.get(job_id).state is JobState.CANCELLED
+    eventually(lambda: running.remains == [], why="every folder is removed")
+    eventually(lambda: not running.platform.redis.keys("celeriac:places:*"), why="places are free")
 
 
-def _remains(house: House) -> list[Path]:
-    return list(house.temp_dir.iterdir()) if house.temp_dir.exists() else []
-
-
-def test_a_playlist_of_nothing_but_broken_entries_fails(site: Site, house: House) -> None:
-    job = house.ended(house.submit("playlist", url=f"{site.url}/feed?count=2&broken=2"))
+def test_a_playlist_of_nothing_but_broken_entries_fails(
+    site: Site, running: RunningPlatform
+) -> None:
+    job = running.ended(running.submit("playlist", url=f"{site.url}/feed?count=2&broken=2"))
     assert job.error is not None
     assert (job.state, job.error.type) == (JobState.FAILED, "PermanentError")
     assert "every entry failed, the first one by NotFound" in job.error.message
 
 
 @pytest.mark.parametrize("path", ["/loop", "/status/404", "/text", "/endless/page"])
-def test_a_listing_that_cannot_be_read_fails_for_good(site: Site, house: House, path: str) -> None:
-    job = house.ended(house.submit("channel", query=site.url + path))
+def test_a_listing_that_cannot_be_read_fails_for_good(
+    site: Site, running: RunningPlatform, path: str
+) -> None:
+    job = running.ended(running.submit("channel", query=site.url + path))
     assert job.error is not None
     assert (job.state, job.error.retryable) == (JobState.FAILED, False)
 
 
-def test_the_tasks_are_plain_celery_too(site: Site, house: House) -> None:
-    app = house.platform.celery
+def test_the_tasks_are_plain_celery_too(site: Site, running: RunningPlatform) -> None:
+    app = running.platform.celery
     url = f"{site.url}/feed?count=3&name=plain"
     call = app.signature("process_youtube_playlist", args=(url, False, True))
     listed: dict[str, Any] = call.apply_async().get(timeout=60)
-    ended = [house.ended(JobId(job_id)) for job_id in listed["submitted"]]
+    ended = [running.ended(JobId(job_id)) for job_id in listed["submitted"]]
     assert [job.result["title"] for job in ended] == ["One video"] * 3
     assert {job.parent_id for job in ended} == {None}
 
@@ -238,9 +197,11 @@ def test_fanning_out_again_submits_nothing_new(site: Site, environment: dict[str
     assert (again.submitted, again.skipped) == (found.submitted, ())
 
 
-def test_the_command_line_counts_children(site: Site, house: House) -> None:
+def test_the_command_line_counts_children(
+    site: Site, running: RunningPlatform, api: Server
+) -> None:
     url = f"{site.url}/feed?count=3&broken=1&name=shown"
-    command = [sys.executable, "-m", "app", "--api-url", house.server.url, "jobs"]
+    command = [sys.executable, "-m", "app", "--api-url", api.url, "jobs"]
     submitted = [*command, "submit", "playlist", "--url", url, "--wait"]
     told = subprocess.run(submitted, capture_output=True, text=True, check=True, timeout=120)
     assert "children: 3: 2 succeeded, 1 failed" in told.stdout

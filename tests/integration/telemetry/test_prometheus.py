@@ -14,7 +14,7 @@ import yaml
 from app.operator.metrics import OperatorMetrics
 from tests.integration import serving
 from tests.integration.api import asking
-from tests.integration.broker.conftest import Shop
+from tests.integration.foreign_application import ForeignApplication
 from tests.integration.processes import Process
 from tests.integration.telemetry import scrape
 from tests.integration.telemetry.scrape import key
@@ -36,16 +36,18 @@ METRICS = {
 
 
 @pytest.fixture
-def targets(shop: Shop, exporter: str, environment: dict[str, str]) -> Iterator[list[str]]:
+def targets(
+    shop: ForeignApplication, exporter: str, environment: dict[str, str]
+) -> Iterator[list[str]]:
     """An exporter that has heard of tasks, an API with a job, an operator with a pool."""
     del environment
     shop.worker("one", ["plain"], pool="prefork", arguments=["--task-events"])
     up = key("celery_worker_up", hostname="shop")
     scrape.eventually(exporter, lambda found: found.get(up) == 1)
-    shop.publish("nap", 0)
-    shop.publish("nap", "not a number")
+    shop.send("nap", 0)
+    shop.send("nap", 0, "not a number")
     stamp = {"celeriac_published_at": 1.0}
-    shop.publish("nap", 0, queue="plain", headers=stamp)
+    shop.send("nap", 0, queue="plain", headers=stamp)
     metrics = OperatorMetrics()
     metrics.observe(TICK, {SHOP: STATUS})
     with (

@@ -19,20 +19,20 @@ from app.queues import QueueName
 from app.scaling.drain_plan import ScalePlan
 from app.scaling.replica_state import ReplicaAnswer
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 Q = QueueName("q")
 
 
-def stage_of(count: int) -> Stage:
-    stage = Stage(World(replicas=count), worker_pool())
-    stage.world.settle()
-    return stage
+def stage_of(count: int) -> VirtualOperator:
+    operator = VirtualOperator(VirtualCluster(replicas=count), worker_pool())
+    operator.cluster.settle()
+    return operator
 
 
 def carry(
-    stage: Stage,
+    operator: VirtualOperator,
     plan: ScalePlan,
     *,
     drain_states: DrainStates | None = None,
@@ -40,15 +40,15 @@ def carry(
     pool: WorkerPool | None = None,
 ) -> PlanExecutor:
     async def play() -> PlanExecutor:
-        reading = await stage.queues.read([QueueName("q")])
+        reading = await operator.queues.read([QueueName("q")])
         executor = PlanExecutor(
             pool or worker_pool(),
-            await stage.replicas.read(pool or worker_pool()),
+            await operator.replicas.read(pool or worker_pool()),
             heard if heard is not None else broker_view.sort_heartbeats(reading),
             drain_states=drain_states if drain_states is not None else {},
-            replicas=stage.replicas,
-            workers=stage.workers,
-            clock=stage.world.clock,
+            replicas=operator.replicas,
+            workers=operator.workers,
+            clock=operator.cluster.clock,
         )
         with suppress(BrokerUnreachable):
             await executor.apply(plan)
@@ -57,48 +57,48 @@ def carry(
     return asyncio.run(play())
 
 
-def names(stage: Stage) -> list[InstanceName]:
-    return list(stage.world.pods)
+def names(operator: VirtualOperator) -> list[InstanceName]:
+    return list(operator.cluster.pods)
 
 
 def test_a_plan_that_changes_nothing_does_nothing() -> None:
-    stage = stage_of(2)
+    operator = stage_of(2)
 
-    executor = carry(stage, ScalePlan(replicas=2))
+    executor = carry(operator, ScalePlan(replicas=2))
 
-    assert (stage.replicas.writes, stage.workers.spoken_to) == (0, [])
+    assert (operator.replicas.writes, operator.workers.spoken_to) == (0, [])
     assert executor.scaling is None
 
 
 def test_what_was_written_is_known_when_talking_fails() -> None:
-    stage = stage_of(2)
-    one, _ = names(stage)
-    heard = broker_view.sort_heartbeats(asyncio.run(stage.queues.read([])))
+    operator = stage_of(2)
+    one, _ = names(operator)
+    heard = broker_view.sort_heartbeats(asyncio.run(operator.queues.read([])))
 
     async def say_nothing(*_: object, **__: object) -> frozenset[NodeName]:
         raise BrokerUnreachable(host="broker.test")
 
-    stage.workers.stop_consuming = say_nothing  # type: ignore[method-assign]  # ours to bend
-    executor = carry(stage, ScalePlan(replicas=3, stop=(one,)), heard=heard)
+    operator.workers.stop_consuming = say_nothing  # type: ignore[method-assign]  # ours to bend
+    executor = carry(operator, ScalePlan(replicas=3, stop=(one,)), heard=heard)
 
     assert executor.scaling == Scaling(was=2, now=3)
-    assert stage.world.replicas == 3
+    assert operator.cluster.replicas == 3
 
 
 def test_marks_are_written_before_workers_are_stopped() -> None:
-    stage = stage_of(2)
-    one, _ = names(stage)
+    operator = stage_of(2)
+    one, _ = names(operator)
 
-    executor = carry(stage, ScalePlan(replicas=2, mark=(one,), stop=(one,)))
+    executor = carry(operator, ScalePlan(replicas=2, mark=(one,), stop=(one,)))
 
-    pod = stage.world.pods[one]
-    cancelled = {pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=stage.world.now_s)}
-    mark = DrainMark(since_s=stage.world.now_s, cancelled=cancelled)
+    pod = operator.cluster.pods[one]
+    cancelled = {pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=operator.cluster.now_s)}
+    mark = DrainMark(since_s=operator.cluster.now_s, cancelled=cancelled)
     assert (pod.mark, pod.is_consuming) == (mark, False)
     assert executor.drain_states == {
         one: DrainState(
-            stop_tried_at_s=stage.world.now_s,
-            stopped_at_s=stage.world.now_s,
+            stop_tried_at_s=operator.cluster.now_s,
+            stopped_at_s=operator.cluster.now_s,
             was_stopped=True,
             cancelled=cancelled,
         )
@@ -106,17 +106,19 @@ def test_marks_are_written_before_workers_are_stopped() -> None:
 
 
 def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
-    stage = stage_of(1)
-    (one,) = names(stage)
-    pod = stage.world.pods[one]
+    operator = stage_of(1)
+    (one,) = names(operator)
+    pod = operator.cluster.pods[one]
     mark = DrainMark(
         since_s=1.0,
-        cancelled={pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=stage.world.now_s)},
+        cancelled={
+            pod.node: CancelledConsumers(queues=frozenset({Q}), at_s=operator.cluster.now_s)
+        },
     )
     pod.mark, pod.cancelled, pod.consumed = mark, mark.cancelled, set()
     idle = ReplicaAnswer(at_s=3.0, held=0, is_consuming=False)
     drain_states = {one: DrainState(stop_tried_at_s=1.0, stopped_at_s=1.0, answer=idle)}
-    resume = stage.workers.resume_consuming
+    resume = operator.workers.resume_consuming
 
     async def resume_unheard(
         queues: Mapping[NodeName, Collection[ConsumedQueue]],
@@ -124,51 +126,51 @@ def test_a_mark_stays_until_the_worker_has_confirmed_that_it_consumes() -> None:
         await resume(queues)
         return frozenset()
 
-    stage.workers.resume_consuming = resume_unheard  # type: ignore[method-assign]  # as above
-    executor = carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
+    operator.workers.resume_consuming = resume_unheard  # type: ignore[method-assign]  # as above
+    executor = carry(operator, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
     # It consumes again without our knowing it: that it was idle once proves nothing any more.
     assert pod.is_consuming
     assert pod.mark == mark
     assert executor.drain_states == {one: DrainState(stop_tried_at_s=1.0)}
 
-    executor = carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
-    assert stage.world.pods[one].mark is None
+    executor = carry(operator, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
+    assert operator.cluster.pods[one].mark is None
     assert executor.drain_states == {}
 
 
 def test_a_worker_is_woken_with_exactly_the_queues_that_it_was_told_to_stop() -> None:
     """Waking it with all of the spec's queues made it consume one whose tasks it does not know."""
-    stage = stage_of(2)
-    one, two = names(stage)
+    operator = stage_of(2)
+    one, two = names(operator)
     mail = QueueName("mail")
-    stage.world.pods[one].queues = frozenset({Q, mail})
+    operator.cluster.pods[one].queues = frozenset({Q, mail})
     spec = worker_pool(queues=["q", "reports"])
 
-    carry(stage, ScalePlan(replicas=2, stop=(one, two)), pool=spec)
-    assert stage.world.pods[one].consuming == {mail}
-    assert stage.world.pods[two].consuming == set()
+    carry(operator, ScalePlan(replicas=2, stop=(one, two)), pool=spec)
+    assert operator.cluster.pods[one].consuming == {mail}
+    assert operator.cluster.pods[two].consuming == set()
 
     # The spec gains a queue, and another loop wakes them: it knows what is written at the replicas.
     carry(
-        stage,
+        operator,
         ScalePlan(replicas=2, resume=(one, two)),
         pool=worker_pool(queues=["reports", "mail"]),
     )
-    assert stage.world.pods[one].consuming == {Q, mail}
-    assert stage.world.pods[two].consuming == {Q}
+    assert operator.cluster.pods[one].consuming == {Q, mail}
+    assert operator.cluster.pods[two].consuming == {Q}
 
 
 def test_a_second_stop_adds_to_what_the_first_has_cancelled() -> None:
-    stage = stage_of(1)
-    (one,) = names(stage)
+    operator = stage_of(1)
+    (one,) = names(operator)
     mail = QueueName("mail")
-    pod = stage.world.pods[one]
+    pod = operator.cluster.pods[one]
     pod.queues = frozenset({Q, mail})
 
-    first = carry(stage, ScalePlan(replicas=1, stop=(one,)))
-    began_at_s = stage.world.now_s
-    stage.world.advance(5.0)
-    carry(stage, ScalePlan(replicas=1, stop=(one,)), pool=worker_pool(queues=["q", "mail"]))
+    first = carry(operator, ScalePlan(replicas=1, stop=(one,)))
+    began_at_s = operator.cluster.now_s
+    operator.cluster.advance(5.0)
+    carry(operator, ScalePlan(replicas=1, stop=(one,)), pool=worker_pool(queues=["q", "mail"]))
     assert pod.consuming == set()
     record = CancelledConsumers(queues=frozenset({Q, mail}), at_s=began_at_s)
     assert pod.mark == DrainMark(since_s=began_at_s, cancelled={pod.node: record})
@@ -176,22 +178,22 @@ def test_a_second_stop_adds_to_what_the_first_has_cancelled() -> None:
     # A watch that has not shown the second write yet does not lose what we know.
     pod.mark = DrainMark(since_s=began_at_s, cancelled=first.drain_states[one].cancelled or {})
     drain_states = {one: replace(first.drain_states[one], cancelled={pod.node: record})}
-    carry(stage, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
+    carry(operator, ScalePlan(replicas=1, resume=(one,)), drain_states=drain_states)
     assert pod.consuming == {Q, mail}
 
 
 def test_a_worker_that_does_not_answer_is_marked_and_not_stopped() -> None:
     """What it consumes is not known, so nothing could be given back to it."""
-    stage = stage_of(1)
-    (one,) = names(stage)
-    pod = stage.world.pods[one]
-    heard = broker_view.sort_heartbeats(asyncio.run(stage.queues.read([])))
+    operator = stage_of(1)
+    (one,) = names(operator)
+    pod = operator.cluster.pods[one]
+    heard = broker_view.sort_heartbeats(asyncio.run(operator.queues.read([])))
     pod.is_mute = True
 
-    executor = carry(stage, ScalePlan(replicas=1, mark=(one,), stop=(one,)), heard=heard)
+    executor = carry(operator, ScalePlan(replicas=1, mark=(one,), stop=(one,)), heard=heard)
 
     assert pod.is_consuming
-    assert pod.mark == DrainMark(since_s=stage.world.now_s)
+    assert pod.mark == DrainMark(since_s=operator.cluster.now_s)
     assert executor.drain_states[one].stopped_at_s is None
 
 
@@ -244,27 +246,29 @@ def test_only_the_process_that_was_told_is_given_its_queues_back(
 def test_an_unheard_replica_is_unmarked_only_if_it_was_never_stopped(
     *, is_up: bool, note: DrainState, listened_before: bool, want: float | None
 ) -> None:
-    stage = Stage(World(replicas=1, boot_s=2.0 if is_up else 900.0), worker_pool())
-    stage.world.advance(6.0)
-    (one,) = names(stage)
-    stage.world.pods[one].mark = DrainMark(since_s=1.0)
-    since_s = stage.world.now_s - (60.0 if listened_before else 0.0)
+    operator = VirtualOperator(
+        VirtualCluster(replicas=1, boot_s=2.0 if is_up else 900.0), worker_pool()
+    )
+    operator.cluster.advance(6.0)
+    (one,) = names(operator)
+    operator.cluster.pods[one].mark = DrainMark(since_s=1.0)
+    since_s = operator.cluster.now_s - (60.0 if listened_before else 0.0)
 
     carry(
-        stage,
+        operator,
         ScalePlan(replicas=1, resume=(one,)),
         drain_states={one: note},
         heard=replace(NO_HEARTBEATS, since_s=since_s),
     )
 
-    mark = stage.world.pods[one].mark
+    mark = operator.cluster.pods[one].mark
     assert (mark.since_s if mark is not None else None) == want
 
 
 def test_other_queues_of_a_worker_are_noted() -> None:
-    stage = stage_of(1)
-    (one,) = names(stage)
-    ask = stage.workers.ask
+    operator = stage_of(1)
+    (one,) = names(operator)
+    ask = operator.workers.ask
 
     async def ask_one_with_two_queues(nodes: list[NodeName]) -> object:
         return {
@@ -272,17 +276,17 @@ def test_other_queues_of_a_worker_are_noted() -> None:
             for node, answer in (await ask(nodes)).items()
         }
 
-    stage.workers.ask = ask_one_with_two_queues  # type: ignore[method-assign,assignment]  # as above
-    executor = carry(stage, ScalePlan(replicas=1, ask=(one,)))
+    operator.workers.ask = ask_one_with_two_queues  # type: ignore[method-assign,assignment]  # as above
+    executor = carry(operator, ScalePlan(replicas=1, ask=(one,)))
 
     assert executor.drain_states[one].other_queues == {"mail"}
 
 
 def test_victims_are_remembered_as_given_up() -> None:
-    stage = stage_of(2)
-    one, two = names(stage)
+    operator = stage_of(2)
+    one, two = names(operator)
 
-    executor = carry(stage, ScalePlan(replicas=1, victims=(one,)))
+    executor = carry(operator, ScalePlan(replicas=1, victims=(one,)))
 
-    assert names(stage) == [two]
-    assert executor.drain_states == {one: DrainState(removed_at_s=stage.world.now_s)}
+    assert names(operator) == [two]
+    assert executor.drain_states == {one: DrainState(removed_at_s=operator.cluster.now_s)}

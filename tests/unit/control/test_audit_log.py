@@ -7,20 +7,20 @@ import pytest
 
 from app.control.pool.problems import PoolProblem, ProblemReason
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage, run
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator, run
 
 
 def test_events_tell_each_change_with_its_inputs() -> None:
-    stage = Stage(World(), worker_pool(maxReplicas=4))
-    stage.world.publish(*[10.0] * 8)
+    operator = VirtualOperator(VirtualCluster(), worker_pool(maxReplicas=4))
+    operator.cluster.publish(*[10.0] * 8)
 
-    run(stage, 90)
+    run(operator, 90)
 
-    assert stage.reports.reasons[0] == "ScaledUp"
-    assert stage.reports.events[0][1].message.startswith("0 -> 4 replicas. 8 waiting, 0 running")
-    assert set(stage.reports.reasons[1:]) == {"DrainStarted", "ScaledDown"}
-    assert len(stage.reports.reasons) <= 8
+    assert operator.reports.reasons[0] == "ScaledUp"
+    assert operator.reports.events[0][1].message.startswith("0 -> 4 replicas. 8 waiting, 0 running")
+    assert set(operator.reports.reasons[1:]) == {"DrainStarted", "ScaledDown"}
+    assert len(operator.reports.reasons) <= 8
 
 
 def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
@@ -38,17 +38,19 @@ def test_the_log_tells_each_change_of_size_and_each_drain(
 ) -> None:
     caplog.set_level(logging.INFO)
     quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-    stage = Stage(World(), worker_pool(cooldownPeriodSeconds=0, behavior=quick))
-    stage.world.publish(3.0, 3.0)
+    operator = VirtualOperator(
+        VirtualCluster(), worker_pool(cooldownPeriodSeconds=0, behavior=quick)
+    )
+    operator.cluster.publish(3.0, 3.0)
 
-    run(stage, 40)
+    run(operator, 40)
 
     told = audited(caplog)
     sizes = [(line["from"], line["to"]) for line in told if line["message"] == "pool scaled"]
     ends = [line["outcome"] for line in told if line["message"] == "drain ended"]
     assert (sizes[0], sizes[-1][1]) == ((0, 2), 0)
     assert ends == ["removed", "removed"]
-    assert len([end for tick in stage.reports.ticks for end in tick.drained]) == 2
+    assert len([end for tick in operator.reports.ticks for end in tick.drained]) == 2
     assert {line["pool"] for line in told} == {"apps/shop"}
 
 
@@ -57,30 +59,32 @@ def test_an_outage_of_a_broker_is_one_line_and_its_end_another(
 ) -> None:
     caplog.set_level(logging.INFO)
     pools = [worker_pool(f"p{n}", queues=[f"q{n}"]) for n in range(9)]
-    stage = Stage(World(), *pools)
-    run(stage, 2)
-    stage.world.break_broker()
-    run(stage, 30)
-    stage.world.mend_broker()
-    run(stage, 3)
+    operator = VirtualOperator(VirtualCluster(), *pools)
+    run(operator, 2)
+    operator.cluster.break_broker()
+    run(operator, 30)
+    operator.cluster.mend_broker()
+    run(operator, 3)
 
     told = [line["message"] for line in audited(caplog)]
 
     assert told == ["broker not read, its pools keep their sizes", "broker is read again"]
-    assert len(stage.reports.events) == 18  # each owner is told all the same
+    assert len(operator.reports.events) == 18  # each owner is told all the same
 
 
 def test_replicas_that_cannot_be_woken_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-    stage = Stage(World(replicas=2), worker_pool(behavior=quick, cooldownPeriodSeconds=0))
-    stage.world.settle()
+    operator = VirtualOperator(
+        VirtualCluster(replicas=2), worker_pool(behavior=quick, cooldownPeriodSeconds=0)
+    )
+    operator.cluster.settle()
 
     async def play() -> None:
-        await stage.run(3)
-        stage.pools.listed.clear()
-        stage.world.break_broker()
-        stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "gone as well")
-        await stage.run(1)
+        await operator.run(3)
+        operator.pools.listed.clear()
+        operator.cluster.break_broker()
+        operator.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "gone as well")
+        await operator.run(1)
 
     asyncio.run(play())
 

@@ -7,8 +7,8 @@ import pytest
 from app.control.decide import pool_memory
 from app.control.decide.pool_memory import Debounce
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 HELD = Debounce(since_s=10.0, ready=11)
 
@@ -38,17 +38,19 @@ def test_a_pool_that_shall_stay_at_zero_holds_nothing_back() -> None:
 
 
 def test_a_burst_that_is_seen_half_way_is_answered_in_one_write() -> None:
-    stage = Stage(World(), worker_pool(maxReplicas=32, pollingIntervalSeconds=1))
+    operator = VirtualOperator(
+        VirtualCluster(), worker_pool(maxReplicas=32, pollingIntervalSeconds=1)
+    )
 
     async def play() -> None:
-        await stage.run(3)
-        stage.world.publish(*[60.0] * 11)
-        await stage.loop.tick()
-        stage.world.publish(*[60.0] * 29)
+        await operator.run(3)
+        operator.cluster.publish(*[60.0] * 11)
+        await operator.loop.tick()
+        operator.cluster.publish(*[60.0] * 29)
         for _ in range(3):
-            stage.world.advance(pool_memory.DEBOUNCE_POLL_S)
-            await stage.loop.tick()
+            operator.cluster.advance(pool_memory.DEBOUNCE_POLL_S)
+            await operator.loop.tick()
 
     asyncio.run(play())
 
-    assert [size for _, size in stage.world.sizes] == [32]
+    assert [size for _, size in operator.cluster.sizes] == [32]

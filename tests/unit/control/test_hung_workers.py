@@ -5,48 +5,52 @@ import asyncio
 from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import PoolKey
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import Pod, World
+from tests.unit.control.virtual_cluster import Pod, VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 
-def grown(*, most: int) -> tuple[Stage, Pod]:
+def grown(*, most: int) -> tuple[VirtualOperator, Pod]:
     """A pool that was heard to start, and whose second worker hangs at its start."""
-    stage = Stage(World(), worker_pool(minReplicas=1, maxReplicas=most, cooldownPeriodSeconds=0))
-    stage.world.listens_from_s = stage.world.now_s
-    asyncio.run(stage.run(10))
-    stage.world.publish(*[300.0] * 2)
-    asyncio.run(stage.run(1))
-    (hung,) = [pod for pod in stage.world.pods.values() if pod.up_at_s > stage.world.now_s]
+    operator = VirtualOperator(
+        VirtualCluster(), worker_pool(minReplicas=1, maxReplicas=most, cooldownPeriodSeconds=0)
+    )
+    operator.cluster.listens_from_s = operator.cluster.now_s
+    asyncio.run(operator.run(10))
+    operator.cluster.publish(*[300.0] * 2)
+    asyncio.run(operator.run(1))
+    (hung,) = [
+        pod for pod in operator.cluster.pods.values() if pod.up_at_s > operator.cluster.now_s
+    ]
     hung.is_mute, hung.consumed = True, set()
-    return stage, hung
+    return operator, hung
 
 
-def health(stage: Stage) -> tuple[str, str]:
-    status = stage.reports.latest[PoolKey("apps", "shop")]
+def health(operator: VirtualOperator) -> tuple[str, str]:
+    status = operator.reports.latest[PoolKey("apps", "shop")]
     found = next(one for one in status.conditions if one.type is ConditionType.WORKERS_HEALTHY)
     return (found.status.value, found.reason)
 
 
 def test_another_replica_is_started_in_the_place_of_one_that_hangs() -> None:
-    stage, hung = grown(most=3)
+    operator, hung = grown(most=3)
 
-    asyncio.run(stage.run(55))
-    assert (stage.world.replicas, len(stage.world.tasks)) == (2, 1)
-    asyncio.run(stage.run(60))
+    asyncio.run(operator.run(55))
+    assert (operator.cluster.replicas, len(operator.cluster.tasks)) == (2, 1)
+    asyncio.run(operator.run(60))
 
-    assert not stage.world.tasks, "the second task runs"
-    assert hung.name not in stage.world.pods, "enough others run"
-    assert "WorkersNotStarted" in stage.reports.reasons
-    assert health(stage) == ("True", "WorkersHeard")
-    assert stage.world.killed == []
+    assert not operator.cluster.tasks, "the second task runs"
+    assert hung.name not in operator.cluster.pods, "enough others run"
+    assert "WorkersNotStarted" in operator.reports.reasons
+    assert health(operator) == ("True", "WorkersHeard")
+    assert operator.cluster.killed == []
 
 
 def test_no_drain_waits_for_a_replica_that_hangs() -> None:
     """Issue 9: it was chosen as the victim of a drain, which never ended."""
-    stage, hung = grown(most=2)
-    stage.world.tasks.clear()
-    asyncio.run(stage.run(70))
+    operator, hung = grown(most=2)
+    operator.cluster.tasks.clear()
+    asyncio.run(operator.run(70))
 
-    assert hung.name not in stage.world.pods
-    assert stage.world.replicas == 1
-    assert stage.world.killed == []
+    assert hung.name not in operator.cluster.pods
+    assert operator.cluster.replicas == 1
+    assert operator.cluster.killed == []

@@ -13,8 +13,8 @@ from app.control.pool.status import ConditionType
 from app.control.pool.worker_pool import PoolKey, UnreadablePool, WorkerPool
 from app.queues import QueueName
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage, latest, run, shown
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator, latest, run, shown
 
 
 @pytest.mark.parametrize(
@@ -61,31 +61,31 @@ def test_a_pool_in_trouble_says_so_once_and_the_others_work_on(
     pool: WorkerPool | UnreadablePool, kind: ConditionType, reason: str, hint: str
 ) -> None:
     other = worker_pool("other", scaleTargetRef={"name": "another"})
-    stage = Stage(World(), pool, other)
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), pool, other)
+    operator.cluster.publish(60.0)
 
-    run(stage, 20)
+    run(operator, 20)
 
-    assert shown(latest(stage), kind) == ("False", reason)
-    assert shown(latest(stage), ConditionType.READY) == ("False", reason)
-    told = [event.message for key, event in stage.reports.events if key.name == "shop"]
+    assert shown(latest(operator), kind) == ("False", reason)
+    assert shown(latest(operator), ConditionType.READY) == ("False", reason)
+    told = [event.message for key, event in operator.reports.events if key.name == "shop"]
     assert len(told) == 1
     assert hint in told[0]
-    assert latest(stage, "other").desired_replicas == 1
+    assert latest(operator, "other").desired_replicas == 1
 
 
 def test_a_missing_target_is_named_and_found_when_it_comes() -> None:
-    stage = Stage(World(), worker_pool())
-    stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
 
-    run(stage, 5)
-    before = shown(latest(stage), ConditionType.ABLE_TO_SCALE)
-    stage.replicas.problem = None
-    run(stage, 5)
+    run(operator, 5)
+    before = shown(latest(operator), ConditionType.ABLE_TO_SCALE)
+    operator.replicas.problem = None
+    run(operator, 5)
 
     assert before == ("False", "TargetNotFound")
-    assert shown(latest(stage), ConditionType.ABLE_TO_SCALE) == ("True", "ReadyForNewScale")
-    assert stage.reports.reasons == ["TargetNotFound", "TargetNotFoundResolved"]
+    assert shown(latest(operator), ConditionType.ABLE_TO_SCALE) == ("True", "ReadyForNewScale")
+    assert operator.reports.reasons == ["TargetNotFound", "TargetNotFoundResolved"]
 
 
 def test_every_problem_of_a_pool_is_told() -> None:
@@ -96,29 +96,32 @@ def test_every_problem_of_a_pool_is_told() -> None:
         ),
         annotations={"celeriac.dev/paused": "please", "celeriac.dev/paussed": "true"},
     )
-    stage = Stage(World(is_broker_up=False), pool)
-    stage.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
+    operator = VirtualOperator(VirtualCluster(is_broker_up=False), pool)
+    operator.replicas.problem = PoolProblem(ProblemReason.TARGET_NOT_FOUND, "no such Deployment")
     want = ["InvalidAnnotation", "InvalidSchedule", "TargetNotFound", "BrokerUnreachable"]
 
-    run(stage, 2)
-    message = latest(stage).conditions[0].message
+    run(operator, 2)
+    message = latest(operator).conditions[0].message
 
     assert re.findall(r"(?:^|; )([A-Z]\w+): ", message) == [*want, "UnknownAnnotation"]
-    assert set(stage.reports.reasons) == {*want, "UnknownAnnotation"}
-    assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("False", "BrokerUnreachable")
-    assert latest(stage).draining_replicas is None
+    assert set(operator.reports.reasons) == {*want, "UnknownAnnotation"}
+    assert shown(latest(operator), ConditionType.METRICS_AVAILABLE) == (
+        "False",
+        "BrokerUnreachable",
+    )
+    assert latest(operator).draining_replicas is None
 
 
 def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
-    stage = Stage(World(), worker_pool())
-    stage.annotate(paussed="true", note="kept by the platform team")
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.annotate(paussed="true", note="kept by the platform team")
+    operator.cluster.publish(60.0)
 
-    run(stage, 5)
+    run(operator, 5)
 
-    assert latest(stage).desired_replicas == 1
-    assert shown(latest(stage), ConditionType.READY) == ("True", "UnknownAnnotation")
-    message = latest(stage).conditions[0].message
+    assert latest(operator).desired_replicas == 1
+    assert shown(latest(operator), ConditionType.READY) == ("True", "UnknownAnnotation")
+    message = latest(operator).conditions[0].message
     assert "celeriac.dev/paussed has no effect; did you mean celeriac.dev/paused?" in message
     assert "celeriac.dev/note has no effect; the annotations of a pool are" in message
 
@@ -140,23 +143,23 @@ def test_a_misspelt_annotation_is_told_and_the_pool_works_on() -> None:
 )
 def test_queues_that_are_called_otherwise_are_told(misnamed: MisnamedQueue, words: str) -> None:
     other = replace(misnamed, queue=QueueName("another pool's"))
-    stage = Stage(World(misnamed=(other, misnamed)), worker_pool())
+    operator = VirtualOperator(VirtualCluster(misnamed=(other, misnamed)), worker_pool())
 
-    run(stage, 2)
+    run(operator, 2)
 
-    assert shown(latest(stage), ConditionType.READY) == ("True", "KeysDiffer")
-    assert shown(latest(stage), ConditionType.METRICS_AVAILABLE) == ("Unknown", "KeysDiffer")
-    assert f"the broker has q {words}" in latest(stage).conditions[0].message
+    assert shown(latest(operator), ConditionType.READY) == ("True", "KeysDiffer")
+    assert shown(latest(operator), ConditionType.METRICS_AVAILABLE) == ("Unknown", "KeysDiffer")
+    assert f"the broker has q {words}" in latest(operator).conditions[0].message
 
 
 def test_a_size_that_was_fixed_above_the_maximum_is_told() -> None:
-    stage = Stage(World(), worker_pool(replicas=12, maxReplicas=10))
+    operator = VirtualOperator(VirtualCluster(), worker_pool(replicas=12, maxReplicas=10))
 
-    run(stage, 5)
+    run(operator, 5)
 
-    assert stage.world.replicas == 12
-    assert shown(latest(stage), ConditionType.PAUSED) == ("True", "FixedOutOfBounds")
-    assert "fixed at 12, above maxReplicas 10" in latest(stage).conditions[0].message
+    assert operator.cluster.replicas == 12
+    assert shown(latest(operator), ConditionType.PAUSED) == ("True", "FixedOutOfBounds")
+    assert "fixed at 12, above maxReplicas 10" in latest(operator).conditions[0].message
 
 
 @pytest.mark.parametrize(
@@ -172,27 +175,27 @@ def test_a_fallback_is_told_only_where_the_spec_has_one(
     fallback: dict[str, Any], want: tuple[str, str]
 ) -> None:
     """Issue 9: an outage made Fallback=True of pools without spec.fallback."""
-    stage = Stage(World(replicas=2), worker_pool(**fallback))
-    stage.world.settle()
-    stage.world.break_broker()
+    operator = VirtualOperator(VirtualCluster(replicas=2), worker_pool(**fallback))
+    operator.cluster.settle()
+    operator.cluster.break_broker()
 
-    run(stage, 10)
+    run(operator, 10)
 
-    assert stage.world.replicas == 2
-    assert shown(latest(stage), ConditionType.FALLBACK) == want
+    assert operator.cluster.replicas == 2
+    assert shown(latest(operator), ConditionType.FALLBACK) == want
 
 
 def test_of_two_pools_on_one_target_the_older_one_works() -> None:
     target = {"name": "worker"}
     younger = replace(worker_pool("a", scaleTargetRef=target), created_at_s=2.0)
     older = replace(worker_pool("b", scaleTargetRef=target), created_at_s=1.0)
-    stage = Stage(World(), younger, older)
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), younger, older)
+    operator.cluster.publish(60.0)
 
-    run(stage, 3)
+    run(operator, 3)
 
-    assert shown(latest(stage, "a"), ConditionType.ABLE_TO_SCALE) == ("False", "TargetShared")
-    assert latest(stage, "b").desired_replicas == 1
-    assert [key.name for key, event in stage.reports.events if "b already" in event.message] == [
+    assert shown(latest(operator, "a"), ConditionType.ABLE_TO_SCALE) == ("False", "TargetShared")
+    assert latest(operator, "b").desired_replicas == 1
+    assert [key.name for key, event in operator.reports.events if "b already" in event.message] == [
         "a"
     ]

@@ -12,35 +12,35 @@ from app.control.pool.references import ScaleTargetRef
 from app.control.pool.spec import Mode
 from app.scaling.replica_state import Removal
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 
 def test_a_burst_is_answered_in_one_write() -> None:
     """40 one-minute tasks on an empty pool, at most 32 replicas."""
-    stage = Stage(World(), worker_pool(maxReplicas=32))
+    operator = VirtualOperator(VirtualCluster(), worker_pool(maxReplicas=32))
 
     async def play() -> None:
-        await stage.run(3)
-        stage.world.publish(*[60.0] * 40)
-        await stage.run(2)
+        await operator.run(3)
+        operator.cluster.publish(*[60.0] * 40)
+        await operator.run(2)
 
     asyncio.run(play())
 
-    assert [size for _, size in stage.world.sizes] == [32]
+    assert [size for _, size in operator.cluster.sizes] == [32]
 
 
 def test_a_pool_comes_back_to_zero_and_has_killed_nobody() -> None:
-    stage = Stage(World(), worker_pool(maxReplicas=32))
+    operator = VirtualOperator(VirtualCluster(), worker_pool(maxReplicas=32))
 
     async def play() -> None:
-        stage.world.publish(*[30.0] * 40)
-        await stage.run(150)
+        operator.cluster.publish(*[30.0] * 40)
+        await operator.run(150)
 
     asyncio.run(play())
 
-    assert stage.world.replicas == 0
-    assert (stage.world.ended, stage.world.killed) == (40, [])
+    assert operator.cluster.replicas == 0
+    assert (operator.cluster.ended, operator.cluster.killed) == (40, [])
 
 
 def mixed(seed: int = 1) -> list[float]:
@@ -60,96 +60,96 @@ HASTY: dict[str, Any] = {
 @pytest.mark.parametrize("removal", [Removal.CHOSEN, Removal.HIGHEST_ORDINAL])
 def test_long_tasks_live_through_an_aggressive_scale_down(seed: int, removal: Removal) -> None:
     """20 tasks of 10 s and 240 s over 10 replicas (KEDA ends 7 to 9 of the 10 long ones)."""
-    stage = Stage(World(replicas=10, removal=removal), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=10, removal=removal), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(*mixed(seed))
-        await stage.run(200)
-        assert stage.world.replicas >= stage.world.running
-        await stage.run(600)
+        operator.cluster.settle()
+        operator.cluster.publish(*mixed(seed))
+        await operator.run(200)
+        assert operator.cluster.replicas >= operator.cluster.running
+        await operator.run(600)
 
     asyncio.run(play())
 
-    assert stage.world.killed == []
-    assert (stage.world.ended, stage.world.replicas) == (20, 0)
+    assert operator.cluster.killed == []
+    assert (operator.cluster.ended, operator.cluster.replicas) == (20, 0)
 
 
 def test_replicas_go_while_long_tasks_run_and_short_tasks_do_not_wait_behind_them() -> None:
-    stage = Stage(World(replicas=10), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=10), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(*[240.0] * 4, *[10.0] * 6)
-        await stage.run(40)
-        assert (stage.world.running, stage.world.replicas) == (4, 4)
-        stage.world.publish(*[5.0] * 5)
-        await stage.run(20)
+        operator.cluster.settle()
+        operator.cluster.publish(*[240.0] * 4, *[10.0] * 6)
+        await operator.run(40)
+        assert (operator.cluster.running, operator.cluster.replicas) == (4, 4)
+        operator.cluster.publish(*[5.0] * 5)
+        await operator.run(20)
 
     asyncio.run(play())
 
-    assert stage.world.killed == []
-    assert max(wait_s for wait_s, runtime_s in stage.world.waits_s if runtime_s < 200) <= 6.0
+    assert operator.cluster.killed == []
+    assert max(wait_s for wait_s, runtime_s in operator.cluster.waits_s if runtime_s < 200) <= 6.0
 
 
 def test_a_restart_in_the_middle_of_a_drain_goes_on() -> None:
-    stage = Stage(World(replicas=10), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=10), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(*[120.0] * 3)
-        await stage.run(9)
-        assert any(pod.mark for pod in stage.world.pods.values())
-        await stage.restart()
-        await stage.run(40)
-        assert stage.world.replicas == 3
-        await stage.run(160)
+        operator.cluster.settle()
+        operator.cluster.publish(*[120.0] * 3)
+        await operator.run(9)
+        assert any(pod.mark for pod in operator.cluster.pods.values())
+        await operator.restart()
+        await operator.run(40)
+        assert operator.cluster.replicas == 3
+        await operator.run(160)
 
     asyncio.run(play())
 
-    assert (stage.world.killed, stage.world.replicas) == ([], 0)
+    assert (operator.cluster.killed, operator.cluster.replicas) == ([], 0)
 
 
 def test_load_that_comes_back_wakes_draining_replicas_and_starts_none() -> None:
     """Packed work: ten replicas of four slots with a long task each become three and seven."""
-    stage = Stage(
-        World(replicas=10, slots=4), worker_pool(**HASTY, concurrency=4, target=EACH_FOUR)
+    operator = VirtualOperator(
+        VirtualCluster(replicas=10, slots=4), worker_pool(**HASTY, concurrency=4, target=EACH_FOUR)
     )
 
     async def play() -> None:
-        stage.world.settle()
-        for pod in stage.world.pods.values():
-            pod.ends_at_s.append(stage.world.now_s + 300.0)
-        await stage.run(15)
-        assert sum(not pod.is_consuming for pod in stage.world.pods.values()) == 7
-        stage.world.publish(*[20.0] * 30)
-        await stage.run(4)
+        operator.cluster.settle()
+        for pod in operator.cluster.pods.values():
+            pod.ends_at_s.append(operator.cluster.now_s + 300.0)
+        await operator.run(15)
+        assert sum(not pod.is_consuming for pod in operator.cluster.pods.values()) == 7
+        operator.cluster.publish(*[20.0] * 30)
+        await operator.run(4)
 
     asyncio.run(play())
 
-    assert all(pod.mark is None for pod in stage.world.pods.values())
-    assert (stage.world.sizes, stage.world.killed) == ([], [])
-    assert (stage.world.running, len(stage.world.tasks)) == (40, 0)
+    assert all(pod.mark is None for pod in operator.cluster.pods.values())
+    assert (operator.cluster.sizes, operator.cluster.killed) == ([], [])
+    assert (operator.cluster.running, len(operator.cluster.tasks)) == (40, 0)
 
 
 def test_an_outage_changes_nothing_and_recovery_takes_seconds() -> None:
-    stage = Stage(World(replicas=6), worker_pool(maxReplicas=6))
+    operator = VirtualOperator(VirtualCluster(replicas=6), worker_pool(maxReplicas=6))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(*[15.0] * 60)
-        await stage.run(20)
-        stage.world.break_broker()
-        await stage.run(60)
-        assert (stage.world.replicas, stage.world.sizes) == (6, [])
-        stage.world.mend_broker()
-        await stage.run(4)
+        operator.cluster.settle()
+        operator.cluster.publish(*[15.0] * 60)
+        await operator.run(20)
+        operator.cluster.break_broker()
+        await operator.run(60)
+        assert (operator.cluster.replicas, operator.cluster.sizes) == (6, [])
+        operator.cluster.mend_broker()
+        await operator.run(4)
 
     asyncio.run(play())
 
     metrics = [
         (one.status, one.reason)
-        for status in stage.reports.statuses
+        for status in operator.reports.statuses
         for one in status.conditions
         if one.type == "MetricsAvailable"
     ]
@@ -161,73 +161,75 @@ def test_an_outage_changes_nothing_and_recovery_takes_seconds() -> None:
         ("False", "BrokerUnreachable"),
         ("True", "ValidReading"),
     ]
-    assert stage.reports.reasons == ["BrokerUnreachable", "BrokerUnreachableResolved"]
+    assert operator.reports.reasons == ["BrokerUnreachable", "BrokerUnreachableResolved"]
 
 
 def test_a_stopped_replica_is_woken_when_its_pool_is_deleted() -> None:
-    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=4), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(60.0)
-        await stage.run(8)
-        assert any(not pod.is_consuming for pod in stage.world.pods.values())
-        stage.pools.listed.clear()
-        await stage.run(2)
+        operator.cluster.settle()
+        operator.cluster.publish(60.0)
+        await operator.run(8)
+        assert any(not pod.is_consuming for pod in operator.cluster.pods.values())
+        operator.pools.listed.clear()
+        await operator.run(2)
 
     asyncio.run(play())
 
-    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+    assert all(pod.is_consuming and pod.mark is None for pod in operator.cluster.pods.values())
 
 
 def test_a_stopped_replica_is_woken_when_its_pool_goes_to_another_target() -> None:
-    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=4), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(60.0)
-        await stage.run(3)
-        assert any(not pod.is_consuming for pod in stage.world.pods.values())
-        stage.change(scale_target_ref=ScaleTargetRef(name="another"))
-        stage.annotate(paused="an error, so that the pool itself does nothing")
-        await stage.loop.tick()
+        operator.cluster.settle()
+        operator.cluster.publish(60.0)
+        await operator.run(3)
+        assert any(not pod.is_consuming for pod in operator.cluster.pods.values())
+        operator.change(scale_target_ref=ScaleTargetRef(name="another"))
+        operator.annotate(paused="an error, so that the pool itself does nothing")
+        await operator.loop.tick()
 
     asyncio.run(play())
 
-    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+    assert all(pod.is_consuming and pod.mark is None for pod in operator.cluster.pods.values())
 
 
 @pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.OFF])
 def test_a_pool_that_is_switched_off_lets_go_of_what_it_drains(mode: Mode) -> None:
-    stage = Stage(World(replicas=4), worker_pool(**HASTY))
+    operator = VirtualOperator(VirtualCluster(replicas=4), worker_pool(**HASTY))
 
     async def play() -> None:
-        stage.world.settle()
-        stage.world.publish(60.0)
-        await stage.run(8)
-        size = stage.world.replicas
-        stage.change(mode=mode)
-        await stage.run(10)
-        assert stage.world.replicas == size
+        operator.cluster.settle()
+        operator.cluster.publish(60.0)
+        await operator.run(8)
+        size = operator.cluster.replicas
+        operator.change(mode=mode)
+        await operator.run(10)
+        assert operator.cluster.replicas == size
 
     asyncio.run(play())
 
-    assert all(pod.is_consuming and pod.mark is None for pod in stage.world.pods.values())
+    assert all(pod.is_consuming and pod.mark is None for pod in operator.cluster.pods.values())
 
 
 def test_a_mute_worker_is_never_taken_away() -> None:
-    stage = Stage(World(replicas=3), worker_pool(**HASTY, drain={"timeoutSeconds": 60}))
+    operator = VirtualOperator(
+        VirtualCluster(replicas=3), worker_pool(**HASTY, drain={"timeoutSeconds": 60})
+    )
 
     async def play() -> None:
         for _ in range(2):
-            stage.world.settle()
-        for pod in stage.world.pods.values():
+            operator.cluster.settle()
+        for pod in operator.cluster.pods.values():
             pod.is_mute = True
-        await stage.run(200)
+        await operator.run(200)
 
     asyncio.run(play())
 
-    assert stage.world.replicas == 3
+    assert operator.cluster.replicas == 3
 
 
 @settings(max_examples=15, deadline=None)
@@ -237,34 +239,34 @@ def test_no_task_is_ever_ended_whatever_happens(data: st.DataObject) -> None:
     rng = random.Random(data.draw(st.integers(0, 2**32)))
     trickle = data.draw(st.sampled_from([0.05, 0.3, 0.8]))
     runtimes_s = data.draw(st.sampled_from([(0.5, 5.0, 60.0), (1.0, 4.0), (3.0, 30.0)]))
-    world = World(
+    cluster = VirtualCluster(
         slots=data.draw(st.sampled_from([1, 3])),
         removal=data.draw(st.sampled_from(Removal)),
         loses_reply=lambda: rng.random() < 0.2,
     )
-    stage = Stage(world, worker_pool(**HASTY, concurrency=world.slots))
+    operator = VirtualOperator(cluster, worker_pool(**HASTY, concurrency=cluster.slots))
 
     def arrivals() -> tuple[float, ...]:
         return (rng.choice(runtimes_s),) if rng.random() < trickle else ()
 
     async def play() -> None:
         for _ in range(12):
-            world.trickle = rng.choice([tuple, arrivals])
-            world.publish(*(rng.choice(runtimes_s) for _ in range(rng.choice([0, 0, 1, 20]))))
-            await stage.run(rng.choice([1, 3, 10, 30]))
+            cluster.trickle = rng.choice([tuple, arrivals])
+            cluster.publish(*(rng.choice(runtimes_s) for _ in range(rng.choice([0, 0, 1, 20]))))
+            await operator.run(rng.choice([1, 3, 10, 30]))
             event = rng.random()
             if event < 0.2:
-                await stage.restart()
+                await operator.restart()
             elif event < 0.3:
-                world.break_broker()
-                await stage.run(rng.choice([2, 40]))
-                world.mend_broker()
-        world.trickle = tuple
-        while world.tasks or world.running:
-            await stage.run(20)
-        await stage.run(150)
+                cluster.break_broker()
+                await operator.run(rng.choice([2, 40]))
+                cluster.mend_broker()
+        cluster.trickle = tuple
+        while cluster.tasks or cluster.running:
+            await operator.run(20)
+        await operator.run(150)
 
     asyncio.run(play())
 
-    assert world.killed == []
-    assert (world.ended, world.replicas) == (world.published, 0)
+    assert cluster.killed == []
+    assert (cluster.ended, cluster.replicas) == (cluster.published, 0)

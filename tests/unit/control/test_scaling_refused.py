@@ -12,27 +12,27 @@ from app.control.pool.worker_pool import WorkerPool
 from app.control.ports import InstanceName
 from app.errors import StorageUnavailable
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage, WorldReports, latest, run, shown
-from tests.unit.control.world import World, WorldReplicas
+from tests.unit.control.virtual_cluster import VirtualCluster, VirtualReplicas
+from tests.unit.control.virtual_operator import VirtualOperator, VirtualReports, latest, run, shown
 
 
 def test_a_write_that_lost_a_race_is_no_trouble() -> None:
-    stage = Stage(World(), worker_pool())
-    stage.replicas.problem = None
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.replicas.problem = None
+    operator.cluster.publish(60.0)
     lost = PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
 
     async def scale_to(*_: object, **__: object) -> int:
         raise lost
 
-    stage.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
-    run(stage, 2)
+    operator.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
+    run(operator, 2)
 
-    assert shown(latest(stage), ConditionType.READY) == ("True", "Reconciled")
+    assert shown(latest(operator), ConditionType.READY) == ("True", "Reconciled")
 
 
 @dataclass(kw_only=True)
-class Policed(WorldReplicas):
+class Policed(VirtualReplicas):
     """An admission policy allows so many replicas and no more."""
 
     allowed: int = 4
@@ -47,82 +47,82 @@ class Policed(WorldReplicas):
         return await super().scale_to(pool, was=was, replicas=replicas, victims=victims)
 
 
-def policed(world: World, pool: WorkerPool) -> tuple[Stage, Policed]:
-    stage = Stage(world, pool)
-    replicas = Policed(world=world)
-    stage.replicas = replicas
-    stage.loop = stage.build_loop()
-    return stage, replicas
+def policed(cluster: VirtualCluster, pool: WorkerPool) -> tuple[VirtualOperator, Policed]:
+    operator = VirtualOperator(cluster, pool)
+    replicas = Policed(cluster=cluster)
+    operator.replicas = replicas
+    operator.loop = operator.build_loop()
+    return operator, replicas
 
 
 def test_a_refused_size_is_told_once_and_tried_ever_more_seldom() -> None:
-    stage, replicas = policed(World(), worker_pool())
-    stage.world.publish(*[600.0] * 9)
+    operator, replicas = policed(VirtualCluster(), worker_pool())
+    operator.cluster.publish(*[600.0] * 9)
 
-    run(stage, 120)
+    run(operator, 120)
 
-    assert shown(latest(stage), ConditionType.READY) == ("False", "ScaleRefused")
-    assert shown(latest(stage), ConditionType.ABLE_TO_SCALE) == ("False", "ScaleRefused")
-    assert stage.reports.reasons == ["ScaleRefused"]
+    assert shown(latest(operator), ConditionType.READY) == ("False", "ScaleRefused")
+    assert shown(latest(operator), ConditionType.ABLE_TO_SCALE) == ("False", "ScaleRefused")
+    assert operator.reports.reasons == ["ScaleRefused"]
     assert 3 < replicas.refused < 9
-    assert len(stage.reports.statuses) < 12
+    assert len(operator.reports.statuses) < 12
 
     replicas.allowed = 100
-    run(stage, 65)
+    run(operator, 65)
 
-    assert stage.world.replicas == 9
-    assert shown(latest(stage), ConditionType.READY) == ("True", "Reconciled")
+    assert operator.cluster.replicas == 9
+    assert shown(latest(operator), ConditionType.READY) == ("True", "Reconciled")
 
 
 def test_a_size_that_is_allowed_is_reached_although_a_larger_one_was_refused() -> None:
-    stage, _ = policed(World(), worker_pool())
-    stage.world.publish(*[600.0] * 9)
-    run(stage, 60)
+    operator, _ = policed(VirtualCluster(), worker_pool())
+    operator.cluster.publish(*[600.0] * 9)
+    run(operator, 60)
 
-    stage.change(max_replicas=4)
-    run(stage, 2)
+    operator.change(max_replicas=4)
+    run(operator, 2)
 
-    assert stage.world.replicas == 4
-    assert shown(latest(stage), ConditionType.READY) == ("True", "Reconciled")
+    assert operator.cluster.replicas == 4
+    assert shown(latest(operator), ConditionType.READY) == ("True", "Reconciled")
 
 
 def test_a_refused_size_does_not_keep_a_draining_replica_from_being_woken() -> None:
     quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     pool = worker_pool(cooldownPeriodSeconds=0, behavior=quick)
-    stage, replicas = policed(World(replicas=3), pool)
-    stage.world.settle()
-    stage.world.publish(*[60.0] * 3)
-    stage.world.advance(5)
-    run(stage, 5)
-    stage.change(max_replicas=1)
-    run(stage, 10)
-    assert {pod.is_consuming for pod in stage.world.pods.values()} == {True, False}
+    operator, replicas = policed(VirtualCluster(replicas=3), pool)
+    operator.cluster.settle()
+    operator.cluster.publish(*[60.0] * 3)
+    operator.cluster.advance(5)
+    run(operator, 5)
+    operator.change(max_replicas=1)
+    run(operator, 10)
+    assert {pod.is_consuming for pod in operator.cluster.pods.values()} == {True, False}
     replicas.allowed = 3
 
-    stage.change(max_replicas=9)
-    stage.world.publish(*[60.0] * 9)
-    run(stage, 1)
+    operator.change(max_replicas=9)
+    operator.cluster.publish(*[60.0] * 9)
+    run(operator, 1)
 
     assert replicas.refused == 1
-    assert {pod.is_consuming for pod in stage.world.pods.values()} == {True}
+    assert {pod.is_consuming for pod in operator.cluster.pods.values()} == {True}
 
 
 def test_a_race_that_is_lost_over_and_over_is_told() -> None:
-    stage = Stage(World(), worker_pool())
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.cluster.publish(60.0)
     lost = PoolProblem(ProblemReason.SCALE_CONFLICT, "another client was faster")
 
     async def scale_to(*_: object, **__: object) -> int:
         raise lost
 
-    stage.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
-    run(stage, 40)
+    operator.replicas.scale_to = scale_to  # type: ignore[method-assign]  # the fake is ours to bend
+    run(operator, 40)
 
-    assert shown(latest(stage), ConditionType.ABLE_TO_SCALE) == ("False", "ScaleConflict")
-    assert stage.reports.reasons == ["ScaleConflict"]
+    assert shown(latest(operator), ConditionType.ABLE_TO_SCALE) == ("False", "ScaleConflict")
+    assert operator.reports.reasons == ["ScaleConflict"]
 
 
-class Mute(WorldReports):
+class Mute(VirtualReports):
     """Nobody can be told anything."""
 
     async def write_status(self, pool: object, status: PoolStatus) -> None:
@@ -132,24 +132,24 @@ class Mute(WorldReports):
 def test_a_status_that_cannot_be_written_does_not_stop_the_scaling(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stage = Stage(World(), worker_pool())
-    stage.reports = Mute()
-    stage.loop = stage.build_loop()
-    stage.world.publish(60.0)
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.reports = Mute()
+    operator.loop = operator.build_loop()
+    operator.cluster.publish(60.0)
 
-    run(stage, 2)
+    run(operator, 2)
 
-    assert stage.world.replicas == 1
+    assert operator.cluster.replicas == 1
     assert caplog.record_tuples[0][:2] == ("app.control.reconcile", logging.WARNING)
 
 
 def test_a_machine_that_is_full_is_no_news() -> None:
-    stage = Stage(World(), worker_pool())
-    stage.replicas.limit = 3
-    stage.world.publish(*[60.0] * 9)
+    operator = VirtualOperator(VirtualCluster(), worker_pool())
+    operator.replicas.limit = 3
+    operator.cluster.publish(*[60.0] * 9)
 
-    run(stage, 30)
+    run(operator, 30)
 
-    assert (latest(stage).replicas, latest(stage).desired_replicas) == (3, 9)
-    assert stage.reports.reasons == ["ScaledUp"]
-    assert len(stage.reports.statuses) <= 5
+    assert (latest(operator).replicas, latest(operator).desired_replicas) == (3, 9)
+    assert operator.reports.reasons == ["ScaledUp"]
+    assert len(operator.reports.statuses) <= 5

@@ -64,7 +64,7 @@ class RecordedSender:
             found.append(call.options["task_id"])
 
 
-class Site:
+class VirtualPlatform:
     """Clients, one worker and one reconciler around the same rows."""
 
     def __init__(self, *, policy: Policy | None = None) -> None:

@@ -23,8 +23,8 @@ from app.operator.resources.pool_cache import PoolCache
 from app.queues import QueueName
 from tests.pool_status import build_pool_status
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 
 def ready(status: ConditionStatus, reason: str, message: str) -> tuple[Condition, ...]:
@@ -107,12 +107,12 @@ def test_nothing_is_written_even_where_a_part_tries_to() -> None:
 
 
 def test_workers_are_neither_stopped_nor_woken() -> None:
-    stage = Stage(World(replicas=2), worker_pool())
-    stage.world.settle()
-    nodes = [pod.node for pod in stage.world.pods.values()]
+    operator = VirtualOperator(VirtualCluster(replicas=2), worker_pool())
+    operator.cluster.settle()
+    nodes = [pod.node for pod in operator.cluster.pods.values()]
 
     async def scenario() -> None:
-        broker = await ReadOnlyBrokers(stage.brokers).find(worker_pool())
+        broker = await ReadOnlyBrokers(operator.brokers).find(worker_pool())
         assert (
             await broker.workers.stop_consuming({node: [QueueName("q")] for node in nodes}) == set()
         )
@@ -120,4 +120,4 @@ def test_workers_are_neither_stopped_nor_woken() -> None:
         assert set(await broker.workers.ask(nodes)) == set(nodes)
 
     asyncio.run(scenario())
-    assert all(pod.is_consuming for pod in stage.world.pods.values())
+    assert all(pod.is_consuming for pod in operator.cluster.pods.values())

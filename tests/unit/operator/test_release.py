@@ -7,40 +7,42 @@ from app.control.ports import InstanceName
 from app.operator import release as operator_release
 from app.operator.release import Released
 from tests.unit.control.builders import worker_pool
-from tests.unit.control.stage import Stage
-from tests.unit.control.world import World
+from tests.unit.control.virtual_cluster import VirtualCluster
+from tests.unit.control.virtual_operator import VirtualOperator
 
 
-def draining() -> Stage:
+def draining() -> VirtualOperator:
     """Three busy replicas; two of them drain."""
     quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
-    stage = Stage(World(replicas=3), worker_pool(cooldownPeriodSeconds=0, behavior=quick))
-    stage.world.settle()
-    stage.world.publish(*[600.0] * 3)
-    stage.world.advance(5)
-    asyncio.run(stage.run(5))
-    stage.change(max_replicas=1)
-    asyncio.run(stage.run(10))
-    assert len(marked(stage)) == 2
-    return stage
+    operator = VirtualOperator(
+        VirtualCluster(replicas=3), worker_pool(cooldownPeriodSeconds=0, behavior=quick)
+    )
+    operator.cluster.settle()
+    operator.cluster.publish(*[600.0] * 3)
+    operator.cluster.advance(5)
+    asyncio.run(operator.run(5))
+    operator.change(max_replicas=1)
+    asyncio.run(operator.run(10))
+    assert len(marked(operator)) == 2
+    return operator
 
 
-def marked(stage: Stage) -> list[str]:
-    return [pod.name for pod in stage.world.pods.values() if pod.mark is not None]
+def marked(operator: VirtualOperator) -> list[str]:
+    return [pod.name for pod in operator.cluster.pods.values() if pod.mark is not None]
 
 
-def release(stage: Stage) -> Released:
+def release(operator: VirtualOperator) -> Released:
     async def wait(seconds: float) -> None:
-        stage.world.advance(seconds)
+        operator.cluster.advance(seconds)
 
-    [pool] = stage.pools.listed
+    [pool] = operator.pools.listed
     assert isinstance(pool, WorkerPool)
     return asyncio.run(
         operator_release.undo_drains(
             [pool],
-            stage.brokers,
-            stage.replicas,
-            clock=stage.world.clock,
+            operator.brokers,
+            operator.replicas,
+            clock=operator.cluster.clock,
             within_s=20,
             wait=wait,
         )
@@ -48,26 +50,26 @@ def release(stage: Stage) -> Released:
 
 
 def test_all_that_drain_consume_again_and_lose_their_marks() -> None:
-    stage = draining()
-    want = tuple(sorted(f"apps/{name}" for name in marked(stage)))
+    operator = draining()
+    want = tuple(sorted(f"apps/{name}" for name in marked(operator)))
 
-    assert release(stage) == Released(resumed=want, left=())
-    assert marked(stage) == []
-    assert all(pod.is_consuming for pod in stage.world.pods.values())
-    assert (stage.world.replicas, stage.world.killed) == (3, [])
+    assert release(operator) == Released(resumed=want, left=())
+    assert marked(operator) == []
+    assert all(pod.is_consuming for pod in operator.cluster.pods.values())
+    assert (operator.cluster.replicas, operator.cluster.killed) == (3, [])
 
 
 def test_a_replica_without_heartbeats_is_named() -> None:
-    stage = draining()
-    mute = InstanceName(marked(stage)[0])
-    stage.world.pods[mute].is_mute = True
-    stage.world.advance(30)
+    operator = draining()
+    mute = InstanceName(marked(operator)[0])
+    operator.cluster.pods[mute].is_mute = True
+    operator.cluster.advance(30)
 
-    assert release(stage).left == (f"apps/{mute}",)
+    assert release(operator).left == (f"apps/{mute}",)
 
 
 def test_a_silent_broker_ends_it_in_time() -> None:
-    stage = draining()
-    stage.world.break_broker()
+    operator = draining()
+    operator.cluster.break_broker()
 
-    assert len(release(stage).left) == 2
+    assert len(release(operator).left) == 2

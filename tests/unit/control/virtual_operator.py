@@ -1,4 +1,4 @@
-"""A simulated world with a control loop in it: the stage of the tests of the loop."""
+"""The control loop in a virtual cluster, in virtual time."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,16 @@ from app.control.ports import (
     BrokerKey,
     Tick,
 )
-from tests.unit.control.world import World, WorldQueues, WorldReplicas, WorldWorkers
+from tests.unit.control.virtual_cluster import (
+    VirtualCluster,
+    VirtualQueues,
+    VirtualReplicas,
+    VirtualWorkers,
+)
 
 
 @dataclass(kw_only=True)
-class WorldBrokers:
+class VirtualBrokers:
     broker: Broker
 
     async def find(self, pool: WorkerPool) -> Broker:
@@ -30,7 +35,7 @@ class WorldBrokers:
 
 
 @dataclass(kw_only=True)
-class WorldPools:
+class VirtualPools:
     listed: list[WorkerPool | UnreadablePool]
 
     def current(self) -> Sequence[WorkerPool | UnreadablePool]:
@@ -38,7 +43,7 @@ class WorldPools:
 
 
 @dataclass(kw_only=True)
-class WorldReports:
+class VirtualReports:
     statuses: list[PoolStatus] = field(default_factory=list)
     """Every status that was written, of all pools."""
     events: list[tuple[PoolKey, PoolEvent]] = field(default_factory=list)
@@ -60,19 +65,19 @@ class WorldReports:
         return [event.reason for _, event in self.events]
 
 
-class Stage:
-    """A world with a loop in it."""
+class VirtualOperator:
+    """The loop of an operator, and the virtual cluster around it."""
 
-    def __init__(self, world: World, *pools: WorkerPool | UnreadablePool) -> None:
-        self.world = world
-        self.pools = WorldPools(listed=list(pools))
-        self.queues = WorldQueues(world=world)
-        self.workers = WorldWorkers(world=world)
-        self.brokers = WorldBrokers(
+    def __init__(self, cluster: VirtualCluster, *pools: WorkerPool | UnreadablePool) -> None:
+        self.cluster = cluster
+        self.pools = VirtualPools(listed=list(pools))
+        self.queues = VirtualQueues(cluster=cluster)
+        self.workers = VirtualWorkers(cluster=cluster)
+        self.brokers = VirtualBrokers(
             broker=Broker(key=BrokerKey("b"), queues=self.queues, workers=self.workers)
         )
-        self.replicas = WorldReplicas(world=world)
-        self.reports = WorldReports()
+        self.replicas = VirtualReplicas(cluster=cluster)
+        self.reports = VirtualReports()
         self.loop = self.build_loop()
 
     def build_loop(self) -> Loop:
@@ -82,18 +87,18 @@ class Stage:
             brokers=self.brokers,
             replicas=self.replicas,
             reporter=self.reports,
-            clock=self.world.clock,
+            clock=self.cluster.clock,
         )
 
     async def restart(self) -> None:
         self.loop = self.build_loop()
-        self.world.listens_from_s = self.world.now_s
+        self.cluster.listens_from_s = self.cluster.now_s
 
     async def run(self, seconds: float) -> None:
         """Tick every second, as the loop does while there is something to do."""
         for _ in range(round(seconds)):
             await self.loop.tick()
-            self.world.advance(1.0)
+            self.cluster.advance(1.0)
 
     def change(self, **spec: object) -> None:
         """Edit the spec of the first pool."""
@@ -115,9 +120,9 @@ def shown(status: PoolStatus, kind: ConditionType) -> tuple[str, str]:
     return (found.status.value, found.reason)
 
 
-def latest(stage: Stage, name: str = "shop") -> PoolStatus:
-    return stage.reports.latest[PoolKey("apps", name)]
+def latest(operator: VirtualOperator, name: str = "shop") -> PoolStatus:
+    return operator.reports.latest[PoolKey("apps", name)]
 
 
-def run(stage: Stage, seconds: float) -> None:
-    asyncio.run(stage.run(seconds))
+def run(operator: VirtualOperator, seconds: float) -> None:
+    asyncio.run(operator.run(seconds))

@@ -1,4 +1,4 @@
-"""A small world in virtual time that fulfils the loop's ports: a broker, workers, replicas.
+"""A small cluster in virtual time that fulfils the loop's ports: a broker, workers, replicas.
 
 Workers behave as Celery's do: they fetch as many messages as they have slots, send a heartbeat
 every two seconds, and finish a fetch that was under way when their consumer is cancelled. A replica
@@ -84,7 +84,7 @@ class Pod:
 
 
 @dataclass(kw_only=True)
-class World:
+class VirtualCluster:
     """One queue, one target, and everything that moves."""
 
     now_s: float = 1_000_000.0
@@ -205,48 +205,48 @@ class World:
 
 
 @dataclass(kw_only=True)
-class WorldQueues:
-    world: World
+class VirtualQueues:
+    cluster: VirtualCluster
     reads: int = 0
 
     async def read(self, queues: Collection[QueueName]) -> BrokerReading:
         self.reads += 1
-        world = self.world
-        if not world.is_broker_up:
+        cluster = self.cluster
+        if not cluster.is_broker_up:
             raise BrokerUnreachable(host="broker.test")
-        oldest = world.now_s - world.tasks[0][0] if world.tasks else None
+        oldest = cluster.now_s - cluster.tasks[0][0] if cluster.tasks else None
         holds = {
             name: QueueReading(
                 name=name,
-                ready=len(world.tasks) if name == "q" else 0,
-                unacked=world.running if name == "q" else 0,
+                ready=len(cluster.tasks) if name == "q" else 0,
+                unacked=cluster.running if name == "q" else 0,
                 scheduled=0,
                 due_soon=0,
                 oldest_age_s=oldest if name == "q" else None,
             )
             for name in queues
         }
-        beats = [pod.heartbeat for pod in world.pods.values() if pod.heartbeat is not None]
+        beats = [pod.heartbeat for pod in cluster.pods.values() if pod.heartbeat is not None]
         return BrokerReading(
-            read_at_s=world.now_s,
+            read_at_s=cluster.now_s,
             queues=holds,
-            misnamed=world.misnamed,
+            misnamed=cluster.misnamed,
             heartbeats={beat.node: beat for beat in beats},
-            listening_since_s=world.listens_from_s,
+            listening_since_s=cluster.listens_from_s,
         )
 
 
 @dataclass(kw_only=True)
-class WorldWorkers:
-    world: World
+class VirtualWorkers:
+    cluster: VirtualCluster
     spoken_to: list[NodeName] = field(default_factory=list)
     asked_for_consumers: list[NodeName] = field(default_factory=list)
 
     def _listening(self, nodes: Collection[NodeName]) -> Iterator[Pod]:
-        if not self.world.is_broker_up:
+        if not self.cluster.is_broker_up:
             raise BrokerUnreachable(host="broker.test")
-        for pod in list(self.world.pods.values()):
-            if pod.node in nodes and pod.up_at_s <= self.world.now_s and not pod.is_silent:
+        for pod in list(self.cluster.pods.values()):
+            if pod.node in nodes and pod.up_at_s <= self.cluster.now_s and not pod.is_silent:
                 yield pod
 
     async def consumers(self, nodes: Collection[NodeName]) -> Mapping[NodeName, NodeConsumers]:
@@ -254,13 +254,13 @@ class WorldWorkers:
         return {
             pod.node: NodeConsumers(
                 node=pod.node,
-                seen_at_s=self.world.now_s,
+                seen_at_s=self.cluster.now_s,
                 queues=frozenset(ConsumedQueue(name=name) for name in pod.consuming),
                 began_at_s=pod.up_at_s,
                 slots=pod.slots,
             )
             for pod in self._listening(nodes)
-            if not self.world.loses_reply()
+            if not self.cluster.loses_reply()
         }
 
     async def stop_consuming(
@@ -268,14 +268,14 @@ class WorldWorkers:
     ) -> frozenset[NodeName]:
         self.spoken_to.extend(queues)
         confirmed = set()
-        for pod in self.world.pods.values():
+        for pod in self.cluster.pods.values():
             if pod.is_solo and pod.is_silent and pod.node in queues:
                 pod.unread_stops.update(queues[pod.node])
         for pod in self._listening(queues):
             if pod.is_consuming:
-                pod.fetches_until_s = self.world.now_s + FETCH_S
+                pod.fetches_until_s = self.cluster.now_s + FETCH_S
             pod.consumed = set(pod.consuming.difference(queues[pod.node]))
-            if not self.world.loses_reply():
+            if not self.cluster.loses_reply():
                 confirmed.add(pod.node)
         return frozenset(confirmed)
 
@@ -286,7 +286,7 @@ class WorldWorkers:
         confirmed = set()
         for pod in self._listening(queues):
             pod.consumed = {*pod.consuming, *(queue.name for queue in queues[pod.node])}
-            if not self.world.loses_reply():
+            if not self.cluster.loses_reply():
                 confirmed.add(pod.node)
         return frozenset(confirmed)
 
@@ -295,19 +295,19 @@ class WorldWorkers:
         return {
             pod.node: NodeAnswer(
                 node=pod.node,
-                answered_at_s=self.world.now_s,
+                answered_at_s=self.cluster.now_s,
                 active=len(pod.ends_at_s),
                 reserved=0,
                 queues=pod.consuming,
             )
             for pod in self._listening(nodes)
-            if not self.world.loses_reply()
+            if not self.cluster.loses_reply()
         }
 
 
 @dataclass(kw_only=True)
-class WorldReplicas:
-    world: World
+class VirtualReplicas:
+    cluster: VirtualCluster
     problem: PoolProblem | None = None
     limit: int = 1000
     """Of the machine, whatever is asked for."""
@@ -316,18 +316,18 @@ class WorldReplicas:
     async def read(self, pool: WorkerPool) -> ScaleTarget:
         if self.problem is not None:
             raise self.problem
-        world = self.world
-        up = [pod for pod in world.pods.values() if pod.up_at_s <= world.now_s]
+        cluster = self.cluster
+        up = [pod for pod in cluster.pods.values() if pod.up_at_s <= cluster.now_s]
         return ScaleTarget(
-            replicas=world.replicas,
+            replicas=cluster.replicas,
             ready_replicas=len(up),
-            removal=world.removal,
-            instances=tuple(self._instance(pod) for pod in world.pods.values()),
+            removal=cluster.removal,
+            instances=tuple(self._instance(pod) for pod in cluster.pods.values()),
             selector="app=shop",
         )
 
     def _instance(self, pod: Pod) -> Instance:
-        is_up = pod.up_at_s <= self.world.now_s
+        is_up = pod.up_at_s <= self.cluster.now_s
         return Instance(
             name=pod.name,
             is_ready=is_up,
@@ -342,20 +342,20 @@ class WorldReplicas:
     async def scale_to(
         self, pool: WorkerPool, *, was: int, replicas: int, victims: Sequence[InstanceName]
     ) -> int:
-        world = self.world
-        if was != world.replicas:
+        cluster = self.cluster
+        if was != cluster.replicas:
             raise PoolProblem(ProblemReason.SCALE_CONFLICT, "somebody else was faster")
         self.writes += 1
         replicas = min(replicas, self.limit)
-        world.sizes.append((world.now_s, replicas))
-        world.replicas = replicas
-        world.remove(len(world.pods) - replicas, victims=victims)
+        cluster.sizes.append((cluster.now_s, replicas))
+        cluster.replicas = replicas
+        cluster.remove(len(cluster.pods) - replicas, victims=victims)
         return replicas
 
     async def mark(self, pool: WorkerPool, marks: Mapping[InstanceName, DrainMark | None]) -> None:
         self.writes += 1
         for name, mark in marks.items():
-            if name in self.world.pods:
-                pod = self.world.pods[name]
+            if name in self.cluster.pods:
+                pod = self.cluster.pods[name]
                 pod.mark = mark
                 pod.cancelled = mark.cancelled if mark is not None else pod.cancelled

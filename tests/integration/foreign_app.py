@@ -2,8 +2,8 @@
 
 It imports Celery and the standard library alone, knows nothing of Celeriac and is configured by its
 environment: `SHOP_BROKER_URL`, `SHOP_CONF` (settings as a JSON object), `SHOP_BROADCAST` (a queue
-of which every worker has its own copy) and `SHOP_RECORDS` (the file in which its tasks write down
-when they begin and end).
+of which every worker has its own copy), `SHOP_EXCHANGES` (two queues that are bound to exchanges of
+their own) and `SHOP_RECORDS` (the file in which its tasks write down when they begin and end).
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any
 
 from celery import Celery
 from kombu.common import Broadcast
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 
-def nap(number: int, seconds: float) -> None:
+def nap(number: int, seconds: float = 0) -> None:
     _record(f"begin {number}")
     time.sleep(seconds)
     _record(f"end {number}")
@@ -46,9 +46,14 @@ def build_app(environment: Mapping[str, str]) -> Celery:
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
         task_default_queue="shop",
-        task_queues=[Queue("shop"), Queue("other"), *_broadcasts(environment)],
     )
     app.conf.update(json.loads(environment.get("SHOP_CONF", "{}")))
+    app.conf.task_queues = [
+        Queue(app.conf.task_default_queue),
+        Queue("other"),
+        *_broadcasts(environment),
+        *_bound(environment),
+    ]
     for task in (nap, hold, carry):
         # Not shared: tests import several applications, and tasks of the same names.
         app.task(name=task.__name__, shared=False)(task)
@@ -60,8 +65,19 @@ def _broadcasts(environment: Mapping[str, str]) -> list[Broadcast]:
     return [Broadcast(name)] if name else []
 
 
+def _bound(environment: Mapping[str, str]) -> list[Queue]:
+    if "SHOP_EXCHANGES" not in environment:
+        return []
+    return [
+        Queue("routed", Exchange("orders", type="direct"), routing_key="order.new"),
+        Queue("topical", Exchange("news", type="topic"), routing_key="news.#"),
+    ]
+
+
 def _record(text: str) -> None:
     """One short line: appending it is atomic."""
+    if "SHOP_RECORDS" not in os.environ:
+        return
     with Path(os.environ["SHOP_RECORDS"]).open("a") as file:
         file.write(f"{text} {time.time():.3f} {os.getpid()}\n")
 

@@ -2,7 +2,7 @@
 
 import os
 
-from tests.integration.local.stock import app
+from tests.integration.foreign_app import app
 
 URL = os.environ.get("CELERY_BROKER_URL", "")
 

@@ -61,8 +61,8 @@ class OidcRules:
             NotAuthenticated: the claims name no owner, or no group that has a scope.
         """
         owner = claims.get(self.owner_claim)
-        if not isinstance(owner, str) or not owner:
-            raise NotAuthenticated(f"the token has no claim {self.owner_claim!r}")
+        if not isinstance(owner, str) or not owner or not owner.isprintable():
+            raise NotAuthenticated(f"the token has no usable claim {self.owner_claim!r}")
         given = claims.get(self.groups_claim, ())
         names = [given] if isinstance(given, str) else given if isinstance(given, list) else ()
         scopes = [self.groups[name] for name in names if name in self.groups]

@@ -14,7 +14,7 @@ class AccessScope(StrEnum):
     MAINTAIN = "maintain"
     """Submit maintenance jobs, which delete data."""
     ADMIN = "admin"
-    """Manage API keys."""
+    """Manage API keys, and see what all owners have."""
 
     def includes(self, needed: "AccessScope") -> bool:
         """
@@ -36,6 +36,11 @@ class Principal:
     scope: AccessScope
     key_id: str | None = None
     """The key that was presented; None without one."""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees what all owners have."""
+        return self.may(AccessScope.ADMIN)
 
     def may(self, needed: AccessScope) -> bool:
         """Whether this principal may use a route that needs this scope."""

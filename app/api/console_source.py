@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.concurrency import run_in_threadpool
 
+from app.access.principal import AccessScope
 from app.api.links import Links
 from app.api.services import Services
 from app.console.console_model import (
@@ -22,6 +23,7 @@ from app.console.console_model import (
     JobList,
     JobSearch,
     Overview,
+    Viewer,
 )
 from app.control.pool.status import PoolStatus
 from app.control.report import pool_snapshot
@@ -77,11 +79,11 @@ class PlatformSource:
     async def job(self, job_id: str) -> ConsoleJobDetail:
         return await run_in_threadpool(self._detail, JobId(job_id))
 
-    async def cancel(self, job_ids: Sequence[str]) -> int:
-        return await run_in_threadpool(self._each, self._services.jobs.cancel, job_ids)
+    async def cancel(self, job_ids: Sequence[str], viewer: Viewer) -> int:
+        return await run_in_threadpool(self._each, self._services.jobs.cancel, job_ids, viewer)
 
-    async def retry(self, job_ids: Sequence[str]) -> int:
-        return await run_in_threadpool(self._each, self._services.jobs.retry, job_ids)
+    async def retry(self, job_ids: Sequence[str], viewer: Viewer) -> int:
+        return await run_in_threadpool(self._each, self._services.jobs.retry, job_ids, viewer)
 
     async def _pools(self) -> dict[str, PoolStatus]:
         async with self._services.broker.asking() as client:
@@ -166,15 +168,21 @@ class PlatformSource:
         except CeleriacError:  # a pipeline that this process does not have
             return None
 
-    def _each(self, act: Callable[[JobId], Job], job_ids: Sequence[str]) -> int:
+    def _each(self, act: Callable[[JobId], Job], job_ids: Sequence[str], viewer: Viewer) -> int:
         done = 0
         for job_id in job_ids:
             try:
-                act(JobId(job_id))
+                if self._may_change(JobId(job_id), viewer):
+                    act(JobId(job_id))
+                    done += 1
             except (Conflict, NotFound):
                 continue  # it has moved on meanwhile
-            done += 1
         return done
+
+    def _may_change(self, job_id: JobId, viewer: Viewer) -> bool:
+        pipeline = self._services.registry.get(self._services.jobs.get(job_id).pipeline)
+        needed = AccessScope.SUBMIT if pipeline is None else pipeline.scope
+        return viewer.may_maintain or AccessScope.SUBMIT.includes(needed)
 
 
 def _pool(name: str, status: PoolStatus) -> ConsolePool:

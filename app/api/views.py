@@ -78,6 +78,7 @@ class JobSummaryView(View):
     """A job in a listing: without parameters, result and artifacts."""
 
     id: str
+    owner: str = Field(description="Who submitted it; empty where no key is needed.")
     pipeline: str
     state: JobState
     done: bool = Field(description="Whether the state is final.")

@@ -55,6 +55,7 @@ application.add_typer(pools.application, name="pools")
 application.add_typer(listings.chunks, name="chunks")
 application.add_typer(listings.schedules, name="schedules")
 application.add_typer(keys.application, name="keys")
+application.add_typer(keys.owners_application, name="owners")
 application.add_typer(db.application, name="db")
 
 

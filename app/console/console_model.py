@@ -179,6 +179,8 @@ class Viewer:
     name: str
     """Empty for a viewer who did not have to sign in."""
     may_act: bool
+    may_maintain: bool
+    """Whether this includes jobs that delete data."""
     may_administer: bool
 
 
@@ -195,8 +197,8 @@ class ConsoleSource(Protocol):
     async def job(self, job_id: str) -> ConsoleJobDetail:
         """Raises NotFound."""
 
-    async def cancel(self, job_ids: Sequence[str]) -> int:
-        """Cancel these jobs. Returns how many were not over yet."""
+    async def cancel(self, job_ids: Sequence[str], viewer: Viewer) -> int:
+        """Cancel these jobs. Returns how many were not over yet, and the viewer's to cancel."""
 
-    async def retry(self, job_ids: Sequence[str]) -> int:
+    async def retry(self, job_ids: Sequence[str], viewer: Viewer) -> int:
         """Retry these jobs. Returns how many could be."""

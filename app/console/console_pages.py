@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,7 +48,7 @@ class Console:
         self.name = name
         self.history = History()
         self._lock = asyncio.Lock()
-        self._seen: Overview | None = None
+        self._seen: dict[str, Overview] = {}
 
     @contextlib.asynccontextmanager
     async def sampling(self) -> AsyncIterator[None]:
@@ -61,14 +61,17 @@ class Console:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def overview(self) -> Overview:
-        """What there is now, read at most once in `SNAPSHOT_KEPT_S`."""
+    async def overview(self, viewer: Viewer) -> Overview:
+        """What there is now for this viewer, read at most once in `SNAPSHOT_KEPT_S`. Those who may
+        administer all see the same."""
+        owner = "" if viewer.may_administer else viewer.name
         async with self._lock:
-            seen = self._seen
-            age = None if seen is None else (datetime.now(UTC) - seen.at).total_seconds()
-            if seen is None or age is None or age > SNAPSHOT_KEPT_S:
-                self._seen = seen = await self.source.overview()
-            return seen
+            now = datetime.now(UTC)
+            kept = timedelta(seconds=SNAPSHOT_KEPT_S)
+            self._seen = {name: one for name, one in self._seen.items() if now - one.at <= kept}
+            if owner not in self._seen:
+                self._seen[owner] = await self.source.overview()
+            return self._seen[owner]
 
     async def _sample(self) -> None:
         while True:
@@ -95,7 +98,7 @@ def build_router() -> APIRouter:
 
 async def overview_page(request: Request) -> Response:
     console = console_of(request)
-    seen = await console.overview()
+    seen = await console.overview(viewer_of(request))
     return await page(request, "overview.html", concerns=attention.concerns(seen))
 
 
@@ -108,7 +111,7 @@ async def pools_page(request: Request) -> Response:
 
 
 async def pool_page(request: Request, name: str) -> Response:
-    seen = await console_of(request).overview()
+    seen = await console_of(request).overview(viewer_of(request))
     found = next((pool for pool in seen.pools if pool.name == name), None)
     if found is None:
         return await _missing(request, f"There is no pool {name!r}.")
@@ -149,7 +152,7 @@ async def job_page(request: Request, job_id: str) -> Response:
         detail = await console_of(request).source.job(job_id)
     except NotFound:
         return await _missing(request, f"There is no job {job_id!r}.")
-    seen = await console_of(request).overview()
+    seen = await console_of(request).overview(viewer_of(request))
     return await page(
         request, "job.html", detail=detail, job=detail.job, waits=waiting.why(detail, seen)
     )
@@ -162,7 +165,8 @@ async def act_on_jobs(request: Request) -> Response:
     source = console_of(request).source
     if action not in _ACTIONS or not ids:
         return await _missing(request, "Choose at least one job.", status=HTTPStatus.BAD_REQUEST)
-    done = await (source.cancel(ids) if action == "cancel" else source.retry(ids))
+    act = source.cancel if action == "cancel" else source.retry
+    done = await act(ids, viewer_of(request))
     told = f"{words.plural(done, 'job')} of {len(ids)} {_ACTIONS[action]}"
     back = form.get("back", ["/jobs"])[0]
     return back_to(back, told)
@@ -215,7 +219,7 @@ async def page(
     request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any
 ) -> HTMLResponse:  # values of several types
     console = console_of(request)
-    seen = await console.overview()
+    seen = await console.overview(viewer_of(request))
     theme = request.cookies.get(THEME_COOKIE, "auto")
     shown = {
         "console": console,

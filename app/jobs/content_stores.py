@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from app.jobs.store.job_retention import RetentionStore
 from app.jobs.store.job_statistics import JobStatistics
+from app.jobs.store.owned_data import OwnedDataStore
 from app.settings import DatabaseSettings, FileSettings
 from app.storage.chunks import ChunkStore, SqlChunkStore
 from app.storage.crawled_pages import PageStore
@@ -88,6 +89,10 @@ class Stores:
     @cached_property
     def retention(self) -> RetentionStore:
         return RetentionStore(self._database)
+
+    @cached_property
+    def owned_data(self) -> OwnedDataStore:
+        return OwnedDataStore(self._database)
 
     @cached_property
     def job_statistics(self) -> JobStatistics:

@@ -33,6 +33,7 @@ from app.jobs.store import rows
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.children import Child, ChildStore
 from app.jobs.store.job_store import JobFilter, JobPage, JobStore
+from app.storage import ownership
 from app.telemetry import trace_context
 
 
@@ -179,6 +180,11 @@ class Jobs:
                 return self.get(job_id)
             # It has moved on between the read and the write: read it again.
 
+    def stop(self, job_id: JobId) -> None:
+        """Cancel a job if it has not ended."""
+        with contextlib.suppress(Conflict, NotFound):
+            self.cancel(job_id)
+
     def retry(self, job_id: JobId) -> Job:
         """Queue a failed or cancelled job again where it stopped; in its first stage when its files
         were removed since. Children that failed or were cancelled are retried with it.
@@ -241,6 +247,7 @@ class Jobs:
         job_id = rows.new_id()
         return NewJob(
             id=job_id,
+            owner=ownership.current().owner,
             traceparent=self._traces.traceparent(job_id, trace_context.current()),
             request=request,
             first_stage=pipeline.stages[0].task,

@@ -20,11 +20,10 @@ from sqlalchemy import (
     select,
     table,
     text,
-    true,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from app.storage import schema, search_words
+from app.storage import ownership, schema, search_words
 from app.storage.engine import Database, dump_json
 
 _chunks = schema.chunks
@@ -106,6 +105,9 @@ class ChunkStore(Protocol):
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
         """The number of chunks, optionally of one source or bot."""
 
+    def erase(self, owner: str) -> int:
+        """Erase the chunks of all sources of this owner; returns their number."""
+
     def search(
         self,
         query: str,
@@ -131,19 +133,27 @@ class SqlChunkStore:
                 spool.write(f"{dump_json(batch)}\n")
             spool.seek(0)
             with self._database.write() as connection:
-                connection.execute(delete(_chunks).where(_chunks.c.source_id == source_id))
+                connection.execute(delete(_chunks).where(_belongs(None, source_id)))
                 for line in spool:
                     connection.execute(insert(_chunks), json.loads(line))
 
     def of_source(self, source_id: str) -> list[Chunk]:
-        query = select(_chunks).where(_chunks.c.source_id == source_id).order_by(_chunks.c.ordinal)
+        query = (
+            select(_chunks)
+            .where(_chunks.c.source_id == source_id, ownership.visible(_chunks))
+            .order_by(_chunks.c.ordinal)
+        )
         with self._database.read() as connection:
             return [_chunk(row) for row in connection.execute(query)]
 
     def part_of_source(self, source_id: str, *, first: int, count: int) -> list[Chunk]:
         query = (
             select(_chunks)
-            .where(_chunks.c.source_id == source_id, _chunks.c.ordinal >= first)
+            .where(
+                _chunks.c.source_id == source_id,
+                _chunks.c.ordinal >= first,
+                ownership.visible(_chunks),
+            )
             .order_by(_chunks.c.ordinal)
             .limit(count)
         )
@@ -151,13 +161,19 @@ class SqlChunkStore:
             return [_chunk(row) for row in connection.execute(query)]
 
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
-        query = select(func.count()).select_from(_chunks)
-        if source_id is not None:
-            query = query.where(_chunks.c.source_id == source_id)
-        if chatbot_id is not None:
-            query = query.where(_chunks.c.chatbot_id == chatbot_id)
+        query = select(func.count()).select_from(_chunks).where(_belongs(chatbot_id, source_id))
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def erase(self, owner: str) -> int:
+        erased = 0
+        some = select(_chunks.c.id).where(_chunks.c.owner == owner).limit(BATCH)
+        while True:  # writers of other sources do not wait for all of it
+            with self._database.write() as connection:
+                gone = connection.execute(delete(_chunks).where(_chunks.c.id.in_(some)))
+            erased += gone.rowcount
+            if gone.rowcount < BATCH:
+                return erased
 
     def search(
         self,
@@ -182,6 +198,7 @@ def _batches(
             {
                 "id": f"{source_id}-{ordinal}",
                 "source_id": source_id,
+                "owner": ownership.current().owner,
                 "chatbot_id": chatbot_id,
                 "ordinal": ordinal,
                 "text": chunk.text,
@@ -213,7 +230,7 @@ def _search_rows(
 
 
 def _belongs(chatbot_id: str | None, source_id: str | None) -> ColumnElement[bool]:
-    belongs: ColumnElement[bool] = true()
+    belongs = ownership.visible(_chunks)
     if chatbot_id is not None:
         belongs &= _chunks.c.chatbot_id == chatbot_id
     if source_id is not None:

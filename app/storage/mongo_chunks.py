@@ -22,7 +22,7 @@ from pymongo import ASCENDING, MongoClient, errors
 from pymongo.collection import Collection
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
-from app.storage import chunks, search_words
+from app.storage import chunks, ownership, search_words
 from app.storage.chunks import Chunk, Hit, NewChunk
 from app.storage.columns import clean
 from app.storage.engine import dump_json
@@ -90,7 +90,12 @@ class MongoChunkStore:
             self._ensure_indexes()
             try:
                 count = self._written(source_id, generation, chunks, chatbot_id)
-                valid = {"generation": generation, "chatbot_id": chatbot_id, "count": count}
+                valid = {
+                    "generation": generation,
+                    "owner": ownership.current().owner,
+                    "chatbot_id": chatbot_id,
+                    "count": count,
+                }
                 before = self._sources.find_one_and_update(
                     {"_id": source_id}, {"$set": valid}, upsert=True
                 )
@@ -109,10 +114,14 @@ class MongoChunkStore:
         return self._read(source_id, part, limit=count)
 
     def count(self, *, source_id: str | None = None, chatbot_id: str | None = None) -> int:
-        named = {"_id": source_id, "chatbot_id": chatbot_id}
-        query = {name: value for name, value in named.items() if value is not None}
+        query = _belongs(_id=source_id, chatbot_id=chatbot_id)
         with translated():
             return sum(found["count"] for found in self._sources.find(query, {"count": 1}))
+
+    def erase(self, owner: str) -> int:
+        with translated():
+            self._sources.delete_many({"owner": owner})
+            return self._chunks.delete_many({"owner": owner}).deleted_count
 
     def search(
         self,
@@ -123,8 +132,7 @@ class MongoChunkStore:
         limit: int = 10,
     ) -> list[Hit]:
         words = search_words.of_query(query)
-        named = {"source_id": source_id, "chatbot_id": chatbot_id}
-        belongs = {name: value for name, value in named.items() if value is not None}
+        belongs = _belongs(source_id=source_id, chatbot_id=chatbot_id)
         if not words:
             return []
         with translated():
@@ -169,7 +177,7 @@ class MongoChunkStore:
         with translated():
             valid = self._generation(source_id)
             for _ in range(ATTEMPTS):
-                query = {"source_id": source_id, "generation": valid, **part}
+                query = {**_belongs(source_id=source_id), "generation": valid, **part}
                 found = self._chunks.find(query).sort("ordinal", ASCENDING).limit(limit)
                 chunks = [_chunk(document) for document in found]
                 before, valid = valid, self._generation(source_id)
@@ -228,6 +236,13 @@ def _client(url: str, *, selection_ms: int) -> MongoClient[Document]:
         raise InvalidInput("MONGODB_URL cannot be read") from None
 
 
+def _belongs(**named: str | None) -> Document:
+    """The condition on documents of the present scope, and of these names."""
+    scope = ownership.current()
+    found: Document = {} if scope.sees_all else {"owner": scope.owner}
+    return found | {name: value for name, value in named.items() if value is not None}
+
+
 def _document(
     source_id: str, generation: str, ordinal: int, chunk: NewChunk, chatbot_id: str
 ) -> Document:
@@ -235,6 +250,7 @@ def _document(
         "_id": f"{source_id}-{generation}-{ordinal}",
         "source_id": source_id,
         "generation": generation,
+        "owner": ownership.current().owner,
         "chatbot_id": chatbot_id,
         "ordinal": ordinal,
         "text": clean(chunk.text),

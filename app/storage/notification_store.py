@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from app.errors import Conflict, NotFound
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _notifications = schema.notifications
@@ -95,6 +95,7 @@ class Notification:
 
     id: str
     """UUIDv7: ids sort by time."""
+    owner: str
     key: str
     user_id: str
     type: str
@@ -166,7 +167,7 @@ class NotificationStore:
 
     def mark(self, notification_id: str, *, is_read: bool) -> Notification:
         """Mark it as read or unread. One that is already read keeps its time. Raises NotFound."""
-        where = [_notifications.c.id == notification_id]
+        where = [_notifications.c.id == notification_id, ownership.visible(_notifications)]
         if is_read:
             where.append(_notifications.c.read_at.is_(None))
         read_at = datetime.now(UTC) if is_read else None
@@ -216,6 +217,7 @@ class NotificationStore:
         own_id = str(uuid_utils.uuid7())
         row = {
             "id": own_id,
+            "owner": ownership.current().owner,
             "key": new.key,
             "user_id": new.user_id,
             "type": new.type,
@@ -270,7 +272,7 @@ def _delivery_rows(
 
 
 def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    found = [ownership.visible(_notifications)]
     if wanted.user_id is not None:
         found.append(_notifications.c.user_id == wanted.user_id)
     if wanted.type is not None:
@@ -282,7 +284,8 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
 
 
 def _one(connection: Connection, where: ColumnElement[bool]) -> Notification:
-    found = connection.execute(select(_notifications).where(where)).all()
+    visible = ownership.visible(_notifications)
+    found = connection.execute(select(_notifications).where(where, visible)).all()
     if not found:
         raise NotFound("no such notification")
     return _with_deliveries(connection, found)[0]
@@ -298,9 +301,9 @@ def _with_deliveries(connection: Connection, found: Sequence[Row[Any]]) -> list[
     deliveries: dict[str, list[Delivery]] = defaultdict(list)
     for row in connection.execute(query):
         values = dict(row._mapping)
-        owner = values.pop("notification_id")
+        own_id = values.pop("notification_id")
         channel, state = Channel(values.pop("channel")), DeliveryState(values.pop("state"))
-        deliveries[owner].append(Delivery(**values, channel=channel, state=state))
+        deliveries[own_id].append(Delivery(**values, channel=channel, state=state))
     return [_notification(row, tuple(deliveries[row.id])) for row in found]
 
 

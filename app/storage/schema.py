@@ -76,6 +76,7 @@ jobs = Table(
     ),
     Column("traceparent", CleanText),
     Column("traced_fence", Integer),
+    Column("owner", CleanText, nullable=False, server_default=""),
 )
 """One row per job. `published_at` is None until the first attempt to publish the current stage;
 `lease_until` is set while a worker holds the job or its finalizer; `fingerprint` shows whether two
@@ -94,6 +95,7 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 Index("ix_jobs_pipeline_id", jobs.c.pipeline, jobs.c.id)
 Index("ix_jobs_state_id", jobs.c.state, jobs.c.id)
+Index("ix_jobs_owner_id", jobs.c.owner, jobs.c.id)
 Index("ix_jobs_pipeline_state_id", jobs.c.pipeline, jobs.c.state, jobs.c.id)
 _partial("ix_jobs_children", "parent_id", "id", where="parent_id IS NOT NULL")
 _partial("ix_jobs_dead", "id", where="dead_lettered_at IS NOT NULL")
@@ -159,6 +161,7 @@ sources = Table(
     Column("content_sha256", CleanText),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("owner", CleanText, nullable=False, server_default=""),
 )
 Index("ix_sources_chatbot_id_id", sources.c.chatbot_id, sources.c.id)
 
@@ -174,6 +177,7 @@ chunks = Table(
     Column("metadata", _json, nullable=False),
     Column("number", BigInteger),
     Column("terms", Terms),
+    Column("owner", CleanText, nullable=False, server_default=""),
 )
 """`number` is what SQLite's full-text index `chunk_search` calls the chunk; triggers keep the index
 as the table is. `terms` are the words of the text (`storage.search_words`)."""
@@ -206,6 +210,7 @@ uploads = Table(
     Column("sha256", CleanText, nullable=False),
     Column("key", CleanText, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("owner", CleanText, nullable=False, server_default=""),
 )
 
 notifications = Table(
@@ -221,6 +226,7 @@ notifications = Table(
     Column("job_id", CleanText),
     Column("created_at", Moment, nullable=False),
     Column("read_at", Moment),
+    Column("owner", CleanText, nullable=False, server_default=""),
 )
 """One row per notification. `key` names the job or task that sends it, so that a repeated task
 finds the row instead of creating another."""

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 
-from app.errors import NotFound
-from app.storage import schema
+from app.errors import Conflict, InvalidInput, NotFound
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _sources = schema.sources
@@ -29,6 +29,7 @@ class Source:
     """A document or page of a bot."""
 
     id: str
+    owner: str
     chatbot_id: str
     filename: str
     status: SourceStatus
@@ -57,6 +58,7 @@ class SourceStore:
         now = datetime.now(UTC)
         row = {
             "id": source_id if source_id is not None else str(uuid_utils.uuid7()),
+            "owner": ownership.current().owner,
             "chatbot_id": chatbot_id,
             "filename": filename,
             "status": SourceStatus.PROCESSING.value,
@@ -72,11 +74,11 @@ class SourceStore:
         self, source_id: str, *, chatbot_id: str, filename: str, job_id: str | None = None
     ) -> Source:
         """Get the source with this id, in processing, or create it: tasks may be called without an
-        existing source."""
+        existing source. Raises InvalidInput when another owner has the id."""
         with self._database.write() as connection:
             found = connection.execute(
                 update(_sources)
-                .where(_sources.c.id == source_id)
+                .where(_is(source_id))
                 .values(
                     status=SourceStatus.PROCESSING.value,
                     error=None,
@@ -87,15 +89,16 @@ class SourceStore:
             ).one_or_none()
         if found is not None:
             return _source(found)
-        return self.create(
-            chatbot_id=chatbot_id, filename=filename, source_id=source_id, job_id=job_id
-        )
+        try:
+            return self.create(
+                chatbot_id=chatbot_id, filename=filename, source_id=source_id, job_id=job_id
+            )
+        except Conflict:
+            raise InvalidInput(f"the source id {source_id!r} is taken") from None
 
     def find(self, source_id: str) -> Source | None:
         with self._database.read() as connection:
-            found = connection.execute(
-                select(_sources).where(_sources.c.id == source_id)
-            ).one_or_none()
+            found = connection.execute(select(_sources).where(_is(source_id))).one_or_none()
         return None if found is None else _source(found)
 
     def get(self, source_id: str) -> Source:
@@ -108,7 +111,9 @@ class SourceStore:
     def by_id(self, source_ids: Collection[str]) -> dict[str, Source]:
         """The existing ones among them, by id."""
         with self._database.read() as connection:
-            found = connection.execute(select(_sources).where(_sources.c.id.in_(source_ids)))
+            found = connection.execute(
+                select(_sources).where(_sources.c.id.in_(source_ids), ownership.visible(_sources))
+            )
             return {row.id: _source(row) for row in found}
 
     def mark_ready(self, source_id: str, *, content_sha256: str | None = None) -> Source:
@@ -130,19 +135,23 @@ class SourceStore:
 
     def delete(self, source_id: str) -> None:
         with self._database.write() as connection:
-            connection.execute(delete(_sources).where(_sources.c.id == source_id))
+            connection.execute(delete(_sources).where(_is(source_id)))
 
     def _mark(self, source_id: str, **values: Any) -> Source:  # columns of several types
         with self._database.write() as connection:
             found = connection.execute(
                 update(_sources)
-                .where(_sources.c.id == source_id)
+                .where(_is(source_id))
                 .values(**values, updated_at=datetime.now(UTC))
                 .returning(_sources)
             ).one_or_none()
         if found is None:
             raise NotFound(f"no source {source_id!r}")
         return _source(found)
+
+
+def _is(source_id: str) -> ColumnElement[bool]:
+    return and_(_sources.c.id == source_id, ownership.visible(_sources))
 
 
 def _source(row: Row[Any]) -> Source:  # one row of the table, whose columns differ in type

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, Float, Text, cast, func, select
+from sqlalchemy import JSON, Column, ColumnElement, Float, Text, and_, cast, func, select
 
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _sources = schema.sources
@@ -59,7 +59,7 @@ class Statistics:
 
     def sources(self, span: Span, *, chatbot_id: str | None) -> SourceFigures:
         """Of one bot, or of all."""
-        where: list[ColumnElement[bool]] = [span.holds(_sources.c.created_at)]
+        where = [span.holds(_sources.c.created_at), ownership.visible(_sources)]
         if chatbot_id is not None:
             where.append(_sources.c.chatbot_id == chatbot_id)
         by_status = (
@@ -77,7 +77,7 @@ class Statistics:
 
     def notifications(self, span: Span) -> NotificationFigures:
         """The figures of all users, since notifications do not belong to bots."""
-        within = span.holds(_notifications.c.created_at)
+        within = and_(span.holds(_notifications.c.created_at), ownership.visible(_notifications))
         by_type = (
             select(_notifications.c.type, func.count())
             .where(within)

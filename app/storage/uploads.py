@@ -9,7 +9,7 @@ import uuid_utils
 from sqlalchemy import Row, delete, insert, select
 
 from app.errors import NotFound
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 from app.storage.objects import ArtifactStore
 
@@ -21,6 +21,7 @@ class Upload:
     """A file that a client sent."""
 
     id: str
+    owner: str
     filename: str
     """The client's name for it, never used as a path."""
     media_type: str
@@ -44,6 +45,7 @@ class UploadStore:
         stored = self._objects.save(path, key=f"uploads/{upload_id}")
         row = {
             "id": upload_id,
+            "owner": ownership.current().owner,
             "filename": filename,
             "media_type": media_type,
             "size_bytes": stored.size_bytes,
@@ -59,7 +61,7 @@ class UploadStore:
         """Raises NotFound."""
         with self._database.read() as connection:
             found = connection.execute(
-                select(_uploads).where(_uploads.c.id == upload_id)
+                select(_uploads).where(_uploads.c.id == upload_id, ownership.visible(_uploads))
             ).one_or_none()
         if found is None:
             raise NotFound(f"no upload {upload_id!r}")
@@ -73,7 +75,9 @@ class UploadStore:
         """Remove row and bytes, if they exist."""
         with self._database.write() as connection:
             key = connection.execute(
-                delete(_uploads).where(_uploads.c.id == upload_id).returning(_uploads.c.key)
+                delete(_uploads)
+                .where(_uploads.c.id == upload_id, ownership.visible(_uploads))
+                .returning(_uploads.c.key)
             ).scalar_one_or_none()
         if key is not None:
             self._objects.delete(key)

@@ -1,12 +1,12 @@
 """The archive of videos that were processed, and the jobs that did it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, insert, or_, select
 
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _archive = schema.video_archive
@@ -36,8 +36,9 @@ class VideoArchive:
         """Store the video under each key, replacing former entries."""
         values = {"video_id": video_id, "job_id": job_id, "created_at": datetime.now(UTC)}
         with self._database.write() as connection:
-            connection.execute(delete(_archive).where(_archive.c.key.in_(keys)))
-            connection.execute(insert(_archive), [{"key": key, **values} for key in sorted(keys)])
+            stored = sorted(map(ownership.current().own_name, keys))
+            connection.execute(delete(_archive).where(_archive.c.key.in_(stored)))
+            connection.execute(insert(_archive), [{"key": key, **values} for key in stored])
 
     def find(self, keys: Sequence[str]) -> dict[str, Archived]:
         """The entries of these keys whose jobs have succeeded and still exist."""
@@ -50,8 +51,10 @@ class VideoArchive:
         succeeded = select(_jobs.c.id).where(
             _jobs.c.id == _archive.c.job_id, _jobs.c.state == "succeeded"
         )
+        stored = list(map(ownership.current().own_name, keys))
         query = select(_archive.c.key, _archive.c.video_id, _archive.c.job_id).where(
-            _archive.c.key.in_(keys), or_(_archive.c.job_id.is_(None), succeeded.exists())
+            _archive.c.key.in_(stored), or_(_archive.c.job_id.is_(None), succeeded.exists())
         )
         with self._database.read() as connection:
-            return {row.key: Archived(**row._mapping) for row in connection.execute(query)}
+            found = (Archived(**row._mapping) for row in connection.execute(query))
+            return {(key := ownership.plain_name(one.key)): replace(one, key=key) for one in found}

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, true
 
 from app.errors import Conflict, NotFound
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _disabled = schema.disabled_webhooks
@@ -28,19 +29,23 @@ class DisabledWebhooks:
         self._database = database
 
     def find(self, url: str) -> DisabledWebhook | None:
+        """This webhook, if it is disabled for the present owner."""
+        stored = ownership.current().own_name(url)
+        query = select(_disabled).where(_disabled.c.url == stored)
         with self._database.read() as connection:
-            row = connection.execute(select(_disabled).where(_disabled.c.url == url)).one_or_none()
-        return None if row is None else DisabledWebhook(**row._mapping)
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _webhook(row)
 
     def list(self, *, limit: int = 1000) -> tuple[DisabledWebhook, ...]:
-        """All of them, the last disabled first."""
-        query = select(_disabled).order_by(_disabled.c.disabled_at.desc()).limit(limit)
+        """The visible ones, the last disabled first."""
+        query = select(_disabled).where(_visible()).order_by(_disabled.c.disabled_at.desc())
         with self._database.read() as connection:
-            return tuple(DisabledWebhook(**row._mapping) for row in connection.execute(query))
+            return tuple(map(_webhook, connection.execute(query.limit(limit))))
 
     def disable(self, url: str, *, reason: str) -> None:
-        """Disable a webhook."""
-        row = {"url": url, "reason": reason, "disabled_at": datetime.now(UTC)}
+        """Disable a webhook for the present owner."""
+        stored = ownership.current().own_name(url)
+        row = {"url": stored, "reason": reason, "disabled_at": datetime.now(UTC)}
         try:
             with self._database.write() as connection:
                 connection.execute(insert(_disabled).values(row))
@@ -49,7 +54,24 @@ class DisabledWebhooks:
 
     def enable(self, url: str) -> None:
         """Enable a webhook again. Raises NotFound if it is not disabled."""
+        named = or_(
+            _disabled.c.url == url,
+            _disabled.c.url.endswith(f"{ownership.SEPARATOR}{url}", autoescape=True),
+        )
         with self._database.write() as connection:
-            gone = connection.execute(delete(_disabled).where(_disabled.c.url == url))
+            gone = connection.execute(delete(_disabled).where(named, _visible()))
         if not gone.rowcount:
             raise NotFound("no such disabled webhook")
+
+
+def _visible() -> ColumnElement[bool]:
+    scope = ownership.current()
+    if scope.sees_all:
+        return true()
+    return _disabled.c.url.startswith(scope.own_name(""), autoescape=True)
+
+
+def _webhook(row: Row[Any]) -> DisabledWebhook:  # one row of the table
+    return DisabledWebhook(
+        url=ownership.plain_name(row.url), reason=row.reason, disabled_at=row.disabled_at
+    )

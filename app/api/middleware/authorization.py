@@ -28,6 +28,8 @@ from app.api.middleware import browser_guards
 from app.console.console_model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
+from app.storage import ownership
+from app.storage.ownership import OwnerScope
 
 READ, SUBMIT, ADMIN = AccessScope.READ, AccessScope.SUBMIT, AccessScope.ADMIN
 
@@ -83,6 +85,7 @@ SCOPES: Mapping[str, AccessScope | None] = {
     f"GET {PREFIX}/keys": ADMIN,
     f"POST {PREFIX}/keys": ADMIN,
     f"POST {PREFIX}/keys/{{key_id}}:revoke": ADMIN,
+    f"GET {PREFIX}/owners": ADMIN,
     "POST /upload-document": SUBMIT,
     "POST /process-videos": SUBMIT,
     "POST /scrape-youtube": SUBMIT,
@@ -192,7 +195,8 @@ class Authorization:
         state = scope.setdefault("state", {})
         state["principal"] = principal
         state["viewer"] = _viewer(principal)
-        await self._app(scope, receive, send)
+        with ownership.acting_for(_scope(principal)):
+            await self._app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal | None:
         headers = Headers(scope=scope)
@@ -226,10 +230,18 @@ class Authorization:
         )
 
 
+def _scope(principal: Principal | None) -> OwnerScope:
+    """Strangers, who reach public routes alone, have nothing to see."""
+    if principal is None:
+        return OwnerScope(sees_all=False)
+    return OwnerScope(owner=principal.owner, sees_all=principal.sees_all)
+
+
 def _viewer(principal: Principal | None) -> Viewer:
     return Viewer(
         name="" if principal is None else principal.owner,
         may_act=principal is not None and principal.may(SUBMIT),
+        may_maintain=principal is not None and principal.may(AccessScope.MAINTAIN),
         may_administer=principal is not None and principal.may(ADMIN),
     )
 

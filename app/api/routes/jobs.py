@@ -12,10 +12,12 @@ from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from app.access.principal import Principal
 from app.api.links import Links
 from app.api.openapi import Responses
 from app.api.requests import JobQuery
-from app.api.services import LinksParam, Services, ServicesParam
+from app.api.routes.submit import check_kinds
+from app.api.services import LinksParam, PrincipalParam, Services, ServicesParam
 from app.api.views import ArtifactView, JobSummaryView, JobView, Listing, RunView
 from app.jobs.model.job import Job, JobId, JobSummary, Progress
 from app.jobs.model.job_document import ChildCounts
@@ -79,16 +81,29 @@ def list_artifacts(
 
 
 @router.post("/jobs/{job_id:uuid}:cancel")
-def cancel_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
+def cancel_job(
+    job_id: JobIdParam, services: ServicesParam, links: LinksParam, principal: PrincipalParam
+) -> JobView:
     """Cancel a job: a queued one at once, a running one as soon as its work stops. A job that has
     ended stays as it is."""
+    check_may_change(principal, id_of(job_id), services)
     return view(services, links, services.jobs.cancel(id_of(job_id)))
 
 
 @router.post("/jobs/{job_id:uuid}:retry", status_code=202)
-def retry_job(job_id: JobIdParam, services: ServicesParam, links: LinksParam) -> JobView:
+def retry_job(
+    job_id: JobIdParam, services: ServicesParam, links: LinksParam, principal: PrincipalParam
+) -> JobView:
     """Retry a failed or cancelled job, from the stage where it ended."""
+    check_may_change(principal, id_of(job_id), services)
     return view(services, links, services.jobs.retry(id_of(job_id)))
+
+
+def check_may_change(principal: Principal, job_id: JobId, services: Services) -> None:
+    """Raises NotFound, and NotAuthorized where the kind of the job needs a wider scope."""
+    kind = services.jobs.get(job_id).pipeline
+    if kind in services.registry:
+        check_kinds(principal, (kind,), services.registry)
 
 
 def id_of(given: uuid.UUID) -> JobId:

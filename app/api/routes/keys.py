@@ -15,16 +15,21 @@ router = APIRouter(tags=["access"])
 
 DAY_S = 86_400
 
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
 
 class NewKey(BaseModel):
     """A new API key."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200, description="What the key is for.")
+    name: str = Field(
+        min_length=1, max_length=200, pattern=PRINTABLE, description="What the key is for."
+    )
     owner: str = Field(
         "",
         max_length=200,
+        pattern=PRINTABLE,
         description="The owner of what is created with the key. Default: the name of the key.",
     )
     scope: AccessScope = Field(
@@ -114,3 +119,24 @@ def revoke_key(key_id: str, services: ServicesParam) -> KeyView:
     revoked = services.keys.revoke(key_id, now=now)
     services.authenticator.forget(key_id)
     return KeyView.of(revoked, now=now)
+
+
+class OwnerView(BaseModel):
+    """How much an owner has."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    owner: str = Field(description="Empty for what was made where no key is needed.")
+    jobs: int
+    unfinished_jobs: int
+    uploads: int
+    sources: int
+    notifications: int
+    bytes: int = Field(description="Of uploads and artifacts.")
+
+
+@router.get("/owners")
+def list_owners(services: ServicesParam) -> Listing[OwnerView]:
+    """List all owners with how much they have. A job `erase-owner` erases it."""
+    found = services.stores.owned_data.owners()
+    return Listing(items=tuple(map(OwnerView.model_validate, found)))

@@ -116,7 +116,15 @@ def accept(services: Services, request: JobRequest) -> Job:
 
 def check_scope(principal: Principal, requests: Iterable[JobRequest], registry: Registry) -> None:
     """Raises NotAuthorized if a job, or one that follows it, needs a wider scope."""
-    kinds = {kind for request in requests for kind in request.kinds if kind in registry}
+    check_kinds(
+        principal,
+        {kind for request in requests for kind in request.kinds if kind in registry},
+        registry,
+    )
+
+
+def check_kinds(principal: Principal, kinds: Iterable[str], registry: Registry) -> None:
+    """Raises NotAuthorized if one of these kinds of jobs needs a wider scope."""
     for kind in sorted(kinds):
         if not principal.may(registry[kind].scope):
             raise NotAuthorized(

@@ -114,6 +114,8 @@ class Job:
 
     id: JobId
     """UUIDv7, so that ids sort by time of creation."""
+    owner: str
+    """Who submitted it; empty where no key is needed."""
     pipeline: str
     params: JsonObject
     state: JobState
@@ -162,6 +164,7 @@ class JobSummary:
     and a page has hundreds of jobs."""
 
     id: JobId
+    owner: str
     pipeline: str
     state: JobState
     stage: str

@@ -22,6 +22,7 @@ from app.jobs.run.lease_renewal import RenewedLease
 from app.jobs.run.progress import Meter, Periodic
 from app.jobs.run.stage_work import JobWork, Leases, StageParts
 from app.jobs.run.stop import Stop
+from app.storage import ownership
 from app.telemetry import trace_context
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,8 @@ class StageRun:
             renewed_at=now_s,
         )
         in_trace = trace_context.continuing(job_trace.run_context(self._job), for_libraries=True)
-        with self._parts.renewal.renewing(held), in_trace:
+        in_scope = ownership.acting_for(ownership.job_scope(self._job.owner))
+        with self._parts.renewal.renewing(held), in_trace, in_scope:
             try:
                 self._stop.check()
                 output = work_on(work)

@@ -21,6 +21,7 @@ from app.jobs.run.stage_run import (
 )
 from app.jobs.run.stage_work import JobWork, StageParts
 from app.jobs.run.stop import Stop
+from app.storage import ownership
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ class StageRunner:
             began_at=(now_s := self._parts.clock.monotonic()),
             renewed_at=now_s,
         )
-        with self._parts.renewal.renewing(held):
+        in_scope = ownership.acting_for(ownership.job_scope(job.owner))
+        with self._parts.renewal.renewing(held), in_scope:
             return self._finalize(job, held.hold, stop, work_on)
 
     def fail_killed(self, task_id: str) -> None:

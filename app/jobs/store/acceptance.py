@@ -28,6 +28,7 @@ class NewJob:
     """A request with what its pipeline adds to it."""
 
     id: JobId
+    owner: str
     request: JobRequest
     first_stage: str
     max_attempts: int
@@ -43,6 +44,7 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
     is_keyed = request.idempotency_key is not None
     return {
         "id": new.id,
+        "owner": new.owner,
         "pipeline": request.pipeline,
         "params": request.params,
         "state": JobState.QUEUED.value,
@@ -57,7 +59,7 @@ def row_of(new: NewJob, *, now: datetime) -> JsonObject:
         "not_before": request.not_before,
         "published_at": now if new.is_published_now else None,
         "parent_id": request.parent_id,
-        "idempotency_key": request.idempotency_key,
+        "idempotency_key": rows.stored_key(request.idempotency_key, owner=new.owner),
         "fingerprint": rows.fingerprint(request) if is_keyed else None,
         "labels": request.labels,
         "webhook_url": request.webhook_url,

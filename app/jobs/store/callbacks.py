@@ -76,6 +76,7 @@ def _new_job(job: Job, callback: Callback) -> NewJob:
     context = job_trace.job_context(job)
     return NewJob(
         id=callback.id,
+        owner=job.owner,
         traceparent=None if context is None else context.header,
         request=JobRequest(
             pipeline=KIND,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, text, update
 from app.jobs.model.job import FINAL_STATES, Job, JobError, JobId, JobState, JsonObject, Progress
 from app.jobs.model.job_document import ChildCounts
 from app.jobs.store import rows
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _jobs = schema.jobs
@@ -84,9 +84,10 @@ class ChildStore:
     def used_keys(self, keys: Sequence[str]) -> set[str]:
         """Those idempotency keys under which a job was submitted."""
         column = _jobs.c.idempotency_key
+        stored = list(map(ownership.current().own_name, keys))
         with self._database.read() as connection:
-            found = connection.execute(select(column).where(column.in_(keys)))
-            return {row[0] for row in found}
+            found = connection.execute(select(column).where(column.in_(stored)))
+            return {ownership.plain_name(row[0]) for row in found}
 
     def _children(self, where: ColumnElement[bool]) -> list[Child]:
         columns = (_jobs.c.id, _jobs.c.state, _jobs.c.params, _jobs.c.error)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from app.jobs.model.job import JobState
-from app.storage import schema, statistics
+from app.storage import ownership, schema, statistics
 from app.storage.engine import Database
 from app.storage.statistics import Span
 
@@ -132,7 +132,7 @@ class JobStatistics:
             return [_times(*row) for row in connection.execute(query)]
 
     def _within(self, span: Span, chatbot_id: str | None) -> tuple[ColumnElement[bool], ...]:
-        within = span.holds(_jobs.c.created_at)
+        within = and_(span.holds(_jobs.c.created_at), ownership.visible(_jobs))
         if chatbot_id is None:
             return (within,)
         dialect = self._database.dialect

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true
 
 from app.errors import Conflict, NotFound, Superseded
 from app.jobs.model.job import Artifact, Job, JobId, JobState, JobSummary, JsonObject, Run
 from app.jobs.model.ticket import Hold
 from app.jobs.store import acceptance, leases, rows
 from app.jobs.store.acceptance import NewJob
-from app.storage import schema
+from app.storage import ownership, schema
 from app.storage.engine import Database
 
 _jobs = schema.jobs
@@ -97,7 +97,11 @@ class JobStore:
 
     def find_many(self, job_ids: Sequence[JobId]) -> list[Job]:
         """Those that there are, newest first."""
-        query = select(_jobs).where(_jobs.c.id.in_(job_ids)).order_by(_jobs.c.id.desc())
+        query = (
+            select(_jobs)
+            .where(_jobs.c.id.in_(job_ids), ownership.visible(_jobs))
+            .order_by(_jobs.c.id.desc())
+        )
         with self._database.read() as connection:
             return _with_artifacts(connection, connection.execute(query).all())
 
@@ -126,18 +130,32 @@ class JobStore:
 
     def runs(self, job_id: JobId) -> tuple[Run, ...]:
         """The job's history, oldest run first."""
-        query = select(_runs).where(_runs.c.job_id == job_id).order_by(_runs.c.fence)
+        query = (
+            select(_runs)
+            .where(_runs.c.job_id == job_id, _is_visible(_runs.c.job_id))
+            .order_by(_runs.c.fence)
+        )
         with self._database.read() as connection:
             return tuple(rows.parse_run(row) for row in connection.execute(query))
 
     def artifact(self, job_id: JobId, name: str) -> tuple[Artifact, str]:
         """The artifact and its key in the artifact store. Raises NotFound."""
-        query = select(_artifacts).where(_artifacts.c.job_id == job_id, _artifacts.c.name == name)
+        query = select(_artifacts).where(
+            _artifacts.c.job_id == job_id,
+            _artifacts.c.name == name,
+            _is_visible(_artifacts.c.job_id),
+        )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound(f"job {job_id!r} has no artifact {name!r}")
         return rows.parse_artifact(row), row.key
+
+
+def _is_visible(job_id: ColumnElement[str]) -> ColumnElement[bool]:
+    if ownership.current().sees_all:
+        return true()
+    return job_id.in_(select(_jobs.c.id).where(_jobs.c.id == job_id, ownership.visible(_jobs)))
 
 
 def _check_held(connection: Connection, parent: Hold) -> None:
@@ -153,7 +171,7 @@ def _first_use(connection: Connection, row: JsonObject) -> Job:
         select(_jobs).where(_jobs.c.idempotency_key == row["idempotency_key"])
     ).one()
     if found.fingerprint != row["fingerprint"]:
-        raise IdempotencyConflict(row["idempotency_key"])
+        raise IdempotencyConflict(ownership.plain_name(row["idempotency_key"]))
     return _with_artifacts(connection, [found])[0]
 
 
@@ -174,6 +192,7 @@ def _filtered(
 ) -> tuple[Select[*Columns], ColumnElement[str]]:
     """The query with its conditions, and the column of the job's id to go through in order."""
     query, job_id = _labelled(query, wanted.labels)
+    query = query.where(ownership.visible(_jobs))
     conditions = (
         (wanted.pipeline is not None, _jobs.c.pipeline == wanted.pipeline),
         (bool(wanted.states), _jobs.c.state.in_(sorted(wanted.states))),

@@ -22,7 +22,7 @@ from app.jobs.model.job import (
     Run,
     RunOutcome,
 )
-from app.storage import engine
+from app.storage import engine, ownership
 
 AnyRow = Row[Any]  # columns of one row differ in type
 
@@ -58,6 +58,15 @@ def fingerprint(request: JobRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def stored_key(key: str | None, *, owner: str) -> str | None:
+    """The idempotency key as it is stored: each owner has keys of its own."""
+    return None if key is None else ownership.job_scope(owner).own_name(key)
+
+
+def _shown_key(stored: str | None) -> str | None:
+    return None if stored is None else ownership.plain_name(stored)
+
+
 def parse_job(row: AnyRow, artifacts: Sequence[Artifact] = ()) -> Job:
     values = {name: value for name, value in row._mapping.items() if name in _JOB_FIELDS}
     return Job(
@@ -65,6 +74,7 @@ def parse_job(row: AnyRow, artifacts: Sequence[Artifact] = ()) -> Job:
             **values,
             "state": JobState(values["state"]),
             "error": parse_error(values["error"]),
+            "idempotency_key": _shown_key(values["idempotency_key"]),
             "on_success": parse_follow_up(values["on_success"]),
             "on_failure": parse_follow_up(values["on_failure"]),
             "artifacts": tuple(artifacts),
@@ -74,8 +84,14 @@ def parse_job(row: AnyRow, artifacts: Sequence[Artifact] = ()) -> Job:
 
 def parse_summary(row: AnyRow) -> JobSummary:
     values = dict(row._mapping)
-    error = parse_error(values["error"])
-    return JobSummary(**{**values, "state": JobState(values["state"]), "error": error})
+    return JobSummary(
+        **{
+            **values,
+            "state": JobState(values["state"]),
+            "error": parse_error(values["error"]),
+            "idempotency_key": _shown_key(values["idempotency_key"]),
+        }
+    )
 
 
 def parse_run(row: AnyRow) -> Run:

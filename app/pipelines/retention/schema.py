@@ -79,6 +79,24 @@ class OldDataRemoved(BaseModel):
     """Total size."""
 
 
+class EraseParams(BaseModel):
+    """Whose data is erased."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    owner: str = Field(min_length=1, max_length=200, description="The owner, as keys name it.")
+
+
+class Erased(BaseModel):
+    """What was erased beside sources, notifications and keys."""
+
+    model_config = ConfigDict(frozen=True)
+
+    jobs: int
+    uploads: int
+    chunks: int
+
+
 class CacheRemoved(BaseModel):
     """What was removed; in a dry run, what would be."""
 

@@ -79,7 +79,11 @@ def test_every_route_refuses_each_scope_that_is_too_small(server: Server) -> Non
 def test_every_kind_of_job_needs_the_scope_of_its_pipeline(server: Server) -> None:
     read, submit = create(server, "read")["key"], create(server, "submit")["key"]
     kinds = server.platform.registry.public
-    assert {kinds[kind].scope for kind in kinds} == {AccessScope.SUBMIT, AccessScope.MAINTAIN}
+    assert {kinds[kind].scope for kind in kinds} == {
+        AccessScope.SUBMIT,
+        AccessScope.MAINTAIN,
+        AccessScope.ADMIN,
+    }
     for kind, pipeline in kinds.items():
         path = f"/api/v1/jobs/{kind}"
         assert ask(server, "POST", path, key=read, json={}).status_code == 403

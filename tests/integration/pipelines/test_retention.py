@@ -61,6 +61,7 @@ class Past:
         request = JobRequest(pipeline="x", params=dict(params or {}), labels={"a": "b"})
         new = NewJob(
             id=rows.new_id(),
+            owner="",
             request=request,
             first_stage="x",
             max_attempts=1,

@@ -9,7 +9,7 @@ import pymongo
 import pytest
 
 from app.errors import CeleriacError, Conflict, InvalidInput, StorageUnavailable
-from app.storage import mongo_chunks, search_words
+from app.storage import mongo_chunks, ownership, search_words
 from app.storage.chunks import BATCH, ChunkStore, NewChunk, SqlChunkStore
 from app.storage.engine import Database
 from app.storage.mongo_chunks import MongoChunkStore
@@ -238,3 +238,17 @@ def test_errors_of_mongodb_are_ours_and_hold_no_document(
     ours = mongo_chunks.translate(error)
     assert type(ours) is want
     assert "secret" not in str(ours)
+
+
+def test_an_owner_sees_and_erases_its_own_chunks_only(chunks: Store) -> None:
+    for owner in ("ada", "bob"):
+        with ownership.acting_for(ownership.job_scope(owner)):
+            chunks.replace(f"of-{owner}", [piece(f"celeriac of {owner}")], chatbot_id="bot")
+    with ownership.acting_for(ownership.job_scope("ada")):
+        found = chunks.search("celeriac", chatbot_id="bot")
+        assert [hit.chunk.text for hit in found] == ["celeriac of ada"]
+        assert (chunks.count(chatbot_id="bot"), chunks.of_source("of-bob")) == (1, [])
+        assert chunks.part_of_source("of-bob", first=0, count=9) == []
+    assert chunks.count() == 2
+    assert chunks.erase("ada") == 1
+    assert [hit.chunk.text for hit in chunks.search("celeriac")] == ["celeriac of bob"]

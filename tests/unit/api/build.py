@@ -10,6 +10,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 _JOB = Job(
     id=JobId("019a0000-0000-7000-8000-000000000001"),
+    owner="",
     pipeline="media",
     params={"url": "http://site/page"},
     state=JobState.QUEUED,

@@ -16,6 +16,7 @@ def job(**fields: Any) -> Job:
     """A queued job of the test pipeline; fields as in Job."""
     values: dict[str, Any] = {
         "id": job_id(),
+        "owner": "",
         "pipeline": "probe",
         "params": {},
         "state": JobState.QUEUED,

@@ -322,6 +322,7 @@ def new_job(
 ) -> NewJob:
     return NewJob(
         id=rows.new_id() if job_id is None else job_id,
+        owner="",
         request=request,
         first_stage="probe_first",
         max_attempts=4,

@@ -98,7 +98,7 @@ CLIENTS = [
     *(["queues", "list"], ["queues", "watch"], ["pools", "list"], ["pools", "explain", "x"]),
     *(["pools", "crd"], ["chunks", "search", "x"], ["schedules", "list"]),
     *(["keys", "create", "--name", "x"], ["keys", "list"], ["keys", "revoke", "x"], ["env"]),
-    ["queues", "values"],
+    *(["owners", "list"], ["owners", "erase", "x", "--yes"], ["queues", "values"]),
 ]
 
 KUBECONFIG = """

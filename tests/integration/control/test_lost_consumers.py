@@ -75,7 +75,7 @@ def test_a_woken_worker_consumes_again_after_a_restart_of_the_broker(
 def test_a_worker_that_is_stopped_by_hand_is_woken_once_and_then_told(
     start_shop: StartShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(missing_consumers, "NO_CAPACITY_S", 4.0)
+    monkeypatch.setattr(missing_consumers, "NO_CAPACITY_S", 3600.0)  # not while it is woken
     monkeypatch.setattr(worker_queries, "ROUTINE_S", 1.0)
     monkeypatch.setattr(worker_queries, "ROUTINE_PAUSE_S", 1.0)
     shop = start_shop("5.5.3")
@@ -104,6 +104,7 @@ def test_a_worker_that_is_stopped_by_hand_is_woken_once_and_then_told(
                 assert reason == "WorkersNotConsuming"
                 assert message.startswith("one consumes nothing")
                 # It is not fought: it drains, and its replica is given up.
+                monkeypatch.setattr(missing_consumers, "NO_CAPACITY_S", 4.0)
                 await until(is_given_up, bool)
                 await until(
                     lambda: operator.consumed("one", "two"),

@@ -241,10 +241,10 @@ def test_a_shorter_edition_leaves_nothing_of_the_longer_one(open_work: OpenWork)
 
 def test_a_file_path_is_read_from_the_storage_folder(open_work: OpenWork, tmp_path: Path) -> None:
     work = open_work()
-    (tmp_path / "storage" / "uploads").mkdir(parents=True)
-    file = tmp_path / "storage" / "uploads" / "letter.txt"
+    (tmp_path / "storage" / "letters").mkdir(parents=True)
+    file = tmp_path / "storage" / "letters" / "letter.txt"
     file.write_text("Dear reader")
-    for path in (str(file), "uploads/letter.txt"):
+    for path in (str(file), "letters/letter.txt"):
         params = DocumentParams(chatbot_id="bot", file_path=path, source_id="s")
         assert process.process(params, work).filename == "letter.txt"
     assert texts(work) == "Dear reader"
@@ -269,7 +269,9 @@ def test_a_link_in_the_storage_folder_does_not_lead_outside(
         process.process(DocumentParams(chatbot_id="bot", file_path="link.txt"), work)
 
 
-@pytest.mark.parametrize("params", [{"upload_id": "gone"}, {"file_path": "gone.txt"}])
+@pytest.mark.parametrize(
+    "params", [{"upload_id": "gone"}, {"file_path": "gone.txt"}, {"file_path": "uploads/gone"}]
+)
 def test_a_file_that_is_not_there_is_not_found(open_work: OpenWork, params: dict[str, str]) -> None:
     with pytest.raises(NotFound):
         process.process(DocumentParams.model_validate({"chatbot_id": "bot", **params}), open_work())

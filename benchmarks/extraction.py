@@ -143,7 +143,7 @@ SETS: Mapping[str, Set] = {
     ),
     "pdf": Set(
         packages=(
-            *("debian:libpdfbox-java", "debian:pdfminer", "debian:pypdf2"),
+            *("debian:pdf.js", "debian:libpdfbox-java", "debian:pdfminer", "debian:pypdf"),
             *("pypi:pikepdf==10.18.0", "pypi:ocrmypdf==17.13.0"),
         ),
         pattern=r"\.pdf$",

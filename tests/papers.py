@@ -2,12 +2,25 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import docx
 import openpyxl
 import pypdf
+import reportlab
+from fontTools import ttLib
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    NameObject,
+    NumberObject,
+    TextStringObject,
+)
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen import canvas
 
 from app.errors import (
@@ -17,6 +30,9 @@ from app.errors import (
     PasswordNeeded,
     UnsupportedFormat,
 )
+
+PRIVATE = 0xE000
+"""Where code points without a meaning begin."""
 
 SENTENCE = "The lighthouse keeper counts the ships that pass in the evening. "
 
@@ -36,9 +52,83 @@ def pdf_of(pages: int, *, lines: int = 30, text: str = SENTENCE) -> bytes:
     return target.getvalue()
 
 
+def pdf_sideways(lines: Sequence[str]) -> bytes:
+    """A PDF whose lines run from the bottom to the top."""
+    target = io.BytesIO()
+    drawing = canvas.Canvas(target, invariant=True)
+    drawing.rotate(90)
+    for number, line in enumerate(lines):
+        drawing.drawString(50, -100 - 20 * number, line)
+    drawing.save()
+    return target.getvalue()
+
+
+def pdf_with_button(caption: str) -> bytes:
+    """A PDF of two lines with a button, whose caption is in its appearance alone."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf_of(1, lines=2)))
+    appearance = DecodedStreamObject()
+    appearance.set_data(f"BT /F1 12 Tf 4 6 Td ({caption}) Tj ET".encode())
+    name = NameObject
+    font = {name("/Type"): name("/Font"), name("/Subtype"): name("/Type1")}
+    font[name("/BaseFont")] = name("/Helvetica")
+    fonts = DictionaryObject({name("/F1"): DictionaryObject(font)})
+    appearance.update(
+        {
+            name("/Type"): name("/XObject"),
+            name("/Subtype"): name("/Form"),
+            name("/BBox"): ArrayObject(map(NumberObject, (0, 0, 120, 20))),
+            name("/Resources"): DictionaryObject({name("/Font"): fonts}),
+        }
+    )
+    button = DictionaryObject(
+        {
+            name("/Type"): name("/Annot"),
+            name("/Subtype"): name("/Widget"),
+            name("/FT"): name("/Btn"),
+            name("/Ff"): NumberObject(1 << 16),
+            name("/T"): TextStringObject("go"),
+            name("/Rect"): ArrayObject(map(NumberObject, (50, 700, 170, 720))),
+            name("/AP"): DictionaryObject({name("/N"): writer._add_object(appearance)}),
+        }
+    )
+    widget = writer._add_object(button)
+    writer.pages[0][name("/Annots")] = ArrayObject([widget])
+    form = DictionaryObject({name("/Fields"): ArrayObject([widget])})
+    writer.root_object[name("/AcroForm")] = form
+    return _written(writer)
+
+
+def pdf_without_letters(text: str) -> bytes:
+    """A PDF that shows the text, in a font that does not say which letters its glyphs are."""
+    font = ttLib.TTFont(Path(reportlab.__file__).parent / "fonts" / "Vera.ttf")
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            letters = dict(table.cmap)
+            table.cmap = {PRIVATE + code: glyph for code, glyph in letters.items() if code < 128}
+    renamed = io.BytesIO()
+    font.save(renamed)
+    renamed.seek(0)
+    pdfmetrics.registerFont(TTFont("Nameless", renamed))
+    target = io.BytesIO()
+    drawing = canvas.Canvas(target, invariant=True)
+    drawing.setFont("Nameless", 16)
+    for number, line in enumerate(text.splitlines()):
+        drawing.drawString(50, 780 - 24 * number, "".join(chr(PRIVATE + ord(one)) for one in line))
+    drawing.save()
+    writer = pypdf.PdfWriter(clone_from=target)
+    for one in list(writer._objects):
+        if isinstance(one, DictionaryObject):
+            one.pop("/ToUnicode", None)
+    return _written(writer)
+
+
 def encrypted(content: bytes, *, user_password: str) -> bytes:
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(content))
     writer.encrypt(user_password, owner_password="owner", algorithm="AES-256")
+    return _written(writer)
+
+
+def _written(writer: pypdf.PdfWriter) -> bytes:
     target = io.BytesIO()
     writer.write(target)
     return target.getvalue()

@@ -81,6 +81,7 @@ class CaveatCode(StrEnum):
 
     PAGES_WITHOUT_TEXT = "pages_without_text"
     PAGES_UNREADABLE = "pages_unreadable"
+    TEXT_GARBLED = "text_garbled"
     PARTS_UNREAD = "parts_unread"
     DAMAGED = "damaged"
     ENCODING_GUESSED = "encoding_guessed"

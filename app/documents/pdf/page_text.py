@@ -2,7 +2,9 @@
 
 import ctypes
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pypdfium2
@@ -52,14 +54,58 @@ _FILLED = frozenset(
     }
 )
 
+_SHOWS_VALUE = frozenset({pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX})
+"""A list box shows what could be chosen, and a check box no word."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+MIN_CONTROLS, CONTROLS_RATIO = 3, 0.05
+"""A text with so many control characters, and so large a share of them, is gibberish."""
+
 Handle = Any  # a pointer of pdfium
 
 
-def of_page(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> str:
-    """The page's text with words in one piece, then what was filled in and noted on it."""
-    text = str(page.get_textpage().get_text_bounded(errors="replace"))
-    added = [line for line in _annotations(document, page) if line not in text]
+def of_page(document: pypdfium2.PdfDocument, index: int, page: pypdfium2.PdfPage) -> str:
+    """The page's text with words in one piece, then what was filled in and noted on it.
+
+    Annotations are taken off the page, which is drawn without them from then on.
+    """
+    text = _written(page)
+    added = list(_annotations(document, page))
+    if 0 < pdfium.FPDFPage_GetAnnotCount(page.raw) <= MAX_ANNOTATIONS:
+        text = _with_appearances(document, index, page, text)
+    seen = " ".join(text.split())
+    added = [line for line in added if line not in seen]
     return "\n".join((joined(text).strip(), *added)).strip()
+
+
+def _written(page: pypdfium2.PdfPage) -> str:
+    return str(page.get_textpage().get_text_range(errors="replace"))
+
+
+def _with_appearances(
+    document: pypdfium2.PdfDocument, index: int, page: pypdfium2.PdfPage, written: str
+) -> str:
+    """The text with that of buttons, lists and signatures, which is in their appearances alone.
+
+    pdfium finds it once it has made them part of the page. It sometimes mixes up fonts then, and
+    loses what was written before.
+    """
+    done = pdfium.FPDFPage_Flatten(page.raw, pdfium.FLAT_NORMALDISPLAY)
+    if done != pdfium.FLATTEN_SUCCESS:
+        return written
+    with closing(document[index]) as flat:
+        text = _written(flat)
+    return written if Counter(written.split()) - Counter(text.split()) else text
+
+
+def is_garbled(text: str) -> bool:
+    """Whether the font does not say which letters its glyphs are, so that the text is gibberish.
+
+    >>> is_garbled("0SVIQ\\x04MTWYQ HSPSV\\x04WMX\\x04EQIX"), is_garbled("a\\tb\\r\\nc")
+    (True, False)
+    """
+    odd = len(_CONTROLS.findall(text))
+    return odd >= MIN_CONTROLS and odd >= CONTROLS_RATIO * len("".join(text.split()))
 
 
 def joined(text: str) -> str:
@@ -133,11 +179,13 @@ def _field(form: Handle, annotation: Handle) -> str:
         return _string(lambda buffer, size: read(form, annotation, buffer, size))
 
     value = said(pdfium.FPDFAnnot_GetFormFieldValue) if kind in _FILLED | _CHECKED else ""
-    if kind in _CHECKED and not pdfium.FPDFAnnot_IsChecked(form, annotation):
+    if not value or (kind in _CHECKED and not pdfium.FPDFAnnot_IsChecked(form, annotation)):
         return ""
+    if kind in _SHOWS_VALUE:  # else it would come twice
+        pdfium.FPDFAnnot_SetFlags(annotation, pdfium.FPDF_ANNOT_FLAG_HIDDEN)
     name = said(pdfium.FPDFAnnot_GetFormFieldAlternateName)
     name = name or said(pdfium.FPDFAnnot_GetFormFieldName)
-    return f"{name}: {value}" if value and name else value
+    return f"{name}: {value}" if name else value
 
 
 def _string(read: Callable[[Any, int], int]) -> str:

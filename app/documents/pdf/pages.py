@@ -45,9 +45,11 @@ def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
     losses = Losses()
     for number in range(1, count + 1):
         with losses.page(document, number) as page:
-            text = "" if page is None else page_text.of_page(document, page)
+            text = "" if page is None else page_text.of_page(document, number - 1, page)
             if page is not None and (not text or is_scan(page, text)):
                 losses.without_text.append(number)
+            elif page_text.is_garbled(text):
+                losses.garbled.append(number)
         yield from items.cut(text, headings=titles.get(number, ()), page=number)
         yield Position(done=number)
     losses.refuse_total(count)
@@ -72,6 +74,7 @@ class Losses:
 
     unreadable: list[int] = field(default_factory=list)
     without_text: list[int] = field(default_factory=list)
+    garbled: list[int] = field(default_factory=list)
 
     @contextmanager
     def page(
@@ -104,6 +107,14 @@ class Losses:
                 message=f"{_pages(self.unreadable)} damaged and could not be read.",
                 count=len(self.unreadable),
                 pages=tuple(self.unreadable[:MAX_PAGES_TOLD]),
+            )
+        if self.garbled:
+            yield Caveat(
+                code=CaveatCode.TEXT_GARBLED,
+                message=f"The text of {_pages(self.garbled)} gibberish: its fonts do not say which "
+                "letters they draw.",
+                count=len(self.garbled),
+                pages=tuple(self.garbled[:MAX_PAGES_TOLD]),
             )
 
     def textless_caveats(self) -> Iterator[Caveat]:

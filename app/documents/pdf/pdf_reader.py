@@ -122,11 +122,13 @@ class _Reading:
                 self._waiting.append((number, "", ""))
                 return
             found = images.of_page(page, number=number, options=self._options)
-            text = page_text.of_page(self._document, page)
+            text = page_text.of_page(self._document, number - 1, page)
             if self._options.has_images:
                 yield from self._pictures.of_page(found, number=number)
-            is_seen = not text or pages.is_scan(page, text)
-            self._waiting.append((number, text, self._recognition(page) if is_seen else ""))
+            is_garbled = page_text.is_garbled(text)
+            is_seen = is_garbled or not text or pages.is_scan(page, text)
+            seen = self._recognition(page) if is_seen else ""
+            self._waiting.append((number, "" if is_garbled else text, seen))
 
     def _recognition(self, page: pypdfium2.PdfPage) -> "Future[str] | str":
         drawing = recognition.drawn(page, dpi=self._options.dpi)

@@ -16,6 +16,7 @@ CeleriacError
 |  |- LimitExceeded        too large, too many, too long
 |  |- NotAuthenticated     no key, or one that is not valid
 |  |- NotAuthorized        the key may not do this
+|  |- NotAuthentic         a message that none of our processes has signed
 |  |- AccessDenied         the Kubernetes API refuses it: a Role lacks a rule
 |  |- AddressRefused       an address that jobs may not reach
 |  |- NotConfigured        a setting is missing that this work needs
@@ -114,6 +115,10 @@ class NotAuthenticated(PermanentError):
 
 class NotAuthorized(PermanentError):
     """The key of the request may not do this."""
+
+
+class NotAuthentic(PermanentError):
+    """A message claims to come from one of our processes, and has no valid signature."""
 
 
 class AccessDenied(PermanentError):

@@ -127,7 +127,11 @@ def env(context: typer.Context, *, data_dir: DataDirOption = Path(".celeriac")) 
         raise CeleriacError(
             f"no 'celeriac up' runs in {data_dir}: start one, or name its folder with --data-dir"
         )
-    variables = {"CELERY_BROKER_URL": found.broker_url, "CELERIAC_URL": found.api_url or ""}
+    variables = {
+        "CELERY_BROKER_URL": found.broker_url,
+        "CELERIAC_URL": found.api_url or "",
+        "CELERIAC_MESSAGE_KEYS": found.message_keys,
+    }
     for name, value in variables.items():
         if value:
             typer.echo(f"export {name}={shlex.quote(value)}")

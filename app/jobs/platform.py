@@ -25,10 +25,12 @@ from app.jobs.model.job import Job
 from app.jobs.model.job_trace import TraceRules
 from app.jobs.model.pipeline import Registry, Stage
 from app.jobs.model.retry import Policy
+from app.jobs.model.signing import MessageSigner
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender, Sender
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.job_lifecycle import Lifecycle
+from app.jobs.publish.refusals import Refusals
 from app.jobs.run.lease_renewal import LeaseRenewer
 from app.jobs.run.stage_run import RunParts
 from app.jobs.run.stage_runner import StageRunner
@@ -85,6 +87,9 @@ class Platform:
             celery, registry, self._job_store, self.events
         )
         self.registry = self._mode.registry
+        messages = settings.messages
+        self.signer = MessageSigner([key.get_secret_value() for key in messages.keys])
+        self.refusals = Refusals(self.redis)
         self.policy = Policy(
             base_s=jobs.retry_base_s,
             max_s=jobs.retry_max_s,
@@ -94,6 +99,7 @@ class Platform:
         self.dispatcher = Dispatcher(
             self._mode.sender,
             self.registry,
+            signer=self.signer,
             unpublished=self._due_jobs,
             is_broker_silent=self._mode.is_broker_silent,
         )

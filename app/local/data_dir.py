@@ -113,13 +113,11 @@ class DataDir:
 
     def broker_password(self) -> str:
         """The password of the embedded broker, generated when it is needed first."""
-        path = self.broker / "password"
-        if not path.exists():
-            self.broker.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "w") as file:
-                file.write(secrets.token_urlsafe(24))
-        return path.read_text().strip()
+        return _secret(self.broker / "password", length_bytes=24)
+
+    def message_key(self) -> str:
+        """The key that signs messages between API, workers and beat, generated likewise."""
+        return _secret(self.path / "message-key", length_bytes=32)
 
     def remembered(self) -> Mapping[str, int]:
         """The ports of the last run, by server."""
@@ -150,6 +148,18 @@ class DataDir:
                     "stop it, or use another --data-dir"
                 )
             time.sleep(_POLL_S)
+
+
+def _secret(path: Path, *, length_bytes: int) -> str:
+    """The random text in a file that only its owner reads."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_urlsafe(length_bytes))
+        os.replace(new, path)  # never half a secret, even after a power cut
+    return path.read_text().strip()
 
 
 def _try_lock(fd: int) -> bool:

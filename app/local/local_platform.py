@@ -20,7 +20,6 @@ from app.local.processes.celery_processes import CeleryProcesses, ProcessOutputs
 from app.local.processes.child_process import Process
 from app.local.processes.supervision import SupervisedProcess
 from app.local.processes.zygote_client import Application, CeleryCommand
-from app.local.state_files import UpStatus
 from app.local.supervisor import Supervisor
 from app.telemetry import masking
 
@@ -111,9 +110,8 @@ class LocalPlatform:
         if self._plan.api is not None:
             await self._start_api(self._plan.api)
         api_url = self._plan.api.url if self._plan.api is not None else None
-        broker_url = self._plan.environment["CELERY_BROKER_URL"]
         state_files.write_status(
-            self._plan.data_dir.status, UpStatus(api_url=api_url, broker_url=broker_url)
+            self._plan.data_dir.status, state_files.status_of(api_url, self._plan.environment)
         )
         if self._celery is not None:
             await self._start_workers(self._celery)

@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,11 +36,27 @@ class UpStatus:
     """`None` where the application is not ours."""
     broker_url: str = ""
     """With its password: the data folder is its owner's alone."""
+    message_keys: str = ""
+    """As CELERIAC_MESSAGE_KEYS; empty where the application is not ours."""
     pools: Mapping[str, PoolStatus] = field(default_factory=dict)
     """By name. Empty before the first reconciliation."""
 
 
 _STATUS = TypeAdapter(UpStatus)
+
+
+def status_of(
+    api_url: str | None,
+    environment: Mapping[str, str],
+    pools: Mapping[str, PoolStatus] = MappingProxyType({}),
+) -> UpStatus:
+    """The status of a run whose child processes have this environment."""
+    return UpStatus(
+        api_url=api_url,
+        broker_url=environment["CELERY_BROKER_URL"],
+        message_keys=environment.get("CELERIAC_MESSAGE_KEYS", "") if api_url else "",
+        pools=pools,
+    )
 
 
 def write_status(path: Path, status: UpStatus) -> None:

@@ -206,7 +206,7 @@ class Supervisor:
         self._saved: UpStatus | None = None
         self._cleaning: set[asyncio.Task[None]] = set()
         self._api_url = plan.api.url if plan.api is not None else None
-        self._broker_url = plan.environment["CELERY_BROKER_URL"]
+        self._environment = plan.environment
         self._reports = LocalReports(
             console, self._connection, save=self._save_status, clock=time.time
         )
@@ -240,7 +240,7 @@ class Supervisor:
         await self._connection.close()
 
     def _save_status(self, pools: Mapping[str, PoolStatus]) -> None:
-        status = UpStatus(api_url=self._api_url, broker_url=self._broker_url, pools=pools)
+        status = state_files.status_of(self._api_url, self._environment, pools)
         if status != self._saved:
             state_files.write_status(self._data_dir.status, status)
             self._saved = status

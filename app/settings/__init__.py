@@ -16,6 +16,7 @@ from app.settings.job_settings import (
 )
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
+from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings, webhook_key
 from app.settings.process_settings import Settings, groups
@@ -34,6 +35,7 @@ __all__ = [
     "FootageSettings",
     "JobSettings",
     "LlmSettings",
+    "MessageSettings",
     "NotifySettings",
     "PdfSettings",
     "PipelineSettings",

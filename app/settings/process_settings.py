@@ -10,6 +10,7 @@ from app.settings.group import Group
 from app.settings.job_settings import JobSettings, PipelineSettings, ScheduleSettings
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
+from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
@@ -74,6 +75,10 @@ class Settings:
     @cached_property
     def jobs(self) -> JobSettings:
         return JobSettings()
+
+    @cached_property
+    def messages(self) -> MessageSettings:
+        return MessageSettings()
 
     @cached_property
     def notify(self) -> NotifySettings:

@@ -67,4 +67,6 @@ def _slots(worker: Any) -> int:  # Celery's
 
 def give_back(platform: Platform) -> None:
     """Queue the jobs again that this worker leaves unfinished, so that none waits for its lease."""
-    platform.runner.give_back(tuple(request.id for request in worker_state.active_requests))
+    active = tuple(worker_state.active_requests)
+    own = (getattr(request, "own", None) for request in active)  # of a StageRequest
+    platform.runner.give_back(tuple(ticket for ticket in own if ticket is not None))

@@ -2,19 +2,29 @@
 
 import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, Task
-from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded, TimeLimitExceeded
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from pydantic import BaseModel
 
-from app.errors import CeleriacError, LimitExceeded, PermanentError, RateLimited, RetryableError
+from app.errors import (
+    CeleriacError,
+    LimitExceeded,
+    NotAuthentic,
+    PermanentError,
+    RateLimited,
+    RetryableError,
+)
 from app.jobs import platform
 from app.jobs.model import retry, ticket
 from app.jobs.model.job import Json, JsonObject
 from app.jobs.model.pipeline import HANDED_KEY, Args, FunctionStage, Kwargs, Registry
+from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
+from app.jobs.publish.refusals import Refusal
 from app.jobs.run import workspace
 from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from app.jobs.run.stage_runner import StageRunner
@@ -29,6 +39,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
     """
 
     abstract = True
+    Request = "app.jobs.celery.stage_request:StageRequest"
     throws = (PermanentError,)  # logged as what they are: bad input, and no fault of the code
 
     @property
@@ -46,31 +57,36 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         return platform.of(self.app).runner
 
     def __call__(self, *args: Any, **kwargs: Any) -> Json:
-        own = ticket.find_ticket(self.request.headers, task=self.name)
+        try:
+            own = ticket.find_ticket(self.request.headers, task=self.name, signer=self._signer)
+        except NotAuthentic as error:
+            platform.of(self.app).refusals.refuse(
+                Refusal.UNSIGNED, str(error), task=self.name, task_id=self.request.id
+            )
+            raise Ignore(str(error)) from error
         if own is None:
             return self._run_plain(args, kwargs)
-        outcome = self._run_ticket(own, args, kwargs)
-        return _answer(outcome)
+        return _answer(self._run_ticket(own))
 
-    def on_failure(
-        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
-    ) -> None:
-        """Celery calls this in the worker's main process when it killed a child at the hard time
-        limit: the child cannot record the failure."""
-        if isinstance(exc, TimeLimitExceeded):
-            self.runner.fail_killed(task_id)
+    def hand_on(self, key: str) -> str:
+        """The key of the present workspace, signed, for the next task of a chain."""
+        return workspace.handed_key(key, self._signer)
 
-    def _run_ticket(self, own: Ticket, args: Any, kwargs: Any) -> StageOutcome:
+    @property
+    def _signer(self) -> MessageSigner:
+        return platform.of(self.app).signer
+
+    def _run_ticket(self, own: Ticket) -> StageOutcome:
+        """Run it with the arguments in the job's row. Those of the message do not count."""
         run_it = self.runner.run_finalizer if own.is_finalizer else self.runner.run_stage
-        worker = self.request.hostname or "local"
-        return run_it(own, lambda work: self._call(work, args, kwargs), worker=worker)
+        return run_it(own, self._call, worker=self.request.hostname or "local")
 
     def _run_plain(self, args: Any, kwargs: Any) -> Json:
         request = self.request
         runner = self.runner
         work = PlainWork(
             runner.stage_parts,
-            key=_key_of(args) or request.id or str(uuid.uuid4()),
+            key=self._handed_key(args) or request.id or str(uuid.uuid4()),
             attempt=request.retries + 1,
             report=self._report,
         )
@@ -84,6 +100,15 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             )
             most = work.settings.jobs.max_attempts - 1
             raise self.retry(exc=error, countdown=pause_s, max_retries=most) from error
+
+    def _handed_key(self, args: Any) -> str | None:
+        """What an earlier stage of a chain calls the work, and hands on in what it returned.
+
+        Not Celery's root id: all tasks that one task sends have the same.
+        """
+        handed = args[0] if args else None
+        key = handed.get(HANDED_KEY) if isinstance(handed, dict) else None
+        return workspace.key_of(key, self._signer)
 
     def _call(self, work: Work, args: Any, kwargs: Any) -> Json:
         self.request.celeriac_work = work
@@ -107,40 +132,35 @@ def register(celery: Celery, registry: Registry) -> None:
 
 def _register(celery: Celery, stage: FunctionStage[Any, Any], *, is_last: bool) -> None:
     def run_function(self: JobTask, *args: Any, **kwargs: Any) -> Json:
-        return call(stage, self.work, args, kwargs, is_last=is_last)
+        return call(stage, self.work, args, kwargs, hand_on=None if is_last else self.hand_on)
 
     # Not shared: other applications of this process have their own registry.
     celery.task(name=stage.task, base=JobTask, bind=True, shared=False)(run_function)
 
 
 def call(
-    stage: FunctionStage[Any, Any], work: Work, args: Args, kwargs: Kwargs, *, is_last: bool
+    stage: FunctionStage[Any, Any],
+    work: Work,
+    args: Args,
+    kwargs: Kwargs,
+    *,
+    hand_on: Callable[[str], str] | None,
 ) -> Json:
     """Run a stage's function: JSON in, JSON out. The workspace is removed after the last stage,
-    and left to the next one after the others."""
+    which hands nothing on, and left to the next one after the others."""
     given = stage.parse(args, kwargs, work)
     if not stage.has_workspace:
         return _dumped(stage(given, work))
     with workspace.kept(work):
         result = _dumped(stage(given, work))
-    if not is_last:
-        return {**result, HANDED_KEY: work.key} if isinstance(result, dict) else result
+    if hand_on is not None:
+        return {**result, HANDED_KEY: hand_on(work.key)} if isinstance(result, dict) else result
     workspace.remove(work)
     return result
 
 
 def _dumped(result: object) -> Json:
     return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
-
-
-def _key_of(args: Any) -> str | None:
-    """What an earlier stage of a chain calls the work, and hands on in what it returned.
-
-    Not Celery's root id: all tasks that one task sends have the same.
-    """
-    handed = args[0] if args else None
-    key = handed.get(HANDED_KEY) if isinstance(handed, dict) else None
-    return key if isinstance(key, str) else None
 
 
 def _answer(outcome: StageOutcome) -> Json:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.access.principal import AccessScope
 from app.errors import CeleriacError, NotFound
+from app.jobs.model.job import Job
 from app.jobs.model.work import Work
 from app.queues import QUEUES, Queue, QueueName
 
@@ -147,6 +148,13 @@ class Pipeline:
         index = self.position(task)
         before = self.stages[index - 1].progress[1] if index else 0.0
         return before, max(before, self.stages[index].progress[0])
+
+    def arguments_of(self, job: Job) -> tuple[Args, Kwargs]:
+        """How the job's present stage is called: the first one with the parameters, each further
+        one with what the stage before returned, as in a Celery chain."""
+        if self.position(job.stage) == 0:
+            return (), job.params
+        return (job.stage_input,), {}
 
     def stage_after(self, task: str) -> Stage | None:
         following = self.stages[self.position(task) + 1 :]

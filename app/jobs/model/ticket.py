@@ -1,15 +1,23 @@
-"""The job, stage and fence that a message carries, in headers beside Celery's own."""
+"""The job, stage and fence that a message carries, in headers beside Celery's own, and their
+signature."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.errors import NotAuthentic
 from app.jobs.model.job import Job, JobId
+from app.jobs.model.signing import MessageSigner
 
 JOB_HEADER = "celeriac_job_id"
 STAGE_HEADER = "celeriac_stage"
 FENCE_HEADER = "celeriac_fence"
 FINALIZER_HEADER = "celeriac_finalizer"
+SIGNATURE_HEADER = "celeriac_signature"
+
+_PURPOSE = "ticket"
+_OWN_TASK_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,18 @@ class Ticket:
             FINALIZER_HEADER: self.is_finalizer,
         }
 
+    @property
+    def _signed(self) -> tuple[str, ...]:
+        return (self.job_id, self.stage, str(self.fence), str(self.is_finalizer))
+
+    def signed_headers(self, signer: MessageSigner) -> dict[str, str | int | bool]:
+        """The headers of its message."""
+        signature = signer.sign(_PURPOSE, *self._signed)
+        return {**self.headers, SIGNATURE_HEADER: signature} if signature else self.headers
+
+    def is_signed(self, signature: object, signer: MessageSigner) -> bool:
+        return signer.is_signed(signature, _PURPOSE, *self._signed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
@@ -55,19 +75,28 @@ class Hold:
     fence: int
 
 
-def find_ticket(headers: Mapping[str, Any] | None, *, task: str) -> Ticket | None:
+def find_ticket(
+    headers: Mapping[str, Any] | None, *, task: str, signer: MessageSigner
+) -> Ticket | None:
     """The ticket in a message's headers; None for a plain Celery message.
 
     A ticket for another task than `task` is none: Celery copies headers to what a task calls.
+    Raises NotAuthentic for a ticket that none of the signer's keys has signed.
     """
     if not headers or headers.get(STAGE_HEADER) != task:
         return None
-    return Ticket(
-        job_id=JobId(headers[JOB_HEADER]),
-        stage=task,
-        fence=int(headers[FENCE_HEADER]),
-        is_finalizer=bool(headers.get(FINALIZER_HEADER)),
-    )
+    own = _parse(headers, task)
+    if own is None or not own.is_signed(headers.get(SIGNATURE_HEADER), signer):
+        raise NotAuthentic("a ticket without a valid signature")
+    return own
+
+
+def _parse(headers: Mapping[str, Any], task: str) -> Ticket | None:
+    job_id, fence = headers.get(JOB_HEADER), headers.get(FENCE_HEADER)
+    is_finalizer = headers.get(FINALIZER_HEADER, False)
+    if not isinstance(job_id, str) or type(fence) is not int or type(is_finalizer) is not bool:
+        return None
+    return Ticket(job_id=JobId(job_id), stage=task, fence=fence, is_finalizer=is_finalizer)
 
 
 def stage_ticket(job: Job) -> Ticket:
@@ -88,11 +117,10 @@ def task_id(job_id: JobId, fence: int) -> str:
     return f"{job_id}.{fence}"
 
 
-def parse_task_id(own: str) -> tuple[JobId, int] | None:
-    """Job and fence of a Celery task id; None when it is none of ours.
+def is_own_task_id(given: str) -> bool:
+    """Whether a task id is one of a job's messages.
 
-    >>> parse_task_id("0199d7c0.7")
-    ('0199d7c0', 7)
+    >>> is_own_task_id("0199d7c0-8f2b-7c31-9a54-1c2d3e4f5a6b.7"), is_own_task_id("order.7")
+    (True, False)
     """
-    job_id, _, fence = own.rpartition(".")
-    return (JobId(job_id), int(fence)) if job_id and fence.isdecimal() else None
+    return _OWN_TASK_ID.fullmatch(given) is not None

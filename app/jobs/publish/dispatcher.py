@@ -17,7 +17,8 @@ from app.broker.connections import connection
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.jobs.model import ticket
 from app.jobs.model.job import Job, JsonObject
-from app.jobs.model.pipeline import Pipeline, Registry
+from app.jobs.model.pipeline import Registry
+from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
 from app.queues import QueueName
 
@@ -28,12 +29,14 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCall:
-    """A task as Celery calls it."""
+    """A task as Celery calls it. One for a ticket has no arguments: the worker reads them from the
+    job's row."""
 
     task: str
     args: Sequence[Any]  # JSON values
     kwargs: JsonObject
     options: dict[str, Any]  # of several types
+    has_ticket: bool = False
 
 
 class Sender(Protocol):
@@ -80,11 +83,17 @@ class EagerSender:
         self._celery.loader.import_default_modules()
         for call in calls:
             if call.task in self._celery.tasks:
-                task = self._celery.tasks[call.task]
-                task.apply_async(call.args, call.kwargs, **call.options)
+                self._run(self._celery.tasks[call.task], call)
             else:
                 with _translated(self._celery):
                     self._celery.send_task(call.task, call.args, call.kwargs, **call.options)
+
+    @staticmethod
+    def _run(task: Any, call: TaskCall) -> None:  # Celery's, without types
+        if call.has_ticket:  # `apply_async` would miss the arguments
+            task.apply(call.args, call.kwargs, **call.options)
+        else:
+            task.apply_async(call.args, call.kwargs, **call.options)
 
 
 class Dispatcher:
@@ -96,21 +105,23 @@ class Dispatcher:
         sender: Sender,
         registry: Registry,
         *,
+        signer: MessageSigner,
         unpublished: Unpublished,
         is_broker_silent: Callable[[], bool],
     ) -> None:
         self._sender = sender
         self._registry = registry
+        self._signer = signer
         self._unpublished = unpublished
         self._is_broker_silent = is_broker_silent
 
     def dispatch(self, jobs: Sequence[Job]) -> bool:
         """Start the present stage of queued jobs; whether all of them were taken."""
-        return self._try(jobs, [_stage_call(self._registry, job) for job in jobs])
+        return self._try(jobs, [self._stage_call(job) for job in jobs])
 
     def dispatch_finalizer(self, job: Job) -> bool:
         """Start the finalizer of the job's pipeline; whether it was taken."""
-        call = _finalizer_call(self._registry, job)
+        call = self._finalizer_call(job)
         return call is None or self._try([job], [call])
 
     def call_task(
@@ -138,6 +149,29 @@ class Dispatcher:
             return False
         return True
 
+    def _stage_call(self, job: Job) -> TaskCall:
+        queue = self._registry[job.pipeline].stage(job.stage).queue
+        return self._call(ticket.stage_ticket(job), job, queue)
+
+    def _finalizer_call(self, job: Job) -> TaskCall | None:
+        finalizer = self._registry[job.pipeline].finalizer
+        if finalizer is None:
+            return None
+        return self._call(ticket.finalizer_ticket(job, task=finalizer.task), job, finalizer.queue)
+
+    def _call(self, own: Ticket, job: Job, queue: QueueName) -> TaskCall:
+        options = {
+            "task_id": own.task_id,
+            "root_id": job.id,
+            "headers": own.signed_headers(self._signer),
+            "queue": queue,
+            "priority": job.priority,
+            "declare": [],  # a queue on the default exchange needs none, and it takes its time
+            "ignore_result": True,  # the row has it
+            "add_to_parent": False,
+        }
+        return TaskCall(task=own.stage, args=(), kwargs={}, options=options, has_ticket=True)
+
     def _leave(self, jobs: Sequence[Job], *, reason: str) -> None:
         about = {"jobs": len(jobs), "first_job_id": jobs[0].id, "reason": reason}
         logger.warning("jobs are published later: the broker did not take them", extra=about)
@@ -145,44 +179,6 @@ class Dispatcher:
             self._unpublished.unpublish(jobs)
         except StorageUnavailable as error:
             logger.warning("jobs will be searched in the broker", extra={"reason": str(error)})
-
-
-def call_of(job: Job, pipeline: Pipeline) -> tuple[tuple[Any, ...], JsonObject]:
-    """How the job's present stage is called: the first one with the parameters, each further one
-    with what the stage before returned, as in a Celery chain."""
-    if pipeline.position(job.stage) == 0:
-        return (), job.params
-    return (job.stage_input,), {}
-
-
-def _stage_call(registry: Registry, job: Job) -> TaskCall:
-    pipeline = registry[job.pipeline]
-    args, kwargs = call_of(job, pipeline)
-    return _call(ticket.stage_ticket(job), job, pipeline.stage(job.stage).queue, args, kwargs)
-
-
-def _finalizer_call(registry: Registry, job: Job) -> TaskCall | None:
-    finalizer = registry[job.pipeline].finalizer
-    if finalizer is None:
-        return None
-    own = ticket.finalizer_ticket(job, task=finalizer.task)
-    return _call(own, job, finalizer.queue, (job.id,), {})
-
-
-def _call(
-    own: Ticket, job: Job, queue: QueueName, args: Sequence[Any], kwargs: JsonObject
-) -> TaskCall:
-    options = {
-        "task_id": own.task_id,
-        "root_id": job.id,
-        "headers": own.headers,
-        "queue": queue,
-        "priority": job.priority,
-        "declare": [],  # a queue on the default exchange needs none, and it takes its time
-        "ignore_result": True,  # the row has it
-        "add_to_parent": False,
-    }
-    return TaskCall(task=own.stage, args=args, kwargs=kwargs, options=options)
 
 
 @contextmanager

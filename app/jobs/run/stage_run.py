@@ -13,7 +13,7 @@ from app.jobs.model import changes, job_trace, retry, time_limits
 from app.jobs.model.changes import Change
 from app.jobs.model.clock import Clock
 from app.jobs.model.job import Job, Json, Progress
-from app.jobs.model.pipeline import Registry, Stage
+from app.jobs.model.pipeline import Args, Kwargs, Registry, Stage
 from app.jobs.model.retry import Next, Policy
 from app.jobs.model.ticket import Claimant, Hold, Ticket
 from app.jobs.model.time_limits import TimeLimits
@@ -37,7 +37,8 @@ OUTCOME_WAIT_S = 600.0
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
-WorkOn = Callable[[Work], Json]
+WorkOn = Callable[[Work, Args, Kwargs], Json]
+"""Calls the task. The arguments are those of the job's row, whatever its message says."""
 
 
 class StageOutcomeKind(StrEnum):
@@ -142,7 +143,7 @@ class StageRun:
         with self._parts.renewal.renewing(held), in_trace, in_scope:
             try:
                 self._stop.check()
-                output = work_on(work)
+                output = work_on(work, *self._pipeline.arguments_of(self._job))
             except Exception as error:  # noqa: BLE001  # on any failure the policy decides
                 return self._raised(error)
             return self._returned(output)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from app.errors import StorageUnavailable, Superseded
-from app.jobs.model import changes, retry, ticket, time_limits
+from app.jobs.model import changes, retry, time_limits
 from app.jobs.model.job import Job, JobError, JobId, Progress
 from app.jobs.model.ticket import Claimant, Hold, Ticket
 from app.jobs.run import stage_run
@@ -90,33 +90,32 @@ class StageRunner:
         with self._parts.renewal.renewing(held), in_scope:
             return self._finalize(job, held.hold, stop, work_on)
 
-    def fail_killed(self, task_id: str) -> None:
+    def fail_killed(self, own: Ticket) -> None:
         """Fail the job of a message whose process Celery killed at the hard time limit."""
-        found = ticket.parse_task_id(task_id)
-        job = self._find_job(found[0]) if found is not None else None
+        job = None if own.is_finalizer else self._find_job(own.job_id)
         pipeline = self._parts.registry.get(job.pipeline) if job is not None else None
-        if found is None or job is None or pipeline is None:
+        if job is None or pipeline is None:
             return
         error = time_limits.exceeded(self._parts.limits(pipeline.stage(job.stage)))
         self._parts.lifecycle.apply(
             changes.fail(
-                Hold(job_id=job.id, fence=found[1] + 1),
+                Hold(job_id=job.id, fence=own.fence + 1),
                 error=retry.job_error(error, attempt=job.attempt),
                 is_dead_lettered=False,
                 has_finalizer=pipeline.finalizer is not None,
             )
         )
 
-    def give_back(self, task_ids: tuple[str, ...]) -> None:
+    def give_back(self, tickets: tuple[Ticket, ...]) -> None:
         """Stop all work and queue the jobs of these messages again, so that none waits for its
         lease."""
         self._renewer.stop_all(Superseded("the worker is stopping"))
-        for job_id, fence in filter(None, map(ticket.parse_task_id, task_ids)):
-            hold = Hold(job_id=job_id, fence=fence + 1)
+        for own in tickets:
+            hold = Hold(job_id=own.job_id, fence=own.fence + 1)
             try:
                 self._parts.lifecycle.apply(changes.give_back(hold, error=STOPPED))
             except StorageUnavailable as error:
-                extra = {"job_id": job_id, "reason": str(error)}
+                extra = {"job_id": own.job_id, "reason": str(error)}
                 logger.warning("a job waits for its lease", extra=extra)
 
     def _finalize(self, job: Job, hold: Hold, stop: Stop, work_on: WorkOn) -> StageOutcome:
@@ -131,7 +130,7 @@ class StageRunner:
         )
         failure: Exception | None = None
         try:
-            work_on(work)
+            work_on(work, (job.id,), {})
         except Exception as error:  # noqa: BLE001  # whatever it is, the finalizer is due again
             failure = error
         what = None if failure is None else retry.job_error(failure, attempt=1)

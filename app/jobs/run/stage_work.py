@@ -185,6 +185,10 @@ class PlainWork(StageWork):
         self._meter = Meter(lambda progress: report(asdict(progress)), floor=0.0)
 
     @property
+    def directory(self) -> Path:
+        return workspace.plain_folder(self._parts.settings.files.temp_dir, self._key)
+
+    @property
     def job_id(self) -> JobId | None:
         return None
 

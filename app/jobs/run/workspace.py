@@ -8,16 +8,41 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import InvalidInput, ProcessFailed, RetryableError, StorageUnavailable
+from app.jobs.model.signing import MessageSigner
 from app.jobs.model.work import Work
 from app.jobs.run.stop import Stop
 from app.worker import process_group
 
+_PURPOSE, _SEPARATOR = "workspace", ":"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def folder(temp_dir: Path, key: str) -> Path:
-    """The folder of a job or plain task, created if it does not exist."""
-    path = temp_dir.resolve() / folder_name(key)
+    """The folder of a job, created if it does not exist."""
+    return _created(temp_dir.resolve() / folder_name(key))
+
+
+def plain_folder(temp_dir: Path, key: str) -> Path:
+    """The folder of a plain task, created if it does not exist. Clients choose the ids of their
+    tasks, therefore it never is the folder of a job or one of the platform's own."""
+    return _created(temp_dir.resolve() / f"plain-{folder_name(key)}")
+
+
+def handed_key(key: str, signer: MessageSigner) -> str:
+    """The key as one task of a chain hands it to the next."""
+    return f"{signer.sign(_PURPOSE, key)}{_SEPARATOR}{key}"
+
+
+def key_of(handed: object, signer: MessageSigner) -> str | None:
+    """The key that a task of a chain has handed on; None for anything else."""
+    if not isinstance(handed, str):
+        return None
+    signature, separator, key = handed.partition(_SEPARATOR)
+    is_ours = bool(separator and key) and signer.is_signed(signature, _PURPOSE, key)
+    return key if is_ours else None
+
+
+def _created(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -244,6 +244,7 @@ def child_environment(
         "STORAGE_DIR": str(data_dir.storage),
         "CACHE_DIR": str(data_dir.cache),
         "CELERIAC_URL": api_url,
+        "CELERIAC_MESSAGE_KEYS": data_dir.message_key(),
         # Tasks have already had their grace period when a worker gets SIGQUIT.
         "CELERIAC_SOFT_SHUTDOWN_S": "0",
     }

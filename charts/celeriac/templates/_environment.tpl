@@ -73,6 +73,14 @@ env:
       secretKeyRef:
         name: {{ include "celeriac.databaseSecretName" .root | quote }}
         key: {{ include "celeriac.databaseSecretKey" .root | quote }}
+  - name: CELERIAC_MESSAGE_KEYS
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "celeriac.apiSecretName" .root | quote }}
+        key: message-key
+        {{- if .root.Values.api.existingSecret }}
+        optional: true
+        {{- end }}
   {{- end }}
   {{- with .env }}
   {{- toYaml . | nindent 2 }}

@@ -79,5 +79,5 @@ def test_tasks_that_one_task_sends_have_folders_of_their_own(standing: RunningPl
     ]
     assert [each.get(timeout=30) for each in sent] == ["one", "two"]
     folders = {path.name for path in platform.settings.files.temp_dir.iterdir() if path.is_dir()}
-    assert {each.id for each in sent} <= folders
-    assert "one-root" not in folders
+    assert {f"plain-{each.id}" for each in sent} <= folders
+    assert not any("one-root" in name for name in folders)

@@ -10,6 +10,7 @@ from app.jobs.model import ticket
 from app.jobs.model.job import Job, JobId, JobRequest, Progress
 from app.jobs.model.pipeline import Registry
 from app.jobs.model.retry import Policy
+from app.jobs.model.signing import MessageSigner
 from app.jobs.model.time_limits import TimeLimits
 from app.jobs.publish.dispatcher import Dispatcher, TaskCall
 from app.jobs.publish.job_lifecycle import Lifecycle
@@ -75,7 +76,11 @@ class VirtualPlatform:
         self.events = RecordedEvents()
         self.broker = RecordedSender()
         self.dispatcher = Dispatcher(
-            self.broker, REGISTRY, unpublished=self.due_jobs, is_broker_silent=lambda: False
+            self.broker,
+            REGISTRY,
+            signer=MessageSigner(),
+            unpublished=self.due_jobs,
+            is_broker_silent=lambda: False,
         )
         self.policy = policy or Policy(base_s=60, max_s=3600, max_deliveries=3)
         self.lifecycle = Lifecycle(

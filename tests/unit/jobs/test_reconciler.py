@@ -40,7 +40,7 @@ def pass_leases(virtual: VirtualPlatform, reconciler: Reconciler) -> None:
         reconciler.tick()
 
 
-def never(work: Work) -> Json:
+def never(work: Work, *_: object) -> Json:
     raise AssertionError("this must not run")
 
 
@@ -225,10 +225,10 @@ def test_a_job_whose_stage_is_gone_fails(virtual: VirtualPlatform, reconciler: R
 def test_a_finalizer_that_never_succeeds_is_given_up(
     virtual: VirtualPlatform, reconciler: Reconciler
 ) -> None:
-    def fail(work: Work) -> Json:
+    def fail(work: Work, *_: object) -> Json:
         raise PermanentError("bad input")
 
-    def fail_to_clean_up(work: Work) -> Json:
+    def fail_to_clean_up(work: Work, *_: object) -> Json:
         raise RetryableError("the disk is away")
 
     job = virtual.submit()

@@ -1,6 +1,5 @@
 """One run of a stage, in virtual time."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,7 +17,7 @@ from app.jobs.model.job import FollowUp, Job, JobRequest, JobState, Json, RunOut
 from app.jobs.model.retry import Policy
 from app.jobs.model.ticket import Claimant
 from app.jobs.model.work import Work
-from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
+from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind, WorkOn
 from tests.unit.jobs import build
 from tests.unit.jobs.parts import LEASE_S, VirtualPlatform
 
@@ -28,12 +27,12 @@ def virtual() -> VirtualPlatform:
     return VirtualPlatform()
 
 
-def returning(output: Json) -> Callable[[Work], Json]:
-    return lambda work: output
+def returning(output: Json) -> WorkOn:
+    return lambda work, *_: output
 
 
-def raising(error: Exception) -> Callable[[Work], Json]:
-    def work_on(work: Work) -> Json:
+def raising(error: Exception) -> WorkOn:
+    def work_on(work: Work, *_given: object) -> Json:
         raise error
 
     return work_on
@@ -139,7 +138,7 @@ def test_a_job_that_failed_is_cleaned_up(
 
 
 def test_progress_is_a_share_of_the_job_and_never_goes_back(virtual: VirtualPlatform) -> None:
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         for percent in (50, 20, 80):
             virtual.clock.turn(1)
             work.progress(percent, "reading")
@@ -153,7 +152,7 @@ def test_progress_is_a_share_of_the_job_and_never_goes_back(virtual: VirtualPlat
 def test_progress_that_came_too_fast_is_shown_at_the_next_tick_and_saved(
     virtual: VirtualPlatform,
 ) -> None:
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.clock.turn(6)
         work.progress(10, "first")
         work.progress(20, "second")
@@ -169,7 +168,7 @@ def test_progress_that_came_too_fast_is_shown_at_the_next_tick_and_saved(
 def test_a_cancel_stops_the_work_at_its_next_check(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.lifecycle.apply(changes.request_cancel(job.id))
         virtual.renewer.tick()
         work.check()
@@ -185,7 +184,7 @@ def test_a_cancel_stops_the_work_at_its_next_check(virtual: VirtualPlatform) -> 
 def test_a_cancel_at_the_last_moment_wins_over_the_next_stage(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.lifecycle.apply(changes.request_cancel(job.id))
         return "done"
 
@@ -196,7 +195,7 @@ def test_a_cancel_at_the_last_moment_wins_over_the_next_stage(virtual: VirtualPl
 def test_a_run_whose_lease_was_lost_changes_nothing(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.clock.turn(LEASE_S + 1)
         virtual.reconciler().tick()
         return "too late"
@@ -211,7 +210,7 @@ def test_a_run_whose_lease_was_lost_changes_nothing(virtual: VirtualPlatform) ->
 def test_a_lease_is_renewed_while_the_work_goes_on(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         for _ in range(10):
             virtual.clock.turn(LEASE_S / 3)
             virtual.renewer.tick()
@@ -224,7 +223,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(virtual: VirtualPlatform) -> 
 def test_the_soft_limit_stops_the_work(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.clock.turn(101)
         virtual.renewer.tick()
         work.check()
@@ -241,7 +240,7 @@ def test_the_soft_limit_stops_the_work(virtual: VirtualPlatform) -> None:
 def test_the_hard_limit_fails_a_job_whose_work_never_returns(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
+    def work_on(work: Work, *_given: object) -> Json:
         virtual.clock.turn(121)
         virtual.renewer.tick()
         assert virtual.now(job).state is JobState.FAILED
@@ -283,8 +282,8 @@ def test_a_claim_that_cannot_be_written_leaves_the_job_to_the_reconciler(
 def test_a_worker_that_stops_gives_its_jobs_back(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
 
-    def work_on(work: Work) -> Json:
-        virtual.runner.give_back((f"{job.id}.0", "a-plain-task"))
+    def work_on(work: Work, *_given: object) -> Json:
+        virtual.runner.give_back((ticket.stage_ticket(job),))
         work.check()
         return 1
 
@@ -308,9 +307,10 @@ def test_a_finalizer_that_fails_is_due_again(virtual: VirtualPlatform) -> None:
 def test_a_killed_process_fails_its_job(virtual: VirtualPlatform) -> None:
     job = virtual.submit()
     claimant = Claimant(worker="w@here", pid=1, lease_s=LEASE_S)
-    assert virtual.lifecycle.claim(ticket.stage_ticket(job), claimant) is not None
+    own = ticket.stage_ticket(job)
+    assert virtual.lifecycle.claim(own, claimant) is not None
 
-    virtual.runner.fail_killed(f"{job.id}.0")
+    virtual.runner.fail_killed(own)
 
     assert virtual.now(job).state is JobState.FAILED
     assert virtual.broker.finalizers == [f"{job.id}.1"]

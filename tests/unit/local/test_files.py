@@ -16,6 +16,7 @@ from app.local.data_dir import DataDir, DataDirInUse
 from app.local.plan import run_plan
 from app.local.processes import supervision
 from app.local.processes.celery_processes import LogFile, OutputPipe, ProcessOutputs
+from app.settings.messages import SHORTEST_KEY
 from tests.waiting import eventually_async
 
 
@@ -165,6 +166,7 @@ def test_children_find_the_data_folder_where_nothing_else_is_set(tmp_path: Path)
         "CACHE_DIR": f"{tmp_path}/cache",
         "DATABASE_URL": f"sqlite:///{tmp_path}/celeriac.db",
         "CELERIAC_URL": "http://a",
+        "CELERIAC_MESSAGE_KEYS": (tmp_path / "message-key").read_text(),
         "CELERIAC_SOFT_SHUTDOWN_S": "0",
         "CELERY_BROKER_URL": "redis://b",
         "PYTHONUNBUFFERED": "1",
@@ -208,10 +210,13 @@ def test_a_data_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
     data_dir = DataDir(path=tmp_path / "data")
     with data_dir.locked():
         password = data_dir.broker_password()
+        key = data_dir.message_key()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert (data_dir.broker / "password").stat().st_mode & 0o777 == 0o600
-    assert data_dir.broker_password() == password
+    assert (data_dir.path / "message-key").stat().st_mode & 0o777 == 0o600
+    assert (data_dir.broker_password(), data_dir.message_key()) == (password, key)
     assert len(password) >= 32
+    assert len(key) >= SHORTEST_KEY
 
 
 def test_the_end_of_a_log_is_what_this_run_has_written(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -48,14 +47,14 @@ _STATUS = TypeAdapter(UpStatus)
 def status_of(
     api_url: str | None,
     environment: Mapping[str, str],
-    pools: Mapping[str, PoolStatus] = MappingProxyType({}),
+    pools: Mapping[str, PoolStatus] | None = None,
 ) -> UpStatus:
     """The status of a run whose child processes have this environment."""
     return UpStatus(
         api_url=api_url,
         broker_url=environment["CELERY_BROKER_URL"],
         message_keys=environment.get("CELERIAC_MESSAGE_KEYS", "") if api_url else "",
-        pools=pools,
+        pools={} if pools is None else pools,
     )
 
 

@@ -74,6 +74,7 @@ OTHERS: list[Mapping[str, str]] = [
     {"DATABASE_POOL_SIZE": "m4rk3d"},
     {"CELERIAC_ADMIN_KEY": "m4rk3d"},
     {"CELERIAC_METRICS_KEY": "m4rk3d"},
+    {"CELERIAC_MESSAGE_KEYS": "m4rk3d"},
     {"CELERIAC_OIDC_ISSUER": "http://user:m4rk3d@127.0.0.1:1"},
 ]
 APIS = [

@@ -24,7 +24,7 @@ from app.jobs.model.pipeline import HANDED_KEY, Args, FunctionStage, Kwargs, Reg
 from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
-from app.jobs.publish.refusals import Refusal
+from app.jobs.publish.refusals import MessageRefusal
 from app.jobs.run import workspace
 from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from app.jobs.run.stage_runner import StageRunner
@@ -61,7 +61,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             own = ticket.find_ticket(self.request.headers, task=self.name, signer=self._signer)
         except NotAuthentic as error:
             platform.of(self.app).refusals.refuse(
-                Refusal.UNSIGNED, str(error), task=self.name, task_id=self.request.id
+                MessageRefusal.UNSIGNED, str(error), task=self.name, task_id=self.request.id
             )
             raise Ignore(str(error)) from error
         if own is None:

@@ -15,7 +15,7 @@ SHOWN_CHARACTERS = 100
 """Of a text that a message chose."""
 
 
-class Refusal(StrEnum):
+class MessageRefusal(StrEnum):
     """Why a message is refused."""
 
     MALFORMED = "malformed"
@@ -33,7 +33,7 @@ class Refusals:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def refuse(self, reason: Refusal, why: str, **about: object) -> None:
+    def refuse(self, reason: MessageRefusal, why: str, **about: object) -> None:
         """Log and count one."""
         shown = {name: _shown(value) for name, value in about.items() if value is not None}
         logger.warning(

@@ -12,7 +12,7 @@ import pytest
 from app.jobs.model import ticket
 from app.jobs.model.job import Job, JobRequest, JobState
 from app.jobs.publish import refusals
-from app.jobs.publish.refusals import Refusal
+from app.jobs.publish.refusals import MessageRefusal
 from tests.integration import running_platform
 from tests.integration.jobs.conftest import PROBE, PROBES
 from tests.integration.running_platform import RunningPlatform
@@ -37,7 +37,7 @@ def signing(
         yield found
 
 
-def refused(running: RunningPlatform, reason: Refusal) -> int:
+def refused(running: RunningPlatform, reason: MessageRefusal) -> int:
     """How many messages were refused for this reason."""
     found: Any = running.platform.redis.hget(refusals.COUNTS_KEY, reason.value)  # sync or async
     return int(found or 0)
@@ -74,12 +74,12 @@ def job_of_2099(running: RunningPlatform) -> Job:
 )
 def test_a_forged_ticket_runs_nothing(signing: RunningPlatform, signature: str | None) -> None:
     job = job_of_2099(signing)
-    before = refused(signing, Refusal.UNSIGNED)
+    before = refused(signing, MessageRefusal.UNSIGNED)
 
     forged = {**ticket.stage_ticket(job).headers, ticket.SIGNATURE_HEADER: signature}
     send(signing, job, forged, kwargs={"name": "https://evil.example"})
 
-    eventually(lambda: refused(signing, Refusal.UNSIGNED) > before, why="it is refused")
+    eventually(lambda: refused(signing, MessageRefusal.UNSIGNED) > before, why="it is refused")
     assert signing.jobs.get(job.id) == job
 
 
@@ -142,7 +142,7 @@ def test_a_job_that_was_sent_before_the_keys_came_is_published_again(
         running.worker()
 
         assert running.ended(job_id).state is JobState.SUCCEEDED
-        assert refused(running, Refusal.UNSIGNED) >= 1
+        assert refused(running, MessageRefusal.UNSIGNED) >= 1
 
 
 def test_keys_are_rotated_while_jobs_flow(environment: dict[str, str], tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_keys_are_rotated_while_jobs_flow(environment: dict[str, str], tmp_path:
                 later = [new.submit("probe") for _ in range(10)]
                 later += [both.submit("probe") for _ in range(10)]
                 assert [new.ended(job_id).state for job_id in later] == [JobState.SUCCEEDED] * 20
-                assert refused(new, Refusal.UNSIGNED) == 0
+                assert refused(new, MessageRefusal.UNSIGNED) == 0

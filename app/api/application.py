@@ -12,7 +12,8 @@ from app.api import openapi, problem, services
 from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
-from app.api.middleware import authorization
+from app.api.middleware import auditing, authorization
+from app.api.middleware.auditing import Auditing
 from app.api.middleware.authorization import Authorization
 from app.api.middleware.browser_guards import CrossSiteGuard, KnownHosts
 from app.api.middleware.request_lifecycle import (
@@ -25,6 +26,7 @@ from app.api.middleware.request_lifecycle import (
 from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
+    audit,
     console_settings,
     files,
     jobs,
@@ -66,7 +68,8 @@ def create_app(platform: Platform) -> FastAPI:
     )
     _add_middleware(app, platform, counters)
     _add_routes(app, platform)
-    authorization.check_routes(app, platform.registry.public)
+    authorization.check_routes(app, authorization.build_scopes(platform.registry.public))
+    auditing.check_routes(app, auditing.build_actions(platform.registry.public))
     openapi.describe_problems(app)
     return app
 
@@ -96,10 +99,11 @@ def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics) -> N
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
     app.add_middleware(
         Authorization,
-        rules=authorization.build_rules(platform.registry.public),
+        scopes=authorization.build_scopes(platform.registry.public),
         is_open=api.is_insecure,
         guards_loopback=api.guards_loopback,
     )
+    app.add_middleware(Auditing, actions=auditing.build_actions(platform.registry.public))
     app.add_middleware(CrossSiteGuard)
     app.add_middleware(KnownHosts, is_open=api.is_insecure, hosts=api.hosts)
     app.add_middleware(Drain)
@@ -124,7 +128,7 @@ def _add_routes(app: FastAPI, platform: Platform) -> None:
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """A flat list: each nested router would be one more search for every request."""
     return (
-        *(part.router for part in (jobs, files, listings, notifications, keys)),
+        *(part.router for part in (jobs, files, listings, notifications, keys, audit)),
         listings.pipelines(platform.registry.public),
         submit.routes(),  # last: it answers for unknown kinds and wrong methods
     )

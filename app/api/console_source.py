@@ -30,6 +30,7 @@ from app.control.report import pool_snapshot
 from app.errors import CeleriacError, Conflict, NotFound
 from app.jobs.model.job import Job, JobId, JobState, JobSummary, Run
 from app.jobs.store.job_store import JobFilter
+from app.storage import audit_log
 
 PAGE = 50
 
@@ -80,10 +81,19 @@ class PlatformSource:
         return await run_in_threadpool(self._detail, JobId(job_id))
 
     async def cancel(self, job_ids: Sequence[str], viewer: Viewer) -> int:
-        return await run_in_threadpool(self._each, self._services.jobs.cancel, job_ids, viewer)
+        return await self._act("job.cancel", self._services.jobs.cancel, job_ids, viewer)
 
     async def retry(self, job_ids: Sequence[str], viewer: Viewer) -> int:
-        return await run_in_threadpool(self._each, self._services.jobs.retry, job_ids, viewer)
+        return await self._act("job.retry", self._services.jobs.retry, job_ids, viewer)
+
+    async def _act(
+        self, action: str, act: Callable[[JobId], Job], job_ids: Sequence[str], viewer: Viewer
+    ) -> int:
+        done = await run_in_threadpool(self._each, act, job_ids, viewer)
+        audit_log.current().describe(
+            action=action, subject=done[0] if done else "", count=len(done)
+        )
+        return len(done)
 
     async def _pools(self) -> dict[str, PoolStatus]:
         async with self._services.broker.asking() as client:
@@ -168,13 +178,16 @@ class PlatformSource:
         except CeleriacError:  # a pipeline that this process does not have
             return None
 
-    def _each(self, act: Callable[[JobId], Job], job_ids: Sequence[str], viewer: Viewer) -> int:
-        done = 0
+    def _each(
+        self, act: Callable[[JobId], Job], job_ids: Sequence[str], viewer: Viewer
+    ) -> list[str]:
+        """Those that could be done."""
+        done: list[str] = []
         for job_id in job_ids:
             try:
                 if self._may_change(JobId(job_id), viewer):
                     act(JobId(job_id))
-                    done += 1
+                    done.append(job_id)
             except (Conflict, NotFound):
                 continue  # it has moved on meanwhile
         return done

@@ -96,6 +96,15 @@ class ApiClient:
             if cursor is None:
                 return
 
+    def lines(self, path: str, *, params: Mapping[str, Json]) -> Iterator[str]:
+        """The lines of a response, as they arrive."""
+        with (
+            self.translated_errors(),
+            self.http.stream("GET", path, params=params, timeout=None) as answer,
+        ):
+            check(answer)
+            yield from answer.iter_lines()
+
     def _json(self, method: str, path: str, **request: Any) -> Json:  # Any: httpx2's arguments
         params = request.pop("params", None) or {}
         given = {name: value for name, value in params.items() if value is not None}

@@ -7,6 +7,7 @@ from app.jobs.store.job_retention import RetentionStore
 from app.jobs.store.job_statistics import JobStatistics
 from app.jobs.store.owned_data import OwnedDataStore
 from app.settings import DatabaseSettings, FileSettings
+from app.storage.audit_log import AuditLog
 from app.storage.chunks import ChunkStore, SqlChunkStore
 from app.storage.crawled_pages import PageStore
 from app.storage.engine import Database
@@ -53,6 +54,10 @@ class Stores:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         return ArtifactStore.open(folder=self._files.storage_dir, url=self._files.storage_url)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self._database)
 
     @cached_property
     def uploads(self) -> UploadStore:

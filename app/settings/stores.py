@@ -81,6 +81,13 @@ class DatabaseSettings(Group):
         description="A MongoDB, or a compatible server, for the chunks instead "
         "(`mongodb://host/database`).",
     )
+    audit_days: int = Field(
+        365,
+        validation_alias="CELERIAC_AUDIT_DAYS",
+        description="Age in days from which lines of the audit log are removed.",
+        ge=1,
+        le=36_500,
+    )
 
 
 class FileSettings(Group):

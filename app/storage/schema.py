@@ -300,3 +300,25 @@ console_sessions = Table(
 )
 """`digest` is SHA-256 of the token in the cookie. `key_id` is an API key's, or the name of the
 setting that holds the key."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", CleanText, nullable=False),
+    Column("key_id", CleanText),
+    Column("action", CleanText, nullable=False),
+    Column("subject", CleanText, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("detail", CleanText, nullable=False),
+    Column("outcome", CleanText, nullable=False),
+    Column("address", CleanText, nullable=False),
+    Column("user_agent", CleanText, nullable=False),
+    Column("request_id", CleanText, nullable=False),
+)
+"""Ids sort by time."""
+
+Index("ix_audit_log_at", audit_log.c.at)
+Index("ix_audit_log_actor_id", audit_log.c.actor, audit_log.c.id)
+Index("ix_audit_log_subject", audit_log.c.subject)

@@ -4,19 +4,15 @@ Requests from this machine need no key, so that `celeriac up` needs no setup. Al
 unless the server was started with `--insecure` because something else protects it.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path  # as the router reads the path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import tokens
@@ -25,10 +21,12 @@ from app.access.principal import ANONYMOUS, AccessScope, Principal
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.middleware import browser_guards
+from app.api.middleware.route_table import RouteNotListed, RouteTable
 from app.console.console_model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
-from app.storage import ownership
+from app.storage import audit_log, ownership
+from app.storage.audit_log import Act
 from app.storage.ownership import OwnerScope
 
 READ, SUBMIT, ADMIN = AccessScope.READ, AccessScope.SUBMIT, AccessScope.ADMIN
@@ -49,6 +47,7 @@ SCOPES: Mapping[str, AccessScope | None] = {
     "POST /sign-out": PUBLIC,
     "GET /settings/keys": ADMIN,
     "POST /settings/keys": ADMIN,
+    "GET /settings/audit": ADMIN,
     "GET /": READ,
     "GET /queues": READ,
     "GET /pools": READ,
@@ -86,6 +85,8 @@ SCOPES: Mapping[str, AccessScope | None] = {
     f"POST {PREFIX}/keys": ADMIN,
     f"POST {PREFIX}/keys/{{key_id}}:revoke": ADMIN,
     f"GET {PREFIX}/owners": ADMIN,
+    f"GET {PREFIX}/audit": ADMIN,
+    f"GET {PREFIX}/audit.jsonl": ADMIN,
     "POST /upload-document": SUBMIT,
     "POST /process-videos": SUBMIT,
     "POST /scrape-youtube": SUBMIT,
@@ -108,74 +109,33 @@ SESSION_COOKIE = "celeriac_session"
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
 
 
-class RouteWithoutScope(CeleriacError):
-    """A route that `SCOPES` does not name: the API does not start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRules:
-    """The scope of every route of an application."""
-
-    exact: Mapping[tuple[str, str], AccessScope | None]
-    """By method and path."""
-    patterns: tuple[tuple[str, re.Pattern[str], AccessScope | None], ...]
-    """By method and the pattern of the path, in the order of the table."""
-
-    def find(self, method: str, path: str) -> AccessScope | None:
-        """The scope that this request needs; None for a public route.
-
-        An unknown path needs `read`, so that strangers do not learn which routes exist.
-        """
-        asked = "GET" if method == "HEAD" else method
-        if (asked, path) in self.exact:
-            return self.exact[asked, path]
-        for known, pattern, scope in self.patterns:
-            if known in (asked, "*") and pattern.match(path):
-                return scope
-        return READ
-
-
-def build_rules(registry: Registry) -> AccessRules:
-    """The rules of the table, and of a route for each of these kinds of jobs."""
+def build_scopes(registry: Registry) -> RouteTable[AccessScope | None]:
+    """The scopes of the table, and of a route for each of these kinds of jobs. An unknown path
+    needs `read`, so that strangers do not learn which routes exist."""
     kinds = {f"POST {PREFIX}/jobs/{one.kind}": one.scope for one in registry.values()}
-    entries = []
-    for name, scope in {**SCOPES, **kinds}.items():
-        method, path = name.split(" ", 1)
-        entries.append((method, path, scope))
-    return AccessRules(
-        exact={(method, path): scope for method, path, scope in entries if "{" not in path},
-        patterns=tuple(
-            (method, compile_path(path)[0], scope) for method, path, scope in entries if "{" in path
-        ),
-    )
+    return RouteTable({**SCOPES, **kinds}, default=READ)
 
 
-def check_routes(app: FastAPI, registry: Registry) -> None:
-    """Raises RouteWithoutScope unless every route of the application has a scope."""
-    kinds = {f"POST {PREFIX}/jobs/{kind}" for kind in registry}
-    missing = [name for name in _route_names(app) if name not in SCOPES and name not in kinds]
-    if missing:
-        raise RouteWithoutScope(
-            f"no scope for {', '.join(missing)} (app.api.middleware.authorization.SCOPES)"
-        )
-
-
-def _route_names(app: FastAPI) -> Iterable[str]:
-    for context in iter_route_contexts(app.routes):
-        methods = set(context.methods or ()) - {"HEAD", "OPTIONS"}
-        if f"* {context.path}" in SCOPES:
-            yield f"* {context.path}"
-        else:
-            yield from (f"{method} {context.path}" for method in sorted(methods))
+def check_routes(app: FastAPI, scopes: RouteTable[AccessScope | None]) -> None:
+    """Raises RouteNotListed unless every route of the application has a scope."""
+    if missing := ", ".join(scopes.missing(app)):
+        raise RouteNotListed(f"no scope for {missing} (app.api.middleware.authorization.SCOPES)")
 
 
 class Authorization:
     """Authenticates each request, and refuses it if its principal lacks the scope."""
 
-    def __init__(self, app: ASGIApp, *, rules: AccessRules, is_open: bool, guards_loopback: bool):
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        scopes: RouteTable[AccessScope | None],
+        is_open: bool,
+        guards_loopback: bool,
+    ):
         """`is_open`: no request needs a key. `guards_loopback`: requests from this machine do."""
         self._app = app
-        self._rules = rules
+        self._scopes = scopes
         self._is_open = is_open
         self._guards_loopback = guards_loopback
 
@@ -183,9 +143,10 @@ class Authorization:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        needed = self._rules.find(scope["method"], get_route_path(scope))
+        needed = self._scopes.find(scope["method"], get_route_path(scope))
         try:
             principal = await self._principal(scope)
+            _sign(audit_log.current(), principal)
             _check(principal, needed)
         except CeleriacError as error:
             if needed is not PUBLIC:
@@ -235,6 +196,11 @@ def _scope(principal: Principal | None) -> OwnerScope:
     if principal is None:
         return OwnerScope(sees_all=False)
     return OwnerScope(owner=principal.owner, sees_all=principal.sees_all)
+
+
+def _sign(act: Act, principal: Principal | None) -> None:
+    if principal is not None:
+        act.actor, act.key_id = principal.owner, principal.key_id
 
 
 def _viewer(principal: Principal | None) -> Viewer:

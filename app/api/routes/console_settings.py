@@ -2,21 +2,28 @@
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from urllib.parse import parse_qs
+from typing import Annotated
+from urllib.parse import parse_qs, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from app.access.principal import AccessScope
 from app.access.sessions import LIFETIME
+from app.api.middleware import auditing
 from app.api.middleware.authorization import SESSION_COOKIE
 from app.api.routes.keys import KeyView
 from app.api.services import Services, ServicesParam
 from app.console import console_pages
 from app.errors import NotAuthenticated
+from app.storage import audit_log
+from app.storage.audit_log import AuditFilter
 
 LONGEST_DAYS = 3650
+AUDIT_PAGE = 100
+
+Text = Annotated[str, Query(max_length=200)]
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,6 +50,8 @@ async def sign_in(request: Request, services: ServicesParam) -> Response:
     token = await run_in_threadpool(
         services.sessions.begin, principal.key_id, now=datetime.now(UTC)
     )
+    act = audit_log.current()
+    act.actor, act.key_id = principal.owner, principal.key_id
     answer = console_pages.back_to(back, None)
     answer.set_cookie(
         SESSION_COOKIE,
@@ -78,12 +87,14 @@ async def change_keys(request: Request, services: ServicesParam) -> Response:
         key_id = form.get("id", "")
         await run_in_threadpool(services.keys.revoke, key_id, now=now)
         services.authenticator.forget(key_id)
+        audit_log.current().describe(action="key.revoke", subject=key_id)
         return console_pages.back_to("/settings/keys", f"Key {key_id} revoked")
     name, days = form.get("name", "").strip(), form.get("days", "")
     lifetime = int(days) if days.isdecimal() and 0 < int(days) <= LONGEST_DAYS else None
     if not name or form.get("scope") not in set(AccessScope) or (days and lifetime is None):
+        audit_log.current().describe(count=0)
         return console_pages.back_to("/settings/keys", "A key needs a name, a scope and whole days")
-    _, token = await run_in_threadpool(
+    key, token = await run_in_threadpool(
         services.keys.create,
         name=name,
         owner=form.get("owner", "").strip() or name,
@@ -91,7 +102,35 @@ async def change_keys(request: Request, services: ServicesParam) -> Response:
         expires_at=None if lifetime is None else now + timedelta(days=lifetime),
         now=now,
     )
+    audit_log.current().describe(
+        action="key.create", subject=key.id, detail=f"{key.scope} for {key.owner}"
+    )
     return await _keys(request, services, created=str(token))
+
+
+@router.get("/settings/audit")
+async def audit_page(
+    request: Request,
+    services: ServicesParam,
+    actor: Text = "",
+    action: Text = "",
+    subject: Text = "",
+    cursor: Text = "",
+) -> Response:
+    wanted = AuditFilter(actor=actor, action=action, subject=subject)
+    lines, next_cursor = await run_in_threadpool(
+        services.stores.audit.read, wanted, cursor=cursor or None, limit=AUDIT_PAGE
+    )
+    older = {"actor": actor, "action": action, "subject": subject, "cursor": next_cursor or ""}
+    return await console_pages.page(
+        request,
+        "audit.html",
+        lines=lines,
+        wanted=wanted,
+        older=urlencode({name: value for name, value in older.items() if value}),
+        has_older=next_cursor is not None,
+        actions=auditing.known_actions(),
+    )
 
 
 async def _keys(request: Request, services: Services, *, created: str | None) -> Response:

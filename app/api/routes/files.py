@@ -15,13 +15,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from app.api import multipart, problem
+from app.api.middleware.auditing import DOWNLOAD
 from app.api.middleware.request_lifecycle import BodyRule
 from app.api.openapi import Responses
 from app.api.routes.jobs import JobIdParam, id_of
-from app.api.services import Services, ServicesParam
+from app.api.services import PrincipalParam, Services, ServicesParam
 from app.api.views import View
 from app.jobs.model.job import Artifact
 from app.settings import FileSettings
+from app.storage import audit_log
 from app.storage.uploads import Upload
 
 router = APIRouter()
@@ -70,7 +72,9 @@ def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
 async def upload(request: Request, services: ServicesParam) -> UploadView:
     """Upload a file, and use its id in the parameters of a job."""
     async with received(request, services) as form:
-        return UploadView.of(await run_in_threadpool(keep, services, form.file))
+        kept = await run_in_threadpool(keep, services, form.file)
+        audit_log.current().describe(subject=kept.id)
+        return UploadView.of(kept)
 
 
 def received(
@@ -112,10 +116,16 @@ RESPONSES: Responses = {
     responses=RESPONSES,
 )
 def get_artifact(
-    job_id: JobIdParam, name: str, request: Request, services: ServicesParam
+    job_id: JobIdParam,
+    name: str,
+    request: Request,
+    services: ServicesParam,
+    principal: PrincipalParam,
 ) -> Response:
     """Download a file. Supports `Range` (a single range), `If-Range` and `If-None-Match`."""
     artifact, key = services.jobs.artifact(id_of(job_id), name)
+    if principal.sees_all and services.jobs.get(id_of(job_id)).owner not in ("", principal.owner):
+        audit_log.current().describe(action=DOWNLOAD, subject=str(job_id), detail=name)
     try:
         answer = delivery(artifact, request.headers)
     except Unsatisfiable:

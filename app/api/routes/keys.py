@@ -10,6 +10,7 @@ from app.access.keys import ApiKey
 from app.access.principal import AccessScope
 from app.api.services import PrincipalParam, ServicesParam
 from app.api.views import Listing
+from app.storage import audit_log
 
 router = APIRouter(tags=["access"])
 
@@ -109,6 +110,7 @@ def create_key(body: NewKey, services: ServicesParam) -> CreatedKey:
         expires_at=None if lifetime_s is None else now + timedelta(seconds=lifetime_s),
         now=now,
     )
+    audit_log.current().describe(subject=key.id, detail=f"{key.scope} for {key.owner}")
     return CreatedKey.of(key, now=now).model_copy(update={"key": str(token)})
 
 

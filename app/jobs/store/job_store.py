@@ -13,7 +13,7 @@ from app.jobs.model.job import Artifact, Job, JobId, JobState, JobSummary, JsonO
 from app.jobs.model.ticket import Hold
 from app.jobs.store import acceptance, leases, rows
 from app.jobs.store.acceptance import NewJob
-from app.storage import ownership, schema
+from app.storage import audit_log, ownership, schema
 from app.storage.engine import Database
 
 _jobs = schema.jobs
@@ -77,6 +77,8 @@ class JobStore:
             if parent is not None:
                 _check_held(connection, parent)
             added = acceptance.insert_jobs(connection, prepared)
+            kinds = (job.pipeline for job in added.values())
+            audit_log.note(connection, list(added), details=kinds)
             return [
                 (added[row["id"]], True)
                 if row["id"] in added

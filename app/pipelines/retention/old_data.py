@@ -129,6 +129,8 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
         keep=plan.keep,
         is_dry_run=plan.is_dry_run,
     )
+    work.progress(85, "removing lines of the audit log")
+    lines = 0 if plan.is_dry_run else _remove_audit_lines(work, now=plan.now)
     work.progress(90, "removing temporary files")
     temp = remove_temp(work, before=plan.orphaned_before, is_dry_run=plan.is_dry_run)
     return OldDataRemoved(
@@ -139,6 +141,7 @@ def clean(params: OldDataParams, work: Work) -> OldDataRemoved:
         uploads=uploads,
         orphans=lost,
         temp_files=temp,
+        audit_lines=lines,
         bytes=artifacts.bytes + uploads.bytes + lost.bytes + temp.bytes,
     )
 
@@ -208,6 +211,16 @@ def _remove_notifications(plan: RemovalPlan, work: Work) -> int:
         return store.old_notifications(before=before)
     removed = 0
     while gone := store.remove_notifications(before=before, limit=BATCH):
+        removed += gone
+        work.check()
+    return removed
+
+
+def _remove_audit_lines(work: Work, *, now: datetime) -> int:
+    """Remove lines older than the setting: whoever may clean up cannot choose to remove others."""
+    before = now - timedelta(days=work.settings.database.audit_days)
+    removed = 0
+    while gone := work.stores.audit.remove(before=before, limit=BATCH):
         removed += gone
         work.check()
     return removed

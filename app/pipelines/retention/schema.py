@@ -75,6 +75,8 @@ class OldDataRemoved(BaseModel):
     """Objects without a row, and artifacts of plain tasks."""
     temp_files: Removed
     """Folders and files in TEMP_DIR without a running job."""
+    audit_lines: int
+    """Lines of the audit log older than CELERIAC_AUDIT_DAYS; 0 in a dry run."""
     bytes: int
     """Total size."""
 

@@ -9,7 +9,7 @@ import pytest
 from app.access.principal import AccessScope
 from app.api.application import create_app
 from app.api.middleware import authorization
-from app.api.middleware.authorization import RouteWithoutScope
+from app.api.middleware.route_table import RouteNotListed
 from app.jobs.model.pipeline import Registry
 from tests.integration import serving
 from tests.integration.serving import Server
@@ -142,5 +142,5 @@ def test_a_key_that_does_not_exist_cannot_be_revoked(server: Server) -> None:
 def test_a_route_without_a_scope_does_not_start(server: Server) -> None:
     app = create_app(server.platform)
     app.add_api_route("/forgotten", lambda: None)
-    with pytest.raises(RouteWithoutScope, match="GET /forgotten"):
-        authorization.check_routes(app, Registry([]))
+    with pytest.raises(RouteNotListed, match="GET /forgotten"):
+        authorization.check_routes(app, authorization.build_scopes(Registry([])))

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from app.pipelines.retention.schema import (
     Removed,
 )
 from app.storage import schema
+from app.storage.audit_log import Act, AuditFilter, Outcome
+from app.storage.engine import Database
 from app.testing import RecordedWork
 from tests.integration.pipelines.conftest import OpenWork
 
@@ -147,6 +150,7 @@ def test_old_jobs_go_with_all_that_is_theirs_and_a_dry_run_says_so(past: Past) -
         uploads=Removed(),
         orphans=Removed(),
         temp_files=Removed(),
+        audit_lines=0,
         bytes=5,
     )
     # The artifact of a job that is there in a dry run is no orphan.
@@ -306,3 +310,19 @@ def test_a_cache_keeps_what_a_running_job_may_use(
     assert (again.entries, len(past.files)) == (Removed(count=1, bytes=2), 2)
     assert caches.clean(name, params, past.work).entries == Removed(count=1, bytes=2)
     assert past.files == {"cache/other/old.json"}
+
+
+def test_old_lines_of_the_audit_log_go_by_the_setting_and_by_no_parameter(
+    open_work: OpenWork, database_url: str
+) -> None:
+    work = open_work(DATABASE_URL=database_url, CELERIAC_AUDIT_DAYS="30")
+    with closing(Database(database_url)) as database:
+        for days in range(0, 500, 5):
+            work.stores.audit.add(Act(action="job.submit", subject=str(days)), Outcome.DONE)
+            with database.write() as connection:
+                aged = update(schema.audit_log).where(schema.audit_log.c.subject == str(days))
+                connection.execute(aged.values(at=ago(days)))
+    assert old_data.clean(OldDataParams(days=1, dry_run=True), work).audit_lines == 0
+    assert old_data.clean(OldDataParams(days=1), work).audit_lines == 94
+    left, _ = work.stores.audit.read(AuditFilter(), limit=100)
+    assert sorted(int(line.subject) for line in left) == [0, 5, 10, 15, 20, 25]

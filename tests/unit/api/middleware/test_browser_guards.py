@@ -28,9 +28,9 @@ def status(
 ) -> int:
     """What a request is answered that has reached this address with this `Host`. None: the
     server listens on a socket of Unix."""
-    rules = authorization.build_rules(Registry([]))
+    scopes = authorization.build_scopes(Registry([]))
     guarded = Authorization(
-        PlainTextResponse("hello"), rules=rules, is_open=is_open, guards_loopback=guards_loopback
+        PlainTextResponse("hello"), scopes=scopes, is_open=is_open, guards_loopback=guards_loopback
     )
     api = KnownHosts(guarded, is_open=is_open, hosts=hosts.split())
 

@@ -39,6 +39,8 @@ class StampingCelery(Celery):  # type: ignore[misc]  # Celery has no types
     """Celery whose messages carry the time of their publication. (Its signal `before_task_publish`
     does not say which application publishes, and would stamp those of others too.)"""
 
+    amqp_cls = "app.jobs.celery.signed_messages:SigningAMQP"
+
     def send_task(
         self,
         name: str,

@@ -1,7 +1,7 @@
 """A message as it comes from the broker, checked before Celery sees it.
 
 Celery and kombu trust the shape of a message: one without a delivery tag, with a list as its id or
-a text as a time limit, ends the worker or leaks a slot. Producers differ (Celery of any release, and
+a text as a time limit, ends the worker or leaks a slot. Producers differ (Celery of any release,
 clients in other languages), so everything that they may leave out is optional here.
 """
 

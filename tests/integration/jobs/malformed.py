@@ -42,7 +42,9 @@ def with_properties(**properties: object) -> bytes:
 
 
 def with_fields(**fields: object) -> bytes:
-    return json.dumps({**good(), **{name.replace("_", "-"): it for name, it in fields.items()}}).encode()
+    return json.dumps(
+        {**good(), **{name.replace("_", "-"): it for name, it in fields.items()}}
+    ).encode()
 
 
 def without(*path: str) -> bytes:
@@ -71,7 +73,9 @@ def protocol_1(**fields: object) -> bytes:
     body = {"task": TASK, "id": f"id-{MARK}", "args": [{"name": MARK}], "kwargs": {}, **fields}
     body = {name: value for name, value in body.items() if value is not None}
     raw["headers"] = {}
-    return json.dumps({**raw, "body": base64.b64encode(json.dumps(body).encode()).decode()}).encode()
+    return json.dumps(
+        {**raw, "body": base64.b64encode(json.dumps(body).encode()).decode()}
+    ).encode()
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000

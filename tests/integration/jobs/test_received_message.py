@@ -10,7 +10,9 @@ from tests.integration.jobs.malformed import ACCEPTED, MALFORMED, MARK, TASK
 
 UNPARSED = ("nothing", "not JSON", "not UTF-8", "cut off", "a huge number", "deep nesting")
 """Refused before, as they are not JSON."""
-SHAPED = {name: raw for name, raw in MALFORMED.items() if name not in (*UNPARSED, "an unknown task")}
+SHAPED = {
+    name: raw for name, raw in MALFORMED.items() if name not in (*UNPARSED, "an unknown task")
+}
 
 
 @pytest.mark.parametrize("raw", SHAPED.values(), ids=SHAPED.keys())

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
 
+from kombu.utils.encoding import bytes_to_str
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -11,7 +12,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.broker.connections.connection import Connection
 from app.control.pool.worker_pool import PoolKey
@@ -19,6 +20,8 @@ from app.control.report import metrics as pool_metrics
 from app.control.report import pool_snapshot
 from app.errors import CeleriacError
 from app.jobs.model.job import Job
+from app.jobs.publish import refusals
+from app.jobs.publish.refusals import MessageRefusal
 from app.jobs.service import Jobs
 from app.jobs.store.job_store import JobFilter
 
@@ -104,6 +107,24 @@ class JobCounts:
             )
             dead.add_metric([kind], sum(dead_lettered.values()))
         return jobs, dead
+
+
+async def of_refused_messages(broker: Connection) -> Iterable[Metric]:
+    """What the workers have refused, as they counted it."""
+    family = CounterMetricFamily(
+        "celeriac_messages_refused",
+        "Messages that workers refused, by reason.",
+        labels=["reason"],
+    )
+    try:
+        async with broker.asking() as client:
+            found = await client.hgetall(refusals.COUNTS_KEY)
+    except CeleriacError:
+        return ()
+    counted = {bytes_to_str(name): int(count) for name, count in found.items()}
+    for reason in MessageRefusal:
+        family.add_metric([reason.value], counted.get(reason.value, 0))
+    return (family,)
 
 
 async def of_local_pools(broker: Connection) -> Iterable[Metric]:

@@ -98,7 +98,8 @@ async def scrape(services: ServicesParam) -> Response:
     """Metrics for Prometheus. Not part of the API for clients, and so not of its schema."""
     of_jobs = await services.job_counts.families()
     of_pools = tuple(await metrics.of_local_pools(services.broker))
+    refused = tuple(await metrics.of_refused_messages(services.broker))
     registry = CollectorRegistry()
-    registry.register(scraping.Collected(lambda: (*of_jobs, *of_pools)))
+    registry.register(scraping.Collected(lambda: (*of_jobs, *of_pools, *refused)))
     text = generate_latest(services.metrics.registry) + generate_latest(registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -10,6 +10,7 @@ import redis
 
 from app.control.report import pool_snapshot
 from app.control.report.pool_snapshot import PoolSnapshot
+from app.jobs.publish.refusals import MessageRefusal, Refusals
 from tests.integration import serving
 from tests.integration.api import asking
 from tests.integration.api.asking import JOBS
@@ -72,6 +73,16 @@ def test_pools_of_this_machine_are_told_as_their_loop_has_posted_them(
         key("celeriac_pool_backlog", **pool): STATUS.backlog,
     }
     assert {name: found.get(name) for name in want} == want
+
+
+def test_refused_messages_are_counted_by_reason(server: Server, redis_client: redis.Redis) -> None:
+    refused = Refusals(redis_client)
+    for _ in range(2):
+        refused.refuse(MessageRefusal.UNSIGNED, "a forged ticket")
+    found = scrape.samples(f"{server.url}/metrics")
+    name = "celeriac_messages_refused_total"
+    assert found[key(name, reason="unsigned")] == 2
+    assert found[key(name, reason="malformed")] == 0
 
 
 def test_what_cannot_be_read_is_left_out_and_the_rest_is_told(

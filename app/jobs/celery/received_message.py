@@ -108,12 +108,13 @@ def _check_object(
 def _check_headers(headers: Json) -> None:
     if not isinstance(headers, dict):
         raise InvalidInput("its headers are not an object")
-    if nesting.is_too_deep(headers):
-        raise InvalidInput("its headers are nested too deeply")
     try:
-        json.dumps(headers, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError as error:  # half a character, or not a number
+        text = json.dumps(headers, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError) as error:  # half a character, or not a number
         raise InvalidInput("its headers cannot be encoded") from error
+    if _may_be_deep(text.count("["), text.count("{")) and nesting.is_too_deep(headers):
+        raise InvalidInput("its headers are nested too deeply")
     _check_reserved(headers.keys())
 
 
@@ -162,9 +163,14 @@ def _payload(body: bytes, raw: Mapping[str, Json]) -> Json:
             json.dumps(payload, ensure_ascii=False, default=str).encode()
     except Exception as error:  # kombu's decoders raise what they like
         raise InvalidInput("its body cannot be read") from error
-    if nesting.is_too_deep(payload):
+    if _may_be_deep(body.count(b"["), body.count(b"{")) and nesting.is_too_deep(payload):
         raise InvalidInput("its body is nested too deeply")
     return payload
+
+
+def _may_be_deep(arrays: int, objects: int) -> bool:
+    """Whether a value with so many brackets may be too deep: most messages need no walk."""
+    return arrays + objects > nesting.MAX_DEPTH
 
 
 def _check_arguments(args: Json, kwargs: Json) -> None:
@@ -221,7 +227,7 @@ def _is_encoding(value: Json) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        return value.lower() == "binary" or bool(codecs.lookup(value))
+        return value in ("utf-8", "binary") or bool(codecs.lookup(value))
     except (LookupError, ValueError):
         return False
 

@@ -1,7 +1,6 @@
 """Signatures over what our processes send each other through the broker (HMAC-SHA256)."""
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -55,5 +54,5 @@ def _content(purpose: str, parts: Sequence[str]) -> bytes:
 
 
 def _signature(key: bytes, content: bytes) -> str:
-    digest = hmac.digest(key, content, hashlib.sha256().name)
+    digest = hmac.digest(key, content, "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

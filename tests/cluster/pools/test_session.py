@@ -81,24 +81,25 @@ def quiet(session: Session) -> None:
 
 
 def burst(site: PoolNamespace, session: Session) -> None:
-    long, *_ = site.broker.send_work([45.0, *[6.0] * 15], queue="orders")
+    # Enough that some are left where the last pod starts a minute after the first one.
+    long, *_ = site.broker.send_work([75.0, *[6.0] * 24], queue="orders")
     assert long
     session.wait("orders", "AtMaximum")
     waiting.eventually(
-        lambda: site.pool("orders")["status"].get("activeTasks") == 4, within_s=90, why="4 run"
+        lambda: site.pool("orders")["status"].get("activeTasks") == 4, within_s=300, why="4 run"
     )
     session.show("get", "wp")
     words = ("pools", "explain", "orders", f"--namespace={site.kubectl.namespace}")
     session.record(f"celeriac {' '.join(words)}", site.celeriac(*words))
     session.close(
         "A burst",
-        "Sixteen messages arrive at once. The pool goes from 0 to its maximum in one "
+        "Twenty-five messages arrive at once. The pool goes from 0 to its maximum in one "
         "write; it would need more.",
     )
 
 
 def drain(site: PoolNamespace, session: Session) -> None:
-    session.wait("orders", "Draining", within_s=90)
+    session.wait("orders", "Draining", within_s=300)
     session.kubectl.wait("wp/orders", "Draining")
     session.show("get", "wp")
     session.show("get", "pods", "--selector=celeriac.dev/draining")
@@ -107,8 +108,8 @@ def drain(site: PoolNamespace, session: Session) -> None:
         "The burst is over. Replicas that are no longer needed take no new messages, finish "
         "their tasks and go: no task is interrupted.",
     )
-    session.wait("orders", "Idle", within_s=90)
-    session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=90)
+    session.wait("orders", "Idle", within_s=300)
+    session.kubectl.wait("wp/orders", "jsonpath={.status.replicas}=0", within_s=300)
 
 
 def outage(site: PoolNamespace, session: Session) -> None:

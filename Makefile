@@ -42,6 +42,7 @@ lock: setup ## resolve requirements.lock from pyproject.toml, and from it those 
 	  --constraint requirements.lock pyproject.toml -o requirements/image.lock
 	$(COMPILE) --extra operator --constraint requirements.lock pyproject.toml -o requirements/operator.lock
 	$(COMPILE) --group build --constraint requirements.lock -o requirements/build.lock
+	$(COMPILE) --group audit -o requirements/audit.lock
 
 bench: setup ## measure every figure in the README
 	$(BIN)/python -m benchmarks $(ARGS)

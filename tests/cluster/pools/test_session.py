@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests import waiting
 from tests.cluster import workloads
 from tests.cluster.pools import admission, manifests
@@ -34,6 +36,7 @@ BOUNDS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.timeout(900, func_only=True)
 def test_an_hour_of_an_operator(site: PoolNamespace) -> None:
     place = urlsplit(site.broker.host_url).netloc
     renamed = {site.kubectl.namespace: "shop", place: "redis:6379"}

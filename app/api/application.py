@@ -3,18 +3,23 @@
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from importlib import metadata
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette._utils import get_route_path  # as the router reads the path
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
-from app.api import openapi, problem, services
+from app.api import openapi, openapi_document, problem, services
 from app.api.console_source import PlatformSource
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
 from app.api.middleware import auditing, authorization
 from app.api.middleware.auditing import Auditing
-from app.api.middleware.authorization import Authorization
+from app.api.middleware.authorization import Authorization, Scopes
 from app.api.middleware.browser_guards import CrossSiteGuard, KnownHosts
 from app.api.middleware.request_lifecycle import (
     BodyLimit,
@@ -66,11 +71,14 @@ def create_app(platform: Platform) -> FastAPI:
         responses=ANY_PROBLEM,
         generate_unique_id_function=_operation_id,
     )
-    _add_middleware(app, platform, counters)
+    scopes = authorization.build_scopes(platform.registry.public)
+    _add_middleware(app, platform, counters, scopes)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _method_refusal(scopes))
     _add_routes(app, platform)
-    authorization.check_routes(app, authorization.build_scopes(platform.registry.public))
+    authorization.check_routes(app, scopes)
     auditing.check_routes(app, auditing.build_actions(platform.registry.public))
-    openapi.describe_problems(app)
+    needs_key = platform.settings.api.guards_loopback and not platform.settings.api.is_insecure
+    openapi_document.complete(app, platform.registry.public, scopes, needs_key=needs_key)
     return app
 
 
@@ -92,14 +100,14 @@ def _lifespan(
     return lifespan
 
 
-def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics) -> None:
+def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics, scopes: Scopes) -> None:
     """The last one added is the first that a request passes."""
     api = platform.settings.api
     rules = [*files.body_rules(platform.settings.files), submit.BATCH_RULE]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
     app.add_middleware(
         Authorization,
-        scopes=authorization.build_scopes(platform.registry.public),
+        scopes=scopes,
         is_open=api.is_insecure,
         guards_loopback=api.guards_loopback,
     )
@@ -111,6 +119,18 @@ def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics) -> N
     app.add_middleware(Measured, metrics=counters, clock=time.perf_counter)
     if api.leaving_file is not None:
         app.add_middleware(Leaving, mark=api.leaving_file)
+
+
+def _method_refusal(scopes: Scopes) -> problem.Handler:
+    """The handler of 405. The router names the methods of the first route with this path alone."""
+
+    async def refuse(request: Request, error: HTTPException) -> Response:
+        methods = scopes.at(get_route_path(request.scope))
+        if methods and "*" not in methods:
+            error.headers = {"Allow": ", ".join(sorted(methods))}
+        return await problem.on_http_exception(request, error)
+
+    return refuse
 
 
 def _add_routes(app: FastAPI, platform: Platform) -> None:

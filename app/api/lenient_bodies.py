@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from app.api import openapi
 from app.api.openapi import Json
 from app.errors import InvalidInput
 
@@ -36,9 +37,40 @@ def body_of(model: type[Model]) -> Callable[[Request], Coroutine[Any, Any, Model
 
 def request_body(model: type[BaseModel]) -> dict[str, Json]:
     """OpenAPI of such a request, whose body FastAPI does not parse."""
-    schema = {"schema": model.model_json_schema()}
-    kinds = ("application/json", URL_ENCODED, MULTIPART)
-    return {"requestBody": {"required": True, "content": dict.fromkeys(kinds, schema)}}
+    schema = model.model_json_schema()
+    given: dict[str, Json] = schema["properties"]
+    optional = set(given) - set(schema["required"])
+    values = {name: _or_number(openapi.without_null(found)) for name, found in given.items()}
+    in_form = {name: {"anyOf": [values[name], _EMPTY]} for name in optional} | {
+        name: _with_empty_items(found)
+        for name, found in values.items()
+        if found.get("type") == "array"
+    }
+    in_json = {name: {"anyOf": [values[name], _EMPTY, {"type": "null"}]} for name in optional}
+    form, as_json = (
+        {**schema, "properties": {**values, **lenient}} for lenient in (in_form, in_json)
+    )
+    content = {"application/json": as_json, URL_ENCODED: form, MULTIPART: form}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": found} for kind, found in content.items()},
+        }
+    }
+
+
+def _or_number(schema: dict[str, Json]) -> dict[str, Json]:
+    """These bodies accept numbers for text."""
+    return {"anyOf": [schema, {"type": "number"}]} if schema.get("type") == "string" else schema
+
+
+def _with_empty_items(schema: dict[str, Json]) -> dict[str, Json]:
+    """Empty fields of a form are ignored, but one must not be empty."""
+    items = {"anyOf": [schema["items"], _EMPTY]}
+    return {**schema, "items": items, "contains": {"minLength": 1}}
+
+
+_EMPTY = {"type": "string", "maxLength": 0}
 
 
 async def _body(request: Request, model: type[BaseModel]) -> dict[str, Json]:

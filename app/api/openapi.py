@@ -7,10 +7,9 @@ would run next to an API without authentication.
 from importlib import resources
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from app.api import problem
 from app.errors import NotFound
 
 Json = Any  # a JSON value: the type system has no better word for it
@@ -19,27 +18,13 @@ Responses = dict[int | str, dict[str, Json]]
 """Further responses of a route, in FastAPI's format."""
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Document errors as `application/problem+json`."""
-    describe = app.openapi
-
-    def described() -> dict[str, Json]:
-        if app.openapi_schema is None:
-            app.openapi_schema = with_problem_media_type(describe())
-        return app.openapi_schema
-
-    app.openapi = described  # type: ignore[method-assign]  # as FastAPI documents it
-
-
-def with_problem_media_type(document: dict[str, Json]) -> dict[str, Json]:
-    """The document with the right media type for every error response."""
-    for path in document["paths"].values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                content = response.get("content", {})
-                if not status.startswith(("2", "3")) and "application/json" in content:
-                    content[problem.MEDIA_TYPE] = content.pop("application/json")
-    return document
+def without_null(schema: dict[str, Json]) -> dict[str, Json]:
+    """The schema of a value in a header, a query or a form, where null would be text."""
+    if "anyOf" not in schema:
+        return schema
+    choices = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    rest = {name: one for name, one in schema.items() if name != "anyOf"}
+    return {**choices[0], **rest} if len(choices) == 1 else {"anyOf": choices, **rest}
 
 
 VIEWER = "fastapi_offline"

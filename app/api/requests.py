@@ -3,18 +3,17 @@
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    AnyHttpUrl,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    UrlConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -22,6 +21,12 @@ from pydantic_core import PydanticCustomError
 from app.api import json_values, problem
 from app.jobs.model.job import FollowUp, JobId, JobRequest, JobState, Json, JsonObject
 from app.jobs.store.job_store import JobFilter
+from app.pipelines.channel.schema import Query
+from app.pipelines.parameters import NOT_TEXT, Id, WebAddress
+from app.pipelines.playlist.schema import ENTRY_LIMIT
+from app.pipelines.video.schema import Id as VideoId
+from app.pipelines.video.schema import PubmedId
+from app.pipelines.video_batch.schema import VIDEO_LIMIT
 from app.queues import DEFAULT_PRIORITY, PRIORITIES
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -57,9 +62,12 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 Text = Annotated[str, StringConstraints(max_length=1024, pattern=WITHOUT_NUL)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(max_length=256, pattern=WITHOUT_NUL)]
-WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
-Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
-IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
+Labels = Annotated[
+    dict[LabelKey, LabelValue],
+    Field(max_length=32, json_schema_extra={"additionalProperties": False}),
+]
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+"""Without surrounding spaces, which HTTP removes from headers."""
 
 
 class RequestBody(BaseModel):
@@ -77,8 +85,20 @@ class RequestBody(BaseModel):
         return given
 
 
+_TEXT, _NULL = {"type": "string"}, {"type": "null"}
+
+_KIND_OR_TASK: dict[str, Any] = {  # Any: JSON schema
+    "oneOf": [
+        {"required": ["kind"], "properties": {"kind": _TEXT, "task": _NULL, "queue": _NULL}},
+        {"required": ["task"], "properties": {"task": _TEXT, "kind": _NULL}},
+    ]
+}
+
+
 class FollowUpBody(RequestBody):
     """What to run when a job has ended: another job, or a plain Celery task."""
+
+    model_config = ConfigDict(json_schema_extra=_KIND_OR_TASK)
 
     kind: Annotated[Text, Field(min_length=1)] | None = Field(
         None,
@@ -110,17 +130,12 @@ class FollowUpBody(RequestBody):
 class JobOptions(RequestBody):
     """Options of a job of any kind."""
 
-    priority: int = Field(
-        DEFAULT_PRIORITY,
-        ge=PRIORITIES[0],
-        le=PRIORITIES[-1],
-        description="0 runs first, 9 last.",
+    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), NOT_TEXT] = Field(
+        DEFAULT_PRIORITY, description="0 runs first, 9 last."
     )
     not_before: Moment | None = Field(None, description="Earliest start.")
-    max_attempts: int | None = Field(
+    max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS_LIMIT), NOT_TEXT] | None = Field(
         None,
-        ge=1,
-        le=MAX_ATTEMPTS_LIMIT,
         description="Maximum runs of each stage. Default: the server's setting.",
     )
     labels: Labels = Field(default_factory=dict, description="Labels to find the job by.")
@@ -167,6 +182,36 @@ class BatchBody(RequestBody):
     jobs: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
 
 
+def _no_flag(given: object) -> object:
+    if isinstance(given, bool):
+        raise ValueError("must be a number")
+    return given
+
+
+_WHOLE_AS_TEXT = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": ENTRY_LIMIT},
+            {"type": "string", "pattern": "^([1-9][0-9]{0,3}|10000)$"},
+        ]
+    }
+)
+
+_FLAG_AS_TEXT = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "integer", "enum": [0, 1]},
+            {
+                "type": "string",
+                "pattern": "^([01]|[Tt](rue)?|[Ff](alse)?|[Yy](es)?|[Nn]o?|on|off)$",
+            },
+        ]
+    }
+)
+"""Forms have only text, and the clients of these routes write JSON alike."""
+
+
 class OriginalBody(RequestBody):
     """A body of an original route. As before, unknown fields are ignored, and an id may be a
     number."""
@@ -177,26 +222,27 @@ class OriginalBody(RequestBody):
 class VideoBatchBody(OriginalBody):
     """The body of `POST /process-videos`."""
 
-    bot_id: Annotated[Text, Field(min_length=1)]
-    video_urls: Annotated[tuple[Text, ...], Field(min_length=1, max_length=BATCH_LIMIT)]
+    bot_id: Id
+    video_urls: Annotated[tuple[WebAddress, ...], Field(min_length=1, max_length=VIDEO_LIMIT)]
 
 
 class VideoOrderBody(OriginalBody):
     """The body of `POST /api/videos/generate`."""
 
-    pubmed_id: Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=1, lt=10**10)]
-    video_id: (
-        Annotated[Text, Field(min_length=1)] | Annotated[int, Field(ge=0, lt=10**15)] | None
-    ) = None
+    pubmed_id: PubmedId
+    video_id: VideoId | None = None
 
 
 class ScrapeBody(OriginalBody):
     """The body of `POST /scrape-youtube`."""
 
-    query: Annotated[Text, Field(min_length=1)]
-    limit: int | None = None
-    extract_frames: bool = False
-    prefer_captions: bool = True
+    query: Query
+    limit: (
+        Annotated[int, Field(ge=1, le=ENTRY_LIMIT), BeforeValidator(_no_flag), _WHOLE_AS_TEXT]
+        | None
+    ) = None
+    extract_frames: Annotated[bool, _FLAG_AS_TEXT] = False
+    prefer_captions: Annotated[bool, _FLAG_AS_TEXT] = True
 
 
 PAGE_LIMIT = 200

@@ -109,14 +109,18 @@ SESSION_COOKIE = "celeriac_session"
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
 
 
-def build_scopes(registry: Registry) -> RouteTable[AccessScope | None]:
+Scopes = RouteTable[AccessScope | None]
+"""The scope that each route needs; None for a public one."""
+
+
+def build_scopes(registry: Registry) -> Scopes:
     """The scopes of the table, and of a route for each of these kinds of jobs. An unknown path
     needs `read`, so that strangers do not learn which routes exist."""
     kinds = {f"POST {PREFIX}/jobs/{one.kind}": one.scope for one in registry.values()}
     return RouteTable({**SCOPES, **kinds}, default=READ)
 
 
-def check_routes(app: FastAPI, scopes: RouteTable[AccessScope | None]) -> None:
+def check_routes(app: FastAPI, scopes: Scopes) -> None:
     """Raises RouteNotListed unless every route of the application has a scope."""
     if missing := ", ".join(scopes.missing(app)):
         raise RouteNotListed(f"no scope for {missing} (app.api.middleware.authorization.SCOPES)")
@@ -129,7 +133,7 @@ class Authorization:
         self,
         app: ASGIApp,
         *,
-        scopes: RouteTable[AccessScope | None],
+        scopes: Scopes,
         is_open: bool,
         guards_loopback: bool,
     ):
@@ -143,7 +147,7 @@ class Authorization:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        needed = self._scopes.find(scope["method"], get_route_path(scope))
+        needed = self._needed(scope)
         try:
             principal = await self._principal(scope)
             _sign(audit_log.current(), principal)
@@ -158,6 +162,13 @@ class Authorization:
         state["viewer"] = _viewer(principal)
         with ownership.acting_for(_scope(principal)):
             await self._app(scope, receive, send)
+
+    def _needed(self, scope: Scope) -> AccessScope | None:
+        """Of a public path with another method, nothing: the router says that it is wrong."""
+        path = get_route_path(scope)
+        needed = self._scopes.find(scope["method"], path)
+        is_public = needed is READ and set(self._scopes.at(path).values()) == {PUBLIC}
+        return PUBLIC if is_public else needed
 
     async def _principal(self, scope: Scope) -> Principal | None:
         headers = Headers(scope=scope)

@@ -24,13 +24,17 @@ class RouteTable(Generic[Value]):
     def __init__(self, values: Mapping[str, Value], *, default: Value) -> None:
         """`default` is the value of unknown paths."""
         self._names = frozenset(values)
+        self.by_operation: dict[str, Value] = {}
+        """Values as the OpenAPI document names routes, such as `GET /jobs/{job_id}`."""
         self._default = default
         self._exact: dict[tuple[str, str], Value] = {}
         self._patterns: list[tuple[str, re.Pattern[str], Value]] = []
         for name, value in values.items():
             method, path = name.split(" ", 1)
+            pattern, template, _ = compile_path(path)
+            self.by_operation[f"{method} {template}"] = value
             if "{" in path:
-                self._patterns.append((method, compile_path(path)[0], value))
+                self._patterns.append((method, pattern, value))
             else:
                 self._exact[method, path] = value
 
@@ -42,6 +46,11 @@ class RouteTable(Generic[Value]):
             if known in (asked, "*") and pattern.match(path):
                 return value
         return self._default
+
+    def at(self, path: str) -> dict[str, Value]:
+        """The values of all routes with this path, by method."""
+        matching = {known: value for known, pattern, value in self._patterns if pattern.match(path)}
+        return matching | {known: value for (known, at), value in self._exact.items() if at == path}
 
     def missing(self, app: FastAPI) -> Iterable[str]:
         """The routes of an application that the table does not name."""

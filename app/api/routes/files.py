@@ -57,7 +57,7 @@ def body_rules(settings: FileSettings) -> list[BodyRule]:
 def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
     """OpenAPI of a form with a file and optional text fields. The body is streamed, so FastAPI
     cannot describe it."""
-    texts = {name: {"type": "string", "pattern": r"\S"} for name in optional}
+    texts = {name: {"type": "string", "maxLength": 200, "pattern": r"^$|\S"} for name in optional}
     file = {"type": "string", "format": "binary"}
     schema = {
         "type": "object",
@@ -96,7 +96,8 @@ def keep(services: Services, file: multipart.ReceivedFile) -> Upload:
     )
 
 
-_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BINARY = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+"""An artifact has the media type that its job gave it."""
 
 RESPONSES: Responses = {
     200: {"description": "The file.", "content": _BINARY},

@@ -1,7 +1,7 @@
 """API keys, and the access of a request."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,7 @@ from app.access.keys import ApiKey
 from app.access.principal import AccessScope
 from app.api.services import PrincipalParam, ServicesParam
 from app.api.views import Listing
+from app.pipelines.parameters import NOT_TEXT
 from app.storage import audit_log
 
 router = APIRouter(tags=["access"])
@@ -37,8 +38,8 @@ class NewKey(BaseModel):
         AccessScope.SUBMIT,
         description="`read`, `submit`, `maintain` or `admin`; each includes those before it.",
     )
-    expires_in_s: int | None = Field(
-        None, ge=1, le=10 * 365 * DAY_S, description="Seconds until it expires. Default: never."
+    expires_in_s: Annotated[int, Field(ge=1, le=10 * 365 * DAY_S), NOT_TEXT] | None = Field(
+        None, description="Seconds until it expires. Default: never."
     )
 
 

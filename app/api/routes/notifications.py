@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.json_values import ShownObject, ShownText
-from app.api.requests import PAGE_LIMIT, RequestBody, Text, WebAddress
+from app.api.requests import PAGE_LIMIT, RequestBody, Text
 from app.api.services import ServicesParam
 from app.api.views import Listing, View
+from app.pipelines.parameters import WebAddress
 from app.storage.notification_store import Channel, DeliveryState, Notification, NotificationFilter
 
 

@@ -11,18 +11,17 @@ from app.api import celery_status, lenient_bodies
 from app.api.celery_status import TaskStatus
 from app.api.json_values import ShownJson, ShownText
 from app.api.multipart import Form
-from app.api.requests import ScrapeBody, Text, VideoBatchBody
+from app.api.requests import ScrapeBody, VideoBatchBody
 from app.api.routes import files
 from app.api.routes.submit import accept, parse_params
 from app.api.services import Services, ServicesParam
 from app.errors import InvalidInput
 from app.jobs.model.job import Job, JobId, JobRequest
+from app.pipelines.parameters import Id
 
 VideoBatchParam = Annotated[VideoBatchBody, Depends(lenient_bodies.body_of(VideoBatchBody))]
 ScrapeParam = Annotated[ScrapeBody, Depends(lenient_bodies.body_of(ScrapeBody))]
-ChatbotIdParam = Annotated[
-    Text | None, Query(description="The bot, if the form has no such field.")
-]
+ChatbotIdParam = Annotated[Id | None, Query(description="The bot, if the form has no such field.")]
 
 PROCESSING = "processing"
 """The status of an accepted document, as the original route returned it."""

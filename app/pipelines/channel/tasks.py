@@ -1,28 +1,12 @@
 """The stages of the channel pipeline. Called without a job, it submits jobs without a parent."""
 
-from typing import Annotated
 from urllib.parse import quote
-
-from pydantic import Field, StringConstraints
 
 from app.jobs.model.pipeline import Pipeline
 from app.jobs.model.stage import stage
 from app.jobs.model.work import Work
-from app.pipelines.playlist.schema import ENTRY_LIMIT, FannedOut, FanOutOptions, PlaylistResult
-
-Query = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$"),
-]
-
-
-class ChannelParams(FanOutOptions):
-    """The videos to process."""
-
-    query: Query = Field(description="URL of a channel, playlist or feed, or words to search for.")
-    limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] = Field(
-        10, description="Maximum number of videos."
-    )
+from app.pipelines.channel.schema import ChannelParams
+from app.pipelines.playlist.schema import FannedOut, PlaylistResult
 
 
 def address_of(query: str, *, limit: int, search: str) -> str:

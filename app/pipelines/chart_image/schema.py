@@ -5,9 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.pipelines.parameters import Id, exactly_one_of
 from app.pipelines.strategy.schema import ModelName, Usage
-
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -15,7 +14,11 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class ChartImageParams(BaseModel):
     """The picture to analyze: either `upload_id` or `image_path`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=exactly_one_of("upload_id", "image_path"),
+    )
 
     upload_id: Id | None = Field(
         None, description="Id of the uploaded file, from `POST /api/v1/uploads`."

@@ -4,9 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.pipelines.parameters import Id, exactly_one_of
 from app.pipelines.reading_warnings import ReadingWarning
-
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -14,7 +13,11 @@ FileName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class DocumentParams(BaseModel):
     """The document and its bot: either `upload_id` or `file_path`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=exactly_one_of("upload_id", "file_path"),
+    )
 
     chatbot_id: Id = Field(description="The bot to add the document to.")
     upload_id: Id | None = Field(

@@ -2,11 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, UrlConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
+from app.pipelines.parameters import NOT_BLANK, WebAddress
 
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Label = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
+    Field(json_schema_extra=NOT_BLANK),
+]
 
 Bitrate = Literal[64, 96, 128, 160, 192, 224, 256, 320]
 

@@ -7,22 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    AnyHttpUrl,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
-    UrlConstraints,
 )
 
+from app.pipelines.parameters import NOT_BLANK, Id, WebAddress
 from app.storage.notification_store import Channel, DeliveryState
-
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Also the name of a template file, so it cannot hold a path."""
-
-WebAddress = Annotated[AnyHttpUrl, UrlConstraints(max_length=2000)]
 
 
 def _deliverable(address: str) -> str:
@@ -43,6 +38,7 @@ MailAddress = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254),
     AfterValidator(_deliverable),
+    Field(json_schema_extra={"format": "email"}),
 ]
 
 
@@ -67,7 +63,7 @@ class NotificationParams(BaseModel):
     user_id: Id = Field(description="The user to notify.")
     title: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)
-    ] = Field(description="Title, and subject of the e-mail.")
+    ] = Field(description="Title, and subject of the e-mail.", json_schema_extra=NOT_BLANK)
     message: Annotated[str, StringConstraints(max_length=20_000)] = Field(
         description="Plain text. E-mail keeps its line breaks."
     )

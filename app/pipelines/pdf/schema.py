@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.pipelines.parameters import Flag, exactly_one_of
 from app.pipelines.reading_warnings import ReadingWarning
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -12,7 +13,11 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class PdfParams(BaseModel):
     """The PDF to read: either `upload_id` or `pdf_path`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=exactly_one_of("upload_id", "pdf_path"),
+    )
 
     upload_id: Text | None = Field(
         None, description="Id of the uploaded file, from `POST /api/v1/uploads`."
@@ -20,10 +25,10 @@ class PdfParams(BaseModel):
     pdf_path: Text | None = Field(
         None, description="Path of a file under STORAGE_DIR, absolute or relative to it."
     )
-    extract_images: bool = Field(default=True, description="Store the pictures as artifacts.")
+    extract_images: Flag = Field(default=True, description="Store the pictures as artifacts.")
     language: Annotated[str, StringConstraints(max_length=100)] | None = Field(
         None,
-        pattern=r"^\w+(\+\w+)*$",
+        pattern=r"^[A-Za-z0-9_]+(\+[A-Za-z0-9_]+)*$",
         description="Languages for OCR of pages without text, as tesseract names them (`eng+deu`).",
     )
 

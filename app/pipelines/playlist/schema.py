@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.pipelines.media.schema import WebAddress
+from app.pipelines.parameters import NOT_TEXT, Flag, WebAddress
 from app.pipelines.youtube.schema import VideoOptions
 
 ENTRY_LIMIT = 10_000
@@ -13,7 +13,7 @@ ENTRY_LIMIT = 10_000
 class FanOutOptions(VideoOptions):
     """Options for the jobs of a listing's entries."""
 
-    skip_archived: bool | None = Field(
+    skip_archived: Flag | None = Field(
         None,
         description="Skip videos that were processed before with the same options. Default: the "
         "server's setting.",
@@ -24,7 +24,7 @@ class PlaylistParams(FanOutOptions):
     """The listing of videos to process."""
 
     url: WebAddress = Field(description="A playlist, a channel, or a feed of pages with videos.")
-    limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=ENTRY_LIMIT), NOT_TEXT] | None = Field(
         None,
         description="Maximum number of entries, from the first. Default: the server's setting.",
     )

@@ -2,32 +2,72 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from app.pipelines.parameters import Id
 from app.storage.statistics import Span
-
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 DAYS_LIMIT = 366
 
+_NO_DATES = {"date_from": {"type": "null"}, "date_to": {"type": "null"}}
+
 _DAYS = re.compile(r"([1-9][0-9]{0,2})d")
+
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+
+PeriodText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=30),
+    Field(json_schema_extra={"pattern": rf"^\s*([1-9][0-9]{{0,2}}d|{_DATE}/{_DATE})?\s*$"}),
+]
+
+_DAY = re.compile(_DATE)
+
+
+def _written_out(given: object) -> object:
+    """Refuse numbers of seconds, which pydantic would accept."""
+    if isinstance(given, date) or (isinstance(given, str) and _DAY.fullmatch(given)):
+        return given
+    raise ValueError("must be a date, like 2026-01-31")
+
+
+CalendarDate = Annotated[date, BeforeValidator(_written_out)]
+
+_PERIOD_OR_DATES: dict[str, Any] = {  # Any: JSON schema
+    "oneOf": [
+        {"required": ["period"], "properties": {"period": {"type": "string"}} | _NO_DATES},
+        {"properties": {"period": {"type": "null"}} | _NO_DATES},
+        {
+            "required": ["date_from"],
+            "properties": {"period": {"type": "null"}, "date_from": {"type": "string"}},
+        },
+    ]
+}
+"""JSON schema of the rule that a period excludes dates, and that `date_to` needs `date_from`."""
 
 
 class ReportParams(BaseModel):
     """The period: either `period`, or `date_from` and optionally `date_to`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_PERIOD_OR_DATES)
 
     chatbot_id: Id | None = Field(None, description="Only figures of this bot.")
-    period: Annotated[str, StringConstraints(strip_whitespace=True, max_length=30)] | None = Field(
+    period: PeriodText | None = Field(
         None,
         description="`7d`, `30d`, `90d` or another number of days until now, or two dates such as "
         "`2026-01-01/2026-01-31`. Default: 30d.",
     )
-    date_from: date | None = Field(None, description="First day (UTC).")
-    date_to: date | None = Field(None, description="Last day, inclusive. Default: today.")
+    date_from: CalendarDate | None = Field(None, description="First day (UTC).")
+    date_to: CalendarDate | None = Field(None, description="Last day, inclusive. Default: today.")
 
     @model_validator(mode="after")
     def _is_a_period(self) -> Self:

@@ -1,8 +1,16 @@
 """Parameters and results of the clean-ups."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.pipelines.parameters import NOT_TEXT, Flag
+
 GIBIBYTE = 1024**3
+
+Days = Annotated[float, Field(ge=1, le=36_500), NOT_TEXT]
+
+Bytes = Annotated[int, Field(ge=0), NOT_TEXT]
 
 DryRun = Field(default=False, description="Only report what would be removed.")
 
@@ -12,21 +20,18 @@ class OldDataParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    days: float = Field(
+    days: Days = Field(
         90,
-        ge=1,
-        le=36_500,
         description="Age in days from which ended jobs are removed with their files.",
     )
-    orphan_days: float = Field(
-        7, ge=1, le=36_500, description="Age in days from which files without a job are removed."
+    orphan_days: Days = Field(
+        7, description="Age in days from which files without a job are removed."
     )
-    max_bytes: int | None = Field(
+    max_bytes: Bytes | None = Field(
         None,
-        ge=0,
         description="Maximum bytes of all artifacts; the oldest jobs are removed first.",
     )
-    dry_run: bool = DryRun
+    dry_run: Flag = DryRun
 
 
 class CacheParams(BaseModel):
@@ -34,15 +39,12 @@ class CacheParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    days: float = Field(
-        30, ge=1, le=36_500, description="Days after which unused entries are removed."
-    )
-    max_bytes: int = Field(
+    days: Days = Field(30, description="Days after which unused entries are removed.")
+    max_bytes: Bytes = Field(
         5 * GIBIBYTE,
-        ge=0,
         description="Maximum bytes of all entries; the least recently used ones are removed first.",
     )
-    dry_run: bool = DryRun
+    dry_run: Flag = DryRun
 
 
 class Removed(BaseModel):

@@ -1,13 +1,13 @@
 """Parameters and result of a strategy job."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+from app.pipelines.parameters import Id, exactly_one_of
 
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ModelName = Id
 
 LONGEST_CONTENT = 10_000_000
 """Upper limit, whatever CELERIAC_LLM_CONTENT_CHARACTERS allows."""
@@ -16,7 +16,11 @@ LONGEST_CONTENT = 10_000_000
 class StrategyParams(BaseModel):
     """The text to analyze: either `content` or `upload_id`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=exactly_one_of("content", "upload_id"),
+    )
 
     content: str | None = Field(
         None,

@@ -1,14 +1,11 @@
 """Parameters and result of a video-batch job."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.pipelines.media.schema import WebAddress
+from app.pipelines.parameters import Id, WebAddress
 from app.pipelines.youtube.schema import Origin
-
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 VIDEO_LIMIT = 100
 """Maximum of videos: one task processes them within the time limit of its queue."""

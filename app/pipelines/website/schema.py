@@ -1,11 +1,11 @@
 """Parameters and result of a website job."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.pipelines.document.schema import Id
-from app.pipelines.media.schema import WebAddress
+from app.pipelines.parameters import NOT_TEXT, Flag, Id, WebAddress
 from app.pipelines.reading_warnings import ReadingWarning
 
 DEFAULT_PAGES = 200
@@ -22,9 +22,13 @@ class WebsiteParams(BaseModel):
     source_id: Id | None = Field(
         None, description="The source to crawl again. Default: a new source."
     )
-    max_pages: int = Field(DEFAULT_PAGES, ge=1, description="Maximum number of requested pages.")
-    max_depth: int = Field(DEFAULT_DEPTH, ge=0, description="Maximum link depth.")
-    ignore_sitemap: bool = Field(
+    max_pages: Annotated[int, Field(ge=1), NOT_TEXT] = Field(
+        DEFAULT_PAGES, description="Maximum number of requested pages."
+    )
+    max_depth: Annotated[int, Field(ge=0), NOT_TEXT] = Field(
+        DEFAULT_DEPTH, description="Maximum link depth."
+    )
+    ignore_sitemap: Flag = Field(
         default=False, description="Follow only links, not the sitemaps of the site."
     )
 

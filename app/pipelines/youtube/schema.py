@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.pipelines.media.schema import WebAddress
+from app.pipelines.parameters import Flag, WebAddress
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$")]
 
@@ -24,10 +24,10 @@ class VideoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    extract_frames: bool = Field(
+    extract_frames: Flag = Field(
         default=False, description="Store a picture of the beginning and of each scene change."
     )
-    prefer_captions: bool = Field(
+    prefer_captions: Flag = Field(
         default=True,
         description="Recognise speech only without captions; false: use captions only if speech "
         "cannot be recognised.",

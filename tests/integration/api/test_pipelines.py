@@ -28,7 +28,8 @@ def test_every_operation_says_that_errors_are_problems(shared: httpx2.Client) ->
         (path, method)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
-        if set(operation["responses"]["default"]["content"]) != {"application/problem+json"}
+        for status, response in operation["responses"].items()
+        if status >= "4" and response != {"$ref": f"#/components/responses/Problem{status}"}
     ]
     assert others == []
 

@@ -1,6 +1,7 @@
 """API, beat, operator, data and what stays: the parts of the chart that are not worker pools."""
 
 import base64
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,45 @@ def test_passwords_are_random_and_the_urls_hold_them() -> None:
     password, url = (base64.b64decode(first[key]).decode() for key in ("password", "url"))
     assert url == f"redis://:{password}@a-redis.work.svc:6379/0"
     assert (len(password), first["password"] != second["password"]) == (32, True)
+
+
+ROLES = ("api", "beat", "exporter", "operator", "worker")
+
+
+def _broker_keys(rendered: Rendered) -> dict[str, set[str]]:
+    """The keys of the broker's URL, by the component that uses it."""
+    found: dict[str, set[str]] = {}
+    for _, pod in rendered.pods():
+        component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        for container in pod["spec"]["containers"]:
+            for variable in container.get("env", []):
+                if variable["name"] == "CELERY_BROKER_URL":
+                    key = variable["valueFrom"]["secretKeyRef"]["key"]
+                    found.setdefault(component, set()).add(key)
+    return found
+
+
+def test_each_role_has_a_user_of_redis_where_the_values_say_so() -> None:
+    rendered = rendering.render({"redis": {"users": True}, "exporter": {"enabled": True}})
+
+    keys = _broker_keys(rendered)
+    data = {
+        name: base64.b64decode(value).decode()
+        for name, value in rendered.get("Secret", "celeriac-redis")["data"].items()
+    }
+    users = {line.split()[1]: line.split()[3] for line in data["users.acl"].splitlines()}
+    used = {role for role in ROLES if role != "operator"}  # it reads the URL of each pool
+    assert {role: keys[role] for role in used} == {role: {f"url-{role}"} for role in used}
+    assert users.keys() == {"default", *ROLES}
+    for role in ROLES:
+        password = data[f"url-{role}"].partition(f"{role}:")[2].partition("@")[0]
+        assert users[role] == f"#{hashlib.sha256(password.encode()).hexdigest()}"
+    pools = rendered.of_kind("WorkerPool")
+    assert {pool["spec"]["broker"]["secretKeyRef"]["key"] for pool in pools} == {"url-operator"}
+
+
+def test_redis_has_one_user_by_default() -> None:
+    rendered = rendering.render()
+
+    assert {key for keys in _broker_keys(rendered).values() for key in keys} == {"url"}
+    assert rendered.get("Secret", "celeriac-redis")["data"].keys() == {"password", "url"}

@@ -10,6 +10,17 @@
 {{- ternary "url" .Values.broker.urlKey .Values.redis.enabled -}}
 {{- end -}}
 
+{{/* The key of the URL that a component uses: that of its role, if Redis has a user for each. Arguments: root, component. */}}
+{{- define "celeriac.brokerKeyOf" -}}
+{{- $role := trimPrefix "application-" .component -}}
+{{- $hasUsers := and .root.Values.redis.enabled .root.Values.redis.users -}}
+{{- if and $hasUsers (hasKey (include "celeriac.redisRules" .root | fromYaml) $role) -}}
+url-{{ $role }}
+{{- else -}}
+{{- include "celeriac.brokerSecretKey" .root -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Not empty if a component of the release uses a broker. The operator only uses those that WorkerPools name. */}}
 {{- define "celeriac.usesBroker" -}}
 {{- if or .Values.pipelines.enabled (include "celeriac.userPools" . | fromYaml) .Values.celery.beat .Values.exporter.enabled .Values.flower.enabled }}true{{ end -}}
@@ -44,7 +55,7 @@ env:
     valueFrom:
       secretKeyRef:
         name: {{ . | quote }}
-        key: {{ include "celeriac.brokerSecretKey" $.root | quote }}
+        key: {{ include "celeriac.brokerKeyOf" (dict "root" $.root "component" $.component) | quote }}
   {{- with $.root.Values.broker }}
   {{- if .masterName }}
   - name: CELERIAC_SENTINEL_MASTER

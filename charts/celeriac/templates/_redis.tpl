@@ -10,3 +10,8 @@ redis.conf: |
   maxmemory-policy noeviction
   tcp-keepalive 60
 {{- end -}}
+
+{{/* What each role may do in the release's own Redis, by role. */}}
+{{- define "celeriac.redisRules" -}}
+{{- .Files.Get "files/redis-users.yaml" -}}
+{{- end -}}

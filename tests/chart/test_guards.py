@@ -31,6 +31,11 @@ CASES: dict[str, tuple[Values, str]] = {
         {"broker": {"existingSecret": "broker"}},
         "broker.existingSecret names a broker of yours, so set redis.enabled to false",
     ),
+    "users of a foreign Redis": (
+        {"redis": {"users": True, "existingSecret": "mine"}},
+        "redis.users generates the users of the release's own Redis with their passwords, so leave "
+        "out redis.existingSecret, and keep redis.enabled",
+    ),
     "no database": (
         {"postgresql": {"enabled": False}},
         "postgresql.enabled is false, so name the Secret that holds your database's URL in "

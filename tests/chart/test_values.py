@@ -219,6 +219,7 @@ COMPANIONS: dict[str, Values] = {
         "broker": {"existingSecret": "broker", "masterName": "main"},
     },
     "redis.enabled": {"broker": {"existingSecret": "broker"}},
+    "redis.users": {"redis": {"existingSecret": ""}},
     "postgresql.enabled": {"database": {"existingSecret": "database"}},
 }
 """What must change with a switch."""

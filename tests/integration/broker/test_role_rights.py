@@ -25,6 +25,7 @@ RULES: Mapping[str, str] = yaml.safe_load(
     (ROOT / "charts" / "celeriac" / "files" / "redis-users.yaml").read_text()
 )
 URL = "CELERY_BROKER_URL"
+CONSUMERS = key("celery_active_worker_count", queue_name="download")
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +117,7 @@ def test_the_exporter_and_the_operator_observe_with_their_rights(
             found = LISTENING.search(process.log)
             assert found is not None
             metrics = f"http://127.0.0.1:{found.group(1)}/metrics"
-            counted = key("celery_active_worker_count", queue_name="download")
-            scrape.eventually(metrics, lambda found: found.get(counted, 0) == 2)
+            scrape.eventually(metrics, lambda found: found.get(CONSUMERS, 0) == 2)
         finally:
             process.kill()
     assert refusals(server) == []

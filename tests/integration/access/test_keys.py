@@ -13,6 +13,7 @@ from app.api.middleware.route_table import RouteNotListed
 from app.jobs.model.pipeline import Registry
 from tests.integration import serving
 from tests.integration.serving import Server
+from tests.waiting import eventually
 
 ADMIN_KEY = "an-admin-key-of-this-test-0123456789"
 
@@ -57,9 +58,14 @@ def routes() -> list[tuple[str, str, AccessScope]]:
 def test_every_route_refuses_a_request_without_a_valid_key(server: Server) -> None:
     revoked = create(server, "admin")
     ask(server, "POST", f"/api/v1/keys/{revoked['id']}:revoke", key=ADMIN_KEY)
+    expired = create(server, "admin", expires_in_s=1)["key"]
+    eventually(
+        lambda: ask(server, "GET", "/api/v1/access", key=expired).status_code == 401,
+        why="the key expires",
+    )
     wrong = revoked["key"][:-4] + "AAAA"
     for method, path, _ in routes():
-        for key in (None, "nonsense", wrong, revoked["key"]):
+        for key in (None, "nonsense", wrong, revoked["key"], expired):
             answer = ask(server, method, path, key=key)
             assert answer.status_code == 401, (method, path)
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 HOOKS = Path(__file__).with_name("hooks.py")
 
 SEED = 20_261_126
@@ -63,6 +65,8 @@ def run(
         *("--max-examples", str(examples), "--no-color"),
         *("--report", "json", "--report-json-path", str(report)),
     ]
+    # Built at its first request; schemathesis waits for 10 s only.
+    httpx2.get(f"{url}/openapi.json", timeout=120).raise_for_status()
     ended = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=dict(os.environ), check=False
     )

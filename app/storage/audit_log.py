@@ -20,6 +20,7 @@ from app.storage import schema
 from app.storage.engine import Database
 
 _lines = schema.audit_log
+_INSERT = insert(_lines)
 
 MAX_TEXT = 200
 """Characters of each text of a line. What a client sends is longer at times."""
@@ -119,7 +120,7 @@ def note(connection: Connection, subjects: Sequence[str], *, details: Iterable[s
     if subjects:
         told = " ".join(sorted(set(details)))
         act.describe(subject=subjects[0], count=len(subjects), detail=told)
-        connection.execute(insert(_lines).values(_row(act, Outcome.DONE)))
+        connection.execute(_INSERT, _row(act, Outcome.DONE))
     act.is_noted = True
 
 
@@ -132,7 +133,7 @@ class AuditLog:
     def add(self, act: Act, outcome: Outcome) -> None:
         """Add the line of an act that has an action."""
         with self._database.write() as connection:
-            connection.execute(insert(_lines).values(_row(act, outcome)))
+            connection.execute(_INSERT, _row(act, outcome))
 
     def read(
         self, wanted: AuditFilter, *, cursor: str | None = None, limit: int = 50

@@ -5,6 +5,7 @@ not yet recorded as delivered.
 """
 
 from collections.abc import Callable, Collection
+from queue import Empty
 from typing import Any
 
 from celery.worker import state as worker_state
@@ -97,34 +98,45 @@ def install(transport: Any, guard: MessageGuard, *, release: Callable[[], None])
         try:
             deliver(raw, queue)
         except Exception as error:
-            # kombu counts KeyError, which a mistake of its own raises, as a lost connection.
-            if isinstance(error, transport.connection_errors) and not isinstance(error, KeyError):
+            if _is_of_connection(transport, error):
                 raise
             guard.refuse_failed(error, queue)
             _drop(transport, raw, release)
 
     def create_guarded(connection: Any) -> Any:
         channel = create_channel(connection)
-        _guard_channel(channel, guard)
+        _guard_channel(transport, channel, guard)
         return channel
 
     transport._deliver, transport.create_channel = guarded, create_guarded
     for channel in {*transport.channels, *transport._avail_channels}:
-        _guard_channel(channel, guard)
+        _guard_channel(transport, channel, guard)
 
 
-def _guard_channel(channel: Any, guard: MessageGuard) -> None:
-    """kombu parses a message before it delivers it."""
-    read = channel._brpop_read
+def _guard_channel(transport: Any, channel: Any, guard: MessageGuard) -> None:
+    """kombu parses a message before it delivers it, and builds objects that its JSON names."""
 
-    def read_guarded(**options: Any) -> Any:
-        try:
-            return read(**options)
-        except (ValueError, RecursionError):
-            guard.refuse_unreadable()
-            return True
+    def guarded(read: Callable[..., Any]) -> Callable[..., Any]:
+        def read_guarded(**options: Any) -> Any:
+            try:
+                return read(**options)
+            except Exception as error:
+                if isinstance(error, Empty) or _is_of_connection(transport, error):
+                    raise
+                guard.refuse_unreadable()
+                return True
 
-    channel.handlers["BRPOP"] = read_guarded
+        return read_guarded
+
+    for command, read in tuple(channel.handlers.items()):
+        channel.handlers[command] = guarded(read)
+
+
+def _is_of_connection(transport: Any, error: Exception) -> bool:
+    """Whether the connection failed. kombu counts KeyError among its errors, which a message that
+    lacks something raises."""
+    errors = (*transport.connection_errors, *transport.channel_errors)
+    return isinstance(error, errors) and not isinstance(error, KeyError)
 
 
 def _is_broadcast(transport: Any, queue: str) -> bool:

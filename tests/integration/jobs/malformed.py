@@ -145,6 +145,8 @@ MALFORMED: Mapping[str, bytes] = {
     "a date that is none": with_body(
         b'[[{"__type__": "datetime", "__value__": "yesterday"}], {}, null]'
     ),
+    "an object of kombu's that is none": with_headers(x={"__type__": "uuid", "__value__": "y"}),
+    "a date of kombu's that is none": with_headers(x={"__type__": "datetime", "__value__": [1]}),
     "headers that are a list": with_fields(headers=[1]),
     "headers that are a text": with_fields(headers=MARK),
     "no task": without("headers", "task"),

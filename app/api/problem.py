@@ -114,6 +114,9 @@ BY_ERROR: dict[type[CeleriacError], ProblemType] = {
     errors.NotAuthenticated: _type(
         HTTPStatus.UNAUTHORIZED, "not-authenticated", "A valid API key is needed"
     ),
+    errors.NotAuthentic: _type(
+        HTTPStatus.FORBIDDEN, "not-authentic", "The message is not authentic"
+    ),
     errors.NotAuthorized: _type(
         HTTPStatus.FORBIDDEN, "not-authorized", "The API key may not do this"
     ),

@@ -13,6 +13,7 @@ from celery import Celery
 from app import queues
 from app.broker.connections import address, redis_clients
 from app.broker.queues import held_messages
+from app.broker.queues.fair_queues import FairQueues
 from app.errors import CeleriacError
 from app.jobs.content_stores import Stores
 from app.jobs.maintenance import job_schedules
@@ -27,10 +28,11 @@ from app.jobs.model.pipeline import Registry, Stage
 from app.jobs.model.retry import Policy
 from app.jobs.model.signing import MessageSigner
 from app.jobs.model.time_limits import TimeLimits
-from app.jobs.publish.dispatcher import BrokerSender, Dispatcher, EagerSender, Sender
+from app.jobs.publish.dispatcher import Dispatcher
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.job_lifecycle import Lifecycle
 from app.jobs.publish.refusals import Refusals
+from app.jobs.publish.senders import BrokerSender, EagerSender, FairSender, Sender
 from app.jobs.run.lease_renewal import LeaseRenewer
 from app.jobs.run.stage_run import RunParts
 from app.jobs.run.stage_runner import StageRunner
@@ -79,13 +81,12 @@ class Platform:
         self._children = ChildStore(self.database)
         self._due_jobs = DueJobStore(self.database)
         self.redis = redis_clients.open_client(address.address_of(settings.broker))
+        self.fair_queues = FairQueues(self.redis)
         jobs = settings.jobs
         self.events = EventWriter(
             self.redis, length=jobs.events_length, expire_s=jobs.events_expire_s
         )
-        self._mode = (_run_at_once if celery.conf.task_always_eager else _run_by_workers)(
-            celery, registry, self._job_store, self.events
-        )
+        self._mode = self._find_mode(registry)
         self.registry = self._mode.registry
         messages = settings.messages
         self.signer = MessageSigner([key.get_secret_value() for key in messages.keys])
@@ -149,6 +150,7 @@ class Platform:
             find_held=lambda names, since_s: held_messages.task_ids(
                 self.redis, names, fetched_after_s=since_s
             ),
+            fill_queues=self.fair_queues.fill,
             registry=self.registry,
             policy=self.policy,
             intervals=Intervals(
@@ -172,6 +174,14 @@ class Platform:
         self.reconciler().start()
         if self.settings.telemetry.is_on:
             self.trace_export().start()
+
+    def _find_mode(self, registry: Registry) -> "_Mode":
+        if self.celery.conf.task_always_eager:
+            return _run_at_once(self.celery, registry, self._job_store)
+        if not self.settings.jobs.fair_shares:
+            return _run_by_workers(BrokerSender(self.celery), registry, self.events)
+        sender = FairSender(self.celery, self.fair_queues, weight_of=lambda _: 1.0)
+        return _run_by_workers(sender, registry, self.events)
 
     def _build_jobs(self) -> Jobs:
         telemetry = self.settings.telemetry
@@ -266,11 +276,9 @@ class _Mode:
     """The jobs as they are when they have been submitted."""
 
 
-def _run_by_workers(
-    celery: Celery, registry: Registry, jobs: JobStore, events: EventWriter
-) -> _Mode:
+def _run_by_workers(sender: Sender, registry: Registry, events: EventWriter) -> _Mode:
     return _Mode(
-        sender=BrokerSender(celery),
+        sender=sender,
         registry=registry,
         is_broker_silent=lambda: events.is_quiet,
         pauses=True,
@@ -278,7 +286,7 @@ def _run_by_workers(
     )
 
 
-def _run_at_once(celery: Celery, registry: Registry, jobs: JobStore, events: EventWriter) -> _Mode:
+def _run_at_once(celery: Celery, registry: Registry, jobs: JobStore) -> _Mode:
     """In the thread that submits (`CELERY_TASK_ALWAYS_EAGER`): children have ended when they are
     submitted, so that no stage waits for them."""
     pipelines = [

@@ -44,6 +44,12 @@ class JobSettings(Group):
         description="Maximum delay before a retry, in seconds.",
         ge=0,
     )
+    fair_shares: bool = Field(
+        default=False,
+        validation_alias="CELERIAC_FAIR_SHARES",
+        description="Whether the owners of jobs take turns in each queue, by weight. Set it to the "
+        "same value in every process.",
+    )
     reconcile_interval_s: float = Field(
         1.0,
         validation_alias="CELERIAC_RECONCILE_S",

@@ -1,4 +1,6 @@
-"""A pipeline that does nothing, so that a benchmark sees the cost of the platform alone."""
+"""A pipeline that does nothing, or sleeps: a benchmark sees the cost of the platform alone."""
+
+import time
 
 from celery import shared_task
 from pydantic import BaseModel, ConfigDict
@@ -14,10 +16,12 @@ class NoopParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     number: int
+    seconds: float = 0.0
 
 
 @shared_task(name="noop", base=JobTask, bind=True)  # type: ignore[untyped-decorator]  # Celery ships no types
-def noop(self: JobTask, number: int) -> int:
+def noop(self: JobTask, number: int, seconds: float = 0.0) -> int:
+    time.sleep(seconds)
     return number
 
 

@@ -1,13 +1,14 @@
 """Finds which messages of jobs the broker still holds, waiting or fetched."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import redis
 from redis.exceptions import RedisError
 
 from app.broker import redis_keys
 from app.broker.connections import connection
+from app.broker.queues.fair_queues import FairQueues
 from app.broker.redis_keys import Keys
 from app.queues import QueueName
 
@@ -25,12 +26,15 @@ def task_ids(
 
     If a message was fetched earlier and its job is still queued, its worker died in between.
 
-    Lists are read before fetched messages, so a message that moves meanwhile is found. One that is
-    being fetched at this moment may be missed. Raises BrokerUnreachable.
+    Messages that wait for their turn are read first, and fetched ones last, so that one that moves
+    meanwhile is found. One that is being fetched at this moment may be missed. Raises
+    BrokerUnreachable.
     """
+    fair = FairQueues(client)
+    in_turn = [found for queue in queues for found in _ids(fair.bodies(queue))]
     try:
         waiting = [found for queue in queues for found in _waiting(client, Keys(), queue)]
-        return frozenset([*waiting, *_fetched(client, Keys(), fetched_after_s)])
+        return frozenset([*in_turn, *waiting, *_fetched(client, Keys(), fetched_after_s)])
     except (RedisError, OSError) as error:
         raise connection.translated(error, host="Redis") from error
 
@@ -53,7 +57,7 @@ def _fetched(client: "redis.Redis", layout: Keys, after_s: float) -> Iterator[st
             yield from _ids([message])
 
 
-def _ids(messages: Sequence[bytes | str]) -> Iterator[str]:
+def _ids(messages: Iterable[bytes | str]) -> Iterator[str]:
     for message in messages:
         found = _TASK_ID.search(message) if isinstance(message, bytes) else None
         if found is not None:

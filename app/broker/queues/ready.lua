@@ -61,9 +61,12 @@ local function sample(list, count)
   return messages
 end
 
+-- Messages of ours that wait for their owner's turn (`fair_queues.lua`).
+local waiting = redis.pcall('HMGET', 'celeriac:fair:waiting', unpack(KEYS))
+
 local found = {}
-for _, queue in ipairs(KEYS) do
-  local answer = {0}
+for number, queue in ipairs(KEYS) do
+  local answer = {tonumber(not waiting.err and waiting[number]) or 0}
   for step = FIRST_STEP, #ARGV do
     local list = ARGV[step] == '0' and queue or queue .. separator .. ARGV[step]
     local count = redis.pcall('LLEN', list)

@@ -1,5 +1,6 @@
 """The base class of every stage: one task that runs tied to a job, and as plain Celery."""
 
+import contextlib
 import random
 import uuid
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from pydantic import BaseModel
 
 from app.errors import (
+    BrokerUnreachable,
     CeleriacError,
     LimitExceeded,
     NotAuthentic,
@@ -25,10 +27,12 @@ from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
 from app.jobs.publish.refusals import MessageRefusal
+from app.jobs.publish.senders import FAIR_HEADER
 from app.jobs.run import workspace
 from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from app.jobs.run.stage_runner import StageRunner
 from app.jobs.run.stage_work import PlainWork
+from app.queues import QueueName
 
 
 class JobTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -66,6 +70,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             raise Ignore(str(error)) from error
         if own is None:
             return self._run_plain(args, kwargs)
+        self._pass_turn()
         return _answer(self._run_ticket(own))
 
     def hand_on(self, key: str) -> str:
@@ -75,6 +80,14 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
     @property
     def _signer(self) -> MessageSigner:
         return platform.of(self.app).signer
+
+    def _pass_turn(self) -> None:
+        """Move the message that is next after this one into the queue."""
+        delivery = self.request.delivery_info or {}
+        if self.request.headers.get(FAIR_HEADER) and not delivery.get("redelivered"):
+            queue = QueueName(delivery["routing_key"])
+            with contextlib.suppress(BrokerUnreachable):  # the reconciler moves it
+                platform.of(self.app).fair_queues.receive(queue)
 
     def _run_ticket(self, own: Ticket) -> StageOutcome:
         """Run it with the arguments in the job's row. Those of the message do not count."""

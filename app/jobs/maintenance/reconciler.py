@@ -102,6 +102,7 @@ class Reconciler:
         dispatcher: Dispatcher,
         events: BrokerEvents,
         find_held: Callable[[Sequence[QueueName], float], Collection[str]],
+        fill_queues: Callable[[], None],
         registry: Registry,
         policy: retry.Policy,
         intervals: Intervals,
@@ -115,6 +116,7 @@ class Reconciler:
         self._dispatcher = dispatcher
         self._events = events
         self._find_held = find_held
+        self._fill_queues = fill_queues
         self._registry = registry
         self._policy = policy
         self._intervals = intervals
@@ -147,6 +149,7 @@ class Reconciler:
         if self._events.is_answered():  # else jobs would be marked as published for nothing
             self._publish_due()
             self._publish_finalizers()
+            self._fill_queues()
             self._search_lost()
 
     def _run(self) -> None:
@@ -265,9 +268,12 @@ class Reconciler:
             self._search_from = now + timedelta(seconds=pause_s)
 
     def _publish_again(self, missing: Sequence[PublishedAt], *, now: datetime) -> None:
-        logger.warning("the broker has lost messages", extra={"jobs": len(missing)})
+        """Publish those that are still queued: others were worked on while the broker was read."""
         for start in range(0, len(missing), BATCH):
-            self._publish(self._due_jobs.take_lost(missing[start : start + BATCH], now=now))
+            taken = self._due_jobs.take_lost(missing[start : start + BATCH], now=now)
+            if taken:
+                logger.warning("the broker has lost messages", extra={"jobs": len(taken)})
+            self._publish(taken)
 
     def _queues(self) -> list[QueueName]:
         pipelines = self._registry.values()

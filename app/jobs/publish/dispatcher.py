@@ -4,96 +4,25 @@ Composition chooses the sender.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from celery import Celery
-from kombu.exceptions import KombuError, OperationalError
-from redis.exceptions import RedisError
-
-from app.broker.connections import connection
 from app.errors import BrokerUnreachable, StorageUnavailable
 from app.jobs.model import ticket
 from app.jobs.model.job import Job, JsonObject
 from app.jobs.model.pipeline import Registry
 from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
+from app.jobs.publish.senders import Sender, TaskCall
 from app.queues import QueueName
 
 logger = logging.getLogger(__name__)
-
-BATCH = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCall:
-    """A task as Celery calls it. One for a ticket has no arguments: the worker reads them from the
-    job's row."""
-
-    task: str
-    args: Sequence[Any]  # JSON values
-    kwargs: JsonObject
-    options: dict[str, Any]  # of several types
-    has_ticket: bool = False
-
-
-class Sender(Protocol):
-    """Starts tasks. Raises BrokerUnreachable."""
-
-    def send(self, calls: Sequence[TaskCall]) -> None: ...
 
 
 class Unpublished(Protocol):
     """Records which jobs the broker did not take (`store.due_jobs`)."""
 
     def unpublish(self, jobs: Sequence[Job]) -> None: ...
-
-
-class BrokerSender:
-    """Publishes a message for each call, many in few round trips."""
-
-    def __init__(self, celery: Celery) -> None:
-        self._celery = celery
-
-    def send(self, calls: Sequence[TaskCall]) -> None:
-        """When it raises, some of many may have been published: a second message has no effect."""
-        with _translated(self._celery):
-            if len(calls) == 1:
-                self._send(calls[0])
-                return
-            with self._celery.producer_pool.acquire(block=True) as producer, producer.batch(BATCH):
-                for call in calls:
-                    self._send(call, producer=producer)
-
-    def _send(self, call: TaskCall, *, producer: Any = None) -> None:  # kombu's, without types
-        self._celery.send_task(call.task, call.args, call.kwargs, producer=producer, **call.options)
-
-
-class EagerSender:
-    """Runs each call at once, in this thread (`CELERY_TASK_ALWAYS_EAGER`); tasks that only another
-    application has are published."""
-
-    def __init__(self, celery: Celery) -> None:
-        self._celery = celery
-
-    def send(self, calls: Sequence[TaskCall]) -> None:
-        """Run them, one after the other."""
-        self._celery.loader.import_default_modules()
-        for call in calls:
-            if call.task in self._celery.tasks:
-                self._run(self._celery.tasks[call.task], call)
-            else:
-                with _translated(self._celery):
-                    self._celery.send_task(call.task, call.args, call.kwargs, **call.options)
-
-    @staticmethod
-    def _run(task: Any, call: TaskCall) -> None:  # Celery's, without types
-        if call.has_ticket:  # `apply_async` would miss the arguments
-            task.apply(call.args, call.kwargs, **call.options)
-        else:
-            task.apply_async(call.args, call.kwargs, **call.options)
 
 
 class Dispatcher:
@@ -151,7 +80,7 @@ class Dispatcher:
 
     def _stage_call(self, job: Job) -> TaskCall:
         queue = self._registry[job.pipeline].stage(job.stage).queue
-        return self._call(ticket.stage_ticket(job), job, queue)
+        return self._call(ticket.stage_ticket(job), job, queue, owner=job.owner)
 
     def _finalizer_call(self, job: Job) -> TaskCall | None:
         finalizer = self._registry[job.pipeline].finalizer
@@ -159,7 +88,9 @@ class Dispatcher:
             return None
         return self._call(ticket.finalizer_ticket(job, task=finalizer.task), job, finalizer.queue)
 
-    def _call(self, own: Ticket, job: Job, queue: QueueName) -> TaskCall:
+    def _call(
+        self, own: Ticket, job: Job, queue: QueueName, *, owner: str | None = None
+    ) -> TaskCall:
         options = {
             "task_id": own.task_id,
             "root_id": job.id,
@@ -170,7 +101,9 @@ class Dispatcher:
             "ignore_result": True,  # the row has it
             "add_to_parent": False,
         }
-        return TaskCall(task=own.stage, args=(), kwargs={}, options=options, has_ticket=True)
+        return TaskCall(
+            task=own.stage, args=(), kwargs={}, options=options, has_ticket=True, owner=owner
+        )
 
     def _leave(self, jobs: Sequence[Job], *, reason: str) -> None:
         about = {"jobs": len(jobs), "first_job_id": jobs[0].id, "reason": reason}
@@ -179,12 +112,3 @@ class Dispatcher:
             self._unpublished.unpublish(jobs)
         except StorageUnavailable as error:
             logger.warning("jobs will be searched in the broker", extra={"reason": str(error)})
-
-
-@contextmanager
-def _translated(celery: Celery) -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, KombuError, RedisError, OSError) as error:
-        host = celery.connection_for_write().as_uri()  # without its password
-        raise connection.translated(error, host=host) from error

@@ -17,7 +17,7 @@ from app.broker.connections.connection import Connection
 from app.broker.queues.depth import DepthReader
 from app.broker.redis_keys import Keys
 from app.errors import BrokerNotReady, BrokerRefused, BrokerUnreachable
-from app.jobs.publish.dispatcher import BrokerSender, TaskCall
+from app.jobs.publish.senders import BrokerSender, TaskCall
 from app.queues import QueueName
 from tests.ports import free_port
 from tests.waiting import eventually

@@ -12,8 +12,9 @@ from app.jobs.model.pipeline import Registry
 from app.jobs.model.retry import Policy
 from app.jobs.model.signing import MessageSigner
 from app.jobs.model.time_limits import TimeLimits
-from app.jobs.publish.dispatcher import Dispatcher, TaskCall
+from app.jobs.publish.dispatcher import Dispatcher
 from app.jobs.publish.job_lifecycle import Lifecycle
+from app.jobs.publish.senders import TaskCall
 from app.jobs.run.lease_renewal import LeaseRenewer
 from app.jobs.run.stage_run import RunParts, StageOutcome, WorkOn
 from app.jobs.run.stage_runner import StageRunner
@@ -123,6 +124,7 @@ class VirtualPlatform:
             dispatcher=self.dispatcher,
             events=self.events,
             find_held=lambda queues, since_s: frozenset(self.broker.sent),
+            fill_queues=lambda: None,
             registry=REGISTRY,
             policy=self.policy,
             intervals=Intervals(tick_s=1.0, lease_s=LEASE_S, publish_grace_s=10.0),

@@ -30,11 +30,11 @@ def task_ids(
     meanwhile is found. One that is being fetched at this moment may be missed. Raises
     BrokerUnreachable.
     """
-    fair = FairQueues(client)
-    in_turn = [found for queue in queues for found in _ids(fair.bodies(queue))]
+    queued_fairly = FairQueues(client)
+    unmoved = [found for queue in queues for found in _ids(queued_fairly.bodies(queue))]
     try:
         waiting = [found for queue in queues for found in _waiting(client, Keys(), queue)]
-        return frozenset([*in_turn, *waiting, *_fetched(client, Keys(), fetched_after_s)])
+        return frozenset([*unmoved, *waiting, *_fetched(client, Keys(), fetched_after_s)])
     except (RedisError, OSError) as error:
         raise connection.translated(error, host="Redis") from error
 

@@ -70,7 +70,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             raise Ignore(str(error)) from error
         if own is None:
             return self._run_plain(args, kwargs)
-        self._pass_turn()
+        self._move_next()
         return _answer(self._run_ticket(own))
 
     def hand_on(self, key: str) -> str:
@@ -81,7 +81,7 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
     def _signer(self) -> MessageSigner:
         return platform.of(self.app).signer
 
-    def _pass_turn(self) -> None:
+    def _move_next(self) -> None:
         """Move the message that is next after this one into the queue."""
         delivery = self.request.delivery_info or {}
         if self.request.headers.get(FAIR_HEADER) and not delivery.get("redelivered"):

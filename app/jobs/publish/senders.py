@@ -80,9 +80,9 @@ class FairSender:
 
     def send(self, calls: Sequence[TaskCall]) -> None:
         """As `BrokerSender.send`."""
-        in_turn = [self._message(call, call.owner) for call in calls if call.owner is not None]
-        if in_turn:
-            self._queues.add(in_turn)
+        fair = [self._message(call, call.owner) for call in calls if call.owner is not None]
+        if fair:
+            self._queues.add(fair)
         others = [call for call in calls if call.owner is None]
         if others:
             self._others.send(others)

@@ -132,6 +132,9 @@ STORAGE_URL: {{ . | quote }}
 CELERIAC_ALLOWED_HOSTS: {{ join "," . | quote }}
 {{- end }}
 CELERIAC_LOG_FORMAT: {{ .Values.settings.CELERIAC_LOG_FORMAT | default "json" }}
+{{- if not (hasKey .Values.settings "CELERIAC_FAIR_SHARES") }}
+CELERIAC_FAIR_SHARES: "true"
+{{- end }}
 {{- range $name, $value := omit .Values.settings "CELERIAC_ALLOWED_HOSTS" "CELERIAC_LOG_FORMAT" }}
 {{ $name }}: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else }}{{ $value | toJson | quote }}{{ end }}
 {{- end }}

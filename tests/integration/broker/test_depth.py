@@ -281,7 +281,7 @@ def test_a_giant_that_waits_is_not_copied(
     found, copying, _ = copying_read(shop, redis_client)
 
     assert (found.queues[PLAIN].ready, found.queues[PLAIN].oldest_age_s) == (others + 1, None)
-    assert copying == set()
+    assert copying == {"hmget"}  # of numbers: how many messages wait for their turn
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 import redis
@@ -34,17 +35,18 @@ def messages(
 
 
 def ready(client: redis.Redis) -> int:
-    return sum(int(client.llen(_list(step))) for step in PRIORITIES)  # type: ignore[arg-type]
+    return sum(client.llen(_list(step)) for step in PRIORITIES)
 
 
 def work(client: redis.Redis, queues: FairQueues, *, most: int) -> list[str]:
     """What a worker receives, in its order."""
-    received = []
+    received: list[str] = []
     while len(received) < most:
-        message = next(filter(None, (client.rpop(_list(step)) for step in PRIORITIES)), None)
+        messages = (cast("bytes | None", client.rpop(_list(step))) for step in PRIORITIES)
+        message = next(filter(None, messages), None)
         if message is None:
             break
-        received.append(message.decode())  # type: ignore[union-attr]
+        received.append(message.decode())
         queues.receive(MEDIA)
     return received
 

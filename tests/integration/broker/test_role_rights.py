@@ -55,6 +55,7 @@ def running(
     settings = settings_of(
         folder, redis_url=url_of(server, "api"), database_url=f"sqlite:///{database}"
     )
+    settings["CELERIAC_FAIR_SHARES"] = "true"
     with running_platform.opened(settings, folder, registry=PROBES, app=PROBE) as found:
         found.started.beat(env={URL: url_of(server, "beat")}, app=PROBE)
         for pool in ("threads", "prefork"):

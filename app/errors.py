@@ -3,6 +3,7 @@
 CeleriacError
 |- RetryableError          can heal by itself: hold, back off, try again
 |  |- RateLimited          the other side names the time to wait
+|  |  `- QuotaExceeded      an owner's limit is reached
 |  |- BrokerUnreachable    nothing is known of the queues
 |  |  |- BrokerRefused     it answers, but not to us or not to this
 |  |  `- BrokerNotReady    it answers that it cannot serve now
@@ -49,6 +50,16 @@ class RateLimited(RetryableError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(RateLimited):
+    """A limit of an owner is reached."""
+
+    def __init__(self, message: str, *, limit: str, left: int, retry_after_s: float) -> None:
+        """`limit` is the name of the limit, `left` how much of it is left."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.limit = limit
+        self.left = left
 
 
 class BrokerUnreachable(RetryableError):

@@ -28,6 +28,7 @@ from app.api.middleware.request_lifecycle import (
     Measured,
     RequestContext,
 )
+from app.api.middleware.request_quota import RequestQuota
 from app.api.openapi import Responses
 from app.api.problem import Problem
 from app.api.routes import (
@@ -40,6 +41,7 @@ from app.api.routes import (
     monitoring,
     notifications,
     originals,
+    owners,
     submit,
     videos,
 )
@@ -105,6 +107,7 @@ def _add_middleware(app: FastAPI, platform: Platform, counters: ApiMetrics, scop
     api = platform.settings.api
     rules = [*files.body_rules(platform.settings.files), submit.BATCH_RULE]
     app.add_middleware(BodyLimit, default_bytes=BODY_LIMIT_BYTES, rules=rules)
+    app.add_middleware(RequestQuota, quotas=platform.quotas)
     app.add_middleware(
         Authorization,
         scopes=scopes,
@@ -148,7 +151,7 @@ def _add_routes(app: FastAPI, platform: Platform) -> None:
 def _versioned(platform: Platform) -> tuple[APIRouter, ...]:
     """A flat list: each nested router would be one more search for every request."""
     return (
-        *(part.router for part in (jobs, files, listings, notifications, keys, audit)),
+        *(part.router for part in (jobs, files, listings, notifications, keys, owners, audit)),
         listings.pipelines(platform.registry.public),
         submit.routes(),  # last: it answers for unknown kinds and wrong methods
     )

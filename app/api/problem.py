@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app import errors
-from app.errors import CeleriacError, RateLimited, RetryableError
+from app.errors import CeleriacError, QuotaExceeded, RateLimited, RetryableError
 from app.jobs.store.job_store import IdempotencyConflict
 from app.storage import nesting
 
@@ -54,6 +54,8 @@ class Problem(BaseModel):
     detail: str = Field(description="What went wrong this time.")
     errors: tuple[FieldError, ...] = Field((), description="What is wrong with the request.")
     request_id: str | None = Field(None, description="The id of the request in the server's log.")
+    limit: str | None = Field(None, description="The limit of the owner that is reached.")
+    left: int | None = Field(None, description="How much of that limit is left.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,9 @@ BY_ERROR: dict[type[CeleriacError], ProblemType] = {
     errors.CeleriacError: _type(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error"),
     errors.RetryableError: _type(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Try again later"),
     errors.RateLimited: _type(HTTPStatus.TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+    errors.QuotaExceeded: _type(
+        HTTPStatus.TOO_MANY_REQUESTS, "quota-exceeded", "A limit of the owner is reached"
+    ),
     errors.BrokerUnreachable: _type(
         HTTPStatus.SERVICE_UNAVAILABLE, "broker-unreachable", "The broker does not answer"
     ),
@@ -170,7 +175,10 @@ def of_error(error: CeleriacError) -> Problem:
     """Our errors explain themselves to clients. Details of internal errors go to the log only."""
     problem_type = type_of(error)
     detail = INTERNAL_DETAIL if problem_type.status == INTERNAL.status else str(error)
-    return of_type(problem_type, detail or problem_type.title)
+    found = of_type(problem_type, detail or problem_type.title)
+    if isinstance(error, QuotaExceeded):
+        return found.model_copy(update={"limit": error.limit, "left": error.left})
+    return found
 
 
 def of_type(
@@ -252,6 +260,22 @@ def response(
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+async def answer(
+    error: CeleriacError,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Answer a request that a middleware refuses."""
+    wait_s = retry_after_s(error)
+    retry = {} if wait_s is None else {"Retry-After": str(wait_s)}
+    found = response(
+        of_error(error), request_id=request_id(scope), headers={**(headers or {}), **retry}
+    )
+    await found(scope, receive, send)
 
 
 def request_id(scope: Scope) -> str | None:

@@ -13,6 +13,7 @@ from app.access import oidc
 from app.access.authenticator import Authenticator
 from app.access.keys import KeyStore
 from app.access.oidc import OidcRules, TokenVerifier
+from app.access.owner_quotas import OwnerQuotas
 from app.access.principal import ADMIN, ANONYMOUS, METRICS, Principal
 from app.access.sessions import SessionStore
 from app.api.links import Links
@@ -51,6 +52,7 @@ class Services:
     keys: KeyStore
     sessions: SessionStore
     authenticator: Authenticator
+    quotas: OwnerQuotas
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +76,7 @@ async def opened(platform: Platform, counters: ApiMetrics) -> AsyncIterator[Serv
             depth=DepthReader(broker, Keys(db=target.db)),
             keys=keys,
             sessions=sessions,
+            quotas=platform.quotas,
             authenticator=Authenticator(
                 keys,
                 given=_given_keys(platform.settings.api),

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from app.cli import audit, db, jobs, keys, listings, output, pools, roles, standalone_roles, up
+from app.cli import (
+    audit,
+    db,
+    jobs,
+    keys,
+    listings,
+    output,
+    owners,
+    pools,
+    roles,
+    standalone_roles,
+    up,
+)
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -55,7 +67,7 @@ application.add_typer(pools.application, name="pools")
 application.add_typer(listings.chunks, name="chunks")
 application.add_typer(listings.schedules, name="schedules")
 application.add_typer(keys.application, name="keys")
-application.add_typer(keys.owners_application, name="owners")
+application.add_typer(owners.application, name="owners")
 application.add_typer(audit.application, name="audit")
 application.add_typer(db.application, name="db")
 

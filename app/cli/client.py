@@ -77,6 +77,12 @@ class ApiClient:
     ) -> Json:
         return self._json("POST", path, json=body, headers=headers)
 
+    def put(self, path: str, *, body: Json) -> Json:
+        return self._json("PUT", path, json=body)
+
+    def delete(self, path: str) -> Json:
+        return self._json("DELETE", path)
+
     def upload(self, path: str, file: Path) -> Json:
         """Stream a file from the disk. Raises CeleriacError if it cannot be read."""
         try:

@@ -98,39 +98,3 @@ def _row(key: Mapping[str, Json]) -> tuple[object, ...]:
         key["expires_at"] or "never",
         key["last_used_at"] or "never",
     )
-
-
-owners_application = typer.Typer(help="List owners, and erase their data.", no_args_is_help=True)
-
-OWNER_COLUMNS = ("OWNER", "JOBS", "UNFINISHED", "UPLOADS", "SOURCES", "NOTIFICATIONS", "BYTES")
-
-
-@owners_application.command("list")
-def list_owners(context: typer.Context, *, output_format: FormatOption = Format.TABLE) -> None:
-    """List the owners of jobs and data with how much each has."""
-    with client.connected(context) as api:
-        found = api.get("/owners")["items"]
-    if output_format is Format.JSON:
-        output.print_json(found)
-        return
-    output.print_table(OWNER_COLUMNS, [tuple(owner.values()) for owner in found])
-
-
-@owners_application.command("erase")
-def erase_owner(
-    context: typer.Context,
-    owner: Annotated[str, typer.Argument(help="The owner, as 'owners list' shows it.")],
-    *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-) -> None:
-    """Erase everything that an owner has: API keys, jobs with their files, uploads, chunks,
-    notifications. Running jobs are cancelled first. It cannot be undone."""
-    with client.connected(context) as api:
-        found = next((one for one in api.get("/owners")["items"] if one["owner"] == owner), None)
-        if found is not None and not yes:
-            counted = (
-                f"{found['jobs']} jobs, {found['uploads']} uploads, {found['sources']} sources"
-            )
-            typer.confirm(f"Erase {counted} and all keys of {owner!r}?", abort=True)
-        job = api.post("/jobs/erase-owner", body={"params": {"owner": owner}})
-    typer.echo(f"job {job['id']} erases it: celeriac jobs watch {job['id']}")

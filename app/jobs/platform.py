@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from app import queues
+from app.access.owner_quotas import OwnerQuotas
 from app.broker.connections import address, redis_clients
 from app.broker.queues import held_messages
-from app.broker.queues.fair_queues import FairQueues
-from app.errors import CeleriacError
+from app.broker.queues.fair_queues import FairQueues, Share
+from app.broker.quotas import QuotaCounters
+from app.errors import CeleriacError, StorageUnavailable
 from app.jobs.content_stores import Stores
 from app.jobs.maintenance import job_schedules
 from app.jobs.maintenance.job_schedules import Scheduled
 from app.jobs.maintenance.reconciler import Intervals, Reconciler
+from app.jobs.maintenance.running_slots import RunningSlots
 from app.jobs.maintenance.scheduler import Scheduler
 from app.jobs.model import time_limits
 from app.jobs.model.clock import Clock
@@ -46,6 +49,7 @@ from app.jobs.store.state_machine import StateMachine
 from app.jobs.store.traced_jobs import TracedJobStore
 from app.settings import Settings
 from app.storage.engine import Database
+from app.storage.owner_limits import OwnerLimitStore
 from app.worker import processors
 
 if TYPE_CHECKING:
@@ -82,6 +86,7 @@ class Platform:
         self._due_jobs = DueJobStore(self.database)
         self.redis = redis_clients.open_client(address.address_of(settings.broker))
         self.fair_queues = FairQueues(self.redis)
+        self.quotas = self._build_quotas()
         jobs = settings.jobs
         self.events = EventWriter(
             self.redis, length=jobs.events_length, expire_s=jobs.events_expire_s
@@ -150,7 +155,7 @@ class Platform:
             find_held=lambda names, since_s: held_messages.task_ids(
                 self.redis, names, fetched_after_s=since_s
             ),
-            fill_queues=self.fair_queues.fill,
+            running_slots=RunningSlots(self.fair_queues, self._due_jobs),
             registry=self.registry,
             policy=self.policy,
             intervals=Intervals(
@@ -180,8 +185,26 @@ class Platform:
             return _run_at_once(self.celery, registry, self._job_store)
         if not self.settings.jobs.fair_shares:
             return _run_by_workers(BrokerSender(self.celery), registry, self.events)
-        sender = FairSender(self.celery, self.fair_queues, weight_of=lambda _: 1.0)
+        sender = FairSender(self.celery, self.fair_queues, share_of=self._share_of)
         return _run_by_workers(sender, registry, self.events)
+
+    def _share_of(self, owner: str) -> Share:
+        try:
+            limits = self.quotas.limits.of(owner)
+        except StorageUnavailable:  # the job is stored already: no reason to leave it
+            limits = self.quotas.limits.defaults
+        return Share(owner=owner, weight=limits.weight, most_running=limits.running_jobs)
+
+    def _build_quotas(self) -> OwnerQuotas:
+        owned = self.stores.owned_data
+        limits = OwnerLimitStore(self.database, defaults=self.settings.owner_limits.defaults)
+        return OwnerQuotas(
+            limits,
+            QuotaCounters(self.redis),
+            stored_bytes=owned.stored_bytes,
+            unfinished_jobs=owned.unfinished_count,
+            running_jobs=owned.running_count,
+        )
 
     def _build_jobs(self) -> Jobs:
         telemetry = self.settings.telemetry
@@ -203,6 +226,7 @@ class Platform:
                 ratio=telemetry.ratio,
                 links_children=telemetry.children == "link",
             ),
+            quotas=self.quotas,
             clock=self._clock,
         )
 

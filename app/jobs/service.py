@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from pydantic import ValidationError
+from sqlalchemy import Connection
 
+from app.access.owner_quotas import OwnerQuotas
 from app.errors import Conflict, InvalidInput, NotFound
 from app.jobs.model import changes, params, placeholders, transitions
 from app.jobs.model.clock import Clock
@@ -29,7 +32,7 @@ from app.jobs.model.ticket import Hold
 from app.jobs.publish.dispatcher import Dispatcher
 from app.jobs.publish.job_events import EventWriter
 from app.jobs.publish.job_lifecycle import Lifecycle
-from app.jobs.store import rows
+from app.jobs.store import acceptance, rows
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.children import Child, ChildStore
 from app.jobs.store.job_store import JobFilter, JobPage, JobStore
@@ -67,6 +70,7 @@ class Jobs:
         rules: SubmitRules,
         as_submitted: Callable[[Sequence[Job]], tuple[Job, ...]],
         traces: TraceRules,
+        quotas: OwnerQuotas,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -78,13 +82,16 @@ class Jobs:
         self._rules = rules
         self._as_submitted = as_submitted
         self._traces = traces
+        self.quotas = quotas
+        """What owners may use; those of the running job inside of a stage."""
         self._clock = clock
 
     def submit(self, request: JobRequest) -> Job:
         """Accept a job: the row is committed, then the first stage is published.
 
         The same idempotency key with the same request returns the first job. Raises NotFound
-        (no such pipeline), InvalidInput (a follow-up that could never run) and IdempotencyConflict.
+        (no such pipeline), InvalidInput (a follow-up that could never run), IdempotencyConflict,
+        and QuotaExceeded when a limit of the owner is reached.
         """
         return self.submit_many([request])[0]
 
@@ -107,13 +114,44 @@ class Jobs:
             self._new(one, is_due=one.not_before is None or one.not_before <= now)
             for one in requests
         ]
-        accepted = self._store.add(new, parent=parent, now=now)
+        accepted = self._accepted(new, parent, now=now)
         added = [job for job, is_new in accepted if is_new]
         self._events.states(added)
         due = [job for job in added if job.not_before is None or job.not_before <= now]
         if due:
             self._dispatcher.dispatch(due)
         return self._as_submitted([job for job, _ in accepted])
+
+    def _accepted(
+        self, new: Sequence[NewJob], parent: Hold | None, *, now: datetime
+    ) -> list[tuple[Job, bool]]:
+        """The jobs as they are stored. Children count towards the limits of their owner, and are
+        not refused: their parent was accepted."""
+        is_limited = parent is None and bool(new[0].owner)
+        admit = self._admit if is_limited else None
+        return self._store.add(new, parent=parent, admit=admit, now=now)
+
+    def _admit(self, connection: Connection, added: Sequence[Job]) -> None:
+        """Raises QuotaExceeded when the limits of their owner do not allow these jobs."""
+        owner = added[0].owner
+        most = self.quotas.limits.of(owner).unfinished_jobs
+        if most is not None:
+            ownership.lock(connection, owner)
+            count = acceptance.count_unfinished(connection, owner)
+            self.quotas.check_unfinished(owner, most=most, count=count, adding=len(added))
+        self.quotas.check_bytes(owner)
+        self.quotas.take_recipients(owner, sum(map(self._recipients, added)))
+
+    def _recipients(self, job: Job) -> int:
+        """How many addresses a job and its follow-ups name."""
+        count = 0 if job.webhook_url is None else 1
+        given = [(job.pipeline, job.params)]
+        follow_ups = (job.on_success, job.on_failure)
+        given += [(one.kind, one.params) for one in follow_ups if one is not None and one.kind]
+        for kind, params_ in given:
+            names = self._registry[kind].recipients if kind in self._registry else ()
+            count += sum(params_.get(name) is not None for name in names)
+        return count
 
     def get(self, job_id: JobId) -> Job:
         """Raises NotFound."""

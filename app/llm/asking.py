@@ -95,6 +95,15 @@ class Answer(Generic[Output]):
     spent: Spent
 
 
+class Budget(Protocol):
+    """The tokens that may still be used."""
+
+    def check_tokens(self) -> None:
+        """Raises LimitExceeded when there are none."""
+
+    def add_tokens(self, count: int) -> None: ...
+
+
 class Asker:
     """Asks one model. A context manager, not safe for several threads at once.
 
@@ -109,10 +118,12 @@ class Asker:
         *,
         proxy_url: str | None,
         on_wait: Callable[[], None],
+        budget: Budget,
     ) -> None:
         self._choice = choice
         self._settings = settings
         self._on_wait = on_wait
+        self._budget = budget
         self._secret = models.key_of(choice, settings)
         self._client = models.client_of(settings, proxy_url=proxy_url)
         self._model = models.build_model(choice, settings, self._client)
@@ -133,14 +144,17 @@ class Asker:
         Raises ModelRefused, UnusableAnswer, LimitExceeded, KeyRefused, NotFound, PermanentError,
         RateLimited, RetryableError, and what `on_wait` raises.
         """
+        self._budget.check_tokens()
         with _limited(self._choice.provider, self._settings.concurrency, self._on_wait):
             try:
-                return self._runner.run(self._attended(self._asked(question)))
+                answer = self._runner.run(self._attended(self._asked(question)))
             except Exception as error:
                 ours = error_of(error, choice=self._choice, secret=self._secret)
                 if ours is None:
                     raise
                 raise ours from error
+        self._budget.add_tokens(answer.spent.input_tokens + answer.spent.output_tokens)
+        return answer
 
     async def _asked(self, question: Question[Output]) -> Answer[Output]:
         agent = Agent(

@@ -19,6 +19,7 @@ from app.settings.media import FootageSettings, VideoSettings
 from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings, webhook_key
+from app.settings.owner_limits import OwnerLimits, OwnerLimitSettings
 from app.settings.process_settings import Settings, groups
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
 from app.settings.telemetry import TelemetrySettings
@@ -37,6 +38,8 @@ __all__ = [
     "LlmSettings",
     "MessageSettings",
     "NotifySettings",
+    "OwnerLimitSettings",
+    "OwnerLimits",
     "PdfSettings",
     "PipelineSettings",
     "ScheduleSetting",

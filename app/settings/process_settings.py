@@ -13,6 +13,7 @@ from app.settings.media import FootageSettings, VideoSettings
 from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings
+from app.settings.owner_limits import OwnerLimitSettings
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.worker import WorkerSettings
@@ -75,6 +76,10 @@ class Settings:
     @cached_property
     def jobs(self) -> JobSettings:
         return JobSettings()
+
+    @cached_property
+    def owner_limits(self) -> OwnerLimitSettings:
+        return OwnerLimitSettings()
 
     @cached_property
     def messages(self) -> MessageSettings:

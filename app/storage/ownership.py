@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Table, false, true
+from sqlalchemy import ColumnElement, Connection, Table, false, text, true
 
 SEPARATOR = "\n"
 """Between an owner and a name that is unique for each owner. Neither contains one."""
@@ -66,6 +66,16 @@ def visible(rows: Table) -> ColumnElement[bool]:
     if scope.sees_all:
         return true()
     return rows.c.owner == scope.owner if scope.owner else false()
+
+
+def lock(connection: Connection, owner: str) -> None:
+    """Keep other transactions that lock the owner waiting until this one ends, so that two at once
+    cannot exceed a limit. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"name": f"celeriac:owner:{owner}"})
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def plain_name(stored: str) -> str:

@@ -111,6 +111,7 @@ _partial(
     where="fence > traced_fence AND finished_at IS NOT NULL AND lease_until IS NULL",
 )
 _partial("ix_jobs_cancels", "state", "id", where="cancel_requested")
+_partial("ix_jobs_unfinished", "owner", where="state IN ('queued', 'running')")
 
 job_labels = Table(
     "job_labels",
@@ -290,6 +291,20 @@ api_keys = Table(
     Column("last_used_at", Moment),
 )
 """`digest` is SHA-256 of the secret, which is not stored."""
+
+owner_limits = Table(
+    "owner_limits",
+    metadata,
+    Column("owner", CleanText, primary_key=True),
+    Column("weight", Float, nullable=False),
+    Column("requests_per_minute", BigInteger),
+    Column("unfinished_jobs", BigInteger),
+    Column("running_jobs", BigInteger),
+    Column("stored_bytes", BigInteger),
+    Column("llm_tokens_per_day", BigInteger),
+    Column("recipients_per_day", BigInteger),
+)
+"""Limits that replace the server's; None is no limit."""
 
 console_sessions = Table(
     "console_sessions",

@@ -1,5 +1,6 @@
 """Uploads: files from clients, as input for jobs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import uuid_utils
 from sqlalchemy import Row, delete, insert, select
 
-from app.errors import NotFound
+from app.errors import NotFound, QuotaExceeded
 from app.storage import ownership, schema
 from app.storage.engine import Database
 from app.storage.objects import ArtifactStore
@@ -39,11 +40,19 @@ class UploadStore:
         self._database = database
         self._objects = objects
 
-    def add(self, path: Path, *, filename: str, media_type: str) -> Upload:
-        """Store a copy of the file. The bytes are stored before the row, so no row lacks them."""
+    def add(
+        self,
+        path: Path,
+        *,
+        filename: str,
+        media_type: str,
+        check_size: Callable[[str, int], None] = lambda owner, size_bytes: None,
+    ) -> Upload:
+        """Store a copy of the file. The bytes are stored before the row, so no row lacks them.
+        Raises what `check_size` raises, which is called for one upload of an owner at a time."""
         upload_id = str(uuid_utils.uuid7())
         stored = self._objects.save(path, key=f"uploads/{upload_id}")
-        row = {
+        row: dict[str, Any] = {
             "id": upload_id,
             "owner": ownership.current().owner,
             "filename": filename,
@@ -53,8 +62,14 @@ class UploadStore:
             "key": stored.key,
             "created_at": datetime.now(UTC),
         }
-        with self._database.write() as connection:
-            found = connection.execute(insert(_uploads).values(row).returning(_uploads)).one()
+        try:
+            with self._database.write() as connection:
+                ownership.lock(connection, row["owner"])
+                check_size(row["owner"], stored.size_bytes)
+                found = connection.execute(insert(_uploads).values(row).returning(_uploads)).one()
+        except QuotaExceeded:
+            self._objects.delete(stored.key)
+            raise
         return _upload(found)
 
     def get(self, upload_id: str) -> Upload:

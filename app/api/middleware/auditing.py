@@ -46,6 +46,8 @@ ACTIONS: Mapping[str, str | None] = {
     f"POST {PREFIX}/webhooks:enable": "webhook.enable",
     f"POST {PREFIX}/keys": "key.create",
     f"POST {PREFIX}/keys/{{key_id}}:revoke": "key.revoke",
+    f"PUT {PREFIX}/owners/{{owner}}/limits": "limits.set",
+    f"DELETE {PREFIX}/owners/{{owner}}/limits": "limits.reset",
     "POST /upload-document": "job.submit",
     "POST /process-videos": "job.submit",
     "POST /scrape-youtube": "job.submit",

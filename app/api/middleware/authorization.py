@@ -85,6 +85,10 @@ SCOPES: Mapping[str, AccessScope | None] = {
     f"POST {PREFIX}/keys": ADMIN,
     f"POST {PREFIX}/keys/{{key_id}}:revoke": ADMIN,
     f"GET {PREFIX}/owners": ADMIN,
+    f"GET {PREFIX}/owners/{{owner}}/limits": ADMIN,
+    f"PUT {PREFIX}/owners/{{owner}}/limits": ADMIN,
+    f"DELETE {PREFIX}/owners/{{owner}}/limits": ADMIN,
+    f"GET {PREFIX}/limits": READ,
     f"GET {PREFIX}/audit": ADMIN,
     f"GET {PREFIX}/audit.jsonl": ADMIN,
     "POST /upload-document": SUBMIT,
@@ -250,13 +254,7 @@ async def _refuse(error: CeleriacError, scope: Scope, receive: Receive, send: Se
         return
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="celeriac"'
-    wait_s = problem.retry_after_s(error)
-    if wait_s is not None:
-        headers["Retry-After"] = str(wait_s)
-    answer = problem.response(
-        problem.of_error(error), request_id=problem.request_id(scope), headers=headers
-    )
-    await answer(scope, receive, send)
+    await problem.answer(error, scope, receive, send, headers)
 
 
 def _is_of_our_page(scope: Scope) -> bool:

@@ -69,8 +69,11 @@ def form_schema(*, optional: Sequence[str] = ()) -> dict[str, object]:
 
 
 @router.post("/uploads", tags=["uploads"], status_code=201, openapi_extra=form_schema())
-async def upload(request: Request, services: ServicesParam) -> UploadView:
+async def upload(
+    request: Request, services: ServicesParam, principal: PrincipalParam
+) -> UploadView:
     """Upload a file, and use its id in the parameters of a job."""
+    await run_in_threadpool(services.quotas.check_bytes, principal.owner)
     async with received(request, services) as form:
         kept = await run_in_threadpool(keep, services, form.file)
         audit_log.current().describe(subject=kept.id)
@@ -91,8 +94,12 @@ def received(
 
 
 def keep(services: Services, file: multipart.ReceivedFile) -> Upload:
+    """Store the file. Raises QuotaExceeded when the owner may not store so much."""
     return services.stores.uploads.add(
-        file.path, filename=file.filename, media_type=file.media_type
+        file.path,
+        filename=file.filename,
+        media_type=file.media_type,
+        check_size=services.quotas.check_bytes,
     )
 
 

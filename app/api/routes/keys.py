@@ -122,24 +122,3 @@ def revoke_key(key_id: str, services: ServicesParam) -> KeyView:
     revoked = services.keys.revoke(key_id, now=now)
     services.authenticator.forget(key_id)
     return KeyView.of(revoked, now=now)
-
-
-class OwnerView(BaseModel):
-    """How much an owner has."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    owner: str = Field(description="Empty for what was made where no key is needed.")
-    jobs: int
-    unfinished_jobs: int
-    uploads: int
-    sources: int
-    notifications: int
-    bytes: int = Field(description="Of uploads and artifacts.")
-
-
-@router.get("/owners")
-def list_owners(services: ServicesParam) -> Listing[OwnerView]:
-    """List all owners with how much they have. A job `erase-owner` erases it."""
-    found = services.stores.owned_data.owners()
-    return Listing(items=tuple(map(OwnerView.model_validate, found)))

@@ -6,7 +6,7 @@ A message is in exactly one list: a script moves it into its queue when it is it
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,9 @@ makes up for the messages and runs that are before it when it comes."""
 
 MESSAGES_AT_ONCE = 500
 
+_MOST = "celeriac:fair:most"
+_RUNNING = "celeriac:fair:running:"
+
 _WAITING = "celeriac:fair:waiting"
 """A hash: how many messages wait for each queue."""
 
@@ -40,6 +43,8 @@ class Share:
 
     owner: str
     weight: float = 1.0
+    most_running: int | None = None
+    """How many of its messages workers may have at the same time, over all queues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,10 @@ class FairMessage:
     share: Share
     priority: int
     body: str
+
+
+_Place = tuple[QueueName, str, float, int, int]
+"""Queue, owner, weight, limit of running messages, priority."""
 
 
 class FairQueues:
@@ -91,6 +100,23 @@ class FairQueues:
         for queue in waiting:
             self._run([queue], _options(ahead=AHEAD))
 
+    def finish(self, share_owner: str, task_ids: Collection[str]) -> None:
+        """Messages of an owner with a limit have been worked on: others may be."""
+        if task_ids:
+            with _translated():
+                self._client.srem(f"{_RUNNING}{share_owner}", *task_ids)
+        self.fill()
+
+    def running(self) -> dict[str, set[str]]:
+        """Task ids of the messages that workers have or may take, for owners with a limit."""
+        with _translated():
+            owners: Any = self._client.hkeys(_MOST)
+            found: dict[str, Any] = {
+                owner.decode(): self._client.smembers(f"{_RUNNING}{owner.decode()}")
+                for owner in owners
+            }
+        return {owner: {one.decode() for one in ids} for owner, ids in found.items()}
+
     def bodies(self, queue: QueueName) -> Iterator[bytes]:
         """Every message that waits for the queue. One that is moved meanwhile may be missing."""
         with _translated():
@@ -109,10 +135,10 @@ class FairQueues:
 
     @staticmethod
     def _arguments(
-        group: tuple[QueueName, str, float, int], bodies: Sequence[str], *, ahead: int
+        group: _Place, bodies: Sequence[str], *, ahead: int
     ) -> tuple[list[str], list[str]]:
-        queue, owner, weight, priority = group
-        return [queue], [*_options(ahead=ahead), owner, repr(weight), str(priority), *bodies]
+        queue, owner, *numbers = group
+        return [queue], [*_options(ahead=ahead), owner, *map(str, numbers), *bodies]
 
     def _run(self, keys: Sequence[str | bytes], args: Sequence[str]) -> None:
         with _translated():
@@ -126,8 +152,10 @@ def _options(*, ahead: int, received: int = 0) -> list[str]:
     return [redis_keys.SEPARATOR, str(ahead), repr(CREDIT), str(received)]
 
 
-def _place(message: FairMessage) -> tuple[QueueName, str, float, int]:
-    return (message.queue, message.share.owner, message.share.weight, message.priority)
+def _place(message: FairMessage) -> _Place:
+    share = message.share
+    most = share.most_running or 0
+    return (message.queue, share.owner, share.weight, most, message.priority)
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -27,7 +27,7 @@ from app.jobs.model.signing import MessageSigner
 from app.jobs.model.ticket import Ticket
 from app.jobs.model.work import Work
 from app.jobs.publish.refusals import MessageRefusal
-from app.jobs.publish.senders import FAIR_HEADER
+from app.jobs.publish.senders import FAIR_HEADER, LIMITED_HEADER
 from app.jobs.run import workspace
 from app.jobs.run.stage_run import StageOutcome, StageOutcomeKind
 from app.jobs.run.stage_runner import StageRunner
@@ -71,7 +71,10 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
         if own is None:
             return self._run_plain(args, kwargs)
         self._move_next()
-        return _answer(self._run_ticket(own))
+        try:
+            return _answer(self._run_ticket(own))
+        finally:
+            self._free_slot()
 
     def hand_on(self, key: str) -> str:
         """The key of the present workspace, signed, for the next task of a chain."""
@@ -88,6 +91,13 @@ class JobTask(Task):  # type: ignore[misc]  # Celery has no types
             queue = QueueName(delivery["routing_key"])
             with contextlib.suppress(BrokerUnreachable):  # the reconciler moves it
                 platform.of(self.app).fair_queues.receive(queue)
+
+    def _free_slot(self) -> None:
+        """Let another job run, of an owner whose running jobs are limited."""
+        owner = self.request.headers.get(LIMITED_HEADER)
+        if isinstance(owner, str):
+            with contextlib.suppress(BrokerUnreachable):  # the reconciler frees it
+                platform.of(self.app).fair_queues.finish(owner, [self.request.id])
 
     def _run_ticket(self, own: Ticket) -> StageOutcome:
         """Run it with the arguments in the job's row. Those of the message do not count."""

@@ -71,6 +71,13 @@ class WaitingParents(Protocol):
         """Keep in the parent's row how far its children are."""
 
 
+class Slots(Protocol):
+    """Fair shares of queues (`maintenance.running_slots`)."""
+
+    def tick(self) -> None:
+        """Move the messages that may be next."""
+
+
 class BrokerEvents(Protocol):
     """Writes events, and checks whether Redis answers (`publish.job_events`)."""
 
@@ -102,7 +109,7 @@ class Reconciler:
         dispatcher: Dispatcher,
         events: BrokerEvents,
         find_held: Callable[[Sequence[QueueName], float], Collection[str]],
-        fill_queues: Callable[[], None],
+        running_slots: Slots,
         registry: Registry,
         policy: retry.Policy,
         intervals: Intervals,
@@ -116,7 +123,7 @@ class Reconciler:
         self._dispatcher = dispatcher
         self._events = events
         self._find_held = find_held
-        self._fill_queues = fill_queues
+        self._running_slots = running_slots
         self._registry = registry
         self._policy = policy
         self._intervals = intervals
@@ -149,7 +156,7 @@ class Reconciler:
         if self._events.is_answered():  # else jobs would be marked as published for nothing
             self._publish_due()
             self._publish_finalizers()
-            self._fill_queues()
+            self._running_slots.tick()
             self._search_lost()
 
     def _run(self) -> None:

@@ -119,6 +119,8 @@ class Pipeline:
     """Runs of each stage when the client names no number; None is the server's default."""
     scope: AccessScope = AccessScope.SUBMIT
     """What an API key must allow to submit such jobs."""
+    recipients: tuple[str, ...] = ()
+    """Parameters that name an address to which a job sends something."""
     is_internal: bool = False
     """Whether only the platform itself submits such jobs."""
 

@@ -25,6 +25,10 @@ FAIR_HEADER = "celeriac_fair"
 """Marks a message that took its turn: whoever receives it moves the next one."""
 
 
+LIMITED_HEADER = "celeriac_limited"
+"""The owner of a message, if its number of running jobs is limited."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCall:
     """A task as Celery calls it. One for a ticket has no arguments: the worker reads them from the
@@ -70,11 +74,11 @@ class FairSender:
     once."""
 
     def __init__(
-        self, celery: Celery, queues: FairQueues, *, weight_of: Callable[[str], float]
+        self, celery: Celery, queues: FairQueues, *, share_of: Callable[[str], Share]
     ) -> None:
         self._celery = celery
         self._queues = queues
-        self._weight_of = weight_of
+        self._share_of = share_of
         self._others = BrokerSender(celery)
         self._written = _Written()
 
@@ -89,7 +93,9 @@ class FairSender:
 
     def _message(self, call: TaskCall, owner: str) -> FairMessage:
         options = call.options
-        headers = {**options["headers"], FAIR_HEADER: True}
+        share = self._share_of(owner)
+        limited = {} if share.most_running is None else {LIMITED_HEADER: owner}
+        headers = {**options["headers"], FAIR_HEADER: True, **limited}
         self._celery.send_task(
             call.task,
             call.args,
@@ -99,7 +105,7 @@ class FairSender:
         )
         return FairMessage(
             queue=options["queue"],
-            share=Share(owner=owner, weight=self._weight_of(owner)),
+            share=share,
             priority=options["priority"],
             body=dumps(self._written.take()),
         )

@@ -98,6 +98,8 @@ class StageWork:
         return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
 
     def _stored(self, path: Path, *, folder: str, name: str, media_type: str) -> Artifact:
+        if path.exists():
+            self._parts.jobs.quotas.check_artifact(path.stat().st_size)
         stored = self._parts.stores.artifacts.save(path, key=f"{folder}/{name}")
         return Artifact(
             name=name,

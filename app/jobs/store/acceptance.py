@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.jobs.model.job import Job, JobId, JobRequest, JobState, JsonObject
@@ -21,6 +21,9 @@ _INSERT = {
     .returning(_jobs)
     for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
 }
+
+
+_UNFINISHED = text("state IN ('queued', 'running')")  # as in the partial index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,14 @@ def insert_jobs(connection: Connection, prepared: Sequence[JsonObject]) -> dict[
     added = [rows.parse_job(row) for row in connection.execute(statement, values)]
     _insert_labels(connection, added)
     return {job.id: job for job in added}
+
+
+def count_unfinished(connection: Connection, owner: str, *, state: JobState | None = None) -> int:
+    """How many jobs of the owner are queued or running, or in one of these states."""
+    query = select(func.count()).select_from(_jobs).where(_jobs.c.owner == owner, _UNFINISHED)
+    if state is not None:
+        query = query.where(_jobs.c.state == state.value)
+    return int(connection.execute(query).scalar_one())
 
 
 def _insert_labels(connection: Connection, jobs: Iterable[Job]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select, text, tuple_, update
 
+from app.jobs.model import ticket
 from app.jobs.model.job import Job, JobId, JobState
 from app.jobs.store import rows
 from app.storage import schema
@@ -121,6 +122,20 @@ class DueJobStore:
         with self._database.write() as connection:
             taken = connection.execute(statement).all()
         return [(rows.parse_job(row), row.finalizer_runs) for row in taken]
+
+    def standing(self, task_ids: Collection[str]) -> set[str]:
+        """Those of these messages whose job waits for them, or runs by them."""
+        job_ids = {one.rpartition(".")[0] for one in task_ids}
+        query = select(_jobs.c.id, _jobs.c.fence, _jobs.c.state).where(
+            _jobs.c.id.in_(job_ids),
+            _jobs.c.state.in_((JobState.QUEUED.value, JobState.RUNNING.value)),
+        )
+        with self._database.read() as connection:
+            found = {
+                ticket.task_id(row.id, row.fence - (row.state == JobState.RUNNING.value))
+                for row in connection.execute(query)
+            }
+        return found & set(task_ids)
 
     def unpublish(self, jobs: Sequence[Job]) -> None:
         """Note that the broker did not take these: the reconciler publishes them. One that a

@@ -1,7 +1,7 @@
 """Jobs as clients see them: submit, read, list and count, with their runs and artifacts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVarTuple
@@ -64,19 +64,27 @@ class JobStore:
         self._database = database
 
     def add(
-        self, new_jobs: Sequence[NewJob], *, parent: Hold | None = None, now: datetime
+        self,
+        new_jobs: Sequence[NewJob],
+        *,
+        parent: Hold | None = None,
+        admit: Callable[[Connection, Sequence[Job]], None] | None = None,
+        now: datetime,
     ) -> list[tuple[Job, bool]]:
         """Accept jobs, all or none, in one transaction.
 
         Each comes back with whether it is new: a request whose idempotency key was used before
-        for the same gives the job of then. Raises IdempotencyConflict, and Superseded when a
-        parent is given whose run does not stand any more.
+        for the same gives the job of then. Raises IdempotencyConflict, Superseded when a parent
+        is given whose run does not stand any more, and what `admit` raises, which gets the new
+        jobs before they are committed.
         """
         prepared = [acceptance.row_of(new, now=now) for new in new_jobs]
         with self._database.write(is_promise=True) as connection:
             if parent is not None:
                 _check_held(connection, parent)
             added = acceptance.insert_jobs(connection, prepared)
+            if admit is not None and added:
+                admit(connection, list(added.values()))
             kinds = (job.pipeline for job in added.values())
             audit_log.note(connection, list(added), details=kinds)
             return [

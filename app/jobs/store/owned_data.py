@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, func, or_, select
 
-from app.jobs.model.job import FINAL_STATES, JobId
+from app.jobs.model.job import FINAL_STATES, JobId, JobState
+from app.jobs.store import acceptance
 from app.storage import ownership, schema
 from app.storage.engine import Database
 
@@ -66,6 +67,28 @@ class OwnedDataStore:
             )
             for name in names
         ]
+
+    def stored_bytes(self, owner: str) -> int:
+        """Bytes of the owner's uploads and artifacts."""
+        of_uploads = select(func.sum(_uploads.c.size_bytes)).where(_uploads.c.owner == owner)
+        of_artifacts = (
+            select(func.sum(_artifacts.c.size_bytes))
+            .join(_jobs, _artifacts.c.job_id == _jobs.c.id)
+            .where(_jobs.c.owner == owner)
+        )
+        with self._database.read() as connection:
+            sums = [connection.execute(query).scalar() for query in (of_uploads, of_artifacts)]
+        return sum(int(one or 0) for one in sums)
+
+    def unfinished_count(self, owner: str) -> int:
+        """How many jobs of the owner are queued or running."""
+        with self._database.read() as connection:
+            return acceptance.count_unfinished(connection, owner)
+
+    def running_count(self, owner: str) -> int:
+        """How many jobs of the owner are running."""
+        with self._database.read() as connection:
+            return acceptance.count_unfinished(connection, owner, state=JobState.RUNNING)
 
     def unfinished(self, owner: str) -> list[JobId]:
         """Jobs of the owner that have not ended, or that a worker holds."""

@@ -150,7 +150,11 @@ def analyze(params: ChartImageParams, work: Work) -> ChartAnalysis:
     with (
         disk.full_disk_retried(),
         Asker(
-            choice, settings.llm, proxy_url=settings.fetch.proxy_url, on_wait=work.check
+            choice,
+            settings.llm,
+            proxy_url=settings.fetch.proxy_url,
+            on_wait=work.check,
+            budget=work.jobs.quotas,
         ) as asker,
     ):
         work.progress(0, "preparing the picture")

@@ -24,5 +24,6 @@ PIPELINE = Pipeline(
     summary="Notify a user: in a list, by webhook and by e-mail",
     params=NotificationParams,
     stages=(send_notification,),
+    recipients=("email", "webhook_url"),
     max_attempts=callbacks.ATTEMPTS,  # other people's servers, as for callbacks
 )

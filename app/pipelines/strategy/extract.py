@@ -150,7 +150,9 @@ def extract(params: StrategyParams, work: Work) -> Strategy:
     read: list[ReadText] = []
     with (
         disk.full_disk_retried(),
-        Asker(choice, settings, proxy_url=proxy_url, on_wait=work.check) as asker,
+        Asker(
+            choice, settings, proxy_url=proxy_url, on_wait=work.check, budget=work.jobs.quotas
+        ) as asker,
     ):
         cut = question.cut_pieces(read_content(params, work), settings)
         for number, piece in enumerate(cut):

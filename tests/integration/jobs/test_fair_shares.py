@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs.model.job import Job, JobState
+from app.settings import OwnerLimits
 from app.storage import ownership
 from tests.integration import running_platform
 from tests.integration.jobs import acts
@@ -66,6 +67,49 @@ def test_what_waits_for_its_turn_survives_killed_workers(running: RunningPlatfor
     running.worker()
 
     assert {running.ended(job.id).state for job in jobs} == {JobState.SUCCEEDED}
+
+
+def most_at_once(running: RunningPlatform, jobs: list[Job]) -> int:
+    """How many of these jobs ran at the same time, at most."""
+    runs = [run for job in jobs for run in running.jobs.runs(job.id)]
+    starts = [(run.started_at, 1) for run in runs]
+    ends = [(run.ended_at, -1) for run in runs if run.ended_at is not None]
+    now = most = 0
+    for _, change in sorted([*starts, *ends]):
+        now += change
+        most = max(most, now)
+    return most
+
+
+def test_running_jobs_of_an_owner_are_limited(running: RunningPlatform) -> None:
+    limits = running.platform.quotas.limits
+    limits.set("flood", OwnerLimits(running_jobs=2))
+    running.beat()
+    plan = {"first": ["sleep:0.1"]}
+    with ownership.acting_for(ownership.job_scope("flood")):
+        flood = list(running.jobs.submit_many([acts.request(plan) for _ in range(20)]))
+    few = submit(running, "few", 10)
+
+    running.worker(concurrency=6)
+
+    assert {running.ended(job.id).state for job in (*flood, *few)} == {JobState.SUCCEEDED}
+    assert most_at_once(running, flood) == 2
+
+
+def test_the_slot_of_a_killed_worker_is_free_again(running: RunningPlatform) -> None:
+    running.platform.quotas.limits.set("flood", OwnerLimits(running_jobs=1))
+    running.beat()
+    with ownership.acting_for(ownership.job_scope("flood")):
+        stuck = running.jobs.submit(acts.request({"first": ["sleep:600", "ok"]}))
+        running.jobs.submit_many([acts.request() for _ in range(3)])
+    worker = running.worker()
+    running.at_stage(stuck.id, "probe_first")
+    worker.kill()
+    running.jobs.cancel(stuck.id)
+
+    running.worker()
+
+    eventually(lambda: succeeded(running) == 3)
 
 
 def test_cancelled_jobs_do_not_stop_the_queue(running: RunningPlatform) -> None:

@@ -53,6 +53,12 @@ class RecordedEvents:
         return self.is_there
 
 
+class NoSlots:
+    """No queue is shared."""
+
+    def tick(self) -> None: ...
+
+
 @dataclass
 class RecordedSender:
     """What the broker was given: task ids, as the broker would hold them."""
@@ -124,7 +130,7 @@ class VirtualPlatform:
             dispatcher=self.dispatcher,
             events=self.events,
             find_held=lambda queues, since_s: frozenset(self.broker.sent),
-            fill_queues=lambda: None,
+            running_slots=NoSlots(),
             registry=REGISTRY,
             policy=self.policy,
             intervals=Intervals(tick_s=1.0, lease_s=LEASE_S, publish_grace_s=10.0),

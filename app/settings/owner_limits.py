@@ -1,0 +1,60 @@
+"""Limits of each owner of jobs and data."""
+
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic_settings import NoDecode
+
+from app.settings.group import Group
+
+
+class OwnerLimits(BaseModel):
+    """What an owner may use. Null is no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    weight: float = Field(
+        1.0,
+        ge=0.01,
+        le=1000,
+        description="Share of each queue relative to that of other owners (fair shares).",
+    )
+    requests_per_minute: NonNegativeInt | None = Field(None, description="Requests to the API.")
+    unfinished_jobs: NonNegativeInt | None = Field(
+        None, description="Jobs that are queued or running at the same time."
+    )
+    running_jobs: PositiveInt | None = Field(
+        None,
+        description="Jobs that run at the same time, in all queues together (fair shares). Others "
+        "wait.",
+    )
+    stored_bytes: NonNegativeInt | None = Field(None, description="Bytes of uploads and artifacts.")
+    llm_tokens_per_day: NonNegativeInt | None = Field(
+        None, description="Input and output tokens of language models."
+    )
+    recipients_per_day: NonNegativeInt | None = Field(
+        None, description="Addresses of mail and webhooks that jobs name."
+    )
+
+
+class OwnerLimitSettings(Group):
+    """The limits of owners that have none of their own."""
+
+    defaults: Annotated[OwnerLimits, NoDecode] = Field(
+        OwnerLimits(),
+        validation_alias="CELERIAC_OWNER_LIMITS",
+        description="Limits of each owner, as a JSON object of `requests_per_minute`, "
+        "`unfinished_jobs`, `running_jobs`, `stored_bytes`, "
+        "`llm_tokens_per_day`, `recipients_per_day` and `weight`. What is left out is not limited.",
+    )
+
+    @field_validator("defaults", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"it is not a JSON object: {error}") from error

@@ -14,12 +14,12 @@ from app.settings.job_settings import (
     ScheduleSetting,
     ScheduleSettings,
 )
+from app.settings.limit_settings import OwnerLimits, OwnerLimitSettings
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
 from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings, webhook_key
-from app.settings.owner_limits import OwnerLimits, OwnerLimitSettings
 from app.settings.process_settings import Settings, groups
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
 from app.settings.telemetry import TelemetrySettings

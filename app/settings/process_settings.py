@@ -8,12 +8,12 @@ from app.settings.api import ApiSettings
 from app.settings.documents import DocumentSettings, PdfSettings, WebsiteSettings
 from app.settings.group import Group
 from app.settings.job_settings import JobSettings, PipelineSettings, ScheduleSettings
+from app.settings.limit_settings import OwnerLimitSettings
 from app.settings.llm import LlmSettings
 from app.settings.media import FootageSettings, VideoSettings
 from app.settings.messages import MessageSettings
 from app.settings.network import FetchSettings, SiteSettings
 from app.settings.notify import NotifySettings
-from app.settings.owner_limits import OwnerLimitSettings
 from app.settings.stores import BrokerSettings, DatabaseSettings, FileSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.worker import WorkerSettings

@@ -73,7 +73,9 @@ async def upload(
     request: Request, services: ServicesParam, principal: PrincipalParam
 ) -> UploadView:
     """Upload a file, and use its id in the parameters of a job."""
-    await run_in_threadpool(services.quotas.check_bytes, principal.owner)
+    known = services.quotas.limits.cached(principal.owner)
+    if known is None or known.stored_bytes is not None:  # before all of it is received
+        await run_in_threadpool(services.quotas.check_bytes, principal.owner)
     async with received(request, services) as form:
         kept = await run_in_threadpool(keep, services, form.file)
         audit_log.current().describe(subject=kept.id)

@@ -117,6 +117,8 @@ def requests_of_all_actions(server: Server, key: str) -> Mapping[str, Mapping[st
         "POST /api/v1/webhooks:enable": {"json": {"url": HOOK}},
         "POST /api/v1/keys": {"json": {"name": "more"}},
         f"POST /api/v1/keys/{spare}:revoke": {},
+        "PUT /api/v1/owners/ada/limits": {"json": {"unfinished_jobs": 9}},
+        "DELETE /api/v1/owners/ada/limits": {},
         "POST /upload-document": {
             "data": {"chatbot_id": "b"},
             "files": {"file": ("a.txt", SECRET.encode())},

@@ -3,16 +3,18 @@
 import json
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode
 
 from app.settings.group import Group
 
+Count = Annotated[int, Field(ge=0, le=10**15)]
+
 
 class OwnerLimits(BaseModel):
-    """What an owner may use. Null is no limit."""
+    """What an owner may use. A limit that is null does not apply."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     weight: float = Field(
         1.0,
@@ -20,20 +22,20 @@ class OwnerLimits(BaseModel):
         le=1000,
         description="Share of each queue relative to that of other owners (fair shares).",
     )
-    requests_per_minute: NonNegativeInt | None = Field(None, description="Requests to the API.")
-    unfinished_jobs: NonNegativeInt | None = Field(
+    requests_per_minute: Count | None = Field(None, description="Requests to the API.")
+    unfinished_jobs: Count | None = Field(
         None, description="Jobs that are queued or running at the same time."
     )
-    running_jobs: PositiveInt | None = Field(
+    running_jobs: Annotated[Count, Field(ge=1)] | None = Field(
         None,
         description="Jobs that run at the same time, in all queues together (fair shares). Others "
         "wait.",
     )
-    stored_bytes: NonNegativeInt | None = Field(None, description="Bytes of uploads and artifacts.")
-    llm_tokens_per_day: NonNegativeInt | None = Field(
+    stored_bytes: Count | None = Field(None, description="Bytes of uploads and artifacts.")
+    llm_tokens_per_day: Count | None = Field(
         None, description="Input and output tokens of language models."
     )
-    recipients_per_day: NonNegativeInt | None = Field(
+    recipients_per_day: Count | None = Field(
         None, description="Addresses of mail and webhooks that jobs name."
     )
 

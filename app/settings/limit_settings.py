@@ -3,20 +3,28 @@
 import json
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode
 
 from app.settings.group import Group
 
-Count = Annotated[int, Field(ge=0, le=10**15)]
+
+def _is_number(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")
+    return value
+
+
+_NUMBER = BeforeValidator(_is_number)
+Count = Annotated[int, _NUMBER, Field(ge=0, le=10**15)]
 
 
 class OwnerLimits(BaseModel):
     """What an owner may use. A limit that is null does not apply."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    weight: float = Field(
+    weight: Annotated[float, _NUMBER] = Field(
         1.0,
         ge=0.01,
         le=1000,

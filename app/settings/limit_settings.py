@@ -16,7 +16,8 @@ def _is_number(value: object) -> object:
 
 
 _NUMBER = BeforeValidator(_is_number)
-Count = Annotated[int, _NUMBER, Field(ge=0, le=10**15)]
+MOST = 10**15
+Count = Annotated[int, Field(ge=0, le=MOST), _NUMBER]
 
 
 class OwnerLimits(BaseModel):
@@ -24,17 +25,15 @@ class OwnerLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    weight: Annotated[float, _NUMBER] = Field(
+    weight: Annotated[float, Field(ge=0.01, le=1000), _NUMBER] = Field(
         1.0,
-        ge=0.01,
-        le=1000,
         description="Share of each queue relative to that of other owners (fair shares).",
     )
     requests_per_minute: Count | None = Field(None, description="Requests to the API.")
     unfinished_jobs: Count | None = Field(
         None, description="Jobs that are queued or running at the same time."
     )
-    running_jobs: Annotated[Count, Field(ge=1)] | None = Field(
+    running_jobs: Annotated[int, Field(ge=1, le=MOST), _NUMBER] | None = Field(
         None,
         description="Jobs that run at the same time, in all queues together (fair shares). Others "
         "wait.",

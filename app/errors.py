@@ -39,6 +39,11 @@ class CeleriacError(Exception):
     def type(self) -> str:
         return type(self).__name__
 
+    @property
+    def client_message(self) -> str:
+        """What clients may know: without addresses of our servers, and without their words."""
+        return str(self)
+
 
 class RetryableError(CeleriacError):
     """Can heal by itself: hold, back off, try again."""
@@ -66,10 +71,15 @@ class BrokerUnreachable(RetryableError):
     """The broker gave no answer, so nothing is known of its queues."""
 
     failure = "no answer from the broker at"
+    summary = "the broker does not answer"
 
     def __init__(self, *, host: str, reason: str = "") -> None:
         super().__init__(f"{self.failure} {host}" + (f": {reason}" if reason else ""))
         self.host = host
+
+    @property
+    def client_message(self) -> str:
+        return self.summary
 
 
 class BrokerRefused(BrokerUnreachable):
@@ -79,6 +89,7 @@ class BrokerRefused(BrokerUnreachable):
     """
 
     failure = "refused by the broker at"
+    summary = "the broker refuses access"
 
 
 class BrokerNotReady(BrokerUnreachable):
@@ -86,14 +97,28 @@ class BrokerNotReady(BrokerUnreachable):
     no connection left. That ends by itself."""
 
     failure = "not ready: the broker at"
+    summary = "the broker is not ready"
 
 
 class ApiServerUnreachable(RetryableError):
     """The Kubernetes API gave no usable answer, so nothing is known of the cluster."""
 
+    @property
+    def client_message(self) -> str:
+        return "the Kubernetes API gives no usable answer"
+
 
 class StorageUnavailable(RetryableError):
     """Disk full, or the database or object store does not answer."""
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        """`detail` is what a server or its driver says, which is not for clients."""
+        super().__init__(f"{message}: {detail}" if detail else message)
+        self._message = message
+
+    @property
+    def client_message(self) -> str:
+        return self._message
 
 
 class PermanentError(CeleriacError):

@@ -64,7 +64,7 @@ class PlatformSource:
             pools = await self._pools()
             queues = await self._queues(pools)
         except CeleriacError as error:
-            problem = str(error)
+            problem = error.client_message
         return Overview(
             at=at,
             queues=queues,

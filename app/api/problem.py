@@ -174,7 +174,8 @@ def type_of(error: CeleriacError) -> ProblemType:
 def of_error(error: CeleriacError) -> Problem:
     """Our errors explain themselves to clients. Details of internal errors go to the log only."""
     problem_type = type_of(error)
-    detail = INTERNAL_DETAIL if problem_type.status == INTERNAL.status else str(error)
+    is_internal = problem_type.status == INTERNAL.status
+    detail = INTERNAL_DETAIL if is_internal else error.client_message
     found = of_type(problem_type, detail or problem_type.title)
     if isinstance(error, QuotaExceeded):
         return found.model_copy(update={"limit": error.limit, "left": error.left})
@@ -284,15 +285,15 @@ def request_id(scope: Scope) -> str | None:
 
 
 def log_failure(scope: Scope, error: Exception) -> None:
-    logger.error(
-        "request failed",
-        exc_info=error,
-        extra={
-            "request_id": request_id(scope),
-            "method": scope.get("method"),
-            "path": scope.get("path"),
-        },
-    )
+    logger.error("request failed", exc_info=error, extra=_about(scope))
+
+
+def _about(scope: Scope) -> dict[str, object]:
+    return {
+        "request_id": request_id(scope),
+        "method": scope.get("method"),
+        "path": scope.get("path"),
+    }
 
 
 CLIENT_CLOSED_REQUEST = 499
@@ -306,6 +307,8 @@ async def on_celeriac_error(request: Request, error: CeleriacError) -> Response:
     found = of_error(error)
     if found.status == INTERNAL.status:
         log_failure(request.scope, error)
+    elif error.client_message != str(error):
+        logger.warning("request not served", extra={**_about(request.scope), "reason": str(error)})
     wait_s = retry_after_s(error)
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
     return _respond(request, found, headers)

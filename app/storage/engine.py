@@ -125,7 +125,7 @@ def translate(error: exc.SQLAlchemyError) -> CeleriacError | exc.SQLAlchemyError
         case exc.ProgrammingError() | exc.NotSupportedError():
             return error
         case exc.DBAPIError() | exc.TimeoutError() | exc.DisconnectionError():
-            return StorageUnavailable(f"the database did not answer: {original}")
+            return StorageUnavailable("the database did not answer", detail=original)
         case _:
             return error
 

@@ -318,4 +318,7 @@ def translate(error: Exception) -> CeleriacError:
     _, ours, words = next(row for row in _TABLE if isinstance(error, row[0]))
     if isinstance(error, errors.OperationFailure | InvalidDocument | errors.InvalidURI):
         return ours(words)  # its own words may hold values
-    return ours(f"{words}: {str(error).split(', Timeout:')[0]}")
+    detail = str(error).split(", Timeout:")[0]
+    if ours is StorageUnavailable:
+        return StorageUnavailable(words, detail=detail)
+    return ours(f"{words}: {detail}")

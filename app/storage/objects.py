@@ -171,16 +171,17 @@ def translated(subject: str) -> Iterator[None]:
 
 def translate(error: Exception, subject: str) -> CeleriacError:
     """Our error for one of the library's or of the disk."""
-    reason = (
-        str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-    )
+    failed = f"{subject!r} could not be stored or read"
     match error:
         case exceptions.NotFoundError() | FileNotFoundError():
             return NotFound(f"no object {subject!r}")
         case exceptions.InvalidPathError():
             return InvalidInput(f"no key for an object: {subject!r}")
+        case OSError():
+            return StorageUnavailable(f"{failed}: {error.strerror or type(error).__name__}")
         case _:
-            return StorageUnavailable(f"{subject!r} could not be stored or read: {reason}")
+            detail = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            return StorageUnavailable(failed, detail=detail[:300])
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Liveness, readiness and metrics of this process."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import Any
 
@@ -19,6 +20,8 @@ from app.api.services import Services, ServicesParam
 from app.errors import CeleriacError
 from app.jobs.model.job import JobId
 from app.telemetry import scraping
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["health"])
 
@@ -84,7 +87,8 @@ async def _check(work: Awaitable[Any]) -> ReadinessCheck:  # Any: its result is 
     except TimeoutError:
         return ReadinessCheck(ok=False, detail=f"no answer within {CHECK_TIMEOUT_S:g} s")
     except CeleriacError as error:
-        return ReadinessCheck(ok=False, detail=str(error))
+        logger.warning("not ready", extra={"reason": str(error)})
+        return ReadinessCheck(ok=False, detail=error.client_message)
     return ReadinessCheck(ok=True)
 
 

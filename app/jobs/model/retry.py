@@ -100,9 +100,10 @@ def backoff_s(failures: int, *, base_s: float, max_s: float, rng: Callable[[], f
 
 def job_error(error: BaseException, *, attempt: int) -> JobError:
     """The error as the row keeps it. Anything that is not known to be permanent may heal."""
+    message = error.client_message if isinstance(error, CeleriacError) else str(error)
     return JobError(
         type=error.type if isinstance(error, CeleriacError) else type(error).__name__,
-        message=(str(error).strip() or type(error).__name__)[:MESSAGE_LENGTH],
+        message=(message.strip() or type(error).__name__)[:MESSAGE_LENGTH],
         retryable=not isinstance(error, PermanentError),
         attempt=attempt,
     )

@@ -28,9 +28,14 @@ SLICE_S = 0.5
 class GuardedBackend(httpcore2.NetworkBackend):
     """A network backend for httpcore that obeys the guard and can be interrupted by `on_wait`."""
 
-    def __init__(self, guard: Guard, on_wait: Callable[[], None]) -> None:
+    def __init__(
+        self, guard: Guard, on_wait: Callable[[], None], *, min_bytes_per_s: float = 0.0
+    ) -> None:
+        """An answer that takes longer than the timeout fails when it is slower than
+        `min_bytes_per_s`."""
         self._guard = guard
         self._on_wait = on_wait
+        self._min_bytes_per_s = min_bytes_per_s
 
     def connect_tcp(
         self,
@@ -44,7 +49,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         for address in self._guard.allowed(host, port):
             try:
                 connection = _connected(address, port, timeout_s=timeout, on_wait=self._on_wait)
-                return _Stream(connection, self._on_wait)
+                return _Stream(connection, self._on_wait, Speed(self._min_bytes_per_s))
             except OSError as error:
                 failed = error
         if isinstance(failed, TimeoutError):
@@ -52,26 +57,63 @@ class GuardedBackend(httpcore2.NetworkBackend):
         raise httpcore2.ConnectError(f"{host} port {port}: {failed}") from failed
 
 
+class Speed:
+    """The speed of an answer, without the time before its first byte and without the time that its
+    reader takes: silence has a limit of its own, and a slow reader is not the server's fault."""
+
+    def __init__(self, min_bytes_per_s: float) -> None:
+        self._min_bytes_per_s = min_bytes_per_s
+        self._bytes = 0
+        self._waited_s = 0.0
+
+    def restart(self) -> None:
+        """A request is sent: another answer follows."""
+        self._bytes, self._waited_s = 0, 0.0
+
+    def count(self, size_bytes: int, *, waited_s: float, window_s: float | None) -> None:
+        """Count what was received after a wait. Raises TimeoutError when the answer was too slow
+        for a whole window; a new window begins then."""
+        if self._bytes:
+            self._waited_s += waited_s
+        self._bytes += size_bytes
+        if window_s is None or self._waited_s < window_s:
+            return
+        if self._bytes < self._min_bytes_per_s * self._waited_s:
+            raise TimeoutError(f"slower than {self._min_bytes_per_s:g} bytes a second")
+        self._bytes, self._waited_s = 1, 0.0
+
+
 class _Stream(httpcore2.NetworkStream):
     """A socket, plain or TLS, that checks for a cancellation every `SLICE_S`."""
 
-    def __init__(self, connection: socket.socket, on_wait: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: socket.socket, on_wait: Callable[[], None], speed: Speed
+    ) -> None:
         connection.settimeout(SLICE_S)
         self._socket = connection
         self._on_wait = on_wait
+        self._speed = speed
         self._looked_at = time.monotonic()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if time.monotonic() - self._looked_at >= SLICE_S:
             self._check_work()
+        began_at = time.monotonic()
         try:
-            return self._patiently(lambda: self._socket.recv(max_bytes), timeout_s=timeout)
+            found = self._patiently(lambda: self._socket.recv(max_bytes), timeout_s=timeout)
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(f"nothing within {timeout:g} s") from error
         except OSError as error:
             raise httpcore2.ReadError(str(error)) from error
+        try:
+            waited_s = time.monotonic() - began_at
+            self._speed.count(len(found), waited_s=waited_s, window_s=timeout)
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._speed.restart()
         rest = memoryview(buffer)
         try:
             while rest:
@@ -101,7 +143,7 @@ class _Stream(httpcore2.NetworkStream):
             if isinstance(error, OSError):
                 raise httpcore2.ConnectError(str(error)) from error
             raise
-        return _Stream(secure, self._on_wait)
+        return _Stream(secure, self._on_wait, self._speed)
 
     def close(self) -> None:
         self._socket.close()

@@ -47,7 +47,12 @@ class Fetcher:
             resolve=resolve,
         )
         self._client = httpx2.Client(
-            transport=_Transport(guard, on_wait, proxy_url=settings.proxy_url),
+            transport=_Transport(
+                guard,
+                on_wait,
+                proxy_url=settings.proxy_url,
+                min_bytes_per_s=settings.min_bytes_per_s,
+            ),
             cookies=cookies,
             headers={"User-Agent": USER_AGENT},
             timeout=settings.timeout_s,
@@ -131,18 +136,23 @@ class _Transport(httpx2.BaseTransport):
         on_wait: Callable[[], None],
         *,
         proxy_url: str | None,
+        min_bytes_per_s: float,
     ) -> None:
         self._guard = guard
         self._is_proxied = proxy_url is not None
         self._pool: httpcore2.ConnectionPool
         if proxy_url is None:
-            backend = guarded_connection.GuardedBackend(guard, on_wait)
+            backend = guarded_connection.GuardedBackend(
+                guard, on_wait, min_bytes_per_s=min_bytes_per_s
+            )
             self._pool = httpcore2.ConnectionPool(
                 network_backend=backend, max_connections=MAX_CONNECTIONS
             )
         else:
             trusted = addresses.Guard(allow_private=True, resolve=addresses.resolve)
-            backend = guarded_connection.GuardedBackend(trusted, on_wait)
+            backend = guarded_connection.GuardedBackend(
+                trusted, on_wait, min_bytes_per_s=min_bytes_per_s
+            )
             proxy = httpx2.Proxy(proxy_url)
             self._pool = httpcore2.HTTPProxy(
                 proxy_url=str(proxy.url),

@@ -36,6 +36,13 @@ class FetchSettings(Group):
         description="A request fails after this much silence, in seconds.",
         gt=0,
     )
+    min_bytes_per_s: float = Field(
+        1024.0,
+        validation_alias="CELERIAC_FETCH_MIN_BYTES_PER_S",
+        description="A response that is slower than this, in bytes per second, fails after "
+        "`CELERIAC_FETCH_TIMEOUT_S`.",
+        ge=0,
+    )
     proxy_url: str | None = Field(
         None,
         validation_alias="CELERIAC_FETCH_PROXY_URL",

@@ -161,6 +161,7 @@ def _cover(downloader: Downloader, entry: dict[str, Any], work: Work) -> str | N
     if not url:
         return None
     work.progress(MEDIA_PERCENT, "fetching the cover")
+    downloader.network.begin_page()
     try:
         with downloader.urlopen(url) as answer:
             blocks = iter(lambda: answer.read(65536), b"")

@@ -114,20 +114,16 @@ def _plain(message: str) -> str:
 
 
 @contextmanager
-def opened(
-    url: str, work: Work, options: dict[str, Any], *, time_limit_s: float | None = None
-) -> Iterator[Downloader]:
-    """yt-dlp for this page. The block raises our errors only.
-
-    After `time_limit_s` the next check of the network raises LimitExceeded.
-    """
+def opened(url: str, work: Work, options: dict[str, Any]) -> Iterator[Downloader]:
+    """yt-dlp for this page. The block raises our errors only: also LimitExceeded, when the page
+    was not read in its time."""
     settings = work.settings
     with _site_slot(url, work) as keep:
         network = DownloadNetwork(
             _reach(settings.fetch, settings.sites),
             on_wait=keep,
             bytes_per_s=settings.sites.bytes_per_s,
-            time_limit_s=time_limit_s,
+            time_limit_s=settings.sites.page_time_s,
         )
         with errors_translated(network, url), Downloader(options, network) as downloader:
             yield downloader

@@ -39,21 +39,30 @@ class DownloadNetwork:
         on_wait: Callable[[], None],
         *,
         bytes_per_s: int | None = None,
-        time_limit_s: float | None = None,
+        time_limit_s: float,
     ) -> None:
+        """`time_limit_s` is that of a page, with everything that leads to its media."""
         self.settings = settings
         self.pace = Pace(bytes_per_s, on_wait=self.check)
         self.last_failure: CeleriacError | None = None
         self._on_wait = on_wait
-        self._time_limit_s = time_limit_s
-        self._began_at = time.monotonic()
+        self._page_time_s = time_limit_s
+        self._reads_page_since: float | None = time.monotonic()
 
     def check(self) -> None:
         """Called at least twice a second while waiting for the network. Raises to stop the work."""
         self._on_wait()
-        limit_s = self._time_limit_s
-        if limit_s is not None and time.monotonic() - self._began_at > limit_s:
+        since, limit_s = self._reads_page_since, self._page_time_s
+        if since is not None and time.monotonic() - since > limit_s:
             raise LimitExceeded(f"the page was not read within {limit_s:g} s")
+
+    def begin_page(self) -> None:
+        """What follows has to be read within the time limit of a page."""
+        self._reads_page_since = time.monotonic()
+
+    def begin_media(self) -> None:
+        """A file follows, which takes as long as it takes: only its speed is limited."""
+        self._reads_page_since = None
 
 
 class Pace:
@@ -87,14 +96,19 @@ class Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no typ
     def __init__(
         self, options: dict[str, Any], network: DownloadNetwork
     ) -> None:  # Any: yt-dlp's options
-        self._network = network
+        self.network = network
         super().__init__(options)
+
+    def dl(self, name: str, info: Any, *args: Any, **options: Any) -> Any:
+        """yt-dlp calls this for each file, when it has read the page."""
+        self.network.begin_media()
+        return super().dl(name, info, *args, **options)
 
     def build_request_director(self, handlers: object, preferences: object = None) -> object:
         """yt-dlp calls this with its own handlers."""
 
         def build(**options: Any) -> FetchRH:  # Any: yt-dlp's own
-            return FetchRH(self._network, **options)
+            return FetchRH(self.network, **options)
 
         return super().build_request_director([build])
 

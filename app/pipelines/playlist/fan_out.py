@@ -78,8 +78,7 @@ def read(url: str, work: Work, *, limit: int) -> VideoListing:
         "playlist_items": f"1:{limit}",
         "ignore_no_formats_error": True,
     }
-    limit_s = work.settings.sites.page_time_s
-    with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
+    with page.opened(url, work, options) as downloader:
         info = downloader.extract_info(url, download=False)
         found = tuple(entries_of(downloader, info, url, limit=limit))
     shown = failures.shown(info.get("webpage_url") or url)

@@ -46,8 +46,7 @@ def read(url: str, work: Work, *, languages: Sequence[str] = ()) -> TranscriptRe
     settings = work.settings
     options = {**page.guarded_options(work), "ignore_no_formats_error": True}
     wanted = [*languages, *settings.footage.caption_languages]
-    limit_s = settings.sites.page_time_s
-    with page.opened(url, work, options, time_limit_s=limit_s) as downloader:
+    with page.opened(url, work, options) as downloader:
         info = downloader.extract_info(url, download=False)
         entry = page.only_entry(info)
         track = captions.find_track(entry, languages=wanted)

@@ -48,6 +48,33 @@ def test_a_body_over_the_limit_is_not_read_to_its_end(site: Site, path: str) -> 
         fetcher.read(site.url + path, limit_bytes=LIMIT_BYTES)
 
 
+def test_an_answer_that_drips_is_not_waited_for(site: Site) -> None:
+    began_at = time.monotonic()
+    with (
+        Fetcher(settings(timeout_s=1)) as fetcher,
+        pytest.raises(RetryableError, match="slower than 1024 bytes a second"),
+    ):
+        fetcher.read(f"{site.url}/drip", limit_bytes=LIMIT_BYTES)
+    assert time.monotonic() - began_at < 30  # it would drip for ever
+
+
+def test_an_answer_may_be_as_slow_as_the_setting_says(site: Site) -> None:
+    with (
+        Fetcher(settings(timeout_s=1, min_bytes_per_s=2)) as fetcher,
+        pytest.raises(Cancelled),
+        fetcher.open(f"{site.url}/drip") as answer,
+    ):
+        for number, _ in enumerate(answer.iter_raw()):
+            if number == 8:  # two windows
+                raise Cancelled
+
+
+def test_a_slow_reader_is_no_fault_of_the_server(site: Site) -> None:
+    with Fetcher(settings(timeout_s=1)) as fetcher, fetcher.open(f"{site.url}/text") as answer:
+        time.sleep(1.5)
+        assert answer.read().decode() == pages.TEXT
+
+
 @pytest.mark.parametrize(
     "url",
     [

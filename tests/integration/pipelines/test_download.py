@@ -246,6 +246,23 @@ def test_a_server_that_says_nothing_is_left_in_time(site: Site, open_work: OpenW
         fetch(site, "/silence", open_work(CELERIAC_FETCH_TIMEOUT_S="1"))
 
 
+def test_a_page_that_drips_does_not_hold_its_slot(site: Site, open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_FETCH_TIMEOUT_S="1")
+    with pytest.raises(RetryableError, match="slower than 1024 bytes a second"):
+        fetch(site, "/drip", work)
+
+
+def test_a_page_has_its_time_whatever_its_speed(site: Site, open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_FETCH_MIN_BYTES_PER_S="0", CELERIAC_PAGE_TIME_S="1")
+    with pytest.raises(LimitExceeded, match="the page was not read within 1 s"):
+        fetch(site, "/drip", work)
+
+
+def test_a_file_may_take_longer_than_a_page(site: Site, open_work: OpenWork) -> None:
+    work = open_work(CELERIAC_PAGE_TIME_S="1")
+    assert fetch(site, "/slow/100000/tone.ogg", work).file.endswith(".ogg")
+
+
 def test_private_addresses_are_refused_unless_allowed(site: Site, open_work: OpenWork) -> None:
     with pytest.raises(AddressRefused):
         fetch(site, "/video", open_work(CELERIAC_ALLOW_PRIVATE_ADDRESSES="false"))

@@ -13,6 +13,7 @@ from app.telemetry.logs import LogFormat
 
 CELERY_APP = "app.celery_app"
 ASGI_APP = "app.main:app"
+HTTP_PROTOCOL = "app.api.timed_protocol:TimedProtocol"
 
 SHUTDOWN_S = 5
 """How long open requests may continue after SIGTERM. Event streams are then closed, and clients
@@ -60,6 +61,7 @@ def api(
         reload=reload,
         log_level=log_level,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        http=HTTP_PROTOCOL,
     )
 
 

@@ -64,6 +64,7 @@ def start_api(
                 *("--host", api.host, "--port", str(api.port)),
                 *("--log-level", log_level),
                 *("--timeout-graceful-shutdown", str(API_SHUTDOWN_S)),
+                *("--http", "app.api.timed_protocol:TimedProtocol"),
             ],
             environment=plan.environment,
             output_fd=pipe.write_fd,

@@ -11,6 +11,7 @@ import uvicorn
 
 from app import celery_app
 from app.api import application
+from app.api.timed_protocol import TimedProtocol
 from app.jobs import platform as platforms
 from app.jobs.model.pipeline import Registry
 from app.jobs.platform import Platform
@@ -50,6 +51,7 @@ def serve(platform: Platform, *, port: int = 0) -> Iterator[Server]:
         application.create_app(platform),
         log_level="warning",
         timeout_graceful_shutdown=1,
+        http=TimedProtocol,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -5,6 +5,7 @@ Plain ASGI, so that bodies stream in both directions.
 
 import asyncio
 import re
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
+from app.fetch.guarded_connection import Speed
 from app.telemetry import trace_context
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -26,6 +28,10 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Of every response: nothing from other servers, no inline script or style, in no frame."""
+
+BODY_SILENCE_S = 30.0
+MIN_BYTES_PER_S = 256.0
+"""A body that is slower than this for `BODY_SILENCE_S` ends, as one that is silent for so long."""
 
 DRAIN_LIMIT_BYTES = 64 * 1024 * 1024
 DRAIN_LIMIT_S = 2.0
@@ -85,7 +91,7 @@ class BodyRule:
 
 class BodyLimit:
     """Refuses bodies over the limit of their path: at once if the length is declared, else as soon
-    as the limit is exceeded."""
+    as the limit is exceeded. Ends those that arrive too slowly."""
 
     def __init__(self, app: ASGIApp, *, default_bytes: int, rules: Sequence[BodyRule]) -> None:
         self._app = app
@@ -105,11 +111,15 @@ class BodyLimit:
             )
             await answer(scope, receive, send)
             return
-        received_bytes = 0
+        received_bytes, is_over = 0, False
+        speed = Speed(MIN_BYTES_PER_S)
 
         async def counted() -> Message:
-            nonlocal received_bytes
-            message = await receive()
+            nonlocal received_bytes, is_over
+            if is_over:  # whoever waits now waits for the client to leave
+                return await receive()
+            message = await _received(receive, speed)
+            is_over = message["type"] != "http.request" or not message.get("more_body", False)
             received_bytes += len(message.get("body", b""))
             if received_bytes > limit_bytes:
                 raise HTTPException(413, _too_large(limit_bytes))
@@ -120,6 +130,21 @@ class BodyLimit:
     def _limit_bytes(self, path: str) -> int:
         fitting = (rule.limit_bytes for rule in self._rules if path.endswith(rule.path_end))
         return next(fitting, self._default_bytes)
+
+
+async def _received(receive: Receive, speed: Speed) -> Message:
+    """The next part of a body; 408 when it does not come in time, or too slowly."""
+    began_at = time.monotonic()
+    try:
+        async with asyncio.timeout(BODY_SILENCE_S):
+            message = await receive()
+        size_bytes = len(message.get("body", b"")) or 1  # the first wait counts too
+        waited_s = time.monotonic() - began_at
+        speed.count(size_bytes, waited_s=waited_s, window_s=BODY_SILENCE_S)
+    except TimeoutError as error:
+        detail = "the body does not arrive in time"
+        raise HTTPException(408, detail, headers={"Connection": "close"}) from error
+    return message
 
 
 def _too_large(limit_bytes: int) -> str:

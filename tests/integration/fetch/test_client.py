@@ -1,6 +1,7 @@
 """The client against a real server: where it goes, how much it takes, when it stops."""
 
 import http.server
+import itertools
 import ssl
 import threading
 import time
@@ -61,12 +62,9 @@ def test_an_answer_that_drips_is_not_waited_for(site: Site) -> None:
 def test_an_answer_may_be_as_slow_as_the_setting_says(site: Site) -> None:
     with (
         Fetcher(settings(timeout_s=1, min_bytes_per_s=2)) as fetcher,
-        pytest.raises(Cancelled),
         fetcher.open(f"{site.url}/drip") as answer,
     ):
-        for number, _ in enumerate(answer.iter_raw()):
-            if number == 8:  # two windows
-                raise Cancelled
+        assert len(list(itertools.islice(answer.iter_raw(), 9))) == 9  # of two windows
 
 
 def test_a_slow_reader_is_no_fault_of_the_server(site: Site) -> None:

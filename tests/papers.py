@@ -208,6 +208,14 @@ def entities() -> bytes:
     return zip_of(**{"[Content_Types].xml": b"<x/>", "word/document.xml": declaration})
 
 
+def far_entities(encoding: str = "utf-8") -> bytes:
+    """A document type behind a comment of 100 kB."""
+    comment = f"<!--{'x' * 100_000}-->"
+    declaration = '<!DOCTYPE d [<!ENTITY a "lol">]><d>&a;</d>'
+    content = f'<?xml version="1.0" encoding="{encoding}"?>{comment}{declaration}'.encode(encoding)
+    return zip_of(**{"[Content_Types].xml": b"<x/>", "word/document.xml": content})
+
+
 OLD_WORD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)
 ENCRYPTED_WORD = OLD_WORD + "EncryptedPackage".encode("utf-16-le")
 
@@ -225,6 +233,10 @@ BAD: dict[str, Bad] = {
     "a PDF without text": _bad(lambda: pdf_of(2, lines=0), "a.pdf", InvalidInput, "no text"),
     "a DOCX that is a bomb": _bad(bomb, "a.docx", LimitExceeded, "bomb"),
     "a DOCX with entities": _bad(entities, "a.docx", InvalidInput, "document type"),
+    "a DOCX with entities far away": _bad(far_entities, "a.docx", InvalidInput, "document type"),
+    "a DOCX with entities in UTF-16": _bad(
+        lambda: far_entities("utf-16"), "a.docx", InvalidInput, "document type"
+    ),
     "a DOCX cut off": _bad(lambda: docx_of()[:-500], "a.docx", InvalidInput, "damaged"),
     "a workbook cut off": _bad(lambda: xlsx_of(5)[:-500], "a.xlsx", InvalidInput, "damaged"),
     "a DOCX of rubbish": _bad(

@@ -85,7 +85,7 @@ def revoke_key(
     """Revoke an API key. Requests that use it are refused from now on."""
     with client.connected(context) as api:
         revoked = api.post(f"/keys/{key}:revoke")
-    typer.echo(f"revoked {revoked['id']} ({revoked['name']})")
+    output.print_line(f"revoked {revoked['id']} ({revoked['name']})")
 
 
 def _row(key: Mapping[str, Json]) -> tuple[object, ...]:

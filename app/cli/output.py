@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.telemetry.terminal_text import shown
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +47,7 @@ def print_fields(fields: Sequence[tuple[str, object]]) -> None:
     known = [(name, value) for name, value in fields if value not in (None, "", [], {})]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        typer.echo(f"{name:<{width}}  {value}")
+        print_line(f"{name:<{width}}  {value}")
 
 
 def console() -> "Console":
@@ -54,8 +56,13 @@ def console() -> "Console":
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
+def print_line(text: str) -> None:
+    """Print text that may be of others."""
+    typer.echo(shown(text))
+
+
 def error(message: str) -> None:
-    typer.echo(f"celeriac: {message}", err=True)
+    typer.echo(f"celeriac: {shown(message)}", err=True)
 
 
 def moment(value: str | None) -> str | None:
@@ -74,7 +81,7 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
     for number, name in enumerate(columns):
         table.add_column(name, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else shown(str(cell))) for cell in row))
     return table
 
 

@@ -85,7 +85,7 @@ def show_limits(
         output.print_json(found)
         return
     whose = "of the server" if found["is_default"] else "of its own"
-    typer.echo(f"{found['owner'] or 'no owner'}: limits {whose}, weight {found['weight']:g}")
+    output.print_line(f"{found['owner'] or 'no owner'}: limits {whose}, weight {found['weight']:g}")
     output.print_table(LIMIT_COLUMNS, [_row(one) for one in found["limits"]])
 
 

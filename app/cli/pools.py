@@ -178,7 +178,7 @@ def _print_explanation(pool: Manifest) -> None:
         return
     output.print_fields(_facts(pool))
     for queue in status.get("queues") or ():
-        typer.echo(f"queue {queue['name']}: {_queue_facts(queue)}")
+        output.print_line(f"queue {queue['name']}: {_queue_facts(queue)}")
     _print_lines("why", status.get("explanation") or ())
     _print_lines("conditions", [condition_line(each) for each in status.get("conditions") or ()])
 
@@ -222,7 +222,7 @@ def _print_lines(title: str, lines: Sequence[str]) -> None:
     if lines:
         typer.echo(f"\n{title}:")
     for line in lines:
-        typer.echo(f"  {line}")
+        output.print_line(f"  {line}")
 
 
 def _condition(pool: Manifest, kind: str) -> Manifest:

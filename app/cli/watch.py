@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import typer
-
 from app.cli import client, output
 from app.cli.client import ApiClient, ApiUnreachable
+from app.telemetry.terminal_text import shown
 
 Json = Any  # a JSON value: the type system has no better word for it
 
@@ -33,7 +32,7 @@ def until_done(api: ApiClient, job_id: str, *, quiet: bool = False) -> Json:
         _follow(api, job_id, Lines())
     job = api.get(f"/jobs/{job_id}")
     if not quiet:
-        typer.echo(summary(job, api_url=api.url))
+        output.print_line(summary(job, api_url=api.url))
     return job
 
 
@@ -82,7 +81,7 @@ class Lines:
         line = f"{job.get('state', '')} {job.get('stage', '')}".strip()
         if line != self._last:
             self._last = line
-            typer.echo(line)
+            output.print_line(line)
 
 
 class Bar:
@@ -100,7 +99,7 @@ class Bar:
             self._task,
             completed=job.get("progress", 0),
             description=job.get("stage") if is_running else job.get("state", ""),
-            details=" · ".join(part for part in details if part),
+            details=shown(" · ".join(part for part in details if part)),
         )
 
 

@@ -16,6 +16,7 @@ from app.local.plan import celery_pools
 from app.local.plan.local_pools import LocalPool
 from app.telemetry import logs
 from app.telemetry.logs import LogFormat
+from app.telemetry.terminal_text import shown
 
 _ERROR_LINES = 8
 _ERROR_PERIOD_S = 10.0
@@ -79,7 +80,9 @@ class RunConsole:
     def line(self, subject: str, text: str, *, style: str = "") -> None:
         """Print a line."""
         self._print(
-            Text.assemble((self._now(), "dim"), "  ", (f"{subject:<14}", "bold"), (text, style))
+            Text.assemble(
+                (self._now(), "dim"), "  ", (f"{shown(subject):<14}", "bold"), (shown(text), style)
+            )
         )
 
     def problem(self, subject: str, text: str) -> None:

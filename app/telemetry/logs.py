@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO
 
+from app.telemetry.terminal_text import one_line, shown
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 """The attributes of every record; all others come from `extra`."""
 
@@ -91,10 +93,12 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = _moment(record)[11:19]
-        fields = "".join(f"  {name}={value}" for name, value in _fields(record).items())
-        line = f"{time} {record.levelname.lower():<7}  {record.getMessage()}{fields}"
+        values = {name: one_line(str(value)) for name, value in _fields(record).items()}
+        fields = "".join(f"  {name}={value}" for name, value in values.items())
+        message = one_line(record.getMessage())
+        line = f"{time} {record.levelname.lower():<7}  {message}{fields}"
         if record.exc_info:
-            line += f"\n{self.formatException(record.exc_info)}"
+            line += f"\n{shown(self.formatException(record.exc_info))}"
         return line
 
 

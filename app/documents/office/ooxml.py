@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
+from xml.parsers import expat
 
 from lxml import etree
 
@@ -153,7 +154,7 @@ def drop(element: Element) -> None:
 
 
 _ENCRYPTED = 0x1
-_DOCTYPE_WITHIN_BYTES = 4096
+_BLOCK_BYTES = 64 * 1024
 _CONTENT_TYPES = "[Content_Types].xml"
 _CONTENT_TYPES_BYTES = 1024 * 1024
 
@@ -209,6 +210,20 @@ def refuse_entities(path: Path) -> None:
             if not part.filename.endswith((".xml", ".rels")):
                 continue
             with archive.open(part) as file:
-                head = file.read(_DOCTYPE_WITHIN_BYTES)
-            if b"<!doctype" in head.replace(b"\x00", b"").lower():
-                raise InvalidInput(f"{part.filename[:100]!r} declares a document type")
+                if _declares_type(file):
+                    raise InvalidInput(f"{part.filename[:100]!r} declares a document type")
+
+
+def _declares_type(part: IO[bytes]) -> bool:
+    """Whether XML has a document type before its first element, however far away that is. Expat
+    reads until then, in any encoding; what it refuses is searched for the words."""
+    decided: list[bool] = []
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = lambda *_: decided.append(True)
+    parser.StartElementHandler = lambda *_: decided.append(False)
+    while not decided and (block := part.read(_BLOCK_BYTES)):
+        try:
+            parser.Parse(block)
+        except expat.ExpatError:
+            decided = decided or [b"<!doctype" in block.replace(b"\x00", b"").lower()]
+    return bool(decided) and decided[0]

@@ -100,6 +100,7 @@ CLIENTS = [
     *(["pools", "crd"], ["chunks", "search", "x"], ["schedules", "list"]),
     *(["keys", "create", "--name", "x"], ["keys", "list"], ["keys", "revoke", "x"], ["env"]),
     *(["owners", "list"], ["owners", "erase", "x", "--yes"], ["queues", "values"]),
+    *(["owners", "limits"], ["owners", "limits", "x", "--limit", "unfinished-jobs=1"]),
     *(["audit", "list"], ["audit", "export"]),
 ]
 

@@ -122,11 +122,12 @@ def _platform(*, is_fair: bool) -> Iterator[Platform]:
         settings = Settings()
         subprocess.run([sys.executable, "-m", "app", "db", "upgrade"], check=True)
         log = Path(home) / "log"
+        beat = ["app", "beat", "--schedule", f"{home}/beat-schedule"]
         worker = ["app", "worker", "--queue", "default", "--pool", "prefork", "--concurrency", "2"]
         found = platforms.of(
             celery_app.create(settings, registry.discover(settings.pipelines.modules))
         )
-        with process(worker, env=env, log=log), process(["app", "beat"], env=env, log=log):
+        with process(worker, env=env, log=log), process(beat, env=env, log=log):
             wait_for(lambda: " ready." in log.read_text(), what="the worker")
             yield found
         found.close()

@@ -31,6 +31,7 @@ from app.errors import CeleriacError, Conflict, NotFound
 from app.jobs.model.job import Job, JobId, JobState, JobSummary, Run
 from app.jobs.store.job_store import JobFilter
 from app.storage import audit_log
+from app.telemetry import masking
 
 PAGE = 50
 
@@ -154,8 +155,8 @@ class PlatformSource:
         links = Links("")
         return ConsoleJobDetail(
             job=_job(job, limit=WHOLE),
-            params=job.params,
-            result=job.result,
+            params=masking.without_credentials(job.params),
+            result=masking.without_credentials(job.result),
             runs=tuple(map(_run, jobs.runs(job.id))),
             files=tuple(
                 ConsoleFile(

@@ -120,7 +120,7 @@ class JobSummaryView(View):
         error = job.error
         if error is not None:
             document["error"] = replace(error, message=json_values.one_line(error.message))
-        return cls.model_validate(document)
+        return cls.model_validate(job_document.for_clients(document))
 
 
 class JobView(JobSummaryView):
@@ -144,6 +144,7 @@ class JobView(JobSummaryView):
         counts: ChildCounts | None = None,
     ) -> "JobView":
         document = job_document.job_document(job, seen=seen, counts=counts)
+        document = job_document.for_clients(document)
         document["artifacts"] = [ArtifactView.of(found, job, links) for found in job.artifacts]
         return cls.model_validate(document)
 

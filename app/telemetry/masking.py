@@ -1,6 +1,11 @@
 """Masks the secrets of URLs, so that they can be shown."""
 
+import re
+from typing import Any
+
 MASK = "**"
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
 
 
 def masked(url: str) -> str:
@@ -27,3 +32,20 @@ def masked(url: str) -> str:
 def _has_port_or_none(host: str) -> bool:
     name, colon, port = host.rpartition(":")
     return not colon or port.isdecimal() or (name.startswith("[") and port.endswith("]"))
+
+
+def without_credentials(value: Any) -> Any:  # JSON
+    """JSON whose URLs have neither user name nor password.
+
+    >>> without_credentials({"url": "https://ada:secret@example.org/a?b=c@d", "n": [1, "a@b"]})
+    {'url': 'https://example.org/a?b=c@d', 'n': [1, 'a@b']}
+    """
+    match value:
+        case str():
+            return _CREDENTIALS.sub("", value) if "@" in value else value
+        case dict():
+            return {name: without_credentials(inner) for name, inner in value.items()}
+        case list():
+            return [without_credentials(inner) for inner in value]
+        case _:
+            return value

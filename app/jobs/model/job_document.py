@@ -1,15 +1,17 @@
 """A job as others see it: the one list of its fields, for API, events, webhooks and callbacks."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.jobs.model.job import FollowUp, Job, JobState, JobSummary, Json, JsonObject, Progress
+from app.telemetry import masking
 
 ChildCounts = Mapping[JobState, int]
 """How many children of a job are in each state."""
 
+_WITH_URLS = ("params", "on_success", "on_failure", "result", "message")
 _INTERNAL = frozenset(("fence", "deliveries", "stage_input", "traceparent"))
 
 
@@ -29,6 +31,21 @@ def job_document(
         "eta_seconds": latest.eta_seconds,
         "children": children_document(counts),
     }
+
+
+def for_clients(document: dict[str, Any]) -> dict[str, Any]:  # the same fields
+    """The document without the credentials in the URLs of its job: a client has sent them, and
+    whoever reads the job need not know them."""
+    shown = {name: _shown(document[name]) for name in _WITH_URLS if name in document}
+    if document.get("webhook_url") is not None:
+        shown["webhook_url"] = masking.masked(document["webhook_url"])
+    return {**document, **shown}
+
+
+def _shown(value: Any) -> Any:  # JSON, or a follow-up
+    if isinstance(value, FollowUp):
+        return replace(value, params=masking.without_credentials(value.params))
+    return masking.without_credentials(value)
 
 
 def job_json(job: Job | JobSummary, *, counts: ChildCounts | None = None) -> JsonObject:

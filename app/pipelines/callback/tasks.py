@@ -94,7 +94,7 @@ def _send_webhook(job: Job, work: Work) -> int:
         id=work.key,
         type=f"job.{job.state.value}",
         at=job.finished_at,
-        data=_view(job, work),
+        data=job_document.for_clients(_view(job, work)),
     )
     return webhook.deliver(job.webhook_url, event, work)
 

@@ -237,6 +237,12 @@ BAD: dict[str, Bad] = {
     "a DOCX with entities in UTF-16": _bad(
         lambda: far_entities("utf-16"), "a.docx", InvalidInput, "document type"
     ),
+    "a DOCX with entities in UTF-32": _bad(
+        lambda: far_entities("utf-32"), "a.docx", InvalidInput, "document type"
+    ),
+    "a DOCX with entities in GBK": _bad(
+        lambda: far_entities("gbk"), "a.docx", InvalidInput, "document type"
+    ),
     "a DOCX cut off": _bad(lambda: docx_of()[:-500], "a.docx", InvalidInput, "damaged"),
     "a workbook cut off": _bad(lambda: xlsx_of(5)[:-500], "a.xlsx", InvalidInput, "damaged"),
     "a DOCX of rubbish": _bad(

@@ -155,6 +155,7 @@ def drop(element: Element) -> None:
 
 _ENCRYPTED = 0x1
 _BLOCK_BYTES = 64 * 1024
+_DOCTYPE = b"<!doctype"
 _CONTENT_TYPES = "[Content_Types].xml"
 _CONTENT_TYPES_BYTES = 1024 * 1024
 
@@ -215,15 +216,30 @@ def refuse_entities(path: Path) -> None:
 
 
 def _declares_type(part: IO[bytes]) -> bool:
-    """Whether XML has a document type before its first element, however far away that is. Expat
-    reads until then, in any encoding; what it refuses is searched for the words."""
+    """Whether XML has a document type before its first element, however far away that is.
+
+    What Expat cannot read (broken XML, an encoding that it lacks and libxml2 has) is searched for
+    the words instead, as a whole.
+    """
     decided: list[bool] = []
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = lambda *_: decided.append(True)
     parser.StartElementHandler = lambda *_: decided.append(False)
-    while not decided and (block := part.read(_BLOCK_BYTES)):
-        try:
+    try:
+        while not decided and (block := part.read(_BLOCK_BYTES)):
             parser.Parse(block)
-        except expat.ExpatError:
-            decided = decided or [b"<!doctype" in block.replace(b"\x00", b"").lower()]
+    except (expat.ExpatError, ValueError, LookupError):
+        if not decided:
+            part.seek(0)
+            return _holds_words_of_type(part)
     return bool(decided) and decided[0]
+
+
+def _holds_words_of_type(part: IO[bytes]) -> bool:
+    end = b""
+    while block := part.read(_BLOCK_BYTES):
+        text = end + block.replace(b"\x00", b"").lower()
+        if _DOCTYPE in text:
+            return True
+        end = text[-len(_DOCTYPE) :]
+    return False

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from app.broker.quotas import QuotaCounters, QuotaUse
 from app.errors import BrokerUnreachable, LimitExceeded, QuotaExceeded
 from app.storage import ownership
-from app.storage.owner_limits import OwnerLimitStore
+from app.storage.owner_limits import OwnerLimitStore, stored_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -86,30 +88,32 @@ class OwnerQuotas:
         use = self._taken(REQUESTS, owner, amount=1, limit=limit)
         return None if use is None else (limit, use)
 
-    def take_recipients(self, owner: str, count: int) -> None:
+    def take_recipients(self, owner: str, count: int, *, limit: int) -> None:
         """Count addresses that jobs name. Raises QuotaExceeded."""
-        limit = self.limits.of(owner).recipients_per_day
-        if limit is None or count == 0:
+        if count == 0:
             return
         use = self._taken(RECIPIENTS, owner, amount=count, limit=limit)
         if use is not None and not use.is_taken:
             raise exceeded(RECIPIENTS, owner, limit=limit, use=use)
 
-    def check_unfinished(self, owner: str, *, most: int, count: int, adding: int) -> None:
-        """Raises QuotaExceeded when the owner has more than `most` unfinished jobs with those that
-        are being added."""
-        if count > most:
-            left = most - (count - adding)
-            raise refused(JOBS, owner, limit=most, left=left, after_s=RETRY_S)
-
     def check_bytes(self, owner: str, adding: int = 0) -> None:
         """Raises QuotaExceeded when so many bytes more do not fit."""
         limit = self.limits.of(owner).stored_bytes
+        if limit is not None:
+            check_bytes(owner, limit=limit, used=self._stored_bytes(owner), adding=adding)
+
+    def byte_check(self, owner: str) -> Callable[[Connection, int], None] | None:
+        """`check_bytes` for the inside of a transaction, on its own connection; None without a
+        limit. The limit is read now: a second connection would be waited for with a lock held."""
+        limit = self.limits.of(owner).stored_bytes
         if limit is None:
-            return
-        used = self._stored_bytes(owner)
-        if used + adding > limit or used >= limit:
-            raise refused(BYTES, owner, limit=limit, left=limit - used, after_s=RETRY_S)
+            return None
+
+        def check(connection: Connection, adding: int) -> None:
+            used = stored_bytes(connection, owner)
+            check_bytes(owner, limit=limit, used=used, adding=adding)
+
+        return check
 
     def check_artifact(self, size_bytes: int) -> None:
         """The same for a file of the running job. Raises LimitExceeded: a retry would not help."""
@@ -161,6 +165,20 @@ class OwnerQuotas:
             extra = {"limit": name, "reason": str(error)}
             logger.warning("a limit is not enforced: Redis does not answer", extra=extra)
             return None
+
+
+def check_unfinished(owner: str, *, limit: int, count: int, adding: int) -> None:
+    """Raises QuotaExceeded when the owner has too many unfinished jobs: `count` of them, with those
+    that are being added."""
+    if count > limit:
+        left = limit - (count - adding)
+        raise refused(JOBS, owner, limit=limit, left=left, after_s=RETRY_S)
+
+
+def check_bytes(owner: str, *, limit: int, used: int, adding: int = 0) -> None:
+    """Raises QuotaExceeded when so many bytes more do not fit."""
+    if used + adding > limit or used >= limit:
+        raise refused(BYTES, owner, limit=limit, left=limit - used, after_s=RETRY_S)
 
 
 def exceeded(name: str, owner: str, *, limit: int, use: QuotaUse) -> QuotaExceeded:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from app.access import owner_quotas
 from app.access.owner_quotas import OwnerQuotas
 from app.errors import Conflict, InvalidInput, NotFound
 from app.jobs.model import changes, params, placeholders, transitions
@@ -36,7 +38,9 @@ from app.jobs.store import acceptance, rows
 from app.jobs.store.acceptance import NewJob
 from app.jobs.store.children import Child, ChildStore
 from app.jobs.store.job_store import JobFilter, JobPage, JobStore
+from app.settings import OwnerLimits
 from app.storage import ownership
+from app.storage.owner_limits import UNLIMITED, stored_bytes
 from app.telemetry import trace_context
 
 
@@ -127,20 +131,30 @@ class Jobs:
     ) -> list[tuple[Job, bool]]:
         """The jobs as they are stored. Children count towards the limits of their owner, and are
         not refused: their parent was accepted."""
-        is_limited = parent is None and bool(new[0].owner)
-        admit = self._admit if is_limited else None
+        limits = self.quotas.limits.of(new[0].owner)  # read before the transaction
+        is_limited = parent is None and limits != UNLIMITED
+        admit = partial(self._admit, limits) if is_limited else None
         return self._store.add(new, parent=parent, admit=admit, now=now)
 
-    def _admit(self, connection: Connection, added: Sequence[Job]) -> None:
-        """Raises QuotaExceeded when the limits of their owner do not allow these jobs."""
+    def _admit(self, limits: OwnerLimits, connection: Connection, added: Sequence[Job]) -> None:
+        """Raises QuotaExceeded when the limits of their owner do not allow these jobs.
+
+        Uses the connection of the transaction alone. A second one would be waited for while this
+        one has the owner's lock, and those who wait for the lock have all of them.
+        """
         owner = added[0].owner
-        most = self.quotas.limits.of(owner).unfinished_jobs
-        if most is not None:
+        if limits.unfinished_jobs is not None:
             ownership.lock(connection, owner)
             count = acceptance.count_unfinished(connection, owner)
-            self.quotas.check_unfinished(owner, most=most, count=count, adding=len(added))
-        self.quotas.check_bytes(owner)
-        self.quotas.take_recipients(owner, sum(map(self._recipients, added)))
+            owner_quotas.check_unfinished(
+                owner, limit=limits.unfinished_jobs, count=count, adding=len(added)
+            )
+        if limits.stored_bytes is not None:
+            used = stored_bytes(connection, owner)
+            owner_quotas.check_bytes(owner, limit=limits.stored_bytes, used=used)
+        if limits.recipients_per_day is not None:
+            count = sum(map(self._recipients, added))
+            self.quotas.take_recipients(owner, count, limit=limits.recipients_per_day)
 
     def _recipients(self, job: Job) -> int:
         """How many addresses a job and its follow-ups name."""

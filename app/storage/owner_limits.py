@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.settings import OwnerLimits
@@ -12,6 +12,7 @@ from app.storage import schema
 from app.storage.engine import Database
 
 _limits = schema.owner_limits
+_jobs, _artifacts, _uploads = schema.jobs, schema.artifacts, schema.uploads
 
 CACHE_S = 2.0
 """How long limits that were read are taken as they were, in each process."""
@@ -86,6 +87,18 @@ class OwnerLimitStore:
 
 
 UNLIMITED = OwnerLimits()
+
+
+def stored_bytes(connection: Connection, owner: str) -> int:
+    """Bytes of the owner's uploads and artifacts."""
+    of_uploads = select(func.sum(_uploads.c.size_bytes)).where(_uploads.c.owner == owner)
+    of_artifacts = (
+        select(func.sum(_artifacts.c.size_bytes))
+        .join(_jobs, _artifacts.c.job_id == _jobs.c.id)
+        .where(_jobs.c.owner == owner)
+    )
+    sums = [connection.execute(query).scalar() for query in (of_uploads, of_artifacts)]
+    return sum(int(one or 0) for one in sums)
 
 
 def _parse(row: dict[str, object]) -> OwnerLimits:

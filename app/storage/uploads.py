@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from app.errors import NotFound, QuotaExceeded
 from app.storage import ownership, schema
@@ -46,10 +46,11 @@ class UploadStore:
         *,
         filename: str,
         media_type: str,
-        check_size: Callable[[str, int], None] = lambda owner, size_bytes: None,
+        check_size: Callable[[Connection, int], None] | None = None,
     ) -> Upload:
         """Store a copy of the file. The bytes are stored before the row, so no row lacks them.
-        Raises what `check_size` raises, which is called for one upload of an owner at a time."""
+        Raises what `check_size` raises, which is called in the transaction, for one
+        upload of an owner at a time."""
         upload_id = str(uuid_utils.uuid7())
         stored = self._objects.save(path, key=f"uploads/{upload_id}")
         row: dict[str, Any] = {
@@ -64,8 +65,9 @@ class UploadStore:
         }
         try:
             with self._database.write() as connection:
-                ownership.lock(connection, row["owner"])
-                check_size(row["owner"], stored.size_bytes)
+                if check_size is not None:
+                    ownership.lock(connection, row["owner"])
+                    check_size(connection, stored.size_bytes)
                 found = connection.execute(insert(_uploads).values(row).returning(_uploads)).one()
         except QuotaExceeded:
             self._objects.delete(stored.key)

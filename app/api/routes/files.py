@@ -23,7 +23,7 @@ from app.api.services import PrincipalParam, Services, ServicesParam
 from app.api.views import View
 from app.jobs.model.job import Artifact
 from app.settings import FileSettings
-from app.storage import audit_log
+from app.storage import audit_log, ownership
 from app.storage.uploads import Upload
 
 router = APIRouter()
@@ -101,7 +101,7 @@ def keep(services: Services, file: multipart.ReceivedFile) -> Upload:
         file.path,
         filename=file.filename,
         media_type=file.media_type,
-        check_size=services.quotas.check_bytes,
+        check_size=services.quotas.byte_check(ownership.current().owner),
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Select, delete, func, or_, select
 
 from app.jobs.model.job import FINAL_STATES, JobId, JobState
 from app.jobs.store import acceptance
-from app.storage import ownership, schema
+from app.storage import owner_limits, ownership, schema
 from app.storage.engine import Database
 
 _jobs = schema.jobs
@@ -70,15 +70,8 @@ class OwnedDataStore:
 
     def stored_bytes(self, owner: str) -> int:
         """Bytes of the owner's uploads and artifacts."""
-        of_uploads = select(func.sum(_uploads.c.size_bytes)).where(_uploads.c.owner == owner)
-        of_artifacts = (
-            select(func.sum(_artifacts.c.size_bytes))
-            .join(_jobs, _artifacts.c.job_id == _jobs.c.id)
-            .where(_jobs.c.owner == owner)
-        )
         with self._database.read() as connection:
-            sums = [connection.execute(query).scalar() for query in (of_uploads, of_artifacts)]
-        return sum(int(one or 0) for one in sums)
+            return owner_limits.stored_bytes(connection, owner)
 
     def unfinished_count(self, owner: str) -> int:
         """How many jobs of the owner are queued or running."""

@@ -124,6 +124,32 @@ def test_a_flood_at_once_cannot_exceed_a_limit(admin: Ask, ada: Ask, bob: Ask) -
     assert notify(bob).status_code == 202
 
 
+def test_a_flood_waits_for_no_second_connection(
+    redis_url: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that wait for the lock of their owner hold all connections: the one that has the
+    lock gets no other."""
+    settings = settings_of(tmp_path, redis_url=redis_url, database_url=postgres_url)
+    small = {"DATABASE_POOL_SIZE": "2", "CELERIAC_ADMIN_KEY": ADMIN_KEY}
+    for name, value in {**settings, "CELERIAC_GUARD_LOOPBACK": "true", **small}.items():
+        monkeypatch.setenv(name, value)
+    with serving.serve(serving.platform_from_environment()) as server:
+        admin = asker(server, ADMIN_KEY)
+        ada, bob = (asker(server, created_key(admin, name)) for name in ("ada", "bob"))
+        limit(admin, "ada", unfinished_jobs=10, stored_bytes=1000, recipients_per_day=100)
+
+        def send(number: int) -> int:
+            if number % 10 == 0:
+                return notify(bob).status_code
+            kind = upload(ada, 300) if number % 2 else notify(ada, email="someone@example.org")
+            return kind.status_code
+
+        with ThreadPoolExecutor(20) as pool:
+            statuses = list(pool.map(send, range(100)))
+
+    assert sorted(statuses) == [201] * 3 + [202] * 20 + [429] * 77
+
+
 def test_a_batch_that_does_not_fit_is_refused_whole(admin: Ask, ada: Ask) -> None:
     limit(admin, "ada", unfinished_jobs=5)
     assert batch(ada, 3).status_code == 202

@@ -150,7 +150,11 @@ CASES: dict[str, Case] = {
             "pipelines": {"enabled": False},
             "redis": {"enabled": False},
             "broker": {"existingSecret": "broker"},
-            "operator": {"clusterWide": True, "image": {"repository": "celeriac-operator"}},
+            "operator": {
+                "clusterWide": True,
+                "image": {"repository": "celeriac-operator"},
+                "admissionPolicy": {"enabled": True},
+            },
         }
     ),
     "the operator and nothing else, by the preset": Case(values=OPERATOR_ONLY),

@@ -143,7 +143,11 @@ SETS: dict[str, tuple[Values, set[str]]] = {
         },
     ),
     "an application of others": (
-        {**EXTERNAL, "pipelines": {"enabled": False}},
+        {
+            **EXTERNAL,
+            "pipelines": {"enabled": False},
+            "operator": {"admissionPolicy": {"enabled": True}},
+        },
         {
             *("redis", "postgresql", "nameOverride", "tag", "extraArgs"),
             *("pipelines.pools", "priorityClassName", "command"),

@@ -159,13 +159,24 @@ class PodReplicas:
         await self._patch_pod(pod.namespace, pod.instance.name, patch)
 
     async def _patch_pod(self, namespace: str, name: InstanceName, patch: Document) -> None:
+        """Write labels and annotations of a pod.
+
+        Through its status subresource, which ignores the spec: who steals the operator's token
+        cannot change what a pod runs.
+        """
         path = object_path("v1", "pods", namespace=namespace, name=name)
         try:
-            await self._server.patch(path, patch)
+            answer = await self._server.patch(f"{path}/status", patch)
         except NotFound:
             return
         except CeleriacError as error:
             raise _pod_problem(error, namespace, name) from error
+        if not pods.shows(answer, patch):
+            raise PoolProblem(
+                ProblemReason.POD_PATCH_REFUSED,
+                f"pod {namespace}/{name} cannot be marked, so it is not drained: the API server "
+                "ignores labels and annotations in pods/status",
+            )
 
     def _remember(self, key: TargetKey, answer: Scale) -> None:
         for store in self._caches.scales:
@@ -238,7 +249,7 @@ def _pods_problem(found: Scale, key: TargetKey) -> PoolProblem | None:
 def _pod_problem(error: CeleriacError, namespace: str, name: InstanceName) -> PoolProblem:
     match error:
         case AccessDenied():
-            message = "its Role needs patch on pods, to mark those that drain"
+            message = "its Role needs patch on pods/status, to mark those that drain"
             return PoolProblem(ProblemReason.TARGET_FORBIDDEN, f"{error}: {message}")
         case InvalidInput():
             words = responses.server_message(error)

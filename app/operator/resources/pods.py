@@ -157,6 +157,15 @@ def mark_patch(mark: DrainMark | None, *, pool: str) -> Document:
     return {"metadata": {"labels": {well_known.DRAINING: label}, "annotations": annotations}}
 
 
+def shows(pod: Document, patch: Document) -> bool:
+    """Whether the pod has the labels and annotations of a merge patch."""
+    return all(
+        (pod["metadata"].get(field) or {}).get(key) == value
+        for field, changes in patch["metadata"].items()
+        for key, value in changes.items()
+    )
+
+
 def _moment(text: object) -> float | None:
     try:
         return datetime.fromisoformat(str(text)).timestamp()

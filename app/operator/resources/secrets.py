@@ -77,7 +77,7 @@ class Secrets:
             problem += "spec.broker.secretKeyRef"
         except AccessDenied:
             problem = f"the operator may not read Secret {key.namespace}/{key.name}: "
-            problem += "allow it in its Role (operator.brokerSecrets of the chart)"
+            problem += "allow it in a Role (operator.brokerSecrets of the chart)"
         except CeleriacError as error:
             value = earlier.value if earlier is not None else None
             problem = f"{key} could not be read: {error}"

@@ -9,16 +9,14 @@ Secrets where that is null. An empty `resourceNames` would allow every Secret, s
 */}}
 {{- define "celeriac.operatorRules" -}}
 {{- $secrets := append (.Values.operator.brokerSecrets | default list) (include "celeriac.brokerSecretName" .) | compact | uniq -}}
+{{- $rule := dict "apiGroups" (list "") "resources" (list "secrets") "verbs" (list "get") -}}
 {{- range (.Files.Get "files/operator-role.yaml" | fromYaml).rules }}
-{{- if has "secrets" .resources }}
-{{- if kindIs "invalid" $.Values.operator.brokerSecrets }}
 - {{ toJson . }}
+{{- end }}
+{{- if kindIs "invalid" .Values.operator.brokerSecrets }}
+- {{ toJson $rule }}
 {{- else if $secrets }}
-- {{ set . "resourceNames" $secrets | toJson }}
-{{- end }}
-{{- else }}
-- {{ toJson . }}
-{{- end }}
+- {{ set $rule "resourceNames" $secrets | toJson }}
 {{- end }}
 {{- end -}}
 

@@ -11,20 +11,44 @@ from pathlib import Path
 import yaml
 
 from tests import waiting
-from tests.cluster.kubectl import Kubectl
+from tests.cluster.kubectl import Kubectl, Manifest
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "celeriac-operator"
 RBAC = (ROOT / "k8s/rbac/role.yaml", ROOT / "k8s/rbac/service-account.yaml")
+BROKERS = "celeriac-operator-brokers"
+SECRETS = ("broker", "later", "nowhere")
+"""Broker Secrets of the tests."""
 STOP_S = 20.0
 
 
-def grant(kubectl: Kubectl, *, folder: Path) -> Kubectl:
-    """Install the Role and its service account; returns kubectl with exactly their rights."""
+def grant(kubectl: Kubectl, *, folder: Path, secrets: Sequence[str] = SECRETS) -> Kubectl:
+    """Install the Role, its service account and the right to read some Secrets; returns kubectl
+    with exactly these rights."""
     for path in RBAC:
         kubectl.apply(*yaml.safe_load_all(path.read_text()))
+    kubectl.apply(*_right_to_read(secrets))
     return kubectl.acting_as(ACCOUNT, folder=folder)
+
+
+def _right_to_read(secrets: Sequence[str]) -> list[Manifest]:
+    kind = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    role: Manifest = {
+        "apiVersion": f"{kind}/v1",
+        "kind": "Role",
+        "metadata": {"name": BROKERS},
+        "rules": [rule | {"resourceNames": list(secrets)}],
+    }
+    binding: Manifest = {
+        "apiVersion": f"{kind}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": BROKERS},
+        "roleRef": {"apiGroup": kind, "kind": "Role", "name": BROKERS},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
+    }
+    return [role, binding]
 
 
 @dataclass(slots=True, kw_only=True)

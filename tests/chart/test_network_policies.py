@@ -28,6 +28,18 @@ def test_every_pod_is_denied_what_no_policy_allows() -> None:
     assert ports == [53, 53]
 
 
+def test_names_are_asked_for_in_the_cluster_alone() -> None:
+    [rule] = policy(rendering.render(), "release")["egress"]
+    inside = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    assert rule["to"] == [inside, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    openshift = {"dnsPeers": [{"namespaceSelector": {}}], "dnsPorts": [5353]}
+    [rule] = policy(rendering.render({"networkPolicy": openshift}), "release")["egress"]
+    assert ([port["port"] for port in rule["ports"]], rule["to"]) == (
+        [5353, 5353],
+        [{"namespaceSelector": {}}],
+    )
+
+
 @pytest.mark.parametrize(
     ("component", "want"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests import waiting
 from tests.integration.command_line import CommandLine
 from tests.integration.processes import Process
 from tests.ports import free_port
@@ -80,9 +81,11 @@ def test_the_api_ends_although_somebody_follows_a_job(start: Start) -> None:
     assert not api.is_running
 
 
-def test_beat_runs(start: Start, tmp_path: Path) -> None:
+def test_beat_runs(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = tmp_path / "alive"
+    monkeypatch.setenv("CELERIAC_LIVENESS_FILE", str(alive))
     beat = start("beat", "--schedule", str(tmp_path / "schedule"), "--pidfile", "")
-    beat.wait_for("beat: Starting", within_s=60)
+    waiting.eventually(alive.exists, within_s=60, why="its threads run")
     assert beat.stop() == 0
 
 

@@ -1,18 +1,34 @@
 """The base of all groups of settings, and the parsing of environment variables."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from app.errors import InvalidInput
 
 MEBIBYTE = 1024 * 1024
 
+SECRETS_DIR = "CELERIAC_SECRETS_DIR"
+DEFAULT_SECRETS_DIR = Path("/run/secrets/celeriac")
+"""A folder of files, each with the value of the setting it is named after. Where it is not there,
+all settings come from the environment. What is in a file is seen by no child process and by nobody
+who lists processes."""
+
 
 class Group(BaseSettings):
-    """Settings of one concern. Frozen; each field names the environment variable that has it.
+    """Settings of one concern. Frozen; each field names the environment variable, or the file of
+    the secrets folder, that has it. The variable takes precedence.
 
     Raises InvalidInput, which names the variables and does not contain their values: some are
     secrets.
@@ -34,6 +50,24 @@ class Group(BaseSettings):
             raise InvalidInput("; ".join(_in_words(one) for one in wrong)) from None
         except SettingsError as error:
             raise InvalidInput(str(error)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = secrets_dir()
+        files = [SecretsSettingsSource(settings_cls, folder)] if folder.is_dir() else []
+        return (init_settings, env_settings, *files)
+
+
+def secrets_dir() -> Path:
+    """Where settings are looked for in files."""
+    return Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)
 
 
 def _in_words(wrong: Mapping[str, Any]) -> str:  # pydantic's error details

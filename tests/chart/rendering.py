@@ -84,6 +84,21 @@ def render(
     )
 
 
+def secret_files(pod: Manifest) -> dict[str, tuple[str, str]]:
+    """The settings that a pod has as files, each with the name and the key of its Secret."""
+    sources = [
+        source["secret"]
+        for volume in pod["spec"].get("volumes", ())
+        if volume["name"] == "secrets"
+        for source in volume["projected"]["sources"]
+    ]
+    return {
+        item["path"]: (source["name"], item["key"])
+        for source in sources
+        for item in source["items"]
+    }
+
+
 def pod_of(manifest: Manifest) -> Manifest:
     """The pod spec of a Deployment or StatefulSet."""
     spec: Manifest = manifest["spec"]["template"]["spec"]

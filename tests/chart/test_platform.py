@@ -29,25 +29,25 @@ SENTINELS = {
 
 def test_everything_that_speaks_to_the_broker_knows_its_sentinels() -> None:
     rendered = rendering.render(SENTINELS)
-    told = {
-        name: {
-            each["name"]: each.get("value", each.get("valueFrom"))
-            for each in container["env"]
-            if each["name"].startswith("CELERIAC_SENTINEL_")
-        }
-        for name, container in rendered.containers()
-        if any(each["name"] == "CELERY_BROKER_URL" for each in container.get("env", []))
-    }
-    want = {
+    plain = {
         "CELERIAC_SENTINEL_MASTER": "main",
         "CELERIAC_SENTINEL_USERNAME": "guard",
-        "CELERIAC_SENTINEL_PASSWORD": {"secretKeyRef": {"name": "broker", "key": "guards"}},
         "CELERIAC_SENTINEL_TLS": "true",
     }
-    assert {name.partition(" celeriac")[2].partition(":")[0] for name in told} >= {
+    ours = {
+        name: (pod, rendering.secret_files(pod))
+        for name, pod in rendered.pods()
+        if "CELERY_BROKER_URL" in rendering.secret_files(pod)
+    }
+    assert {name.partition(" celeriac")[2] for name in ours} >= {
         *("-api", "-beat", "-exporter", "-operator", "-worker-pdf"),
     }
-    assert [name for name, variables in told.items() if variables != want] == []
+    for pod, files in ours.values():
+        assert files["CELERIAC_SENTINEL_PASSWORD"] == ("broker", "guards")
+        assert (
+            environment(pod["spec"]["containers"][0]).items()
+            >= {name: {"name": name, "value": value} for name, value in plain.items()}.items()
+        )
     assert {str(pool["spec"]["broker"]) for pool in rendered.of_kind("WorkerPool")} == {
         str(
             {
@@ -61,11 +61,6 @@ def test_everything_that_speaks_to_the_broker_knows_its_sentinels() -> None:
 
 def environment(container: Manifest) -> dict[str, Manifest]:
     return {variable["name"]: variable for variable in container["env"]}
-
-
-def secret_of(container: Manifest, variable: str) -> tuple[str, str]:
-    reference = environment(container)[variable]["valueFrom"]["secretKeyRef"]
-    return reference["name"], reference["key"]
 
 
 def test_generated_files_are_fresh() -> None:
@@ -254,12 +249,57 @@ def test_nothing_is_kept_where_nothing_is_asked_for() -> None:
 def test_every_role_reads_the_broker_and_the_database_from_the_same_secrets() -> None:
     rendered = matrix.CASES["external broker, database, object store and claims"].render()
     ours = ["celeriac-api", "celeriac-beat", "celeriac-worker-pdf"]
-    seen = {
-        (secret_of(container, "CELERY_BROKER_URL"), secret_of(container, "DATABASE_URL"))
+    files = [
+        rendering.secret_files(rendered.get("Deployment", name)["spec"]["template"])
         for name in ours
-        for container in [rendering.main_container(rendered.get("Deployment", name))]
-    }
+    ]
+    seen = {(each["CELERY_BROKER_URL"], each["DATABASE_URL"]) for each in files}
     assert seen == {(("broker", "u"), ("database", "u"))}
+
+
+OF_EACH_COMPONENT: dict[str, set[str]] = {
+    **{name: set() for name in ("beat", "cleanup", "conversion", "default", "documents", "pdf")},
+    "api": {"CELERIAC_ADMIN_KEY", "CELERIAC_METRICS_KEY", "NOTIFY_WEBHOOK_SECRETS"},
+    "download": {"CELERIAC_FETCH_PROXY_URL", "CELERIAC_SITES_PROXY_URL"},
+    "youtube": {"CELERIAC_FETCH_PROXY_URL", "CELERIAC_SITES_PROXY_URL"},
+    "websites": {"CELERIAC_FETCH_PROXY_URL"},
+    "notifications": {"CELERIAC_FETCH_PROXY_URL", "NOTIFY_WEBHOOK_SECRETS", "SMTP_PASSWORD"},
+    "llm": {"CELERIAC_FETCH_PROXY_URL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"},
+    "videos": {"CELERIAC_FETCH_PROXY_URL", "PUBMED_API_KEY"},
+}
+OF_ALL = {"CELERY_BROKER_URL", "DATABASE_URL", "CELERIAC_MESSAGE_KEYS", "MONGODB_URL"}
+
+
+def test_each_component_has_the_secrets_that_it_needs_and_no_other() -> None:
+    rendered = rendering.render({"settingsSecret": "more", "exporter": {"enabled": True}})
+    found = {
+        name.partition(" celeriac-")[2].removeprefix("worker-"): set(rendering.secret_files(pod))
+        for name, pod in rendered.pods()
+    }
+    assert {name: found[name] for name in OF_EACH_COMPONENT} == {
+        name: OF_ALL | own for name, own in OF_EACH_COMPONENT.items()
+    }
+    for name in ("exporter", "operator", "operator-release"):
+        assert found[name] == {"CELERY_BROKER_URL"}
+
+
+def test_no_secret_is_an_environment_variable_of_our_own_containers() -> None:
+    rendered = matrix.CASES["every switch on"].render()
+    ours = [
+        container
+        for name, container in rendered.containers()
+        if container.get("command", [""])[0] in ("celeriac", "sh") and " celeriac-test" not in name
+    ]
+    taken = [
+        variable["name"]
+        for container in ours
+        for variable in container["env"]
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    ]
+    assert (len(ours) > 14, taken) == (True, [])
+    assert not [
+        one for container in ours for one in container.get("envFrom", ()) if "secretRef" in one
+    ]
 
 
 def test_passwords_are_random_and_the_urls_hold_them() -> None:
@@ -280,11 +320,8 @@ def _broker_keys(rendered: Rendered) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for _, pod in rendered.pods():
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
-        for container in pod["spec"]["containers"]:
-            for variable in container.get("env", []):
-                if variable["name"] == "CELERY_BROKER_URL":
-                    key = variable["valueFrom"]["secretKeyRef"]["key"]
-                    found.setdefault(component, set()).add(key)
+        if "CELERY_BROKER_URL" in (files := rendering.secret_files(pod)):
+            found.setdefault(component, set()).add(files["CELERY_BROKER_URL"][1])
     return found
 
 
@@ -297,8 +334,7 @@ def test_each_role_has_a_user_of_redis_where_the_values_say_so() -> None:
         for name, value in rendered.get("Secret", "celeriac-redis")["data"].items()
     }
     users = {line.split()[1]: line.split()[3] for line in data["users.acl"].splitlines()}
-    used = {role for role in ROLES if role != "operator"}  # it reads the URL of each pool
-    assert {role: keys[role] for role in used} == {role: {f"url-{role}"} for role in used}
+    assert {role: keys[role] for role in ROLES} == {role: {f"url-{role}"} for role in ROLES}
     assert users.keys() == {"default", *ROLES}
     for role in ROLES:
         password = data[f"url-{role}"].partition(f"{role}:")[2].partition("@")[0]

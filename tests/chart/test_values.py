@@ -154,7 +154,7 @@ SETS: dict[str, tuple[Values, set[str]]] = {
         },
     ),
     "with Secrets and claims of others": (
-        INTERNAL,
+        {**INTERNAL, "celery": {"app": "", "beat": False}},
         {"broker", "database", "digest", "size", "storageClassName", "workers.defaults"},
     ),
     "sized by KEDA": (

@@ -43,19 +43,67 @@ url-{{ $role }}
 {{- end -}}
 
 {{/*
-`env` and `envFrom` of a container, from the pod's context. Celeriac's own application gets its settings
-and the database; every container gets the release's broker, if it has one. `env` in the context are further variables.
+The secrets of a container that runs Celeriac, as a list of `name` (of the setting), `secret`, `key` and `optional`. They
+are files, in a volume of this container's own. `secrets` in the context names those that it needs of `settingsSecret`.
+*/}}
+{{- define "celeriac.secretFiles" -}}
+{{- $files := list -}}
+{{- $apiSecret := include "celeriac.apiSecretName" .root -}}
+{{- with include "celeriac.brokerSecretName" .root -}}
+{{- $key := include "celeriac.brokerKeyOf" (dict "root" $.root "component" $.component) -}}
+{{- $files = append $files (dict "name" "CELERY_BROKER_URL" "secret" . "key" $key "optional" false) -}}
+{{- with $.root.Values.broker.sentinel.passwordKey -}}
+{{- $files = append $files (dict "name" "CELERIAC_SENTINEL_PASSWORD" "secret" (include "celeriac.brokerSecretName" $.root) "key" . "optional" false) -}}
+{{- end -}}
+{{- end -}}
+{{- if .own -}}
+{{- $files = append $files (dict "name" "DATABASE_URL" "secret" (include "celeriac.databaseSecretName" .root) "key" (include "celeriac.databaseSecretKey" .root) "optional" false) -}}
+{{- $files = append $files (dict "name" "CELERIAC_MESSAGE_KEYS" "secret" $apiSecret "key" "message-key" "optional" (not (empty .root.Values.api.existingSecret))) -}}
+{{- end -}}
+{{- if eq .component "api" -}}
+{{- $files = append $files (dict "name" "CELERIAC_ADMIN_KEY" "secret" $apiSecret "key" "admin-key" "optional" false) -}}
+{{- $files = append $files (dict "name" "CELERIAC_METRICS_KEY" "secret" $apiSecret "key" "metrics-key" "optional" false) -}}
+{{- end -}}
+{{- with .root.Values.settingsSecret -}}
+{{- range concat (ternary (list "MONGODB_URL") list (not (empty $.own))) ($.secrets | default list) | uniq -}}
+{{- $files = append $files (dict "name" . "secret" $.root.Values.settingsSecret "key" . "optional" true) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $files -}}
+{{- end -}}
+
+{{/* The volume of these files: each Secret with the keys that the container needs. Argument: the pod's context. */}}
+{{- define "celeriac.secretVolume" -}}
+{{- $files := include "celeriac.secretFiles" . | fromYamlArray -}}
+name: secrets
+projected:
+  sources:
+    {{- range $files }}
+    - secret:
+        name: {{ .secret | quote }}
+        items: [{key: {{ .key | quote }}, path: {{ .name | quote }}}]
+        {{- if .optional }}
+        optional: true
+        {{- end }}
+    {{- end }}
+{{- end -}}
+
+{{/*
+`env` and `envFrom` of a container, from the pod's context. Celeriac's own application gets its settings; what is secret
+comes as files. Other applications get the release's broker, if it has one. `env` in the context are further variables.
 */}}
 {{- define "celeriac.environment" -}}
 env:
   - name: HOME
     value: /tmp
   {{- with include "celeriac.brokerSecretName" .root }}
+  {{- if not $.secretFiles }}
   - name: CELERY_BROKER_URL
     valueFrom:
       secretKeyRef:
         name: {{ . | quote }}
         key: {{ include "celeriac.brokerKeyOf" (dict "root" $.root "component" $.component) | quote }}
+  {{- end }}
   {{- with $.root.Values.broker }}
   {{- if .masterName }}
   - name: CELERIAC_SENTINEL_MASTER
@@ -65,7 +113,7 @@ env:
   - name: CELERIAC_SENTINEL_USERNAME
     value: {{ .sentinel.username | quote }}
   {{- end }}
-  {{- if .sentinel.passwordKey }}
+  {{- if and .sentinel.passwordKey (not $.secretFiles) }}
   - name: CELERIAC_SENTINEL_PASSWORD
     valueFrom:
       secretKeyRef:
@@ -78,33 +126,19 @@ env:
   {{- end }}
   {{- end }}
   {{- end }}
-  {{- if .own }}
-  - name: DATABASE_URL
-    valueFrom:
-      secretKeyRef:
-        name: {{ include "celeriac.databaseSecretName" .root | quote }}
-        key: {{ include "celeriac.databaseSecretKey" .root | quote }}
-  - name: CELERIAC_MESSAGE_KEYS
-    valueFrom:
-      secretKeyRef:
-        name: {{ include "celeriac.apiSecretName" .root | quote }}
-        key: message-key
-        {{- if .root.Values.api.existingSecret }}
-        optional: true
-        {{- end }}
-  {{- end }}
   {{- with .env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- with .values.pod.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- $store := and .files .root.Values.objectStore.existingSecret }}
 {{- if or .own .values.pod.envFrom }}
 envFrom:
   {{- if .own }}
   - configMapRef:
       name: {{ include "celeriac.fullname" .root }}-settings
-  {{- range list .root.Values.objectStore.existingSecret .root.Values.settingsSecret | compact | uniq }}
+  {{- with $store }}
   - secretRef:
       name: {{ . | quote }}
   {{- end }}

@@ -4,7 +4,8 @@ root, component, pool (workers: its name), values (pod, resources), and optional
 class (platform or workers, for the priority), grace (seconds), user (instead of security.runAsUser),
 own (whether the container is Celeriac's own application), files (mounts the shared files),
 spread (over nodes), token (of the service account), serviceAccount, init (containers), volumes, mounts,
-env, checksums (annotations of the pods that change with a configuration).
+env, checksums (annotations of the pods that change with a configuration), secretFiles (whether the container runs
+Celeriac, which reads secrets from files), secrets (names of those that it needs of `settingsSecret`).
 */}}
 
 {{- define "celeriac.podMetadata" -}}
@@ -75,6 +76,9 @@ volumes:
     persistentVolumeClaim:
       claimName: {{ .root.Values.files.existingClaim | default (printf "%s-files" (include "celeriac.fullname" .root)) | quote }}
   {{- end }}
+  {{- if .secretFiles }}
+  - {{- include "celeriac.secretVolume" . | nindent 4 }}
+  {{- end }}
   {{- with .volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -90,6 +94,11 @@ volumes:
 {{- if .files }}
 - name: files
   mountPath: /var/lib/celeriac
+{{- end }}
+{{- if .secretFiles }}
+- name: secrets
+  mountPath: /run/secrets/celeriac
+  readOnly: true
 {{- end }}
 {{- with .mounts }}
 {{ toYaml . }}

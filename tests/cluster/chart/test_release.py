@@ -1,6 +1,7 @@
 """One release from its installation to its removal, in order: each test goes on with what the one
 before left."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,13 @@ pytestmark = pytest.mark.timeout(600, func_only=True)
 SITE = "celeriac-test"
 """As the Service of `helm test` is called: of all private hosts, jobs may fetch from this one."""
 
+SETTINGS_SECRET = "more-settings"
+SETTINGS = {
+    "NOTIFY_WEBHOOK_SECRETS": "whsec_"
+    + base64.b64encode(b"a secret of this test, of 32 byte").decode(),
+    "SMTP_PASSWORD": "a password of this test",
+}
+
 KEPT = {
     *(f"persistentvolumeclaim/{claim}" for claim in CLAIMS),
     *("secret/celeriac-redis", "secret/celeriac-postgresql"),
@@ -41,8 +49,11 @@ print(json.dumps({"ffmpeg": done.returncode == 0, "ocr": "eng" in languages}))
 def release(restricted: Kubectl, storage: None, image_values: Values) -> Release:
     """Installed, and ready in less than three minutes."""
     helm = Helm(kubectl=restricted)
-    helm.install(image_values, within_s=180)
-    return Release(helm=helm, values=image_values)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SETTINGS_SECRET}}
+    restricted.apply(secret | {"stringData": SETTINGS})
+    values = image_values | {"settingsSecret": SETTINGS_SECRET}
+    helm.install(values, within_s=180)
+    return Release(helm=helm, values=values)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +126,24 @@ def test_an_image_runs_as_nobody_on_a_disk_that_it_cannot_change(release: Releas
         "deployment/celeriac-api", "sh", "-c", "id -u; touch /opt/x 2>&1 || true"
     ).splitlines()
     assert (user, "Read-only file system" in refused) == ("10001", True)
+
+
+@pytest.mark.parametrize("component", ["api", "beat", "exporter", "operator"])
+def test_secrets_are_files_that_are_no_one_else_s(release: Release, component: str) -> None:
+    kubectl = release.kubectl
+    names = ("celeriac-api", "celeriac-postgresql", "celeriac-redis", SETTINGS_SECRET)
+    secrets = [kubectl.get(f"secret/{name}")["data"] for name in names]
+    values = [base64.b64decode(value).decode() for data in secrets for value in data.values()]
+    deployment = f"deployment/celeriac-{component}"
+
+    environment = kubectl.exec(deployment, "env")
+    files = set(kubectl.exec(deployment, "ls", "/run/secrets/celeriac").split())
+
+    assert [value for value in values if value in environment] == []
+    every = {"CELERY_BROKER_URL"}
+    ours = every | {"DATABASE_URL", "CELERIAC_MESSAGE_KEYS"}
+    api = {"CELERIAC_ADMIN_KEY", "CELERIAC_METRICS_KEY", "NOTIFY_WEBHOOK_SECRETS"}
+    assert files == {"api": ours | api, "beat": ours}.get(component, every)
 
 
 def test_an_image_brings_what_pipelines_call(release: Release) -> None:

@@ -1,6 +1,7 @@
 """Groups of settings: all are in `Settings`, and text of the environment becomes values."""
 
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,8 @@ from app import settings
 from app.errors import InvalidInput
 from app.settings import FetchSettings, LlmSettings, Settings
 from app.settings.group import Group
+
+LONG = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="
 
 
 def test_settings_have_every_group_that_there_is() -> None:
@@ -22,6 +25,33 @@ def test_lists_are_text_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.allowed_hosts == ("media.internal", "files.internal")
     assert seen.allowed_networks == (IPv4Network("10.0.0.0/8"),)
     assert FetchSettings(CELERIAC_ALLOWED_HOSTS=("one",)).allowed_hosts == ("one",)
+
+
+def test_settings_may_be_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # As Kubernetes writes them: links into a folder that is replaced as a whole.
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..data").symlink_to("..2026")
+    for name, value in {"SMTP_PASSWORD": "s3cret\n", "NOTIFY_WEBHOOK_SECRETS": LONG}.items():
+        (tmp_path / "..2026" / name).write_text(value)
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    monkeypatch.setenv("CELERIAC_SECRETS_DIR", str(tmp_path))
+
+    seen = Settings().notify
+    assert seen.smtp_password.get_secret_value() == "s3cret"
+    assert [one.get_secret_value() for one in seen.webhook_secrets] == [LONG]
+
+    monkeypatch.setenv("SMTP_PASSWORD", "of the environment")
+    assert Settings().notify.smtp_password.get_secret_value() == "of the environment"
+
+
+def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "NOTIFY_WEBHOOK_SECRETS").write_text("hunter2")
+    monkeypatch.setenv("CELERIAC_SECRETS_DIR", str(tmp_path))
+    with pytest.raises(InvalidInput, match="NOTIFY_WEBHOOK_SECRETS") as raised:
+        Settings().check()
+    assert "hunter2" not in str(raised.value)
 
 
 def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ CLIENTS = [
     *(["keys", "create", "--name", "x"], ["keys", "list"], ["keys", "revoke", "x"], ["env"]),
     *(["owners", "list"], ["owners", "erase", "x", "--yes"], ["queues", "values"]),
     *(["owners", "limits"], ["owners", "limits", "x", "--limit", "unfinished-jobs=1"]),
+    *(["doctor"], ["doctor", "--broker", "redis://:m4rk3d@127.0.0.1:1/0"]),
     *(["audit", "list"], ["audit", "export"]),
 ]
 

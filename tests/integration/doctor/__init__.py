@@ -1,0 +1,1 @@
+"""`celeriac doctor` on real brokers and workers."""

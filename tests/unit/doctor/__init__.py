@@ -1,0 +1,1 @@
+"""Decisions of `celeriac doctor` without a broker."""

@@ -1,12 +1,23 @@
 """Examines a broker: reads one snapshot, evaluates every check."""
 
-from app.broker.connections.address import Address
+from app.broker.connections.address import Address, Sentinels
 from app.broker.connections.connection import Connection
-from app.doctor import checks, server_checks, server_reader
+from app.broker.redis_keys import Keys
+from app.doctor import (
+    application_checks,
+    application_reader,
+    checks,
+    server_checks,
+    server_reader,
+)
 from app.doctor.checks import DoctorCheck, Examination
-from app.doctor.snapshot import Snapshot
+from app.doctor.snapshot import Part, Snapshot, WaitingQueue, WorkerFacts
+from app.errors import BrokerRefused
 
-CHECKS: tuple[DoctorCheck, ...] = (*server_checks.registry.checks,)
+CHECKS: tuple[DoctorCheck, ...] = (
+    *server_checks.registry.checks,
+    *application_checks.registry.checks,
+)
 """Every check, in the order of the reference."""
 
 
@@ -22,15 +33,28 @@ async def examine(address: Address) -> Examination:
 async def observe(address: Address) -> Snapshot:
     """Read a snapshot. Raises BrokerUnreachable."""
     connection = Connection(address)
+    keys = Keys(db=address.db, is_sentinel=isinstance(address.place, Sentinels))
     try:
         server = await server_reader.read(connection)
+        missing = dict(server.missing)
+        workers: tuple[WorkerFacts, ...] = ()
+        queues: tuple[WaitingQueue, ...] = ()
+        try:
+            workers = await application_reader.read_workers(connection, keys)
+            consumed = {name for one in workers for name in one.queues}
+            queues = await application_reader.read_queues(connection, keys, consumed=consumed)
+        except BrokerRefused as error:
+            missing |= {Part.QUEUES: str(error), Part.WORKERS: str(error)}
+        if not workers:
+            missing.setdefault(Part.WORKERS, "no worker has answered")
         return Snapshot(
             address=address,
-            read_at_s=server.now_s,
             latency_s=server.latency_s,
             info=server.info,
             config=server.config,
-            missing=server.missing,
+            queues=queues,
+            workers=workers,
+            missing=missing,
         )
     finally:
         await connection.close()

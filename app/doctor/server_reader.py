@@ -15,7 +15,6 @@ ROUND_TRIPS = 10
 class ServerFacts:
     """The server's own answers."""
 
-    now_s: float
     latency_s: float
     info: Mapping[str, Setting] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +42,6 @@ async def read(connection: Connection) -> ServerFacts:
     except BrokerRefused as error:
         missing[Part.CONFIG] = f"CONFIG GET is {error}"
     return ServerFacts(
-        now_s=await _now_s(connection),
         latency_s=latency_s,
         info=info,
         config={str(name): str(value) for name, value in config.items()},
@@ -61,9 +59,3 @@ async def _latency_s(connection: Connection) -> float:
             await client.ping()
             found.append(loop.time() - started_s)
     return min(found)
-
-
-async def _now_s(connection: Connection) -> float:
-    async with connection.asking() as client:
-        seconds, microseconds = await client.time()
-    return float(seconds) + float(microseconds) / 1e6

@@ -101,6 +101,36 @@ class Pidbox:
         )
         return {node: given for replies in found for node, given in replies.items()}
 
+    async def broadcast(
+        self, requests: Sequence[Request], *, within_s: float
+    ) -> Sequence[Mapping[str, tuple[NodeName, Reply]]]:
+        """Ask all workers, known or not; returns each reply in time by its ticket. Workers of the
+        same name reply each.
+
+        Raises:
+            BrokerUnreachable: no worker could be asked.
+        """
+        us, found = str(uuid4()), []
+        await self._publish(requests, None, reply_to=us, content_type=bodies.JSON)
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + within_s
+        try:
+            while (left_s := deadline_s - loop.time()) > 0:
+                async with self._connection.asking(timeout_s=left_s + ANSWER_TIMEOUT_S) as client:
+                    popped = await client.brpop([self._keys.reply_queue(us)], timeout=left_s)
+                one = _Collected()
+                if popped is not None:
+                    one.add(popped[1])
+                found += [
+                    {ticket: (node, reply)}
+                    for node, given in one.replies.items()
+                    for ticket, reply in given.items()
+                ]
+        finally:
+            with suppress(BrokerUnreachable):
+                await self._unbind(us)
+        return found
+
     def replied_in(self, node: NodeName) -> str | None:
         """Content type of this node's last answer."""
         return self._negotiation.replied_in(node)
@@ -135,7 +165,7 @@ class Pidbox:
     async def _publish(
         self,
         requests: Sequence[Request],
-        nodes: Collection[NodeName],
+        nodes: Collection[NodeName] | None,
         *,
         reply_to: str,
         content_type: str,
@@ -158,7 +188,7 @@ class Pidbox:
     def _message(
         self,
         request: Request,
-        nodes: Collection[NodeName],
+        nodes: Collection[NodeName] | None,
         *,
         reply_to: str | None = None,
         content_type: str = bodies.JSON,
@@ -166,7 +196,7 @@ class Pidbox:
         body: dict[str, object] = {
             "method": request.method,
             "arguments": dict(request.arguments),
-            "destination": list(nodes),
+            "destination": list(nodes) if nodes is not None else None,
             "pattern": None,
             "matcher": None,
         }

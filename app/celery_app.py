@@ -61,6 +61,7 @@ def create(settings: Settings, registry: Registry, *, clock: Clock | None = None
     Raises InvalidInput for a broker that jobs can not live on.
     """
     logs.hush_requests()  # here, as every worker, beat and API makes an application
+    logs.hide_payloads()
     application = StampingCelery("celeriac")
     application.conf.update(
         **connections.settings_of(settings.broker),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO
 
+from app.telemetry.masking import without_credentials
 from app.telemetry.terminal_text import one_line, shown
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
@@ -44,6 +45,28 @@ def hush_requests() -> None:
     requests = logging.getLogger("httpx2")
     if requests.level == logging.NOTSET:
         requests.setLevel(logging.WARNING)
+
+
+def hide_payloads() -> None:
+    """Keep results of tasks, and secrets in the URLs of their errors, out of Celery's own lines."""
+    for name in ("celery.app.trace", "celery.worker.request", "celery.worker.strategy"):
+        logging.getLogger(name).addFilter(_without_payload)  # the same one is added once
+
+
+def _without_payload(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, Mapping):
+        record.msg = str(record.msg).replace(": %(return_value)s", "")
+        record.args = {
+            name: without_credentials(value)
+            for name, value in record.args.items()
+            if name != "return_value"
+        }
+    if record.exc_info:
+        record.exc_text = without_credentials(_FORMATTER.formatException(record.exc_info))
+    return True
+
+
+_FORMATTER = logging.Formatter()
 
 
 @dataclass(kw_only=True)
@@ -85,6 +108,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        line = without_credentials(line)
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
@@ -99,7 +123,8 @@ class TextFormatter(logging.Formatter):
         line = f"{time} {record.levelname.lower():<7}  {message}{fields}"
         if record.exc_info:
             line += f"\n{shown(self.formatException(record.exc_info))}"
-        return line
+        masked_line: str = without_credentials(line)
+        return masked_line
 
 
 def _moment(record: logging.LogRecord) -> str:

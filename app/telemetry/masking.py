@@ -7,6 +7,16 @@ MASK = "**"
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
 
+_SECRET_PARAMETER = re.compile(
+    r"""(?<=[?&;])                     # a parameter of a query
+    ((?:[\w.%-]*                       # whose name holds, or is, a word of secrets
+      (?:token|secret|passw|passphrase|signature|credential|api[-_]?key|access[-_]?key|authoriz)
+      [\w.%-]*|key|pwd|sig|auth|jwt|sid|session|sessionid|policy|key-pair-id)=)
+    [^&;\#\s"'<>]+                     # its value
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
 
 def masked(url: str) -> str:
     """The URL without its password and query. The URL may be malformed: everything before the last
@@ -35,14 +45,18 @@ def _has_port_or_none(host: str) -> bool:
 
 
 def without_credentials(value: Any) -> Any:  # JSON
-    """JSON whose URLs have neither user name nor password.
+    """JSON whose URLs have neither user name nor password, and no values of parameters that are
+    secret by their names, such as `token` and `X-Amz-Signature`.
 
     >>> without_credentials({"url": "https://ada:secret@example.org/a?b=c@d", "n": [1, "a@b"]})
     {'url': 'https://example.org/a?b=c@d', 'n': [1, 'a@b']}
+    >>> without_credentials("https://example.org/a?v=1&access_token=abc&sig=d#e")
+    'https://example.org/a?v=1&access_token=**&sig=**#e'
     """
     match value:
         case str():
-            return _CREDENTIALS.sub("", value) if "@" in value else value
+            text = _CREDENTIALS.sub("", value) if "@" in value else value
+            return _SECRET_PARAMETER.sub(rf"\1{MASK}", text) if "=" in text else text
         case dict():
             return {name: without_credentials(inner) for name, inner in value.items()}
         case list():

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.errors import CeleriacError, PermanentError, RateLimited
 from app.jobs.model.job import Job, JobError
+from app.telemetry.masking import without_credentials
 
 MESSAGE_LENGTH = 2_000
 
@@ -101,6 +102,7 @@ def backoff_s(failures: int, *, base_s: float, max_s: float, rng: Callable[[], f
 def job_error(error: BaseException, *, attempt: int) -> JobError:
     """The error as the row keeps it. Anything that is not known to be permanent may heal."""
     message = error.client_message if isinstance(error, CeleriacError) else str(error)
+    message = without_credentials(message)
     return JobError(
         type=error.type if isinstance(error, CeleriacError) else type(error).__name__,
         message=(message.strip() or type(error).__name__)[:MESSAGE_LENGTH],

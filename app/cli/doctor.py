@@ -39,6 +39,9 @@ BrokerOption = Annotated[
     ),
 ]
 MasterOption = Annotated[str, typer.Option(help="Master name of a sentinel:// broker.")]
+KeyPrefixOption = Annotated[
+    str, typer.Option(help="`global_keyprefix` of the application's transport options.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
 
 
@@ -46,6 +49,7 @@ def doctor(
     *,
     broker: BrokerOption = None,
     master_name: MasterOption = "",
+    key_prefix: KeyPrefixOption = "",
     strict: StrictOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -57,7 +61,7 @@ def doctor(
 
     try:
         address = _address(broker, master_name=master_name)
-        report = asyncio.run(examination.examine(address))
+        report = asyncio.run(examination.examine(address, key_prefix=key_prefix))
     except InvalidInput as error:
         output.error(str(error))
         raise typer.Exit(INVALID_USAGE) from None

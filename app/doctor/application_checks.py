@@ -186,6 +186,36 @@ def worker_does_not_reconnect(snapshot: Snapshot) -> Iterator[str]:
         yield f"broker_connection_retry is False on {listed(nodes)}"
 
 
+@registry.warning(
+    "results-never-expire",
+    Part.WORKERS,
+    why="Results of all tasks stay in Redis until its memory is full.",
+    remedy="Set result_expires, for example to 3600, or task_ignore_result=True",
+)
+def results_never_expire(snapshot: Snapshot) -> Iterator[str]:
+    nodes = [
+        one.node
+        for one in snapshot.workers
+        if str(one.conf.get("result_backend")).startswith(("redis", "sentinel"))
+        and not one.conf.get("result_expires")
+        and not one.conf.get("task_ignore_result")
+    ]
+    if nodes:
+        yield f"results have no expiry on {listed(nodes)}"
+
+
+@registry.warning(
+    "tasks-run-eagerly",
+    Part.WORKERS,
+    why="Tasks that a task calls run inside it, and none of them is queued.",
+    remedy="Set task_always_eager=False outside of tests",
+)
+def tasks_run_eagerly(snapshot: Snapshot) -> Iterator[str]:
+    nodes = [one.node for one in snapshot.workers if one.conf.get("task_always_eager")]
+    if nodes:
+        yield f"task_always_eager is True on {listed(nodes)}"
+
+
 def _unconsumed(snapshot: Snapshot) -> Iterator[WaitingQueue]:
     for queue in snapshot.queues:
         if not any(_consumers(queue, snapshot)):

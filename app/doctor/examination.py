@@ -21,19 +21,19 @@ CHECKS: tuple[DoctorCheck, ...] = (
 """Every check, in the order of the reference."""
 
 
-async def examine(address: Address) -> Examination:
+async def examine(address: Address, *, key_prefix: str = "") -> Examination:
     """Examine the application on this broker.
 
     Raises:
         BrokerUnreachable: nothing is known.
     """
-    return checks.evaluate(CHECKS, await observe(address))
+    return checks.evaluate(CHECKS, await observe(address, key_prefix=key_prefix))
 
 
-async def observe(address: Address) -> Snapshot:
+async def observe(address: Address, *, key_prefix: str = "") -> Snapshot:
     """Read a snapshot. Raises BrokerUnreachable."""
     connection = Connection(address)
-    keys = Keys(db=address.db, is_sentinel=isinstance(address.place, Sentinels))
+    keys = Keys(db=address.db, prefix=key_prefix, is_sentinel=isinstance(address.place, Sentinels))
     try:
         server = await server_reader.read(connection)
         missing = dict(server.missing)

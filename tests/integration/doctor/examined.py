@@ -16,8 +16,8 @@ from tests.ports import free_port
 PASSWORD = "m4rk3d-password"
 
 
-def examine(url: str) -> Examination:
-    return asyncio.run(examination.examine(parse_address(url)))
+def examine(url: str, *, key_prefix: str = "") -> Examination:
+    return asyncio.run(examination.examine(parse_address(url), key_prefix=key_prefix))
 
 
 def found(report: Examination) -> dict[str, str]:

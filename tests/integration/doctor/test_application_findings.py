@@ -30,6 +30,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
             "task_acks_late": False,
             "accept_content": ["json", "pickle"],
             "broker_connection_retry": False,
+            "result_backend": url,
+            "result_expires": None,
+            "task_ignore_result": False,
+            "task_always_eager": True,
         }
         short = {"task_time_limit": 900, "broker_transport_options": {"visibility_timeout": 600}}
         shop.worker("one")
@@ -77,6 +81,8 @@ def test_a_worker_of_this_platform_has_no_finding(
         ),
         ("acks-early", "4 of 4 tasks: carry, doctor.more, hold and 1 more"),
         ("pickle-accepted", "accept_content has pickle on three@shop"),
+        ("results-never-expire", "results have no expiry on three@shop"),
+        ("tasks-run-eagerly", "task_always_eager is True on three@shop"),
         ("worker-does-not-reconnect", "broker_connection_retry is False on three@shop"),
     ],
 )
@@ -84,6 +90,16 @@ def test_a_finding_names_what_was_seen(
     seen: dict[str, dict[str, str]], name: str, want: str
 ) -> None:
     assert seen["wrong"].get(name) == want
+
+
+def test_an_application_with_a_key_prefix_is_examined(tmp_path: Path) -> None:
+    with examined.valkey() as url:
+        shop = ForeignApplication(url=url, folder=tmp_path, prefix="shop:")
+        with shop.client() as client:
+            client.send_task("carry", args=(1, "x" * 1_100_000), queue="shop")
+        assert examined.found(examined.examine(url)) == {}
+        seen = examined.found(examined.examine(url, key_prefix="shop:"))
+    assert seen == {"message-too-large": "a message in 'shop' has 1.4 MiB"}
 
 
 def test_every_check_of_an_application_is_provoked(seen: dict[str, dict[str, str]]) -> None:

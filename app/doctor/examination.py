@@ -12,7 +12,7 @@ from app.doctor import (
 )
 from app.doctor.checks import DoctorCheck, Examination
 from app.doctor.snapshot import Part, Snapshot, WaitingQueue, WorkerFacts
-from app.errors import BrokerRefused
+from app.errors import BrokerNotReady, BrokerRefused
 
 CHECKS: tuple[DoctorCheck, ...] = (
     *server_checks.registry.checks,
@@ -43,7 +43,7 @@ async def observe(address: Address, *, key_prefix: str = "") -> Snapshot:
             workers = await application_reader.read_workers(connection, keys)
             consumed = {name for one in workers for name in one.queues}
             queues = await application_reader.read_queues(connection, keys, consumed=consumed)
-        except BrokerRefused as error:
+        except (BrokerRefused, BrokerNotReady) as error:
             missing |= {Part.QUEUES: str(error), Part.WORKERS: str(error)}
         if not workers:
             missing.setdefault(Part.WORKERS, "no worker has answered")

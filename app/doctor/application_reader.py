@@ -15,7 +15,7 @@ from app.broker.workers.pidbox import Pidbox, Request
 from app.doctor.snapshot import WaitingQueue, WorkerFacts
 from app.queues import QueueName
 
-ANSWERS_WITHIN_S = 3.0
+ANSWERS_WITHIN_S = 5.0
 BINDINGS = 1_000
 TASK_OPTIONS = ("acks_late", "time_limit")
 

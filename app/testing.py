@@ -26,6 +26,7 @@ from app.jobs.service import Jobs
 from app.pipelines import registry
 from app.settings import Settings
 from app.storage import migrate
+from app.worker.sandbox.policy import Sandbox
 
 if TYPE_CHECKING:
     import redis
@@ -118,8 +119,16 @@ class RecordedWork:
         *,
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        sandbox: Sandbox | None = None,
     ) -> str:
-        return workspace.run_process(self.stop, command, on_line=on_line, timeout_s=timeout_s)
+        return workspace.run_process(
+            self.stop,
+            command,
+            on_line=on_line,
+            timeout_s=timeout_s,
+            sandbox=sandbox,
+            mode=self.settings.worker.sandbox,
+        )
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:
         return self.jobs.submit_many(requests)

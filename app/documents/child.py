@@ -10,6 +10,7 @@ from app.documents.items import Item, Refusal
 from app.errors import CeleriacError, InvalidInput, ProcessFailed
 from app.worker import limits
 from app.worker.limits import RunProcess
+from app.worker.sandbox.policy import Sandbox
 
 _REFUSALS: dict[str, type[CeleriacError]] = {
     error.__name__: error
@@ -40,6 +41,7 @@ def read_items(
     *,
     on_item: Callable[[Item], None],
     child_limits: ChildLimits,
+    sandbox: Sandbox,
     run: RunProcess,
     what: str = "document",
 ) -> None:
@@ -56,6 +58,7 @@ def read_items(
             cpu_s=child_limits.cpu_s,
             timeout_s=child_limits.timeout_s,
             on_line=lambda line: on_item(items.from_json(line)),
+            sandbox=sandbox,
             run=run,
         )
     except (ProcessFailed, json.JSONDecodeError) as error:

@@ -1,5 +1,6 @@
 """Limits, shutdown, liveness and logs of worker processes."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,14 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from app.settings.group import MEBIBYTE, NONE_IF_EMPTY, Group
+
+
+class SandboxMode(StrEnum):
+    """Whether children that read untrusted files run in a sandbox of the kernel."""
+
+    AUTO = "auto"
+    REQUIRE = "require"
+    OFF = "off"
 
 
 class WorkerSettings(Group):
@@ -47,6 +56,13 @@ class WorkerSettings(Group):
         validation_alias="CELERIAC_LOG_FORMAT",
         description="Log format of workers and beat: `json`, as in the operator, or `text`. "
         "Default: Celery's own.",
+    )
+
+    sandbox: SandboxMode = Field(
+        SandboxMode.AUTO,
+        validation_alias="CELERIAC_SANDBOX",
+        description="Sandbox of children that read untrusted files: `auto` uses what the kernel "
+        "offers, `require` fails the job if something is missing, `off`.",
     )
 
     @field_validator("time_limits", mode="before")

@@ -1,7 +1,8 @@
 """Runs one command and dies with the process that started it, taking everything along.
 
-A program, run as `python -I -S die_with_parent.py PARENT_PID COMMAND...`: the calling process may
-have threads, and so runs no code between its fork and its exec. It is started as the leader of a
+A program, run as `python -I -S die_with_parent.py PARENT_PID CONFINEMENT COMMAND...`: the calling
+process may have threads, and so runs no code between its fork and its exec. CONFINEMENT is the JSON
+of the command's sandbox, or empty. It is started as the leader of a
 new session. It ends as the command ends: with its exit code, or by the same signal.
 
 When the parent dies, by kill -9 too, the kernel sends us `PARENT_DIED` (prctl(2),
@@ -13,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -20,30 +22,47 @@ PR_SET_PDEATHSIG = 1
 PARENT_DIED = signal.SIGHUP
 NOT_FOUND = 127
 """A shell's exit code for a command that cannot be run."""
+NOT_CONFINED = 125
+"""The exit code when the sandbox cannot be set up."""
+
+ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str]) -> NoReturn:
-    parent, *command = arguments
+    parent, confinement, *command = arguments
     signal.signal(PARENT_DIED, _kill_group)
     _ask_for_signal_at_death_of_parent(PARENT_DIED)
     if os.getppid() != int(parent):
         _kill_group()
     pid = os.fork()
     if pid == 0:
-        _become(command)
+        _become(command, confinement)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the command gets them too, and decides
     _, status = os.waitpid(pid, 0)
     _end_like(os.waitstatus_to_exitcode(status))
 
 
-def _become(command: list[str]) -> NoReturn:
+def _become(command: list[str], sandbox: str) -> NoReturn:
     signal.signal(PARENT_DIED, signal.SIG_DFL)
+    if sandbox:
+        _confine(sandbox)
     try:
         os.execvp(command[0], command)
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(NOT_FOUND)
+
+
+def _confine(sandbox: str) -> None:
+    sys.path.insert(0, str(ROOT))
+    from app.worker.sandbox import confinement  # only where one is wanted: it costs milliseconds
+
+    try:
+        confinement.apply(sandbox, process_id=os.getpid())
+    except OSError as error:
+        os.write(2, f"the sandbox cannot be set up: {error}\n".encode())
+        os._exit(NOT_CONFINED)
 
 
 def _ask_for_signal_at_death_of_parent(number: int) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.errors import LimitExceeded, ProcessFailed, ProcessTimedOut
+from app.settings.worker import SandboxMode
 from app.worker import limited, process_group
+from app.worker.sandbox import policy
+from app.worker.sandbox.policy import Sandbox
 
 LIMITED = Path(limited.__file__)
 
@@ -33,6 +36,7 @@ class RunProcess(Protocol):
         *,
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        sandbox: Sandbox | None = None,
     ) -> str: ...
 
 
@@ -41,9 +45,13 @@ def run_process(
     *,
     on_line: Callable[[str], None] | None = None,
     timeout_s: float | None = None,
+    sandbox: Sandbox | None = None,
 ) -> str:
     """Run a command that cannot be cancelled; see `ProcessGroup.run`."""
-    group = process_group.ProcessGroup(command)
+    confinement = ""
+    if sandbox is not None:
+        confinement = policy.confinement_of(sandbox, command, mode=SandboxMode.AUTO)
+    group = process_group.ProcessGroup(command, confinement=confinement)
     return group.run(on_line=on_line, timeout_s=timeout_s)
 
 
@@ -55,6 +63,7 @@ def run_limited(
     cpu_s: int,
     timeout_s: float,
     on_line: Callable[[dict[str, Any]], None],  # a JSON object
+    sandbox: Sandbox,
     run: RunProcess = run_process,
 ) -> None:
     """Run `python -m module arguments...` within limits; each line that it prints is a JSON object.
@@ -78,6 +87,7 @@ def run_limited(
             [sys.executable, str(LIMITED), options, module, *arguments],
             on_line=lambda line: on_line(json.loads(line)),
             timeout_s=timeout_s,
+            sandbox=sandbox,
         )
     except ProcessFailed as error:
         reason = limit_reached(error)

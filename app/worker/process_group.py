@@ -50,7 +50,8 @@ def clean_environment() -> dict[str, str]:
 class ProcessGroup:
     """One command with everything that it starts. Call `run` once, and `stop` from any thread.
 
-    The default of its environment is `clean_environment()`.
+    The default of its environment is `clean_environment()`. `confinement` is its sandbox, as
+    `policy.confinement_of` gives it.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class ProcessGroup:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        confinement: str = "",
     ) -> None:
         self._command = tuple(command)
         self._environment = clean_environment() if environment is None else environment
         self._folder = folder
+        self._confinement = confinement
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped_at: float | None = None
@@ -118,6 +121,7 @@ class ProcessGroup:
                     "-S",
                     die_with_parent.__file__,
                     str(os.getpid()),
+                    self._confinement,
                     *self._command,
                 ],
                 stdin=subprocess.DEVNULL,

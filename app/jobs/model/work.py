@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.jobs.model.job import Artifact, Job, JobId, JobRequest
 from app.settings import Settings
+from app.worker.sandbox.policy import Sandbox
 
 if TYPE_CHECKING:
     import redis
@@ -80,12 +81,15 @@ class Work(Protocol):
         *,
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        sandbox: Sandbox | None = None,
     ) -> str:
         """Run a program in its own process group. Return the end of its standard error.
 
-        `on_line` gets each line of its standard output. The group is killed when the work is
+        `on_line` gets each line of its standard output. Pass a `sandbox` to a program that reads
+        untrusted files. The group is killed when the work is
         stopped, `on_line` raises, the time is over, or this process dies.
-        Raises ProcessFailed (exit code and the end of its output).
+        Raises ProcessFailed (exit code and the end of its output), and NotConfigured where the
+        sandbox is required and cannot be had.
         """
 
     def submit_children(self, requests: Sequence[JobRequest]) -> tuple[Job, ...]:

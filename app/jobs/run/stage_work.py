@@ -16,6 +16,7 @@ from app.jobs.run.progress import Meter
 from app.jobs.run.stop import Stop
 from app.jobs.service import Jobs
 from app.settings import Settings
+from app.worker.sandbox.policy import Sandbox
 
 if TYPE_CHECKING:
     import redis
@@ -94,8 +95,16 @@ class StageWork:
         *,
         on_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        sandbox: Sandbox | None = None,
     ) -> str:
-        return workspace.run_process(self._stop, command, on_line=on_line, timeout_s=timeout_s)
+        return workspace.run_process(
+            self._stop,
+            command,
+            on_line=on_line,
+            timeout_s=timeout_s,
+            sandbox=sandbox,
+            mode=self.settings.worker.sandbox,
+        )
 
     def _stored(self, path: Path, *, folder: str, name: str, media_type: str) -> Artifact:
         if path.exists():

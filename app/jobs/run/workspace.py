@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.errors import InvalidInput, ProcessFailed, RetryableError, StorageUnavailable
+from app.errors import (
+    InvalidInput,
+    NotConfigured,
+    ProcessFailed,
+    RetryableError,
+    StorageUnavailable,
+)
 from app.jobs.model.signing import MessageSigner
 from app.jobs.model.work import Work
 from app.jobs.run.stop import Stop
-from app.worker import process_group
+from app.settings.worker import SandboxMode
+from app.worker import die_with_parent, process_group
+from app.worker.sandbox import policy
+from app.worker.sandbox.policy import Sandbox
 
 _PURPOSE, _SEPARATOR = "workspace", ":"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -100,13 +109,18 @@ def run_process(
     *,
     on_line: Callable[[str], None] | None,
     timeout_s: float | None,
+    sandbox: Sandbox | None,
+    mode: SandboxMode,
 ) -> str:
     """Run a child that ends when the work is stopped; see `Work.run_process`."""
     stop.check()
-    group = process_group.ProcessGroup(command)
+    confinement = policy.confinement_of(sandbox, command, mode=mode) if sandbox is not None else ""
+    group = process_group.ProcessGroup(command, confinement=confinement)
     try:
         with stop.covering(group):
             return group.run(on_line=on_line, timeout_s=timeout_s)
-    except ProcessFailed:
+    except ProcessFailed as error:
         stop.check()  # it failed because we ended it
+        if confinement and error.exit_code == die_with_parent.NOT_CONFINED:
+            raise NotConfigured(error.output_end.strip()) from error
         raise

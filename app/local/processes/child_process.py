@@ -41,7 +41,7 @@ class ChildProcess:
         kept_fds: Sequence[int] = (),
     ) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), *command],
+            [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), "", *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output_fd,

@@ -23,6 +23,7 @@ from app.pipelines.chart_image.schema import (
     ChartReading,
 )
 from app.pipelines.strategy.schema import Usage
+from app.worker.sandbox.policy import Sandbox
 
 PROGRAM = "app.documents.picture"
 
@@ -132,6 +133,7 @@ def _shrunk(source: Path, target: Path, *, pixels: int, work: Work) -> dict[str,
         [str(source), str(target), json.dumps({"pixels": pixels, "edge": EDGE})],
         on_item=take,
         child_limits=ChildLimits(memory_bytes=MEMORY_BYTES, cpu_s=TIME_S, timeout_s=TIME_S),
+        sandbox=Sandbox(readable=(source,), writable=(target.parent,)),
         run=work.run_process,
         what="picture",
     )

@@ -18,6 +18,7 @@ from app.pipelines.document.schema import DocumentParams, Processed
 from app.pipelines.reading_warnings import ReadingWarning
 from app.settings import DocumentSettings
 from app.storage.chunks import NewChunk
+from app.worker.sandbox.policy import Sandbox
 
 READER = "app.documents.reader"
 
@@ -116,6 +117,7 @@ def _read(path: Path, *, name: str, spool: Path, work: Work) -> ReadDocument:
                 cpu_s=settings.time_limit_s,
                 timeout_s=settings.time_limit_s,
             ),
+            sandbox=Sandbox(readable=(path,)),
             run=work.run_process,
         )
         return collector.finish()

@@ -15,6 +15,7 @@ from app.jobs.model.work import Work
 from app.pipelines import disk
 from app.pipelines.media import ffmpeg
 from app.pipelines.media.schema import Converted, Downloaded
+from app.worker.sandbox.policy import Sandbox
 
 MAX_TAG_LENGTH = 500
 
@@ -184,7 +185,7 @@ def _encode(source: Path, target: Path, sound: Sound, downloaded: Downloaded, wo
 
 def _run(command: list[str], work: Work, read: Callable[[str], None]) -> str:
     try:
-        return work.run_process(command, on_line=read)
+        return work.run_process(command, on_line=read, sandbox=Sandbox(writable=(work.directory,)))
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
 
@@ -198,7 +199,9 @@ def _cover(downloaded: Downloaded, work: Work) -> bytes | None:
     source = disk.confined(work.directory, downloaded.cover)
     command = ffmpeg.picture(source, picture, threads=work.threads)
     try:
-        work.run_process(command, timeout_s=COVER_TIMEOUT_S)
+        work.run_process(
+            command, timeout_s=COVER_TIMEOUT_S, sandbox=Sandbox(writable=(work.directory,))
+        )
     except ProcessFailed as error:
         log.info("no cover", extra={"reason": str(error)})
         return None

@@ -29,6 +29,7 @@ from app.jobs.model.work import Work
 from app.pipelines import disk, input_files
 from app.pipelines.pdf.schema import FoundImage, PageImage, PageText, PdfParams, ReadPages, ReadPdf
 from app.pipelines.reading_warnings import ReadingWarning
+from app.worker.sandbox.policy import Sandbox
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +176,16 @@ def _read(path: Path, *, folder: Path, options: PdfOptions, work: Work) -> ReadP
                 cpu_s=settings.time_limit_s * options.threads,
                 timeout_s=settings.time_limit_s,
             ),
+            sandbox=Sandbox(readable=_readable(path, options), writable=(folder,)),
             run=work.run_process,
             what="PDF",
         )
         return collector.finish()
+
+
+def _readable(path: Path, options: PdfOptions) -> tuple[Path, ...]:
+    tessdata = () if options.tessdata is None else (Path(options.tessdata),)
+    return path, *tessdata
 
 
 class _Collector:

@@ -10,6 +10,7 @@ from app.errors import NotConfigured, ProcessFailed, ProcessTimedOut, RetryableE
 from app.jobs.model.work import Work
 from app.pipelines.media import ffmpeg
 from app.pipelines.video.slides import Slide
+from app.worker.sandbox.policy import Sandbox
 
 WORD_S, BREATH_S, LEAST_S = 0.38, 0.8, 2.5
 """Duration of a silent slide: enough to read its caption, and longer than a voice takes."""
@@ -64,7 +65,9 @@ def _said(sentence: str, number: int, program: str, voice: str, work: Work) -> P
     speed = str(WORDS_PER_MINUTE)
     command = [program, "-v", voice, "-s", speed, "-f", str(text), "-w", str(target)]
     try:
-        work.run_process(command, timeout_s=SENTENCE_TIMEOUT_S)
+        work.run_process(
+            command, timeout_s=SENTENCE_TIMEOUT_S, sandbox=Sandbox(writable=(work.directory,))
+        )
     except ProcessTimedOut as error:
         raise RetryableError("the narration took too long") from error
     except ProcessFailed as error:
@@ -136,7 +139,7 @@ def join(film: Sequence[Shot], *, sound: Path | None, title: str, target: Path, 
         threads=work.threads,
     )
     try:
-        work.run_process(command, on_line=read_line)
+        work.run_process(command, on_line=read_line, sandbox=Sandbox(writable=(work.directory,)))
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
 

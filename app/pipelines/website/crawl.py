@@ -38,6 +38,7 @@ from app.pipelines.website.site_client import SiteClient
 from app.pipelines.website.visit import Fetched, Unchanged, Visit, Visitor
 from app.storage.chunks import NewChunk
 from app.storage.crawled_pages import StoredPage
+from app.worker.sandbox.policy import Sandbox
 
 READER = "app.documents.web.page_reader"
 
@@ -226,6 +227,7 @@ class PageReader:
                         cpu_s=int(left_s),
                         timeout_s=left_s,
                     ),
+                    sandbox=Sandbox(readable=(self._work.directory,)),
                     run=self._work.run_process,
                     what="page",
                 )

@@ -16,6 +16,7 @@ from app.pipelines.media import download, ffmpeg, page
 from app.pipelines.youtube.schema import Segment, VideoFrame
 from app.settings import FootageSettings
 from app.worker import limits
+from app.worker.sandbox.policy import Sandbox
 
 HEIGHT = 720
 """Sufficient height of a video; larger ones are used if there is no other."""
@@ -105,7 +106,11 @@ def extract(
             lines.append(line)
 
     try:
-        work.run_process(scenes(file, folder, settings, threads=threads), on_line=hear)
+        work.run_process(
+            scenes(file, folder, settings, threads=threads),
+            on_line=hear,
+            sandbox=Sandbox(writable=(work.directory,)),
+        )
     except ProcessFailed as error:
         if NO_STREAM in error.output_end:
             raise UnsupportedFormat("there is no picture in the file") from error
@@ -209,6 +214,7 @@ class PocketSphinx:
             cpu_s=settings.speech_time_s,
             timeout_s=settings.speech_time_s,
             on_line=hear,
+            sandbox=Sandbox(readable=(sound,)),
             run=work.run_process,
         )
         return tuple(segments)
@@ -228,7 +234,9 @@ def recognized(
     """Recognise the speech in a media file."""
     sound = work.directory / "sound.raw"
     try:
-        work.run_process(sound_of(file, sound, threads=work.threads))
+        work.run_process(
+            sound_of(file, sound, threads=work.threads), sandbox=Sandbox(writable=(work.directory,))
+        )
     except ProcessFailed as error:
         raise ffmpeg.of_process(error) from error
     return recognizer.recognize(sound, work, on_progress=on_progress)

@@ -1,6 +1,7 @@
 """Children that want more than they may have."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from app.errors import LimitExceeded, ProcessFailed
 from app.worker import limits
+from app.worker.sandbox.policy import Sandbox
 
 MEBIBYTE = 1024 * 1024
 GREEDY = "tests.integration.worker.greedy"
+SANDBOX = Sandbox(readable=(Path(__file__).parents[2],), writable=(Path(tempfile.gettempdir()),))
 
 
 def run(
@@ -25,6 +28,7 @@ def run(
         cpu_s=cpu_s,
         timeout_s=timeout_s,
         on_line=lines.append,
+        sandbox=SANDBOX,
     )
     return lines
 
@@ -69,6 +73,7 @@ def test_the_child_can_be_run_by_the_caller() -> None:
             cpu_s=1,
             timeout_s=1,
             on_line=print,
+            sandbox=SANDBOX,
             run=refuse,
         )
 

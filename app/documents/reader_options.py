@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PAGE_CPU_S = 60
+"""Processor time that one page of a PDF may take. A drawing of a few bytes may take hours."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
@@ -12,6 +15,7 @@ class DocumentLimits:
 
     pages: int = 5_000
     characters: int = 50_000_000
+    page_cpu_s: int = PAGE_CPU_S
     archive_bytes: int = 400 * 1024 * 1024
     """Of all parts of a DOCX or XLSX together, unpacked."""
     archive_entries: int = 5_000
@@ -32,6 +36,7 @@ class PdfOptions:
     characters: int = 50_000_000
     objects: int = 200_000
     """Most objects of one page."""
+    page_cpu_s: int = PAGE_CPU_S
     has_images: bool = True
     """Whether pictures are extracted."""
     images: int = 500

@@ -126,6 +126,13 @@ class PdfSettings(Group):
         gt=0,
         description="Time limit of that child. Keep it below the time limit of the queue `pdf`.",
     )
+    page_cpu_s: int = Field(
+        60,
+        validation_alias="CELERIAC_PDF_PAGE_CPU_S",
+        gt=0,
+        description="Processor time that one page may take. A PDF with a page that needs more is "
+        "refused.",
+    )
     page_limit: int = Field(
         5000,
         validation_alias="CELERIAC_PDF_PAGES",

@@ -17,6 +17,7 @@ LIMITED = Path(limited.__file__)
 
 KILLED_BY_LIMIT = {
     signal.SIGXCPU: "more processor time than it may",
+    signal.SIGPROF: "more processor time for one page than it may",
     signal.SIGXFSZ: "a larger file than it may write",
     signal.SIGKILL: "more memory than there is",
 }

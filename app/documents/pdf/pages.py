@@ -1,5 +1,6 @@
 """PDF: the text of each page, under the bookmarks that lead to it."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ def read(path: Path, limits: DocumentLimits) -> Iterator[Item]:
     document, count = opened_pdf.document, len(opened_pdf.document)
     yield Extent(total=count)
     titles = _titles(document)
-    losses = Losses()
+    losses = Losses(page_cpu_s=limits.page_cpu_s)
     for number in range(1, count + 1):
         with losses.page(document, number) as page:
             text = "" if page is None else page_text.of_page(document, number - 1, page)
@@ -72,6 +73,7 @@ class OpenedPdf:
 class Losses:
     """Pages from which nothing was read, and why."""
 
+    page_cpu_s: int
     unreadable: list[int] = field(default_factory=list)
     without_text: list[int] = field(default_factory=list)
     garbled: list[int] = field(default_factory=list)
@@ -80,15 +82,23 @@ class Losses:
     def page(
         self, document: pypdfium2.PdfDocument, number: int
     ) -> Iterator[pypdfium2.PdfPage | None]:
-        """The page, counted from 1; None, and noted, where it is damaged."""
+        """The page, counted from 1; None, and noted, where it is damaged.
+
+        What is done with it has so much processor time, and then the process ends by SIGPROF: the
+        library draws some pages of a few bytes for hours, and cannot be interrupted.
+        """
+        signal.setitimer(signal.ITIMER_PROF, self.page_cpu_s)
         try:
             page = document[number - 1]
         except pypdfium2.PdfiumError:
             self.unreadable.append(number)
             yield None
             return
-        yield page
-        page.close()
+        else:
+            yield page
+            page.close()
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def refuse_total(self, count: int) -> None:
         """Raises InvalidInput when no page could be read."""

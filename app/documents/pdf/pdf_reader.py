@@ -92,7 +92,7 @@ class _Reading:
     ) -> None:
         self._document = opened.document
         self._is_damaged = opened.is_damaged
-        self._losses = Losses()
+        self._losses = Losses(page_cpu_s=options.page_cpu_s)
         self._recognizer = recognizer
         self._pictures = Pictures(folder, options)
         self._options = options

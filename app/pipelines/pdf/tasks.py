@@ -93,6 +93,7 @@ def _options(params: PdfParams, work: Work) -> PdfOptions:
         pages=settings.page_limit,
         characters=settings.character_limit,
         objects=settings.object_limit,
+        page_cpu_s=settings.page_cpu_s,
         has_images=params.extract_images,
         images=settings.image_limit,
         image_bytes=settings.image_bytes_limit,

@@ -13,7 +13,7 @@ from app.errors import Cancelled, CeleriacError, InvalidInput, LimitExceeded, No
 from app.pipelines.pdf import tasks
 from app.pipelines.pdf.schema import PdfParams, ReadPdf
 from app.testing import ProgressReport, RecordedWork
-from tests import papers, pdfs
+from tests import hostile_files, papers, pdfs
 from tests.integration.pipelines.conftest import OpenWork
 
 
@@ -109,6 +109,16 @@ def test_each_limit_holds(
 ) -> None:
     with pytest.raises(LimitExceeded):
         read(open_work(**{setting: value}), make())
+
+
+def test_a_page_that_is_drawn_for_hours_ends_the_job(open_work: OpenWork) -> None:
+    with pytest.raises(LimitExceeded, match="processor time for one page"):
+        read(open_work(CELERIAC_PDF_PAGE_CPU_S="2"), hostile_files.tiling(b"0.001"))
+
+
+def test_each_page_has_its_processor_time(open_work: OpenWork) -> None:
+    scans = pdfs.drawn(*[pdfs.picture(pdfs.scan())] * 12)
+    assert len(read(open_work(CELERIAC_PDF_PAGE_CPU_S="10"), scans).pages) == 12
 
 
 def test_a_language_that_is_not_there_is_named(open_work: OpenWork) -> None:

@@ -11,7 +11,8 @@ PREFIX = "/prefix"
 
 @dataclass(slots=True)
 class Objects:
-    """Answers GET and PATCH from a dictionary; `failing` says which methods get which status."""
+    """Answers GET and PATCH from a dictionary, a PATCH of what is not in it with the change itself;
+    `failing` says which methods get which status."""
 
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
@@ -28,9 +29,10 @@ class Objects:
         if request.method in self.failing:
             return web.json_response(self.said, status=self.failing[request.method])
         if request.method in ("PATCH", "POST"):
-            self.written.append((path, await request.json()))
-            self.on_patch(*self.written[-1])
-            return web.json_response(self.documents.get(path, {}))
+            change = await request.json()
+            self.written.append((path, change))
+            self.on_patch(path, change)
+            return web.json_response(self.documents.get(path, change))
         if path not in self.documents:
             return web.json_response({"message": "not found"}, status=404)
         return web.json_response(self.documents[path])

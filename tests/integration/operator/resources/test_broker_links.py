@@ -190,7 +190,7 @@ def test_a_missing_secret_is_looked_for_again_but_not_each_time(account: Path) -
 def test_a_forbidden_secret_names_the_missing_right(account: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.objects.failing = {"GET": 403}
-        with pytest.raises(PoolProblem, match="allow it in its Role"):
+        with pytest.raises(PoolProblem, match="allow it in a Role"):
             await scene.brokers.find(pool())
 
     play(account, act)

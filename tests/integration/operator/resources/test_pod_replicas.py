@@ -57,8 +57,8 @@ class Scene:
         """Let the cache show each patch of a pod."""
 
         def show(path: str, patch: Any) -> None:
-            name = path.rpartition("/")[2]
             if path.startswith(PODS):
+                name = path.split("/")[-2]
                 uid = {"worker-a": "1", "worker-b": "2"}[name]
                 kept = {k: v for k, v in patch["metadata"]["annotations"].items() if v}
                 self.pods.put(uid, pod(name, uid=uid, annotations=kept))
@@ -127,7 +127,7 @@ def test_shrinking_prices_the_victims_before_the_one_write(account: Path) -> Non
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert scene.objects.written == [
-            (f"{PODS}/worker-b", cost_patch(well_known.FIRST_TO_GO)),
+            (f"{PODS}/worker-b/status", cost_patch(well_known.FIRST_TO_GO)),
             (SCALE, SHRINK),
         ]
         assert (await scene.replicas.read(pool())).replicas == 1
@@ -144,8 +144,8 @@ def test_a_pod_that_still_drains_gets_no_cost_with_the_victims(account: Path) ->
         victims = (InstanceName("worker-b"),)
         await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         assert dict(scene.objects.written) == {
-            f"{PODS}/worker-a": cost_patch(None),
-            f"{PODS}/worker-b": cost_patch(well_known.FIRST_TO_GO),
+            f"{PODS}/worker-a/status": cost_patch(None),
+            f"{PODS}/worker-b/status": cost_patch(well_known.FIRST_TO_GO),
             SCALE: SHRINK,
         }
         assert scene.objects.written[-1][0] == SCALE
@@ -163,7 +163,7 @@ def test_a_price_that_nobody_has_heard_of_holds_the_write_back(
         try:
             await scene.replicas.scale_to(pool(), was=2, replicas=1, victims=victims)
         finally:
-            assert [path for path, _ in scene.objects.written] == [f"{PODS}/worker-b"]
+            assert [path for path, _ in scene.objects.written] == [f"{PODS}/worker-b/status"]
 
     assert problem_of(account, act).reason is ProblemReason.SCALE_CONFLICT
 
@@ -173,7 +173,7 @@ def test_a_mark_leaves_the_price_alone(account: Path) -> None:
         await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
         assert scene.objects.written == [
             (
-                f"{PODS}/worker-b",
+                f"{PODS}/worker-b/status",
                 {
                     "metadata": {
                         "labels": {well_known.DRAINING: "mail"},
@@ -187,6 +187,16 @@ def test_a_mark_leaves_the_price_alone(account: Path) -> None:
         ]
 
     play(account, act)
+
+
+def test_a_mark_that_the_server_ignores_is_a_problem(account: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.objects.documents[f"{PODS}/worker-b/status"] = {"metadata": {"labels": {}}}
+        await scene.replicas.mark(pool(), {InstanceName("worker-b"): DrainMark(since_s=5.0)})
+
+    problem = problem_of(account, act)
+    assert problem.reason is ProblemReason.POD_PATCH_REFUSED
+    assert "pods/status" in str(problem)
 
 
 def test_a_pod_that_is_gone_needs_no_mark(account: Path) -> None:

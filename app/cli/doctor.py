@@ -1,6 +1,7 @@
 """`celeriac doctor`: examine a Celery application on Redis."""
 
 import asyncio
+import os
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.broker.connections.address import Address
     from app.doctor.checks import Diagnosis, Examination, Unchecked
+    from app.doctor.snapshot import PlatformFacts
 
 Json = Any  # a JSON value: the type system has no better word for it
 
@@ -61,7 +63,8 @@ def doctor(
 
     try:
         address = _address(broker, master_name=master_name)
-        report = asyncio.run(examination.examine(address, key_prefix=key_prefix))
+        platform = _platform() if broker is None else None
+        report = asyncio.run(examination.examine(address, key_prefix=key_prefix, platform=platform))
     except InvalidInput as error:
         output.error(str(error))
         raise typer.Exit(INVALID_USAGE) from None
@@ -85,6 +88,14 @@ def _address(broker: str | None, *, master_name: str) -> "Address":
     if broker is not None:
         return address.parse_address(broker, sentinel=SentinelEntry(master_name=master_name))
     return address.address_of(BrokerSettings(), master_name=master_name)
+
+
+def _platform() -> "PlatformFacts":
+    """Raises InvalidInput."""
+    from app.doctor import platform_reader
+    from app.settings import Settings
+
+    return platform_reader.read(os.environ, Settings())
 
 
 def _errors(report: "Examination") -> int:

@@ -1,5 +1,7 @@
 """Examines a broker: reads one snapshot, evaluates every check."""
 
+from dataclasses import replace
+
 from app.broker.connections.address import Address, Sentinels
 from app.broker.connections.connection import Connection
 from app.broker.redis_keys import Keys
@@ -7,27 +9,35 @@ from app.doctor import (
     application_checks,
     application_reader,
     checks,
+    platform_checks,
     server_checks,
     server_reader,
 )
 from app.doctor.checks import DoctorCheck, Examination
-from app.doctor.snapshot import Part, Snapshot, WaitingQueue, WorkerFacts
+from app.doctor.snapshot import Part, PlatformFacts, Snapshot, WaitingQueue, WorkerFacts
 from app.errors import BrokerNotReady, BrokerRefused
 
 CHECKS: tuple[DoctorCheck, ...] = (
     *server_checks.registry.checks,
     *application_checks.registry.checks,
+    *platform_checks.registry.checks,
 )
 """Every check, in the order of the reference."""
 
 
-async def examine(address: Address, *, key_prefix: str = "") -> Examination:
-    """Examine the application on this broker.
+async def examine(
+    address: Address, *, key_prefix: str = "", platform: PlatformFacts | None = None
+) -> Examination:
+    """Examine the application on this broker: our own platform where its facts are given.
 
     Raises:
         BrokerUnreachable: nothing is known.
     """
-    return checks.evaluate(CHECKS, await observe(address, key_prefix=key_prefix))
+    snapshot = await observe(address, key_prefix=key_prefix)
+    if platform is None:
+        foreign = [check for check in CHECKS if Part.PLATFORM not in check.needs]
+        return checks.evaluate(foreign, snapshot)
+    return checks.evaluate(CHECKS, replace(snapshot, platform=platform))
 
 
 async def observe(address: Address, *, key_prefix: str = "") -> Snapshot:

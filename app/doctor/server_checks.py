@@ -1,13 +1,11 @@
 """Checks of the Redis server."""
 
-import ipaddress
 from collections.abc import Iterator
 from itertools import pairwise
 
-from app.broker.connections.address import Address, Endpoint, Sentinels
 from app.doctor.checks import CheckRegistry
 from app.doctor.figure_texts import byte_count, counted, percent
-from app.doctor.snapshot import Part, Snapshot
+from app.doctor.snapshot import Part, Snapshot, is_loopback, is_loopback_host
 
 registry = CheckRegistry()
 
@@ -138,7 +136,7 @@ def redis_pubsub_buffer_small(snapshot: Snapshot) -> Iterator[str]:
 def redis_without_password(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.address.password is not None:
         return
-    if not _is_loopback(snapshot.address):
+    if not is_loopback(snapshot.address):
         yield f"{snapshot.address} accepts commands without a password"
     elif snapshot.config.get("protected-mode") == "no" and _listens_outside(snapshot):
         yield f"no password, protected-mode is no, bind is {snapshot.config['bind']!r}"
@@ -194,21 +192,4 @@ def _policy(snapshot: Snapshot) -> str:
 
 def _listens_outside(snapshot: Snapshot) -> bool:
     names = snapshot.config.get("bind", "").replace("-", "").split()
-    return not names or not all(_is_loopback_host(name) for name in names)
-
-
-def _is_loopback(address: Address) -> bool:
-    match address.place:
-        case Endpoint(host=host):
-            return _is_loopback_host(host)
-        case Sentinels():
-            return False
-        case _:
-            return True
-
-
-def _is_loopback_host(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return not names or not all(is_loopback_host(name) for name in names)

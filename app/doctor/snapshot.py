@@ -3,12 +3,13 @@
 A part that could not be read is empty and listed in `missing`; checks that need it are not run.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from app.broker.connections.address import Address
+from app.broker.connections.address import Address, Endpoint, Sentinels
 
 Setting = Any  # values of Redis' INFO and of Celery's settings
 
@@ -20,6 +21,7 @@ class Part(StrEnum):
     CONFIG = "CONFIG of the server"
     QUEUES = "queues"
     WORKERS = "answers of workers"
+    PLATFORM = "settings of this platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,25 @@ class WorkerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownSetting:
+    """A variable or secret file with our prefix that the platform does not read."""
+
+    name: str
+    nearest: str
+    """The most similar setting; empty where none is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformFacts:
+    """What our own platform is set up with, as this process sees it."""
+
+    unknown_settings: tuple[UnknownSetting, ...] = ()
+    database_problem: str = ""
+    """Why the database cannot be used."""
+    signs_messages: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One view of everything that the checks examine."""
 
@@ -73,5 +94,24 @@ class Snapshot:
     config: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[WaitingQueue, ...] = ()
     workers: tuple[WorkerFacts, ...] = ()
+    platform: PlatformFacts = PlatformFacts()
     missing: Mapping[Part, str] = field(default_factory=dict)
     """Parts that could not be read, with the reason."""
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether the broker is reached from this machine alone."""
+    match address.place:
+        case Endpoint(host=host):
+            return is_loopback_host(host)
+        case Sentinels():
+            return False
+        case _:
+            return True
+
+
+def is_loopback_host(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -33,6 +33,7 @@ SETTINGS = {
 KEPT = {
     *(f"persistentvolumeclaim/{claim}" for claim in CLAIMS),
     *("secret/celeriac-redis", "secret/celeriac-postgresql"),
+    f"secret/{SETTINGS_SECRET}",  # which the release has not made
 }
 
 TOOLS = """

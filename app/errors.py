@@ -162,7 +162,16 @@ class AccessDenied(PermanentError):
 
 
 class AddressRefused(PermanentError):
-    """An address that jobs may not reach: private, local, or not http(s)."""
+    """An address that jobs may not reach: private, local, unknown, or not http(s)."""
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        """`detail` is what only the log tells."""
+        super().__init__(f"{message}: {detail}" if detail else message)
+        self._message = message
+
+    @property
+    def client_message(self) -> str:
+        return self._message
 
 
 class NotConfigured(PermanentError):

@@ -89,6 +89,15 @@ def resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
 
 
+def _is_address(host: str) -> bool:
+    """Whether the host is written as an address, of which a refusal tells nothing new."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class Guard:
     """Decides where connections may go: public addresses, allowed networks and allowed hosts."""
 
@@ -108,8 +117,8 @@ class Guard:
     def allowed(self, host: str, port: int) -> list[Address]:
         """The addresses of the host that may be reached, at least one.
 
-        Raises AddressRefused when there are only others, NotFound when the name does not exist,
-        RetryableError when it could not be looked up.
+        Raises AddressRefused when there are only others or the name does not exist, RetryableError
+        when it could not be looked up.
         """
         try:
             found = self._resolve(host, port)
@@ -121,11 +130,11 @@ class Guard:
         good = [address for address in found if is_trusted or self._is_allowed(address)]
         if not good:
             kinds = ", ".join(sorted({refusal(address) or "" for address in found}))
-            raise AddressRefused(
-                f"jobs may not reach {host}: its address is {kinds or 'unknown'} (an operator "
-                "allows it by CELERIAC_ALLOWED_HOSTS, its network by CELERIAC_ALLOWED_NETWORKS, "
-                "all such addresses by CELERIAC_ALLOW_PRIVATE_ADDRESSES=true)"
-            )
+            if _is_address(host):
+                raise AddressRefused(
+                    f"jobs may not reach {host}: its address is {kinds} ({failures.HINT})"
+                )
+            raise failures.host_refused(host, detail=f"its address is {kinds or 'unknown'}")
         return good
 
     def _is_allowed(self, address: Address) -> bool:

@@ -54,6 +54,12 @@ def of_status(
     return PermanentError(message)
 
 
+HINT = (
+    "an operator allows it by CELERIAC_ALLOWED_HOSTS, its network by CELERIAC_ALLOWED_NETWORKS, "
+    "all such addresses by CELERIAC_ALLOW_PRIVATE_ADDRESSES=true"
+)
+
+
 def of_error(error: Exception, *, url: str) -> CeleriacError | None:
     """Our error for a network error of the library; `None` for other errors."""
     row = next((row for row in _NETWORK if isinstance(error, row[0])), None)
@@ -67,8 +73,28 @@ def of_error(error: Exception, *, url: str) -> CeleriacError | None:
 def of_name(error: socket.gaierror, *, host: str) -> CeleriacError:
     """The error of a host name that did not resolve."""
     if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-        return NotFound(f"no host is called {host!r}")
+        return UnknownHost(_no_such_host(host), detail="no host has this name")
     return RetryableError(f"the name {host!r} could not be looked up: {error.strerror}")
+
+
+def host_refused(host: str, *, detail: str) -> AddressRefused:
+    """The error of a name that has no address for jobs. The log has the detail."""
+    return AddressRefused(_no_such_host(host), detail=detail)
+
+
+class UnknownHost(AddressRefused):
+    """A name that does not exist. Clients get the same as for one that has a private address: they
+    could tell the names of private networks apart otherwise."""
+
+    @property
+    def type(self) -> str:
+        return AddressRefused.__name__
+
+
+def _no_such_host(host: str) -> str:
+    return (
+        f"jobs reach no host called {host!r}: there is none, or its address is not public ({HINT})"
+    )
 
 
 @contextmanager

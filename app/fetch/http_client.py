@@ -9,7 +9,7 @@ from typing import Self
 import httpcore2
 import httpx2
 
-from app.errors import LimitExceeded, NotFound
+from app.errors import LimitExceeded
 from app.fetch import addresses, failures, guarded_connection
 from app.settings import FetchSettings
 
@@ -82,7 +82,7 @@ class Fetcher:
         """Send a request and follow redirects; returns the answer of any status, its body unread.
         The caller closes it, and reads it within `failures.translated`.
 
-        Raises AddressRefused, NotFound (no such host), RetryableError, PermanentError.
+        Raises AddressRefused (also for no such host), RetryableError, PermanentError.
         """
         with failures.translated(url):
             request = self._client.build_request(method, url, headers=headers, content=content)
@@ -191,7 +191,7 @@ class _Transport(httpx2.BaseTransport):
     def _check(self, url: httpx2.URL) -> None:
         try:
             self._guard.allowed(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
-        except NotFound:
+        except failures.UnknownHost:
             return  # a name that only the proxy knows: its rules decide
 
 

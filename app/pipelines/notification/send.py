@@ -99,10 +99,10 @@ def _attempt(notification: Notification, delivery: Delivery, work: Work) -> Exce
     try:
         _deliver(notification, delivery, work)
     except PermanentError as error:
-        note(notification.id, channel, state=DeliveryState.FAILED, error=str(error))
+        note(notification.id, channel, state=DeliveryState.FAILED, error=error.client_message)
         return error
     except RetryableError as error:
-        note(notification.id, channel, state=DeliveryState.PENDING, error=str(error))
+        note(notification.id, channel, state=DeliveryState.PENDING, error=error.client_message)
         return error
     note(notification.id, channel, state=DeliveryState.DELIVERED)
     return None

@@ -144,7 +144,7 @@ class CrawlStore:
         self._database.execute(
             "INSERT OR IGNORE INTO page (url, address, family, depth, state, reason, message) "
             "VALUES (?, ?, '', 0, 'failed', ?, ?)",
-            (url, url, error.type, str(error)),
+            (url, url, error.type, error.client_message),
         )
 
     def totals(self) -> CrawlTotals:
@@ -252,7 +252,7 @@ class CrawlStore:
 
 
 def _columns(error: CeleriacError) -> dict[str, str]:
-    return {"reason": error.type, "message": str(error)}
+    return {"reason": error.type, "message": error.client_message}
 
 
 def packed(links: Iterable[str]) -> bytes:

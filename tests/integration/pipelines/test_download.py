@@ -22,6 +22,7 @@ from app.errors import (
     RetryableError,
     UnsupportedFormat,
 )
+from app.fetch.failures import UnknownHost
 from app.pipelines.media import download
 from app.pipelines.media.schema import Downloaded, MediaParams
 from app.testing import RecordedWork
@@ -224,7 +225,7 @@ def test_cancel_ends_a_download_within_two_seconds(
         ("/redirect?to=file:///etc/passwd", AddressRefused, "http"),
         ("/redirect?to=ftp://127.0.0.1/a", AddressRefused, "http"),
         ("/video-of?source=http://127.0.0.2/a.mp4", AddressRefused, "loopback"),
-        ("/video-of?source=http://nowhere.invalid/a.mp4", NotFound, "no host"),
+        ("/video-of?source=http://nowhere.invalid/a.mp4", UnknownHost, "no host"),
     ],
 )
 def test_each_way_to_fail_has_its_error(

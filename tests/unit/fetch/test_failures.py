@@ -117,7 +117,8 @@ def test_other_schemes_are_refused_as_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "want"), [(socket.EAI_NONAME, NotFound), (socket.EAI_AGAIN, RetryableError)]
+    ("code", "want"),
+    [(socket.EAI_NONAME, failures.UnknownHost), (socket.EAI_AGAIN, RetryableError)],
 )
 def test_a_name_that_does_not_exist_is_not_tried_again(
     code: int, want: type[CeleriacError]

@@ -65,8 +65,20 @@ def test_allowed_addresses(guard: Guard, host: str, want: list[Address]) -> None
 
 def test_an_allowed_host_allows_no_other_name_of_its_address() -> None:
     guard = Guard(allow_private=False, allowed_hosts=["media"], resolve=resolve)
-    with pytest.raises(AddressRefused, match=r"private\.example: its address is private"):
+    with pytest.raises(AddressRefused, match=r"'private\.example'.*: its address is private"):
         guard.allowed("private.example", 80)
+
+
+def test_a_private_name_is_refused_as_one_that_does_not_exist() -> None:
+    """Else whoever submits jobs could find the names of a private network."""
+    guard = Guard(allow_private=False, resolve=resolve)
+
+    def told(host: str) -> tuple[str, str]:
+        with pytest.raises(AddressRefused) as refused:
+            guard.allowed(host, 80)
+        return refused.value.type, refused.value.client_message.replace(host, "HOST")
+
+    assert told("private.example") == told("nowhere.example") == told("a" * 64 + ".example")
 
 
 def test_a_refused_address_names_the_settings_that_allow_it() -> None:

@@ -123,6 +123,8 @@ def _json(address: "Address", report: "Examination") -> Json:
 
 
 def _print(address: "Address", report: "Examination") -> None:
+    from app.doctor.figure_texts import counted
+
     console = output.console()
     width = min(console.width, WIDTH)
     for finding in report.findings:
@@ -134,9 +136,9 @@ def _print(address: "Address", report: "Examination") -> None:
         output.print_line(text)
     errors = _errors(report)
     output.print_line(
-        f"{address}: {_counted(errors, 'error')}, "
-        f"{_counted(len(report.findings) - errors, 'warning')}, "
-        f"{_counted(len(report.passed), 'check')} passed, {len(report.unchecked)} not run"
+        f"{address}: {counted(errors, 'error')}, "
+        f"{counted(len(report.findings) - errors, 'warning')}, "
+        f"{counted(len(report.passed), 'check')} passed, {len(report.unchecked)} not run"
     )
 
 
@@ -171,7 +173,3 @@ def _not_checked(unchecked: "tuple[Unchecked, ...]", *, width: int) -> Iterator[
     for reason, names in by_reason.items():
         text = f"{reason}: {', '.join(names)}"
         yield _filled(shown(text), width=width, first="not run  ", rest=" " * 9) + "\n"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

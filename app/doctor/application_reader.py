@@ -1,6 +1,7 @@
 """Reads the queues that have messages, and asks all workers for their settings."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -34,7 +35,7 @@ async def read_workers(connection: Connection, keys: Keys) -> tuple[WorkerFacts,
     Raises:
         BrokerUnreachable: none could be asked.
     """
-    pidbox = Pidbox(connection, keys, ContentNegotiation(), clock=lambda: 0.0)
+    pidbox = Pidbox(connection, keys, ContentNegotiation(), clock=time.time)
     replies = await pidbox.broadcast(_REQUESTS, within_s=ANSWERS_WITHIN_S)
     by_node: dict[NodeName, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for one in replies:

@@ -22,8 +22,8 @@ MEBIBYTE = 1024 * 1024
 SECRETS_DIR = "CELERIAC_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = Path("/run/secrets/celeriac")
 """A folder of files, each with the value of the setting it is named after. Where it is not there,
-all settings come from the environment. What is in a file is seen by no child process and by nobody
-who lists processes."""
+all settings come from the environment. Child processes do not inherit files, and lists of processes
+do not show them."""
 
 
 class Group(BaseSettings):

@@ -8,6 +8,7 @@ import typer
 
 from app.cli import (
     audit,
+    console,
     db,
     doctor,
     jobs,
@@ -62,6 +63,7 @@ application.command("worker", context_settings=roles.PASSED_ON)(roles.worker)
 application.command("beat", context_settings=roles.PASSED_ON)(roles.beat)
 application.command("operator")(standalone_roles.operator)
 application.command("exporter")(standalone_roles.exporter)
+application.command("console")(console.console)
 application.command("doctor")(doctor.doctor)
 application.add_typer(jobs.application, name="jobs")
 application.add_typer(listings.queues, name="queues")

@@ -64,6 +64,23 @@ def sparkline(samples: Sequence[Sample], name: str, *, now: datetime) -> str:
     )
 
 
+def bars(counts: Sequence[int]) -> str:
+    """A bar for each count of the last hour, oldest first."""
+    width, height = 96, 24
+    top, step = max(counts, default=0) or 1, width / max(len(counts), 1)
+    shapes = "".join(
+        f'<rect class="bar" x="{number * step:.1f}" y="{height - height * count / top:.1f}" '
+        f'width="{step - 1:.1f}" height="{height * count / top:.1f}"/>'
+        for number, count in enumerate(counts)
+        if count
+    )
+    label = f"{words.plural(sum(counts), 'failure')} in the last hour"
+    return (
+        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{label}">{shapes}</svg>'
+    )
+
+
 def pool_chart(samples: Sequence[Sample], name: str, *, now: datetime) -> str:
     """Backlog as an area; desired replicas as a line and actual ones as steps, on a scale of their
     own."""

@@ -2,40 +2,35 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
-import jinja2
 from fastapi import APIRouter, Query, Request
-from markupsafe import Markup
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from app.console import attention, charts, waiting, words
+from app.console import attention, rendering, waiting, words
 from app.console.console_model import STATES, ConsoleSource, JobSearch, Json, Overview, Viewer
 from app.console.history import SAMPLE_S, History
+from app.console.rendering import Entry
 from app.errors import CeleriacError, NotFound
-
-HERE = Path(__file__).parent
 
 SNAPSHOT_KEPT_S = 1.0
 """Pages that are rendered within this time share one reading of queues and pools."""
 
-THEMES = ("auto", "light", "dark")
-THEME_COOKIE = "celeriac_theme"
-YEAR_S = 365 * 86_400
-
 ENTRIES = (
-    ("/", "Overview"),
-    ("/queues", "Queues"),
-    ("/pools", "Pools"),
-    ("/jobs", "Jobs"),
-    ("/failures", "Failures"),
+    Entry(link="/", name="Overview", key="o"),
+    Entry(link="/queues", name="Queues", key="q"),
+    Entry(link="/pools", name="Pools", key="p"),
+    Entry(link="/jobs", name="Jobs", key="j"),
 )
+ADMIN_ENTRIES = (
+    Entry(link="/settings/keys", name="API keys"),
+    Entry(link="/settings/audit", name="Audit log"),
+)
+API_ENTRY = Entry(link="/docs", name="API reference")
 
 _ACTIONS = {"cancel": "cancelled", "retry": "retried"}
 
@@ -91,8 +86,8 @@ def build_router() -> APIRouter:
     router.add_api_route("/jobs/{job_id}", job_page, methods=["GET"])
     router.add_api_route("/jobs", act_on_jobs, methods=["POST"])
     router.add_api_route("/failures", failures_page, methods=["GET"])
-    router.add_api_route("/theme", set_theme, methods=["POST"])
-    router.add_api_route("/static/{name}", static_file, methods=["GET"])
+    router.add_api_route("/theme", rendering.set_theme, methods=["POST"])
+    router.add_api_route("/static/{name}", rendering.static_file, methods=["GET"])
     return router
 
 
@@ -144,7 +139,9 @@ async def jobs_page(
         cursor=cursor,
     )
     found = await console_of(request).source.jobs(search)
-    return await page(request, "jobs.html", search=search, found=found, states=STATES)
+    return await page(
+        request, "jobs.html", search=search, found=found, states=STATES, job_address=job_address
+    )
 
 
 async def job_page(request: Request, job_id: str) -> Response:
@@ -169,24 +166,7 @@ async def act_on_jobs(request: Request) -> Response:
     done = await act(ids, viewer_of(request))
     told = f"{words.plural(done, 'job')} of {len(ids)} {_ACTIONS[action]}"
     back = form.get("back", ["/jobs"])[0]
-    return back_to(back, told)
-
-
-async def set_theme(request: Request) -> Response:
-    """Remember the theme in a cookie, so that the server sets it before the first paint."""
-    form = parse_qs((await request.body()).decode(errors="replace"))
-    theme = form.get("theme", ["auto"])[0]
-    answer = back_to(form.get("back", ["/"])[0], None)
-    chosen = theme if theme in THEMES else "auto"
-    answer.set_cookie(THEME_COOKIE, chosen, max_age=YEAR_S, httponly=True, samesite="strict")
-    return answer
-
-
-async def static_file(name: str) -> Response:
-    path = HERE / "static" / name
-    if name not in {"console.css", "console.js"}:
-        raise NotFound(f"no file {name!r}")
-    return FileResponse(path, headers={"Cache-Control": "no-cache"})
+    return rendering.back_to(back, told)
 
 
 def viewer_of(request: Request) -> Viewer:
@@ -200,15 +180,6 @@ def console_of(request: Request) -> Console:
     return found
 
 
-def back_to(path: str, told: str | None) -> RedirectResponse:
-    """To a page of ours: an address of another site is not followed."""
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
-    target = path if is_ours else "/"
-    if told is not None:
-        target += ("&" if "?" in target else "?") + urlencode({"done": told})
-    return RedirectResponse(target, status_code=HTTPStatus.SEE_OTHER)
-
-
 async def _missing(
     request: Request, text: str, *, status: HTTPStatus = HTTPStatus.NOT_FOUND
 ) -> Response:
@@ -220,26 +191,31 @@ async def page(
 ) -> HTMLResponse:  # values of several types
     console = console_of(request)
     seen = await console.overview(viewer_of(request))
-    theme = request.cookies.get(THEME_COOKIE, "auto")
+    viewer = viewer_of(request)
+    failed = sum(group.count for group in seen.failures)
     shown = {
-        "console": console,
+        **rendering.frame(
+            request,
+            name=console.name,
+            at=seen.at,
+            entries=_entries(viewer, failed=failed),
+            problem=seen.problem,
+        ),
         "seen": seen,
-        "now": seen.at,
         "samples": console.history.samples(now=seen.at),
-        "entries": ENTRIES,
-        "path": request.url.path,
-        "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        "theme": theme if theme in THEMES else "auto",
-        "themes": THEMES,
-        "told": request.query_params.get("done"),
-        "failed": sum(group.count for group in seen.failures),
-        "viewer": viewer_of(request),
+        "viewer": viewer,
         **values,
     }
-    return HTMLResponse(TEMPLATES.get_template(template).render(shown), status_code=status)
+    text = rendering.TEMPLATES.get_template(template).render(shown)
+    return HTMLResponse(text, status_code=status)
 
 
-def _address(search: JobSearch, **changes: Json) -> str:
+def _entries(viewer: Viewer, *, failed: int) -> tuple[Entry, ...]:
+    failures = Entry(link="/failures", name="Failures", key="f", count=failed)
+    return (*ENTRIES, failures, *(ADMIN_ENTRIES if viewer.may_administer else ()), API_ENTRY)
+
+
+def job_address(search: JobSearch, **changes: Json) -> str:
     """The address of the list of jobs with these filters."""
     given: Mapping[str, Json] = {
         "state": search.state,
@@ -250,36 +226,3 @@ def _address(search: JobSearch, **changes: Json) -> str:
     } | changes
     query = urlencode({key: value for key, value in given.items() if value}, doseq=True)
     return f"/jobs?{query}" if query else "/jobs"
-
-
-def _as_json(value: Json) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "duration": words.duration,
-        "rate": words.rate,
-        "size": words.size,
-        "as_json": _as_json,
-    }
-    environment.globals |= {
-        "ago": words.ago,
-        "plural": words.plural,
-        "job_address": _address,
-        # SVG of numbers, with no text of users.
-        "sparkline": lambda *args, **more: Markup(charts.sparkline(*args, **more)),
-        "pool_chart": lambda *args, **more: Markup(charts.pool_chart(*args, **more)),
-    }
-    return environment
-
-
-TEMPLATES = _environment()

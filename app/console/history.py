@@ -34,7 +34,11 @@ class History:
         known = seen.problem is None
         queues = {queue.name: queue.ready for queue in seen.queues} if known else {}
         pools = {pool.name: (pool.backlog, pool.desired, pool.replicas) for pool in seen.pools}
-        self._samples.append(Sample(at=seen.at, ready=queues, pools=pools if known else {}))
+        self.add_sample(Sample(at=seen.at, ready=queues, pools=pools if known else {}))
+
+    def add_sample(self, sample: Sample) -> None:
+        """Keep figures; they come in the order of time."""
+        self._samples.append(sample)
 
     def samples(self, *, now: datetime) -> Sequence[Sample]:
         """Those of the last hour."""

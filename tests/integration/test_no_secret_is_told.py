@@ -91,6 +91,7 @@ API = ["api", "--port", "0"]
 WORKER = ["worker", "-q", "llm"]
 BEAT = ["beat"]
 EXPORTER = ["exporter", "--port", "0"]
+CONSOLE = ["console", "--port", "0"]
 UP = ["up", "--port", "0"]
 OPERATOR = ["operator", "--namespace", "shop"]
 CLIENTS = [
@@ -121,6 +122,7 @@ def cases() -> Iterator[tuple[list[str], Mapping[str, str]]]:
     databases = [{"DATABASE_URL": url} for url in DATABASES]
     apis = [{"CELERIAC_URL": url} for url in APIS]
     yield from _in_turn([EXPORTER], brokers)
+    yield from _in_turn([CONSOLE], brokers)
     yield from _in_turn([API, WORKER, BEAT, UP], brokers)
     yield from _in_turn([["db", "upgrade"]], databases)
     yield from _in_turn([API, WORKER, BEAT], databases)

@@ -15,7 +15,7 @@ from app.api.middleware import auditing
 from app.api.middleware.authorization import SESSION_COOKIE
 from app.api.routes.keys import KeyView
 from app.api.services import Services, ServicesParam
-from app.console import console_pages
+from app.console import console_pages, rendering
 from app.errors import NotAuthenticated
 from app.storage import audit_log
 from app.storage.audit_log import AuditFilter
@@ -52,7 +52,7 @@ async def sign_in(request: Request, services: ServicesParam) -> Response:
     )
     act = audit_log.current()
     act.actor, act.key_id = principal.owner, principal.key_id
-    answer = console_pages.back_to(back, None)
+    answer = rendering.back_to(back, None)
     answer.set_cookie(
         SESSION_COOKIE,
         token,
@@ -69,7 +69,7 @@ async def sign_out(request: Request, services: ServicesParam) -> Response:
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
         await run_in_threadpool(services.sessions.end, token)
-    answer = console_pages.back_to("/sign-in", None)
+    answer = rendering.back_to("/sign-in", None)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
 
@@ -88,12 +88,12 @@ async def change_keys(request: Request, services: ServicesParam) -> Response:
         await run_in_threadpool(services.keys.revoke, key_id, now=now)
         services.authenticator.forget(key_id)
         audit_log.current().describe(action="key.revoke", subject=key_id)
-        return console_pages.back_to("/settings/keys", f"Key {key_id} revoked")
+        return rendering.back_to("/settings/keys", f"Key {key_id} revoked")
     name, days = form.get("name", "").strip(), form.get("days", "")
     lifetime = int(days) if days.isdecimal() and 0 < int(days) <= LONGEST_DAYS else None
     if not name or form.get("scope") not in set(AccessScope) or (days and lifetime is None):
         audit_log.current().describe(count=0)
-        return console_pages.back_to("/settings/keys", "A key needs a name, a scope and whole days")
+        return rendering.back_to("/settings/keys", "A key needs a name, a scope and whole days")
     key, token = await run_in_threadpool(
         services.keys.create,
         name=name,
@@ -143,7 +143,7 @@ async def _keys(request: Request, services: Services, *, created: str | None) ->
 
 
 def _sign_in(*, back: str, refused: str | None, status: HTTPStatus) -> HTMLResponse:
-    text = console_pages.TEMPLATES.get_template("sign_in.html").render(back=back, refused=refused)
+    text = rendering.TEMPLATES.get_template("sign_in.html").render(back=back, refused=refused)
     return HTMLResponse(text, status_code=status)
 
 

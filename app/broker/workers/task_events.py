@@ -6,7 +6,7 @@ Protocol: `celery.events.dispatcher`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -49,6 +49,8 @@ class TaskEvent:
     exception: str | None = None
     """The class of the exception that failed the task."""
     has_eta: bool = False
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Everything that the sender has written."""
 
 
 def of_body(body: Any) -> tuple[TaskEvent, ...]:  # plain values of another program
@@ -71,6 +73,7 @@ def _parse(body: Any) -> TaskEvent | None:  # plain values of another program
             runtime_s=float(body["runtime"]) if body.get("runtime") is not None else None,
             exception=_exception(body),
             has_eta=body.get("eta") is not None,
+            body=body,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -16,7 +16,7 @@ function isBeingRead() {
 
 // Elements with an id are replaced where they differ, unless the pointer or the focus is in them.
 function merge(fresh) {
-  for (const now of fresh.querySelectorAll("#main [id], #live, #rail-failed")) {
+  for (const now of fresh.querySelectorAll("#main [id], #live, .rail .count")) {
     if (now.querySelector("[id]")) continue;
     const old = document.getElementById(now.id);
     if (!old || old.isEqualNode(now) || old.matches(":hover") || old.contains(document.activeElement)) continue;
@@ -80,7 +80,6 @@ document.addEventListener("submit", (event) => {
   if (chosen === 0 || !confirm(`${what} ${chosen} ${chosen === 1 ? "job" : "jobs"}?`)) event.preventDefault();
 });
 
-const PLACES = { o: "/", q: "/queues", p: "/pools", j: "/jobs", f: "/failures" };
 let prefix = null;
 
 function move(step) {
@@ -97,7 +96,8 @@ const selected = () => document.querySelector("table.rows tbody tr[aria-selected
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input:not([type=checkbox]), select, textarea")) return;
-  if (prefix === "g" && PLACES[event.key]) location.assign(PLACES[event.key]);
+  const place = prefix === "g" && document.querySelector(`.rail [data-key="${CSS.escape(event.key)}"]`);
+  if (place) place.click();
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "x") selected()?.querySelector("input[type=checkbox]")?.click();

@@ -1,0 +1,156 @@
+"""`celeriac console`: the console of any Celery application on Redis."""
+
+import hashlib
+import os
+import re
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import option_values
+from app.cli.roles import LogFormatOption, LogLevelOption
+from app.errors import InvalidInput
+from app.telemetry import logs
+
+if TYPE_CHECKING:
+    from app.broker.connections.address import Address
+
+PORT = 5555
+"""The port of Flower."""
+DAY_S = 86_400
+MIB = 1024 * 1024
+
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        "-b",
+        envvar=["CELERIAC_CONSOLE_BROKER_URL", "CELERY_BROKER_URL"],
+        help="URL of the application's broker. Default: redis://localhost:6379/0.",
+    ),
+]
+MasterOption = Annotated[str, typer.Option(help="Master name of a sentinel:// broker.")]
+KeyPrefixOption = Annotated[
+    str, typer.Option(help="`global_keyprefix` of the application's transport options.")
+]
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Listen beyond this machine, where anybody may look.")
+]
+HistoryOption = Annotated[
+    Path | None,
+    typer.Option(help="File of the history. Default: one for each broker in the state folder."),
+]
+KeepOption = Annotated[float, typer.Option(min=0, help="Days to keep tasks.")]
+KeepFailuresOption = Annotated[float, typer.Option(min=0, help="Days to keep failed tasks.")]
+SizeOption = Annotated[int, typer.Option(min=1, help="Largest size of the history, in MiB.")]
+EventsOption = Annotated[
+    bool,
+    typer.Option(
+        "--enable-events/--no-enable-events",
+        help="Ask workers to send events about their tasks, as their option -E does.",
+    ),
+]
+EventExchangeOption = Annotated[
+    str,
+    typer.Option(
+        callback=option_values.check_exchange, help="`event_exchange` of the application."
+    ),
+]
+ControlExchangeOption = Annotated[
+    str,
+    typer.Option(
+        callback=option_values.check_exchange, help="`control_exchange` of the application."
+    ),
+]
+
+
+def console(
+    *,
+    broker: BrokerOption = None,
+    port: PortOption = PORT,
+    host: HostOption = "127.0.0.1",
+    insecure: InsecureOption = False,
+    history: HistoryOption = None,
+    keep_days: KeepOption = 7.0,
+    keep_failures_days: KeepFailuresOption = 30.0,
+    max_size: SizeOption = 1024,
+    enable_events: EventsOption = True,
+    master_name: MasterOption = "",
+    key_prefix: KeyPrefixOption = "",
+    event_exchange: EventExchangeOption = "celeryev",
+    control_exchange: ControlExchangeOption = "celery",
+    log_level: LogLevelOption = "warning",
+    log_format: LogFormatOption = None,
+) -> None:
+    """Serve pages about any Celery application on Redis: queues, workers, tasks, failures.
+
+    Nothing in the application changes. What is seen is kept in a file, so that a restart forgets
+    nothing.
+    """
+    logs.configure(log_level, log_format=log_format)
+    import uvicorn
+
+    from app.api.middleware import browser_guards
+    from app.broker.connections import address as addresses
+    from app.broker.connections.address import SentinelEntry
+    from app.broker.redis_keys import Exchanges
+    from app.foreign import console_server
+    from app.foreign.history_writer import Retention
+    from app.foreign.observer import Observer
+
+    if not (insecure or browser_guards.is_loopback(host)):
+        raise InvalidInput(
+            f"{host} is reached from other machines, and the console has no accounts: "
+            "leave out --host, or add --insecure if a proxy in front of it asks who comes"
+        )
+    address = addresses.parse_address(
+        broker or "redis://localhost:6379/0", sentinel=SentinelEntry(master_name=master_name)
+    )
+    observer = Observer(
+        address,
+        history=history or _default_history(address, key_prefix=key_prefix),
+        retention=Retention(
+            tasks_s=keep_days * DAY_S,
+            failures_s=keep_failures_days * DAY_S,
+            size_bytes=max_size * MIB,
+        ),
+        key_prefix=key_prefix,
+        exchanges=Exchanges(events=event_exchange, control=control_exchange),
+        enables_events=enable_events,
+        clock=time.time,
+    )
+    application = console_server.build(observer, is_open=insecure)
+    listener = _listen(host, port)
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False))
+    url = f"http://{_shown(host)}:{listener.getsockname()[1]}"
+    typer.echo(f"Console of {address}: {url}  (Ctrl-C ends it)", err=True)
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises InvalidInput."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidInput(
+            f"cannot listen on port {port} of {host}: {reason}. Name another one with --port"
+        ) from error
+
+
+def _default_history(address: "Address", *, key_prefix: str) -> Path:
+    """A file for each application, in the folder that the XDG specification names."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{address}{key_prefix}").strip("-")[:80]
+    mark = hashlib.sha256(f"{address} {key_prefix}".encode()).hexdigest()[:8]
+    return Path(state) / "celeriac" / f"console-{name}-{mark}.sqlite"
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,355 @@
+"""Reads the history: pages of tasks, counts by state, groups of failures, flow of queues.
+
+Blocking: call it in a thread. Each thread has a connection of its own.
+"""
+
+import json
+import re
+import sqlite3
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from app.foreign import history_schema, history_writer
+from app.foreign.history_writer import MINUTE_S
+from app.foreign.task_record import TaskRecord
+from app.foreign.task_search import TaskSearch
+
+SCAN_PART = 500
+"""A filter that fewer than one in so many tasks pass is answered by the index of series, others by
+a scan from the newest task on."""
+MATCHES = 5_000
+"""Matches by words that are counted."""
+RELATED = 200
+"""Tasks of one chain, group or chord that are shown."""
+
+SeriesColumn = Literal["name", "queue", "worker", "exception", "place"]
+
+_PAGE = (
+    "task.id, task.uuid, series.name, series.queue, series.worker, series.state, "
+    "series.exception, task.seen_at, task.sent_at, task.received_at, task.started_at, "
+    "task.ended_at, task.runtime_s, task.retries"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """A task in a list. Times in seconds since the epoch."""
+
+    id: int
+    uuid: str
+    name: str
+    queue: str
+    worker: str
+    state: str
+    exception: str
+    seen_at: float
+    sent_at: float | None
+    received_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    runtime_s: float | None
+    retries: int
+    error: str = ""
+    args: str = ""
+    kwargs: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """A page of tasks, newest first."""
+
+    tasks: tuple[TaskRow, ...]
+    next_cursor: int | None
+    counts: Mapping[str, int]
+    """Tasks by state that match the other filters."""
+    is_counted: bool
+    """Whether all matches were counted, not only the newest ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailures:
+    """Failed tasks of one name with one class of exception at one place."""
+
+    name: str
+    exception: str
+    place: str
+    count: int
+    """All that are kept."""
+    recent: int
+    """Failures of the last hour."""
+    first_at: float
+    last_at: float
+    example: str
+    """The id of the latest one."""
+    example_error: str
+    trend: tuple[int, ...]
+    """Failures in each twelfth of the last hour, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The flow of a queue in the last one or two minutes, in tasks a second."""
+
+    arrivals: float
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """Ids and states of the newest tasks that match, newest first."""
+
+    states: list[tuple[int, str]]
+    next_cursor: int | None
+    """Where to look for further ones."""
+
+
+class HistoryReader:
+    """Reads one history."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._local = threading.local()
+
+    def page(self, search: TaskSearch, *, before: int | None, limit: int) -> TaskPage:
+        """The tasks that match, from a cursor on."""
+        with self._reading() as connection:
+            if search.argument or search.root:
+                return self._matching(connection, search, before, limit)
+            rows, counts = self._of_series(connection, search, before, limit)
+            return TaskPage(
+                tasks=tuple(self._with_texts(connection, rows[:limit])),
+                next_cursor=rows[limit - 1]["id"] if len(rows) > limit else None,
+                counts=counts,
+                is_counted=True,
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Tasks by state."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT state, sum(count) FROM series GROUP BY state")
+            return {state: count for state, count in rows if count}
+
+    def busy_workers(self) -> frozenset[str]:
+        """Workers of tasks that run or are fetched."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT worker FROM series "
+                "WHERE state IN ('running', 'received') AND count > 0"
+            )
+            return frozenset(worker for (worker,) in rows)
+
+    def task(self, uuid: str) -> TaskRecord | None:
+        """Everything that is known of a task."""
+        with self._reading() as connection:
+            return history_writer.load(connection, [uuid]).get(uuid)
+
+    def related(self, root: str) -> list[TaskRecord]:
+        """The tasks of a chain, group or chord, in the order in which they were seen."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT task.uuid FROM detail JOIN task ON task.id = detail.id "
+                "WHERE detail.root = ? ORDER BY detail.id LIMIT ?",
+                (root, RELATED),
+            )
+            uuids = [uuid for (uuid,) in rows]
+            found = history_writer.load(connection, uuids)
+            return [found[uuid] for uuid in uuids if uuid in found]
+
+    def failures(self) -> tuple[TaskFailures, ...]:
+        """Groups of failed tasks, those of the last hour first."""
+        since = int((self._clock() - 3600) // MINUTE_S)
+        with self._reading() as connection:
+            trends: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0] * 12)
+            for name, exception, place, minute, count in connection.execute(
+                "SELECT name, exception, place, minute, sum(count) FROM flow "
+                "WHERE kind = 'failed' AND minute > ? GROUP BY name, exception, place, minute",
+                (since,),
+            ):
+                trends[name, exception, place][min((minute - since - 1) // 5, 11)] += count
+            groups = connection.execute(
+                "SELECT name, exception, place, sum(count) AS count, min(first_at) AS first_at, "
+                "max(last_at) AS last_at, max(newest) AS newest FROM series "
+                "WHERE state = 'failed' AND count > 0 GROUP BY name, exception, place"
+            ).fetchall()
+            found = [self._group(connection, row, trends) for row in groups]
+        return tuple(sorted(found, key=lambda one: (-one.recent, -one.count, one.name)))
+
+    def rates(self) -> dict[str, Rates]:
+        """The flow by queue since the beginning of the minute before this one."""
+        now = self._clock()
+        since = int(now // MINUTE_S) - 1
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT queue, kind, sum(count) FROM flow WHERE minute >= ? GROUP BY queue, kind",
+                (since,),
+            )
+            counts: dict[str, Counter[str]] = defaultdict(Counter)
+            for queue, kind, count in rows:
+                counts[queue][kind] += count
+        span_s = now - since * MINUTE_S
+        return {
+            queue: Rates(arrivals=kinds["in"] / span_s, ends=kinds["out"] / span_s)
+            for queue, kinds in counts.items()
+        }
+
+    def values(self, column: SeriesColumn, *, limit: int = 200) -> list[str]:
+        """The values of a filter, the most frequent ones first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT {column} FROM series WHERE {column} <> '' AND count > 0 "
+                f"GROUP BY {column} ORDER BY sum(count) DESC LIMIT ?",
+                (limit,),
+            )
+            return [name for (name,) in rows]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = history_schema.open_reader(self._path)
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    def _of_series(
+        self, connection: sqlite3.Connection, search: TaskSearch, before: int | None, limit: int
+    ) -> tuple[list[sqlite3.Row], dict[str, int]]:
+        rule, values = _series_rule(search)
+        matching = connection.execute(
+            "SELECT state, sum(count) AS count, max(newest) AS newest FROM series "
+            f"WHERE count > 0 AND {rule} GROUP BY state",
+            values,
+        ).fetchall()
+        counts = {row["state"]: row["count"] for row in matching}
+        chosen = [row for row in matching if search.state in (None, row["state"])]
+        if not chosen:
+            return [], counts
+        (total,) = connection.execute("SELECT sum(count) FROM series").fetchone()
+        newest = max(row["newest"] for row in chosen)
+        start = newest + 1 if before is None else min(before, newest + 1)
+        is_scanned = sum(row["count"] for row in chosen) * SCAN_PART >= total
+        # Unary plus keeps SQLite from the index of series.
+        series = "+task.series" if is_scanned else "task.series"
+        state = "" if search.state is None else " AND state = ?"
+        rows = connection.execute(
+            f"SELECT {_PAGE} FROM task JOIN series ON series.id = task.series "
+            f"WHERE task.id < ? AND {series} IN (SELECT id FROM series WHERE {rule}{state}) "
+            "ORDER BY task.id DESC LIMIT ?",
+            (start, *values, *([] if search.state is None else [search.state]), limit + 1),
+        ).fetchall()
+        return rows, counts
+
+    def _matching(
+        self, connection: sqlite3.Connection, search: TaskSearch, before: int | None, limit: int
+    ) -> TaskPage:
+        """A page by texts. At most `MATCHES` are looked at; the next page goes on behind them."""
+        newest = self._matches(connection, search, None)
+        found = newest if before is None else self._matches(connection, search, before)
+        chosen = [number for number, state in found.states if search.state in (None, state)]
+        marks = ",".join("?" * len(chosen[:limit]))
+        rows = connection.execute(
+            f"SELECT {_PAGE} FROM task JOIN series ON series.id = task.series "
+            f"WHERE task.id IN ({marks}) ORDER BY task.id DESC",
+            chosen[:limit],
+        ).fetchall()
+        return TaskPage(
+            tasks=tuple(self._with_texts(connection, rows)),
+            next_cursor=chosen[limit - 1] if len(chosen) > limit else found.next_cursor,
+            counts=Counter(state for _, state in newest.states),
+            is_counted=newest.next_cursor is None,
+        )
+
+    def _matches(
+        self, connection: sqlite3.Connection, search: TaskSearch, before: int | None
+    ) -> _Matches:
+        source, terms = _text_source(search, before=before)
+        hits = [number for (number,) in connection.execute(f"{source} LIMIT {MATCHES + 1}", terms)]
+        rule, values = _series_rule(search)
+        states = connection.execute(
+            "SELECT task.id, series.state FROM json_each(?) AS hit "
+            "JOIN task ON task.id = hit.value JOIN series ON series.id = task.series "
+            f"WHERE {rule} ORDER BY task.id DESC",
+            (json.dumps(hits[:MATCHES]), *values),
+        ).fetchall()
+        return _Matches(
+            states=[(number, state) for number, state in states],
+            next_cursor=hits[MATCHES - 1] if len(hits) > MATCHES else None,
+        )
+
+    def _with_texts(
+        self, connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]
+    ) -> Iterator[TaskRow]:
+        marks = ",".join("?" * len(rows))
+        texts = {
+            row["id"]: row
+            for row in connection.execute(
+                f"SELECT id, error, args, kwargs FROM detail WHERE id IN ({marks})",
+                [row["id"] for row in rows],
+            )
+        }
+        for row in rows:
+            found = texts[row["id"]]
+            yield TaskRow(
+                **dict(row), error=found["error"], args=found["args"], kwargs=found["kwargs"]
+            )
+
+    def _group(
+        self,
+        connection: sqlite3.Connection,
+        row: sqlite3.Row,
+        trends: Mapping[tuple[str, str, str], Sequence[int]],
+    ) -> TaskFailures:
+        trend = trends.get((row["name"], row["exception"], row["place"]), [0] * 12)
+        example = connection.execute(
+            "SELECT task.uuid, detail.error FROM task JOIN detail ON detail.id = task.id "
+            "WHERE task.id = ?",
+            (row["newest"],),
+        ).fetchone()
+        return TaskFailures(
+            name=row["name"],
+            exception=row["exception"],
+            place=row["place"],
+            count=row["count"],
+            recent=sum(trend),
+            first_at=row["first_at"],
+            last_at=row["last_at"],
+            example="" if example is None else example["uuid"],
+            example_error="" if example is None else example["error"],
+            trend=tuple(trend),
+        )
+
+
+def _series_rule(search: TaskSearch) -> tuple[str, list[Any]]:
+    """A condition on `series`, and its values."""
+    rules, values = ["1"], []
+    for column, pattern in search.series.items():
+        if "*" in pattern:
+            rules.append(f"{column} GLOB ?")
+            values.append(re.sub(r"([\[?])", r"[\1]", pattern))
+        else:
+            rules.append(f"{column} = ?")
+            values.append(pattern)
+    return " AND ".join(rules), values
+
+
+def _text_source(search: TaskSearch, *, before: int | None) -> tuple[str, list[Any]]:
+    """A query for the ids of tasks by their texts, newest first."""
+    start = 2**62 if before is None else before
+    if not search.argument:
+        query = "SELECT id FROM detail WHERE root = ? AND id < ? ORDER BY id DESC"
+        return query, [search.root, start]
+    phrase = '"{}" *'.format(search.argument.replace('"', '""'))
+    query = "SELECT words.rowid AS id FROM words WHERE words MATCH ? AND words.rowid < ?"
+    values: list[Any] = [phrase, start]
+    if search.root:
+        query += " AND words.rowid IN (SELECT id FROM detail WHERE root = ?)"
+        values.append(search.root)
+    return f"{query} ORDER BY words.rowid DESC", values

@@ -1,0 +1,29 @@
+"""A Celery application that fails in three ways, and knows nothing of Celeriac."""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+
+def charge(order: int) -> str:
+    if order % 2:
+        raise ValueError(f"order {order} has no card")
+    return f"charged {order}"
+
+
+def resize(width: int, parts: int) -> float:
+    return width / parts
+
+
+def send(task: Any, to: str) -> None:  # Celery's task, whose class is not typed
+    raise task.retry(exc=ConnectionError(f"no route to {to}"), countdown=0)
+
+
+app = Celery("shop", broker=os.environ.get("SHOP_BROKER_URL"))
+app.conf.task_routes = {"mail.*": {"queue": "mail"}}
+app.conf.broker_connection_retry_on_startup = True
+# Not shared: tests import several applications.
+app.task(name="orders.charge", shared=False)(charge)
+app.task(name="images.resize", shared=False)(resize)
+app.task(name="mail.send", bind=True, max_retries=1, shared=False)(send)

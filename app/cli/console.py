@@ -39,7 +39,7 @@ KeyPrefixOption = Annotated[
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 InsecureOption = Annotated[
-    bool, typer.Option("--insecure", help="Listen beyond this machine, where anybody may look.")
+    bool, typer.Option("--insecure", help="Listen beyond this machine without asking who looks.")
 ]
 HistoryOption = Annotated[
     Path | None,
@@ -95,15 +95,15 @@ def console(
     logs.configure(log_level, log_format=log_format)
     import uvicorn
 
-    from app.api.middleware import browser_guards
     from app.broker.connections import address as addresses
     from app.broker.connections.address import SentinelEntry
     from app.broker.redis_keys import Exchanges
+    from app.console import browser_trust
     from app.foreign import console_server
     from app.foreign.history_writer import Retention
     from app.foreign.observer import Observer
 
-    if not (insecure or browser_guards.is_loopback(host)):
+    if not (insecure or browser_trust.is_loopback(host)):
         raise InvalidInput(
             f"{host} is reached from other machines, and the console has no accounts: "
             "leave out --host, or add --insecure if a proxy in front of it asks who comes"

@@ -15,13 +15,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.api.middleware.browser_guards import CrossSiteGuard, KnownHosts
-from app.api.middleware.request_lifecycle import RequestContext
 from app.console import rendering
 from app.console.rendering import Entry
 from app.errors import InvalidInput, NotFound
 from app.foreign import concerns, task_search
 from app.foreign.observer import Observer
+from app.foreign.page_guard import PageGuard
 from app.foreign.task_record import TaskRecord, TaskState
 from app.foreign.task_search import TaskSearch
 
@@ -34,7 +33,8 @@ _CURSOR = re.compile(r"\d{1,18}")
 
 
 def build(observer: Observer, *, hosts: Sequence[str] = (), is_open: bool = False) -> Starlette:
-    """The ASGI application. `hosts` and `is_open` are those of `KnownHosts`."""
+    """The ASGI application. `hosts` and `is_open` are those of
+    `browser_trust.unknown_host`."""
 
     @asynccontextmanager
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
@@ -59,9 +59,7 @@ def build(observer: Observer, *, hosts: Sequence[str] = (), is_open: bool = Fals
             Route("/healthz", _healthz),
         ],
         middleware=[
-            Middleware(RequestContext),
-            Middleware(KnownHosts, is_open=is_open, hosts=hosts),
-            Middleware(CrossSiteGuard),
+            Middleware(PageGuard, is_open=is_open, hosts=hosts),
         ],
         exception_handlers={404: _no_page},
     )

@@ -4,7 +4,6 @@ Blocking: call it in a thread. Each thread has a connection of its own.
 """
 
 import json
-import re
 import sqlite3
 import threading
 from collections import Counter, defaultdict
@@ -12,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from app.foreign import history_schema, history_writer
+from app.foreign import history_schema, history_writer, task_search
 from app.foreign.history_writer import MINUTE_S
 from app.foreign.task_record import TaskRecord
 from app.foreign.task_search import TaskSearch
@@ -222,7 +221,7 @@ class HistoryReader:
     def _of_series(
         self, connection: sqlite3.Connection, search: TaskSearch, before: int | None, limit: int
     ) -> tuple[list[sqlite3.Row], dict[str, int]]:
-        rule, values = _series_rule(search)
+        rule, values = task_search.series_rule(search)
         matching = connection.execute(
             "SELECT state, sum(count) AS count, max(newest) AS newest FROM series "
             f"WHERE count > 0 AND {rule} GROUP BY state",
@@ -270,9 +269,9 @@ class HistoryReader:
     def _matches(
         self, connection: sqlite3.Connection, search: TaskSearch, before: int | None
     ) -> _Matches:
-        source, terms = _text_source(search, before=before)
-        hits = [number for (number,) in connection.execute(f"{source} LIMIT {MATCHES + 1}", terms)]
-        rule, values = _series_rule(search)
+        source, texts = task_search.text_source(search, before=before)
+        hits = [number for (number,) in connection.execute(f"{source} LIMIT {MATCHES + 1}", texts)]
+        rule, values = task_search.series_rule(search)
         states = connection.execute(
             "SELECT task.id, series.state FROM json_each(?) AS hit "
             "JOIN task ON task.id = hit.value JOIN series ON series.id = task.series "
@@ -325,31 +324,3 @@ class HistoryReader:
             example_error="" if example is None else example["error"],
             trend=tuple(trend),
         )
-
-
-def _series_rule(search: TaskSearch) -> tuple[str, list[Any]]:
-    """A condition on `series`, and its values."""
-    rules, values = ["1"], []
-    for column, pattern in search.series.items():
-        if "*" in pattern:
-            rules.append(f"{column} GLOB ?")
-            values.append(re.sub(r"([\[?])", r"[\1]", pattern))
-        else:
-            rules.append(f"{column} = ?")
-            values.append(pattern)
-    return " AND ".join(rules), values
-
-
-def _text_source(search: TaskSearch, *, before: int | None) -> tuple[str, list[Any]]:
-    """A query for the ids of tasks by their texts, newest first."""
-    start = 2**62 if before is None else before
-    if not search.argument:
-        query = "SELECT id FROM detail WHERE root = ? AND id < ? ORDER BY id DESC"
-        return query, [search.root, start]
-    phrase = '"{}" *'.format(search.argument.replace('"', '""'))
-    query = "SELECT words.rowid AS id FROM words WHERE words MATCH ? AND words.rowid < ?"
-    values: list[Any] = [phrase, start]
-    if search.root:
-        query += " AND words.rowid IN (SELECT id FROM detail WHERE root = ?)"
-        values.append(search.root)
-    return f"{query} ORDER BY words.rowid DESC", values

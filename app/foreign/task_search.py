@@ -1,8 +1,10 @@
 """Filters of tasks as they stand in an address: `task:orders.* queue:mail argument:4711`."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.errors import InvalidInput
 from app.foreign.task_record import TaskState
@@ -99,3 +101,31 @@ def _parts(text: str) -> list[str]:
 
 def _quoted(part: str) -> str:
     return f'"{part}"' if " " in part else part
+
+
+def series_rule(search: TaskSearch) -> tuple[str, list[Any]]:
+    """A condition on `series`, and its values."""
+    rules, values = ["1"], []
+    for column, pattern in search.series.items():
+        if "*" in pattern:
+            rules.append(f"{column} GLOB ?")
+            values.append(re.sub(r"([\[?])", r"[\1]", pattern))
+        else:
+            rules.append(f"{column} = ?")
+            values.append(pattern)
+    return " AND ".join(rules), values
+
+
+def text_source(search: TaskSearch, *, before: int | None) -> tuple[str, list[Any]]:
+    """A query for the ids of tasks by their texts, newest first."""
+    start = 2**62 if before is None else before
+    if not search.argument:
+        query = "SELECT id FROM detail WHERE root = ? AND id < ? ORDER BY id DESC"
+        return query, [search.root, start]
+    phrase = '"{}" *'.format(search.argument.replace('"', '""'))
+    query = "SELECT words.rowid AS id FROM words WHERE words MATCH ? AND words.rowid < ?"
+    values: list[Any] = [phrase, start]
+    if search.root:
+        query += " AND words.rowid IN (SELECT id FROM detail WHERE root = ?)"
+        values.append(search.root)
+    return f"{query} ORDER BY words.rowid DESC", values

@@ -20,8 +20,8 @@ from app.access.authenticator import Authenticator
 from app.access.principal import ANONYMOUS, AccessScope, Principal
 from app.api import problem
 from app.api.links import PREFIX
-from app.api.middleware import browser_guards
 from app.api.middleware.route_table import RouteNotListed, RouteTable
+from app.console import browser_trust
 from app.console.console_model import Viewer
 from app.errors import CeleriacError, NotAuthenticated, NotAuthorized
 from app.jobs.model.pipeline import Registry
@@ -201,9 +201,7 @@ class Authorization:
             return True
         headers = Headers(scope=scope)
         is_proxied = any(name in headers for name in _PROXY_HEADERS)
-        return (
-            not self._guards_loopback and not is_proxied and browser_guards.arrives_locally(scope)
-        )
+        return not self._guards_loopback and not is_proxied and browser_trust.arrives_locally(scope)
 
 
 def _scope(principal: Principal | None) -> OwnerScope:

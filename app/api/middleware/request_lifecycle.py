@@ -18,16 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import problem
 from app.api.links import PREFIX
 from app.api.metrics import ApiMetrics
+from app.console import browser_trust
 from app.fetch.guarded_connection import Speed
 from app.telemetry import trace_context
 
 REQUEST_ID_HEADER = "X-Request-Id"
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Of every response: nothing from other servers, no inline script or style, in no frame."""
 
 BODY_SILENCE_S = 30.0
 MIN_BYTES_PER_S = 256.0
@@ -67,7 +62,7 @@ class RequestContext:
                 headers[REQUEST_ID_HEADER] = own_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
-                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                headers.setdefault("Content-Security-Policy", browser_trust.CONTENT_SECURITY_POLICY)
             await send(message)
 
         try:

@@ -136,6 +136,9 @@ class NodeConsumers:
     """When its process started, precise to the second."""
     slots: int | None = None
     """Tasks that it can run at once: its concurrency, or the maximum of its autoscaler."""
+    processes: int | None = None
+    """The processes of its pool now: they differ from `slots` once it was told to grow or to
+    shrink, and for a moment when one is replaced. `None` for pools without processes."""
 
     @property
     def shared(self) -> frozenset[ConsumedQueue]:

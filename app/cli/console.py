@@ -41,6 +41,9 @@ PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen 
 InsecureOption = Annotated[
     bool, typer.Option("--insecure", help="Listen beyond this machine without asking who looks.")
 ]
+ReadOnlyOption = Annotated[
+    bool, typer.Option("--read-only", help="Show everything, and change nothing.")
+]
 HistoryOption = Annotated[
     Path | None,
     typer.Option(help="File of the history. Default: one for each broker in the state folder."),
@@ -75,6 +78,7 @@ def console(
     port: PortOption = PORT,
     host: HostOption = "127.0.0.1",
     insecure: InsecureOption = False,
+    read_only: ReadOnlyOption = False,
     history: HistoryOption = None,
     keep_days: KeepOption = 7.0,
     keep_failures_days: KeepFailuresOption = 30.0,
@@ -124,7 +128,7 @@ def console(
         enables_events=enable_events,
         clock=time.time,
     )
-    application = console_server.build(observer, is_open=insecure)
+    application = console_server.build(observer, is_open=insecure, is_read_only=read_only)
     listener = _listen(host, port)
     server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False))
     url = f"http://{_shown(host)}:{listener.getsockname()[1]}"

@@ -9,6 +9,7 @@ from typing import Any
 from app.broker import redis_keys
 from app.broker.connections.connection import Connection
 from app.broker.model import NodeName
+from app.broker.queues import bindings
 from app.broker.redis_keys import Keys
 from app.broker.workers import reply
 from app.broker.workers.content_negotiation import ContentNegotiation
@@ -17,7 +18,6 @@ from app.doctor.snapshot import WaitingQueue, WorkerFacts
 from app.queues import QueueName
 
 ANSWERS_WITHIN_S = 5.0
-BINDINGS = 1_000
 TASK_OPTIONS = ("acks_late", "time_limit")
 
 _STATS = Request(method="stats")
@@ -68,14 +68,7 @@ async def read_queues(
         BrokerUnreachable: no answer, or a refusal.
     """
     async with connection.asking() as client:
-        names = set(consumed)
-        exchanges = [
-            key async for key in client.scan_iter(match=f"{keys.binding_prefix}*", count=BINDINGS)
-        ]
-        for key in exchanges[:BINDINGS]:
-            _, members = await client.sscan(key, count=BINDINGS)
-            names |= {_queue(member) for member in members}
-        names = {name for name in names if name and "pidbox" not in name}
+        names = {*consumed, *await bindings.declared_queues(client, keys)}
         found = [await _read(client, keys, name) for name in sorted(names)]
     return tuple(queue for queue in found if queue.ready)
 
@@ -95,11 +88,6 @@ async def _read(client: Any, keys: Keys, name: str) -> WaitingQueue:  # redis-py
         next_tasks=frozenset(task for task in map(_task, heads) if task is not None),
         largest_bytes=max((len(head) for head in heads), default=0),
     )
-
-
-def _queue(member: bytes | str) -> str:
-    text = member if isinstance(member, str) else member.decode(errors="replace")
-    return text.rpartition(redis_keys.SEPARATOR)[2]
 
 
 def _task(message: bytes) -> str | None:

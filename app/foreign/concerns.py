@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from app.console import words
 from app.console.attention import LATE_S, Concern, Severity
 from app.foreign import task_search
-from app.foreign.history_reader import TaskFailures
+from app.foreign.history_rows import TaskFailures
 from app.foreign.observed import Seen, SeenQueue, SeenWorker
 from app.foreign.task_record import TaskState
 from app.foreign.task_search import TaskSearch

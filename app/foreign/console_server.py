@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -17,14 +17,25 @@ from starlette.routing import Route
 
 from app.console import rendering
 from app.console.rendering import Entry
-from app.errors import InvalidInput, NotFound
-from app.foreign import concerns, task_search
+from app.errors import BrokerUnreachable, InvalidInput, NotFound
+from app.foreign import (
+    concerns,
+    console_actions,
+    queue_actions,
+    task_record,
+    task_search,
+    waiting_reason,
+)
 from app.foreign.observer import Observer
 from app.foreign.page_guard import PageGuard
 from app.foreign.task_record import TaskRecord, TaskState
 from app.foreign.task_search import TaskSearch
+from app.foreign.waiting_messages import WaitingMessage
+from app.queues import QueueName
 
 PAGE = 50
+NEXT_MESSAGES = 20
+ACTIONS = 200
 STATES = tuple(state.value for state in TaskState)
 QUERY_LIMIT = 1_000
 """Characters of a query line."""
@@ -32,14 +43,21 @@ QUERY_LIMIT = 1_000
 _CURSOR = re.compile(r"\d{1,18}")
 
 
-def build(observer: Observer, *, hosts: Sequence[str] = (), is_open: bool = False) -> Starlette:
-    """The ASGI application. `hosts` and `is_open` are those of
-    `browser_trust.unknown_host`."""
+def build(
+    observer: Observer,
+    *,
+    hosts: Sequence[str] = (),
+    is_open: bool = False,
+    is_read_only: bool = False,
+) -> Starlette:
+    """The ASGI application. `hosts` and `is_open` are those of `browser_trust.unknown_host`;
+    with `is_read_only` nothing can be changed through it."""
 
     @asynccontextmanager
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
         await observer.open()
         application.state.observer = observer
+        application.state.may_act = not is_read_only
         yield
         await observer.close()
 
@@ -49,11 +67,16 @@ def build(observer: Observer, *, hosts: Sequence[str] = (), is_open: bool = Fals
             Route("/", overview_page),
             Route("/queues", queues_page),
             Route("/queues/{name:path}", queue_page),
+            Route("/queues/{name:path}", console_actions.act_on_queue, methods=["POST"]),
             Route("/workers", workers_page),
             Route("/workers/{node:path}", worker_page),
+            Route("/workers/{node:path}", console_actions.act_on_worker, methods=["POST"]),
             Route("/tasks", tasks_page),
+            Route("/tasks", console_actions.act_on_tasks, methods=["POST"]),
             Route("/tasks/{uuid:path}", task_page),
+            Route("/tasks/{uuid:path}", console_actions.act_on_task, methods=["POST"]),
             Route("/failures", failures_page),
+            Route("/activity", activity_page),
             Route("/theme", rendering.set_theme, methods=["POST"]),
             Route("/static/{name}", _static_file),
             Route("/healthz", _healthz),
@@ -80,7 +103,24 @@ async def queue_page(request: Request) -> Response:
     if queue is None:
         return _missing(request, f"There is no queue {name!r}.", link="/queues", words="All queues")
     recent = await _tasks(request, TaskSearch(series={"queue": name}))
-    return _page(request, "application_queue.html", queue=queue, recent=recent)
+    observer = _observer(request)
+    connection, key = observer.link.connection, QueueName(name)
+    messages: list[WaitingMessage] = []
+    by_step: Mapping[int, int] = {}
+    with suppress(BrokerUnreachable):  # the page says so above
+        messages = await queue_actions.next_messages(
+            connection, observer.keys, key, limit=NEXT_MESSAGES
+        )
+        by_step = await queue_actions.lengths(connection, observer.keys, key)
+    return _page(
+        request,
+        "application_queue.html",
+        queue=queue,
+        recent=recent,
+        messages=messages,
+        by_step=by_step,
+        is_paused=name in observer.paused,
+    )
 
 
 async def workers_page(request: Request) -> Response:
@@ -135,18 +175,43 @@ async def tasks_page(request: Request) -> Response:
 
 async def task_page(request: Request) -> Response:
     uuid = request.path_params["uuid"]
-    reader = _observer(request).reader
-    task = await run_in_threadpool(reader.task, uuid)
+    observer = _observer(request)
+    task = await run_in_threadpool(observer.reader.task, uuid)
+    waits = None
+    if task is None or task.series.state not in task_record.ENDS:
+        waits = await _why(observer, uuid, task)
     if task is None:
-        text = f"There is no task {uuid!r} in the history."
-        return _missing(request, text, link="/tasks", words="All tasks")
-    related = await run_in_threadpool(reader.related, task.root) if task.root else []
-    family = [one for one in related if one.uuid != task.uuid]
-    return _page(request, "task.html", task=task, family=family, moment=_moment, steps=_steps(task))
+        text = f"No event has told of task {uuid!r}."
+        return _missing(request, text, link="/tasks", words="All tasks", more=waits)
+    related = await run_in_threadpool(observer.reader.related, task.root) if task.root else []
+    return _page(
+        request,
+        "task.html",
+        task=task,
+        family=[one for one in related if one.uuid != task.uuid],
+        steps=_steps(task),
+        waits=waits,
+        again=console_actions.again(task),
+    )
+
+
+async def _why(observer: Observer, uuid: str, task: TaskRecord | None) -> str | None:
+    try:
+        facts = await observer.waits.facts(
+            uuid, seen=observer.seen, task=task, paused=observer.paused
+        )
+    except BrokerUnreachable as error:
+        return f"The broker gives no answer: {error}"
+    return waiting_reason.why(facts)
 
 
 async def failures_page(request: Request) -> Response:
     return _page(request, "task_failures.html", link_of=concerns.failure_link)
+
+
+async def activity_page(request: Request) -> Response:
+    lines = await run_in_threadpool(_observer(request).reader.actions, limit=ACTIONS)
+    return _page(request, "activity.html", lines=lines)
 
 
 async def _static_file(request: Request) -> Response:
@@ -175,7 +240,9 @@ def _observer(request: Request) -> Observer:
     return found
 
 
-def _missing(request: Request, text: str, *, link: str, words: str) -> Response:
+def _missing(
+    request: Request, text: str, *, link: str, words: str, more: str | None = None
+) -> Response:
     return _page(
         request,
         "message.html",
@@ -183,6 +250,7 @@ def _missing(request: Request, text: str, *, link: str, words: str) -> Response:
         text=text,
         back_link=link,
         back_words=words,
+        more=more,
     )
 
 
@@ -207,12 +275,14 @@ def _page(
                     key="f",
                     count=sum(group.recent for group in seen.failures),
                 ),
+                Entry(link="/activity", name="Activity", key="a"),
             ),
             problem=seen.problem,
         ),
         "seen": seen,
         "samples": observer.charts.samples(now=seen.at),
         "moment": _moment,
+        "may_act": request.app.state.may_act,
         **values,
     }
     text = rendering.TEMPLATES.get_template(template).render(shown)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.foreign import history_schema, history_writer, task_search
+from app.foreign.history_rows import ActionLine, Rates, TaskFailures, TaskPage, TaskRow
 from app.foreign.history_writer import MINUTE_S
 from app.foreign.task_record import TaskRecord
 from app.foreign.task_search import TaskSearch
@@ -23,6 +24,8 @@ SCAN_PART = 500
 a scan from the newest task on."""
 MATCHES = 5_000
 """Matches by words that are counted."""
+PART = 500
+"""Tasks that are read at once where many are wanted."""
 RELATED = 200
 """Tasks of one chain, group or chord that are shown."""
 
@@ -33,69 +36,6 @@ _PAGE = (
     "series.exception, task.seen_at, task.sent_at, task.received_at, task.started_at, "
     "task.ended_at, task.runtime_s, task.retries"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """A task in a list. Times in seconds since the epoch."""
-
-    id: int
-    uuid: str
-    name: str
-    queue: str
-    worker: str
-    state: str
-    exception: str
-    seen_at: float
-    sent_at: float | None
-    received_at: float | None
-    started_at: float | None
-    ended_at: float | None
-    runtime_s: float | None
-    retries: int
-    error: str = ""
-    args: str = ""
-    kwargs: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPage:
-    """A page of tasks, newest first."""
-
-    tasks: tuple[TaskRow, ...]
-    next_cursor: int | None
-    counts: Mapping[str, int]
-    """Tasks by state that match the other filters."""
-    is_counted: bool
-    """Whether all matches were counted, not only the newest ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFailures:
-    """Failed tasks of one name with one class of exception at one place."""
-
-    name: str
-    exception: str
-    place: str
-    count: int
-    """All that are kept."""
-    recent: int
-    """Failures of the last hour."""
-    first_at: float
-    last_at: float
-    example: str
-    """The id of the latest one."""
-    example_error: str
-    trend: tuple[int, ...]
-    """Failures in each twelfth of the last hour, oldest first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """The flow of a queue in the last one or two minutes, in tasks a second."""
-
-    arrivals: float
-    ends: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +73,34 @@ class HistoryReader:
         with self._reading() as connection:
             rows = connection.execute("SELECT state, sum(count) FROM series GROUP BY state")
             return {state: count for state, count in rows if count}
+
+    def actions(self, *, limit: int) -> list[ActionLine]:
+        """What was done through the console, the latest first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT at, action, subject, outcome FROM action ORDER BY id DESC LIMIT ?", (limit,)
+            )
+            return [ActionLine(*row) for row in rows]
+
+    def workers_of(self, queue: str) -> frozenset[str]:
+        """Workers that have run tasks of a queue."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT worker FROM series WHERE queue = ? AND worker <> ''", (queue,)
+            )
+            return frozenset(worker for (worker,) in rows)
+
+    def repeatable(self, search: TaskSearch, *, limit: int) -> list[TaskRow]:
+        """The tasks that match, newest first, with their arguments as they are kept."""
+        found: list[TaskRow] = []
+        before: int | None = None
+        while len(found) < limit:
+            page = self.page(search, before=before, limit=min(PART, limit - len(found)))
+            found += page.tasks
+            before = page.next_cursor
+            if before is None:
+                break
+        return found
 
     def busy_workers(self) -> frozenset[str]:
         """Workers of tasks that run or are fetched."""

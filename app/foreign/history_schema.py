@@ -29,7 +29,7 @@ CREATE TABLE task (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   uuid TEXT NOT NULL UNIQUE,
   series INTEGER NOT NULL,
-  seen_at REAL NOT NULL, state_at REAL NOT NULL, state_rank INTEGER NOT NULL,
+  seen_at REAL NOT NULL, state_at REAL NOT NULL,
   sent_at REAL, received_at REAL, started_at REAL, ended_at REAL, runtime_s REAL,
   retries INTEGER NOT NULL
 );
@@ -42,6 +42,10 @@ CREATE TABLE detail (
 );
 CREATE INDEX detail_root ON detail (root) WHERE root <> '';
 CREATE VIRTUAL TABLE words USING fts5 (args, kwargs, content='detail', content_rowid='id');
+CREATE TABLE action (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at REAL NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, outcome TEXT NOT NULL
+);
 CREATE TABLE flow (
   minute INTEGER NOT NULL, kind TEXT NOT NULL,
   queue TEXT NOT NULL, name TEXT NOT NULL, exception TEXT NOT NULL, place TEXT NOT NULL,

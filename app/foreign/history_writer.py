@@ -26,7 +26,7 @@ SPARED_PART = 0.1
 
 _FAILURES = (TaskState.FAILED, TaskState.LOST, TaskState.REJECTED)
 _TASK = (
-    "id, uuid, series, seen_at, state_at, state_rank, sent_at, received_at, started_at, ended_at, "
+    "id, uuid, series, seen_at, state_at, sent_at, received_at, started_at, ended_at, "
     "runtime_s, retries"
 )
 _DETAIL = "id, args, kwargs, eta, root, parent, result, error, traceback, log"
@@ -89,6 +89,14 @@ class HistoryWriter:
                     moved += self._move_all(worker, old, new)
         return moved
 
+    def note(self, action: str, subject: str, outcome: str) -> None:
+        """Keep that something was done through the console."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO action (at, action, subject, outcome) VALUES (?, ?, ?, ?)",
+                (self._clock(), action, subject, outcome),
+            )
+
     def prune(self) -> int:
         """Remove tasks that are older than their retention, then the oldest ones while the file is
         too large. Returns how many were removed."""
@@ -109,6 +117,8 @@ class HistoryWriter:
             oldest = int((now - FLOW_KEPT_S) // MINUTE_S)
             self._connection.execute("DELETE FROM flow WHERE minute < ?", (oldest,))
             self._connection.execute("DELETE FROM series WHERE count = 0")
+            since = now - max(kept.failures_s, kept.tasks_s)
+            self._connection.execute("DELETE FROM action WHERE at < ?", (since,))
             self._series.clear()
         return removed
 
@@ -298,7 +308,7 @@ def _assignments(columns: str) -> str:
 
 def _times(record: TaskRecord) -> tuple[Any, ...]:
     return (
-        *(record.seen_at, record.state_at, record.state_rank),
+        *(record.seen_at, record.state_at),
         *(record.sent_at, record.received_at, record.started_at, record.ended_at),
         *(record.runtime_s, record.retries),
     )
@@ -311,7 +321,7 @@ def _texts(names: Sequence[str]) -> tuple[str, str, str, str, str, TaskState]:
 
 def _record(row: Sequence[Any]) -> TaskRecord:
     values = tuple(row)
-    task, detail, series = values[:12], values[12:22], values[22:28]
+    task, detail, series = values[:11], values[11:21], values[21:27]
     return TaskRecord(
         id=task[0],
         uuid=task[1],
@@ -319,13 +329,12 @@ def _record(row: Sequence[Any]) -> TaskRecord:
         stored_words=(detail[1], detail[2]),
         seen_at=task[3],
         state_at=task[4],
-        state_rank=task[5],
-        sent_at=task[6],
-        received_at=task[7],
-        started_at=task[8],
-        ended_at=task[9],
-        runtime_s=task[10],
-        retries=task[11],
+        sent_at=task[5],
+        received_at=task[6],
+        started_at=task[7],
+        ended_at=task[8],
+        runtime_s=task[9],
+        retries=task[10],
         args=detail[1],
         kwargs=detail[2],
         eta=detail[3],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.foreign.history_reader import Rates, TaskFailures
+from app.foreign.history_rows import Rates, TaskFailures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from app.broker.connections.address import Address, Sentinels
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
+from app.broker.queues import bindings
 from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges, Keys
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.pidbox import Pidbox, Request
@@ -20,11 +21,13 @@ from app.broker.workers.task_events import TaskEvent
 from app.console.history import History, Sample
 from app.errors import BrokerUnreachable
 from app.exporter.series import KnownQueues
-from app.foreign import queue_names
-from app.foreign.history_reader import HistoryReader, Rates
+from app.foreign.history_reader import HistoryReader
+from app.foreign.history_rows import Rates
 from app.foreign.history_writer import Retention
 from app.foreign.observed import Seen, SeenQueue, SeenWorker
 from app.foreign.recorder import Recorder
+from app.foreign.wait_reader import WaitReader
+from app.foreign.worker_actions import Acknowledged, WorkerActions
 from app.telemetry.logs import OutageLog
 
 logger = logging.getLogger(__name__)
@@ -32,8 +35,9 @@ logger = logging.getLogger(__name__)
 OBSERVE_S = 2.0
 DECLARED_S = 15.0
 """How often declared queues are looked for."""
-ASK_S = 60.0
-"""How often workers are asked for their queues; new ones at once."""
+ASK_S = 20.0
+"""How often workers are asked for their queues and slots; new ones at once."""
+ASK_AFTER_ACTION_S = 10.0
 GONE_S = 30.0
 """Heartbeats come every 2 s: a worker that is silent for so long is gone."""
 SILENT_S = 20.0
@@ -75,11 +79,16 @@ class Observer:
             address, key_prefix=key_prefix, exchanges=exchanges, clock=clock, on_task=self._take
         )
         self.pidbox = Pidbox(self.link.connection, self.keys, ContentNegotiation(), clock=clock)
+        self.workers = WorkerActions(self.pidbox)
+        self.waits = WaitReader(self.link.connection, self.keys, self.pidbox)
+        self.paused: dict[str, frozenset[NodeName]] = {}
+        """Queues that were paused through the console, with the workers that consumed them."""
         self._queues = KnownQueues()
         self._answers: dict[NodeName, NodeConsumers] = {}
         self._processed: dict[NodeName, int] = {}
         self._event_at_s = clock()
         self._due_at_s = {"declared": 0.0, "workers": 0.0}
+        self._asks_until_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self._outage = OutageLog(
             logger=logger, began="broker not read", ended="broker is read again"
@@ -101,6 +110,39 @@ class Observer:
                 await self._task
         await self.link.close()
         await run_in_threadpool(self._recorder.close)
+
+    def note(self, action: str, subject: str, outcome: str) -> None:
+        """Keep that something was done through the console."""
+        self._recorder.note(action, subject, outcome)
+
+    def awake(self) -> list[NodeName]:
+        """The workers with a recent heartbeat."""
+        return [NodeName(worker.node) for worker in self.seen.workers]
+
+    async def pause(self, queue: str) -> Acknowledged:
+        """Let every worker stop to consume a queue. Raises BrokerUnreachable."""
+        nodes = [NodeName(one.node) for one in self.seen.workers if queue in (one.queues or ())]
+        found = await self.workers.stop_consuming(nodes, queue)
+        before = self.paused.get(queue, frozenset())
+        self.paused[queue] = before | frozenset(map(NodeName, found.done))
+        self.refresh()
+        return found
+
+    async def resume(self, queue: str) -> Acknowledged:
+        """Let the workers consume a queue again that consumed it when it was paused, or whose tasks
+        of it are known. Raises BrokerUnreachable."""
+        known: frozenset[str] = self.paused.get(queue, frozenset())
+        if not known:
+            known = await run_in_threadpool(self.reader.workers_of, queue)
+        nodes = [node for node in self.awake() if node in known]
+        found = await self.workers.consume(nodes, queue)
+        self.paused.pop(queue, None)
+        self.refresh()
+        return found
+
+    def refresh(self) -> None:
+        """Ask workers with each of the next readings: they act some time after they confirm."""
+        self._asks_until_s = asyncio.get_running_loop().time() + ASK_AFTER_ACTION_S
 
     def _take(self, event: TaskEvent) -> None:
         self._event_at_s = self._clock()
@@ -153,12 +195,15 @@ class Observer:
         now_s = self._clock()
         self._queues.forget(now_s=now_s)
         if self._is_due("declared", DECLARED_S):
-            for name in await queue_names.declared(self.link.connection, self.keys):
+            async with self.link.connection.asking() as client:
+                names = await bindings.declared_queues(client, self.keys)
+            for name in names:
                 self._queues.note(name, is_certain=False, now_s=now_s)
 
     async def _ask(self, awake: Mapping[NodeName, Heartbeat]) -> None:
         """Ask workers for their queues and, if it is wanted, to send events."""
-        is_everybody = self._is_due("workers", ASK_S)
+        has_acted = asyncio.get_running_loop().time() < self._asks_until_s
+        is_everybody = self._is_due("workers", ASK_S) or has_acted
         self._answers = {node: a for node, a in self._answers.items() if node in awake}
         asked = [node for node in awake if is_everybody or node not in self._answers]
         for start in range(0, len(asked), NODES_AT_ONCE):
@@ -219,7 +264,7 @@ class Observer:
                     active=heartbeat.active,
                     processed=heartbeat.processed,
                     heartbeat_age_s=max(0.0, now_s - heartbeat.seen_at_s),
-                    slots=None if answer is None else answer.slots,
+                    slots=None if answer is None else answer.processes or answer.slots,
                     uptime_s=None if began_at_s is None else now_s - began_at_s,
                     queues=None if answer is None else _names(answer),
                     is_deaf=node in reading.troubles,

@@ -30,6 +30,7 @@ class Recorder:
         self._writer = HistoryWriter(path, retention=retention, clock=clock)
         self._waiting: deque[TaskEvent] = deque()
         self._vanished: deque[str] = deque()
+        self._actions: deque[tuple[str, str, str]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task history", daemon=True)
         self._outage = OutageLog(
@@ -60,6 +61,10 @@ class Recorder:
         """Note that these workers have vanished."""
         self._vanished.extend(workers)
 
+    def note(self, action: str, subject: str, outcome: str) -> None:
+        """Keep that something was done through the console."""
+        self._actions.append((action, subject, outcome))
+
     def _run(self) -> None:
         pruned_at = time.monotonic()
         while True:
@@ -83,6 +88,9 @@ class Recorder:
             self._writer.add(
                 [self._waiting.popleft() for _ in range(count)], only_queues=self.only_queues
             )
+        while self._actions:
+            self._writer.note(*self._actions[0])
+            self._actions.popleft()
         vanished = {self._vanished.popleft() for _ in range(len(self._vanished))}
         if vanished:
             self._writer.lose(vanished)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.broker.model import NodeName
+from app.broker.workers import task_events
 from app.broker.workers.task_events import TaskEvent, TaskEventKind
 
 TEXT_LIMIT = 20_000
@@ -46,6 +47,7 @@ _STATES = {
     TaskEventKind.REJECTED: TaskState.REJECTED,
 }
 _RANKS = {kind: rank for rank, kind in enumerate(_STATES)}
+_BEGINS = (TaskEventKind.RECEIVED, TaskEventKind.STARTED)
 ENDS = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.REVOKED, TaskState.REJECTED})
 
 
@@ -76,7 +78,6 @@ class TaskRecord:
     """Its arguments as they are indexed."""
     seen_at: float = 0.0
     state_at: float = 0.0
-    state_rank: int = -1
     sent_at: float | None = None
     received_at: float | None = None
     started_at: float | None = None
@@ -105,7 +106,9 @@ class TaskRecord:
         self.log.append([event.at_s, event.kind.value, event.node, _text(event, "exception")])
         self.log.sort(key=lambda one: (one[0], _RANKS[TaskEventKind(one[1])]))
         del self.log[:-LOG_LIMIT]
-        return self._move(event)
+        if event.kind is TaskEventKind.SUCCEEDED:
+            self.runtime_s = event.runtime_s
+        return self._set_state()
 
     def _add_facts(self, event: TaskEvent, *, queue: str) -> None:
         known = self.series
@@ -143,27 +146,34 @@ class TaskRecord:
         if isinstance(retries, int):
             self.retries = max(self.retries, retries)
 
-    def _move(self, event: TaskEvent) -> bool:
-        """The state is that of the latest event of a worker. Clients have clocks of their own: what
-        they send comes before everything."""
-        rank = _RANKS[event.kind]
-        at_s = 0.0 if event.kind is TaskEventKind.SENT else event.at_s
-        if (at_s, rank) <= (self.state_at, self.state_rank):
-            return False
-        state = _STATES[event.kind]
+    def _set_state(self) -> bool:
+        """Set the state from all events. Returns whether it has changed."""
+        at_s, kind, node, error = self._deciding()
+        state = _STATES[kind]
         is_failure = state in (TaskState.FAILED, TaskState.RETRYING)
+        before = (self.series.state, self.state_at)
         self.series = Series(
             name=self.series.name,
             queue=self.series.queue,
-            worker="" if event.kind is TaskEventKind.SENT else event.node[:LABEL_LIMIT],
-            exception=(event.exception or "")[:LABEL_LIMIT] if is_failure else "",
+            worker="" if kind is TaskEventKind.SENT else node[:LABEL_LIMIT],
+            exception=task_events.class_of(error)[:LABEL_LIMIT] if is_failure else "",
             place=place_of(self.traceback)[:LABEL_LIMIT] if is_failure else "",
             state=state,
         )
-        self.state_at, self.state_rank = at_s, rank
-        self.ended_at = event.at_s if state in ENDS else None
-        self.runtime_s = event.runtime_s if state in ENDS else None
-        return True
+        self.state_at = at_s
+        self.ended_at = at_s if state in ENDS else None
+        return before != (state, at_s)
+
+    def _deciding(self) -> tuple[float, TaskEventKind, str, str]:
+        """The event that tells the state. A client's clock is its own: what workers tell counts
+        more. A retry is told by the attempt before, so it may come after the end of the next."""
+        events = [(at, TaskEventKind(kind), node, error) for at, kind, node, error in self.log]
+        told = [one for one in events if one[1] is not TaskEventKind.SENT] or events
+        begins = [one for one in told if one[1] in _BEGINS]
+        ends = [one for one in told if _STATES[one[1]] in ENDS]
+        if ends and (not begins or ends[-1][0] >= begins[-1][0]):
+            return ends[-1]
+        return told[-1]
 
 
 def place_of(traceback: str) -> str:

@@ -70,6 +70,7 @@ class RemoteControl:
                     statistics.get(node, {}).get(stats.ticket), now_s=now_s
                 ),
                 slots=reply.slots(statistics.get(node, {}).get(stats.ticket)),
+                processes=reply.processes(statistics.get(node, {}).get(stats.ticket)),
             )
             for node, given in replies.items()
             if isinstance(found := given.get(queues.ticket), list)

@@ -107,6 +107,16 @@ def slots(stats: Reply) -> int | None:
         return None
 
 
+def processes(stats: Reply) -> int | None:
+    """The processes of a prefork pool that no autoscaler sizes."""
+    try:
+        found = stats["pool"]["processes"]
+        is_prefork = stats["pool"]["implementation"].endswith("prefork:TaskPool")
+        return len(found) if is_prefork and "autoscaler" not in stats else None
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
 def held(reading: QueueReading) -> int:
     """Ready and fetched messages. One is assumed while the number of fetched ones is unknown."""
     return reading.ready + (reading.unacked if reading.unacked is not None else 1)

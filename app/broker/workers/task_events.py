@@ -87,4 +87,9 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
 def _exception(body: Mapping[str, Any]) -> str | None:
     """The name of the class; the event contains its `repr`, `ValueError('…')`."""
     shown = _text(body, "exception")
-    return shown.partition("(")[0] if shown is not None else None
+    return class_of(shown) if shown is not None else None
+
+
+def class_of(shown: str) -> str:
+    """The class of an exception that is shown as by `repr`."""
+    return shown.partition("(")[0]

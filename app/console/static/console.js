@@ -9,7 +9,7 @@ function isBeingRead() {
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed) return "text is selected";
   if (document.querySelector("dialog[open]")) return "a dialog is open";
-  if (document.querySelector("#main :is(input, select):focus")) return "a form is being filled in";
+  if (document.querySelector("#main :is(input, select, textarea):focus")) return "a form is being filled in";
   if (document.querySelector("#main input:checked[name=id]")) return "rows are selected";
   return null;
 }
@@ -69,6 +69,8 @@ theme.form.querySelector("button").hidden = true;
 theme.addEventListener("change", () => theme.form.requestSubmit());
 
 document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.ask;
+  if (question && !confirm(question)) event.preventDefault();
   const what = event.submitter?.dataset.confirm;
   if (!what) return;
   const form = event.target;

@@ -3,88 +3,17 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.integration.foreign import failing_app
-from tests.integration.processes import Process, Started
+from tests.integration.foreign.beside import StartConsole, has
+from tests.integration.processes import Process
 from tests.waiting import eventually
 
-APP = "tests.integration.foreign.failing_app"
-PAGES = ("/", "/queues", "/workers", "/tasks", "/failures", "/tasks?q=state:nonsense")
-URL = re.compile(r"http://127\.0\.0\.1:\d+")
-
-StartConsole = Callable[..., tuple[httpx2.Client, Process]]
-
-
-@pytest.fixture
-def send(redis_url: str) -> Callable[..., str]:
-    """Publishes a task as any client would; returns its id."""
-
-    def publish(name: str, *args: object, **options: object) -> str:
-        with failing_app.app.connection_for_write(redis_url) as connection:
-            found = failing_app.app.send_task(name, args, connection=connection, **options)
-            return str(found.id)
-
-    return publish
-
-
-@pytest.fixture
-def worker(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    environment = {**os.environ, "SHOP_BROKER_URL": redis_url, "C_FORCE_ROOT": "1"}
-    with Started(folder=tmp_path, environment=environment) as started:
-
-        def start(name: str, queue: str) -> Process:
-            return started.worker(
-                (queue,), app=APP, pool="threads", arguments=("--hostname", f"{name}@shop")
-            )
-
-        yield start
-
-
-@pytest.fixture
-def console(redis_url: str, tmp_path: Path) -> Iterator[StartConsole]:
-    processes: list[Process] = []
-    clients: list[httpx2.Client] = []
-
-    def start(*arguments: str) -> tuple[httpx2.Client, Process]:
-        command = [sys.executable, "-m", "app", "console", "--broker", redis_url, "--port", "0"]
-        process = Process(
-            [*command, *arguments],
-            environment={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-            log=tmp_path / f"console{len(processes)}.log",
-        )
-        processes.append(process)
-        process.wait_for("http://127.0.0.1:")
-        (url,) = URL.findall(process.log)
-        http = httpx2.Client(base_url=url, timeout=30)
-        clients.append(http)
-        eventually(lambda: _answers(http), within_s=60, why="the console answers")
-        return http, process
-
-    yield start
-    for http in clients:
-        http.close()
-    for process in processes:
-        process.kill()
-
-
-def _answers(http: httpx2.Client) -> bool:
-    try:
-        return http.get("/healthz").status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
-def has(http: httpx2.Client, path: str, *texts: str) -> Callable[[], bool]:
-    def found() -> bool:
-        page = http.get(path).text
-        return all(text in page for text in texts)
-
-    return found
+PAGES = ("/", "/queues", "/workers", "/tasks", "/failures", "/activity", "/tasks?q=state:nonsense")
 
 
 def counts(http: httpx2.Client) -> Mapping[str, int]:
@@ -111,9 +40,9 @@ def test_one_command_shows_the_failures_of_an_application_that_runs(
     )
     groups = http.get("/failures").text
     for group in (
-        *("orders.charge", "ValueError", "failing_app.py:11 in charge"),
-        *("images.resize", "ZeroDivisionError", "failing_app.py:16 in resize"),
-        *("mail.send", "ConnectionError", "failing_app.py:20 in send"),
+        *("orders.charge", "ValueError", "failing_app.py:13 in charge"),
+        *("images.resize", "ZeroDivisionError", "failing_app.py:18 in resize"),
+        *("mail.send", "ConnectionError", "failing_app.py:22 in send"),
     ):
         assert group in groups
     assert "orders.charge has failed 5 times in the last hour with ValueError" in http.get("/").text

@@ -101,6 +101,28 @@ LIFE = (
 )
 
 
+OVERTAKEN = (
+    event("received", "t", NOW + 1, name="send"),
+    event("started", "t", NOW + 2),
+    event("received", "t", NOW + 3, name="send", retries=1),
+    event("started", "t", NOW + 4),
+    event("failed", "t", NOW + 5, exception="ValueError('again')", traceback=TRACEBACK),
+    event("retried", "t", NOW + 5.001, exception="KeyError('first')", traceback=""),
+)
+
+
+@given(st.permutations(OVERTAKEN))
+def test_a_retry_that_is_told_after_the_end_of_the_next_attempt_is_none(
+    events: list[TaskEvent],
+) -> None:
+    """With a countdown of 0 and threads, a worker sends these events in this order."""
+    record = TaskRecord(uuid="t")
+    for one in events:
+        record.add(one)
+    assert (record.series.state, record.series.exception) == (TaskState.FAILED, "ValueError")
+    assert record.ended_at == NOW + 5
+
+
 @given(st.permutations(LIFE), st.integers(0, len(LIFE)))
 @settings(max_examples=100, deadline=None)
 def test_events_in_any_order_make_the_same_task(events: list[TaskEvent], doubled: int) -> None:

@@ -8,7 +8,6 @@ import typer
 
 from app.cli import (
     audit,
-    console,
     db,
     doctor,
     jobs,
@@ -17,10 +16,12 @@ from app.cli import (
     output,
     owners,
     pools,
+    queues,
     roles,
     standalone_roles,
     up,
 )
+from app.cli.foreign import serve_console, tasks, workers
 from app.errors import CeleriacError
 
 API_URL = "http://127.0.0.1:8000"
@@ -63,10 +64,12 @@ application.command("worker", context_settings=roles.PASSED_ON)(roles.worker)
 application.command("beat", context_settings=roles.PASSED_ON)(roles.beat)
 application.command("operator")(standalone_roles.operator)
 application.command("exporter")(standalone_roles.exporter)
-application.command("console")(console.console)
+application.command("console")(serve_console.console)
 application.command("doctor")(doctor.doctor)
 application.add_typer(jobs.application, name="jobs")
-application.add_typer(listings.queues, name="queues")
+application.add_typer(queues.application, name="queues")
+application.add_typer(workers.application, name="workers")
+application.add_typer(tasks.application, name="tasks")
 application.add_typer(pools.application, name="pools")
 application.add_typer(listings.chunks, name="chunks")
 application.add_typer(listings.schedules, name="schedules")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import output
+from app.cli.foreign import brokers
+from app.cli.foreign.brokers import KeyPrefixOption, MasterOption
 from app.cli.output import Format, FormatOption
 from app.errors import BrokerUnreachable, InvalidInput
 from app.telemetry.terminal_text import shown
@@ -40,10 +42,6 @@ BrokerOption = Annotated[
         help="URL of the broker of any Celery application. Default: this platform.",
     ),
 ]
-MasterOption = Annotated[str, typer.Option(help="Master name of a sentinel:// broker.")]
-KeyPrefixOption = Annotated[
-    str, typer.Option(help="`global_keyprefix` of the application's transport options.")
-]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")]
 
 
@@ -62,7 +60,7 @@ def doctor(
     from app.doctor import examination
 
     try:
-        address = _address(broker, master_name=master_name)
+        address = brokers.address_of(broker, master_name=master_name)
         platform = _platform() if broker is None else None
         report = asyncio.run(examination.examine(address, key_prefix=key_prefix, platform=platform))
     except InvalidInput as error:
@@ -77,17 +75,6 @@ def doctor(
         _print(address, report)
     if _errors(report) or (strict and report.findings):
         raise typer.Exit(HAS_ERRORS)
-
-
-def _address(broker: str | None, *, master_name: str) -> "Address":
-    """Raises InvalidInput."""
-    from app.broker.connections import address
-    from app.broker.connections.address import SentinelEntry
-    from app.settings import BrokerSettings
-
-    if broker is not None:
-        return address.parse_address(broker, sentinel=SentinelEntry(master_name=master_name))
-    return address.address_of(BrokerSettings(), master_name=master_name)
 
 
 def _platform() -> "PlatformFacts":

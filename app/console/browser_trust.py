@@ -1,13 +1,19 @@
 """What browsers tell of a request and pages cannot forge: the name in use, the page it came from.
 
-Plain functions of an ASGI scope, for every server that has pages.
+Plain functions of an ASGI scope for every server that has pages, and a guard made of them.
 """
 
 import ipaddress
+import logging
+import uuid
 from collections.abc import Collection
+from http import HTTPStatus
 
-from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 LOOPBACK_NAME = "localhost"
 
@@ -83,4 +89,56 @@ def find_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
     try:
         return ipaddress.ip_address(name)
     except ValueError:
+        return None
+
+
+class PageGuard:
+    """Refuses what a page of another site makes a browser send, restricts what ours may load, and
+    answers for errors of the console itself."""
+
+    def __init__(self, app: ASGIApp, *, is_open: bool, hosts: Collection[str]) -> None:
+        """`is_open` and `hosts` are those of `unknown_host`."""
+        self._app = app
+        self._is_open = is_open
+        self._hosts = frozenset(name.lower() for name in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        try:
+            await self._app(scope, receive, send_guarded)
+        except Exception:  # the supervisor of all requests
+            mark = uuid.uuid4().hex[:8]
+            logger.exception("a page failed", extra={"path": scope["path"], "request_id": mark})
+            if has_started:
+                raise  # the server closes the connection: the client must see that this is not all
+            text = f"The console has failed. Its log tells why, at request {mark}.\n"
+            answer = PlainTextResponse(text, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
+            await answer(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        name = unknown_host(scope, is_open=self._is_open, hosts=self._hosts)
+        if name is not None:
+            text = f"{name!r} is not a name of this console.\n"
+            return PlainTextResponse(text, status_code=HTTPStatus.MISDIRECTED_REQUEST)
+        if is_cross_site(scope):
+            text = "Pages of other sites cannot change anything here.\n"
+            return PlainTextResponse(text, status_code=HTTPStatus.FORBIDDEN)
         return None

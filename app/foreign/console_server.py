@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.console import rendering
+from app.console.browser_trust import PageGuard
 from app.console.rendering import Entry
 from app.errors import BrokerUnreachable, InvalidInput, NotFound
 from app.foreign import (
@@ -27,7 +28,6 @@ from app.foreign import (
     waiting_reason,
 )
 from app.foreign.observer import Observer
-from app.foreign.page_guard import PageGuard
 from app.foreign.task_record import TaskRecord, TaskState
 from app.foreign.task_search import TaskSearch
 from app.foreign.waiting_messages import WaitingMessage

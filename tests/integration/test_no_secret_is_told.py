@@ -105,6 +105,16 @@ CLIENTS = [
     *(["doctor"], ["doctor", "--broker", "redis://:m4rk3d@127.0.0.1:1/0"]),
     *(["audit", "list"], ["audit", "export"]),
 ]
+AT_BROKER = [
+    *(["queues", "show", "q"], ["queues", "pause", "q"], ["queues", "resume", "q", "-w", "a@b"]),
+    *(["queues", "purge", "q", "--yes"], ["queues", "move", "q", "r", "--yes"]),
+    *(["workers", "list"], ["workers", "show", "a@b"], ["workers", "grow", "a@b"]),
+    *(["workers", "shrink", "a@b"], ["workers", "add-consumer", "q"]),
+    *(["workers", "cancel-consumer", "q"], ["workers", "rate-limit", "t", "1/m"]),
+    *(["workers", "time-limit", "t", "--hard", "9"], ["workers", "restart", "a@b", "--yes"]),
+    *(["workers", "shutdown", "a@b", "--yes"], ["tasks", "running"], ["tasks", "why", "x"]),
+    ["tasks", "revoke", "x"],
+]
 
 KUBECONFIG = """
 apiVersion: v1
@@ -123,6 +133,8 @@ def cases() -> Iterator[tuple[list[str], Mapping[str, str]]]:
     apis = [{"CELERIAC_URL": url} for url in APIS]
     yield from _in_turn([EXPORTER], brokers)
     yield from _in_turn([CONSOLE], brokers)
+    yield from zip(AT_BROKER, itertools.cycle(brokers), strict=False)
+    yield from ((["queues", "list", "--broker", url], {}) for url in BROKERS[:3])
     yield from _in_turn([API, WORKER, BEAT, UP], brokers)
     yield from _in_turn([["db", "upgrade"]], databases)
     yield from _in_turn([API, WORKER, BEAT], databases)

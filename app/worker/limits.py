@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.errors import LimitExceeded, ProcessFailed, ProcessTimedOut
-from app.settings.worker import SandboxMode
+from app.settings.worker import WorkerSettings
 from app.worker import limited, process_group
 from app.worker.sandbox import policy
 from app.worker.sandbox.policy import Sandbox
@@ -51,7 +51,7 @@ def run_process(
     """Run a command that cannot be cancelled; see `ProcessGroup.run`."""
     confinement = ""
     if sandbox is not None:
-        confinement = policy.confinement_of(sandbox, command, mode=SandboxMode.AUTO)
+        confinement = policy.confinement_of(sandbox, command, mode=WorkerSettings().sandbox)
     group = process_group.ProcessGroup(command, confinement=confinement)
     return group.run(on_line=on_line, timeout_s=timeout_s)
 

@@ -10,6 +10,7 @@ from celery.concurrency import prefork
 from celery.worker import state as worker_state
 
 from app.jobs.platform import Platform
+from app.worker.sandbox import policy
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,18 @@ def connect(celery: Celery, platform: Platform) -> None:
 
     signals.beat_init.connect(on_beat, weak=False)
     signals.worker_init.connect(on_worker_start, weak=False)  # before its processes are forked
+    _log_sandbox(celery, platform)
     signals.worker_shutdown.connect(on_worker_end, weak=False)
+
+
+def _log_sandbox(celery: Celery, platform: Platform) -> None:
+    """Let each worker log at its start how its children are confined."""
+
+    def on_worker_ready(sender: Any = None, **_: Any) -> None:
+        if sender.app is celery:  # its log is set up now
+            policy.log_state(platform.settings.worker.sandbox)
+
+    signals.worker_ready.connect(on_worker_ready, weak=False)
 
 
 def preload(names: Iterable[str]) -> None:

@@ -141,6 +141,19 @@ def _strings(paths: Iterable[Path]) -> list[str]:
     return list(dict.fromkeys(str(path.absolute()) for path in paths))
 
 
+def log_state(mode: SandboxMode) -> None:
+    """Log once at the start how children are confined."""
+    kernel = kernel_support()
+    logger.info(
+        "sandbox of children",
+        extra={
+            "mode": mode.value,
+            "landlock_abi": kernel.landlock_abi,
+            "seccomp": kernel.has_filter,
+        },
+    )
+
+
 @functools.cache
 def _warn(missing: tuple[str, ...]) -> None:
     logger.warning(

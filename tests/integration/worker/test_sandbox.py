@@ -16,6 +16,7 @@ from app.worker import limits
 from app.worker.process_group import ProcessGroup
 from app.worker.sandbox import policy
 from app.worker.sandbox.policy import KernelSupport, Sandbox
+from tests.integration.processes import StartWorker
 
 TESTS = Path(__file__).parents[2]
 HOSTILE = "tests.integration.worker.hostile"
@@ -205,3 +206,30 @@ def test_a_program_that_is_not_python_runs_in_the_sandbox() -> None:
         ProcessGroup(command, confinement=confinement).run()
 
     assert failed.value.exit_code == 7
+
+
+@pytest.mark.parametrize(("mode", "is_read"), [("off", True), ("auto", False), ("require", False)])
+def test_a_child_outside_of_a_job_obeys_the_setting(
+    places: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    is_read: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setenv("CELERIAC_SANDBOX", mode)
+    command = ["cat", places["secret"]]
+    sandbox = Sandbox(writable=(Path(places["own"]),))
+    if is_read:
+        assert limits.run_process(command, sandbox=sandbox) is not None
+        return
+    with pytest.raises(ProcessFailed):
+        limits.run_process(command, sandbox=sandbox)
+
+
+def test_a_worker_logs_what_the_kernel_offers(start_worker: StartWorker) -> None:
+    worker = start_worker(
+        ["documents"], env={"CELERIAC_SANDBOX": "require", "CELERIAC_LOG_FORMAT": "json"}
+    )
+    worker.wait_for("sandbox of children")
+    (line,) = (line for line in worker.log.splitlines() if "sandbox of children" in line)
+    assert '"mode": "require"' in line
+    assert "landlock_abi" in line

@@ -132,7 +132,7 @@ def pause(
     master_name: MasterOption = "",
     key_prefix: KeyPrefixOption = "",
 ) -> None:
-    """Let its workers stop to consume a queue. What they have fetched still runs."""
+    """Let its workers stop consuming a queue. What they have fetched still runs."""
 
     async def act(remote: Remote) -> "Acknowledged":
         from app.broker.model import NodeName

@@ -120,7 +120,7 @@ class Observer:
         return [NodeName(worker.node) for worker in self.seen.workers]
 
     async def pause(self, queue: str) -> Acknowledged:
-        """Let every worker stop to consume a queue. Raises BrokerUnreachable."""
+        """Let every worker stop consuming a queue. Raises BrokerUnreachable."""
         nodes = [NodeName(one.node) for one in self.seen.workers if queue in (one.queues or ())]
         found = await self.workers.stop_consuming(nodes, queue)
         before = self.paused.get(queue, frozenset())

@@ -36,11 +36,11 @@ class WorkerActions:
         return await self._tell([node], method, n=abs(by))
 
     async def consume(self, nodes: Collection[NodeName], queue: str) -> Acknowledged:
-        """Start to consume a queue. A worker discards messages of tasks that it does not know."""
+        """Start consuming a queue. A worker discards messages of tasks that it does not know."""
         return await self._tell(nodes, "add_consumer", queue=queue)
 
     async def stop_consuming(self, nodes: Collection[NodeName], queue: str) -> Acknowledged:
-        """Stop to consume a queue. What is already fetched still runs."""
+        """Stop consuming a queue. What is already fetched still runs."""
         return await self._tell(nodes, "cancel_consumer", queue=queue)
 
     async def limit_rate(self, nodes: Collection[NodeName], task: str, rate: str) -> Acknowledged:

@@ -142,7 +142,7 @@ def cancel_consumer(
     master_name: MasterOption = "",
     key_prefix: KeyPrefixOption = "",
 ) -> None:
-    """Let workers stop to consume a queue. What they have fetched still runs."""
+    """Let workers stop consuming a queue. What they have fetched still runs."""
     _tell(
         worker,
         lambda remote, nodes: remote.workers.stop_consuming(nodes, queue),

@@ -1,16 +1,22 @@
 """The SQLite file in which the history of tasks is kept, and the connections to it."""
 
+import hashlib
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from app.broker.connections.address import Address
 from app.errors import InvalidInput
 
 VERSION = 1
 """Of the tables. A file of another version is not touched."""
 BUSY_S = 10.0
 READER_CACHE_KIB = 32_768
+NAME_LENGTH = 80
+MARK_LENGTH = 8
+"""Of the digest that tells applications with similar names apart."""
 
 # Tasks are narrow rows in the order in which they were first seen, so that a filtered page is found
 # by a short scan; texts stand in a table of their own. Counts by state and groups of failures come
@@ -55,6 +61,15 @@ CREATE TABLE flow (
 """
 
 
+def default_path(address: Address, *, key_prefix: str) -> Path:
+    """The file of an application, in the folder that the XDG specification names for state."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    text = f"{address}/{address.db} {key_prefix}".strip()
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")[:NAME_LENGTH]
+    mark = hashlib.sha256(text.encode()).hexdigest()[:MARK_LENGTH]
+    return Path(state) / "celeriac" / f"console-{name}-{mark}.sqlite"
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes. The file is created where it is missing, for its owner alone.
 
@@ -87,7 +102,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads."""
+    """A connection that only reads.
+
+    Raises:
+        InvalidInput: there is no history.
+    """
+    if not path.is_file():
+        raise InvalidInput(f"no history at {path}: `celeriac console --broker URL` keeps one")
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
     )

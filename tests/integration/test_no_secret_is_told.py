@@ -113,7 +113,7 @@ AT_BROKER = [
     *(["workers", "cancel-consumer", "q"], ["workers", "rate-limit", "t", "1/m"]),
     *(["workers", "time-limit", "t", "--hard", "9"], ["workers", "restart", "a@b", "--yes"]),
     *(["workers", "shutdown", "a@b", "--yes"], ["tasks", "running"], ["tasks", "why", "x"]),
-    ["tasks", "revoke", "x"],
+    *(["tasks", "revoke", "x"], ["tasks", "list"], ["tasks", "show", "x"], ["tasks", "failures"]),
 ]
 
 KUBECONFIG = """

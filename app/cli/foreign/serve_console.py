@@ -1,12 +1,9 @@
 """`celeriac console`: the console of any Celery application on Redis."""
 
-import hashlib
-import os
-import re
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +11,6 @@ from app.cli import option_values
 from app.cli.roles import LogFormatOption, LogLevelOption
 from app.errors import InvalidInput
 from app.telemetry import logs
-
-if TYPE_CHECKING:
-    from app.broker.connections.address import Address
 
 PORT = 5555
 """The port of Flower."""
@@ -103,7 +97,7 @@ def console(
     from app.broker.connections.address import SentinelEntry
     from app.broker.redis_keys import Exchanges
     from app.console import browser_trust
-    from app.foreign import console_server
+    from app.foreign import console_server, history_schema
     from app.foreign.history_writer import Retention
     from app.foreign.observer import Observer
 
@@ -117,7 +111,7 @@ def console(
     )
     observer = Observer(
         address,
-        history=history or _default_history(address, key_prefix=key_prefix),
+        history=history or history_schema.default_path(address, key_prefix=key_prefix),
         retention=Retention(
             tasks_s=keep_days * DAY_S,
             failures_s=keep_failures_days * DAY_S,
@@ -146,14 +140,6 @@ def _listen(host: str, port: int) -> socket.socket:
         raise InvalidInput(
             f"cannot listen on port {port} of {host}: {reason}. Name another one with --port"
         ) from error
-
-
-def _default_history(address: "Address", *, key_prefix: str) -> Path:
-    """A file for each application, in the folder that the XDG specification names."""
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{address}{key_prefix}").strip("-")[:80]
-    mark = hashlib.sha256(f"{address} {key_prefix}".encode()).hexdigest()[:8]
-    return Path(state) / "celeriac" / f"console-{name}-{mark}.sqlite"
 
 
 def _shown(host: str) -> str:

@@ -9,6 +9,7 @@ import redis
 from typer.testing import CliRunner, Result
 
 from app.cli.application import application
+from tests.integration.foreign.beside import StartConsole, has
 from tests.integration.processes import Process
 from tests.waiting import eventually
 
@@ -140,3 +141,34 @@ def test_a_broker_that_is_away() -> None:
         found = CliRunner().invoke(application, [*words, "--broker", "redis://127.0.0.1:1/0"])
         assert found.exit_code == 3
         assert "Is the broker running" in found.output
+
+
+def test_the_history_of_the_console_is_read_in_a_terminal(
+    celeriac: Commands,
+    console: StartConsole,
+    worker: StartWorker,
+    send: Send,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    missing = celeriac.run("tasks", "list")
+    assert missing.exit_code == 2
+    assert "`celeriac console --broker URL` keeps one" in missing.output
+    worker("one", "celery")
+    http, _ = console()
+    eventually(has(http, "/workers/one@shop", "/queues/celery"), within_s=60, why="it answers")
+    ids = [send("orders.charge", number) for number in range(4)]
+    eventually(has(http, "/tasks?state=failed", ids[1], ids[3]), within_s=60, why="two fail")
+    rows = json.loads(
+        celeriac.output("tasks", "list", "state:failed", "task:orders.*", "-o", "json")
+    )
+    assert {row["uuid"] for row in rows} == {ids[1], ids[3]}
+    assert "order 3 has no card" in celeriac.output("tasks", "list", "state:failed")
+    shown = celeriac.output("tasks", "show", ids[1])
+    for text in ("orders.charge", "failed on one@shop", "(1,)", "Traceback", "failing_app.py:"):
+        assert text in shown
+    (group,) = json.loads(celeriac.output("tasks", "failures", "-o", "json"))
+    assert (group["name"], group["exception"], group["count"]) == ("orders.charge", "ValueError", 2)
+    assert celeriac.run("tasks", "show", "nix").exit_code == 1
+    assert "no filter 'colour'" in celeriac.run("tasks", "list", "colour:red").output

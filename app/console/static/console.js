@@ -104,6 +104,10 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k") move(-1);
   else if (event.key === "x") selected()?.querySelector("input[type=checkbox]")?.click();
   else if (event.key === "Enter" && selected() && event.target === document.body) location.assign(selected().dataset.href);
-  else if (event.key === "?") document.getElementById("help").showModal();
+  else if (event.key === "/") {
+    const search = document.querySelector("[role=search] input:not([type=hidden], [type=checkbox])");
+    if (search) event.preventDefault();
+    search?.focus();
+  } else if (event.key === "?") document.getElementById("help").showModal();
   prefix = event.key === "g" ? "g" : null;
 });

@@ -44,7 +44,7 @@ application = typer.Typer(
 QueueArgument = Annotated[str, typer.Argument(help="Name of the queue.", metavar="QUEUE")]
 NodesOption = Annotated[
     list[str] | None,
-    typer.Option("--worker", "-w", help="Worker to tell. Repeatable. Default: all of them."),
+    typer.Option("--worker", "-w", help="Worker to address. Repeatable. Default: all of them."),
 ]
 
 
@@ -155,7 +155,9 @@ def resume(
     *,
     worker: Annotated[
         list[str],
-        typer.Option("--worker", "-w", help="Worker to tell, as `pause` has named it. Repeatable."),
+        typer.Option(
+            "--worker", "-w", help="Worker to address, as `pause` has named it. Repeatable."
+        ),
     ],
     broker: BrokerOption = None,
     master_name: MasterOption = "",

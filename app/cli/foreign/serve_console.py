@@ -33,7 +33,7 @@ KeyPrefixOption = Annotated[
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 InsecureOption = Annotated[
-    bool, typer.Option("--insecure", help="Listen beyond this machine without asking who looks.")
+    bool, typer.Option("--insecure", help="Listen beyond this machine, without any sign-in.")
 ]
 ReadOnlyOption = Annotated[
     bool, typer.Option("--read-only", help="Show everything, and change nothing.")

@@ -151,7 +151,7 @@ def show_why(
     master_name: MasterOption = "",
     key_prefix: KeyPrefixOption = "",
 ) -> None:
-    """Tell why a task waits, in one sentence. Takes three seconds: workers are listened to."""
+    """Show why a task waits, in one sentence. Takes three seconds, in which workers report."""
 
     async def read(remote: Remote) -> str:
         from app.foreign import reading, waiting_reason

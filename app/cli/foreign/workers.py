@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 COLUMNS = ("WORKER", "BUSY", "SLOTS", "PROCESSED", "UPTIME", "QUEUES")
 
 application = typer.Typer(
-    help="Show the workers of any Celery application, and tell them what to do.",
+    help="Show the workers of any Celery application, and send them commands.",
     no_args_is_help=True,
 )
 
 NodeArgument = Annotated[str, typer.Argument(help="Node name, like celery@host.", metavar="WORKER")]
 NodesOption = Annotated[
     list[str] | None,
-    typer.Option("--worker", "-w", help="Worker to tell. Repeatable. Default: all of them."),
+    typer.Option("--worker", "-w", help="Worker to address. Repeatable. Default: all of them."),
 ]
 SlotsArgument = Annotated[int, typer.Argument(min=1, max=1_000, help="Slots.")]
 QueueArgument = Annotated[str, typer.Argument(help="Name of the queue.")]
@@ -46,7 +46,7 @@ def list_workers(
     key_prefix: KeyPrefixOption = "",
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the workers that are alive. Takes three seconds: workers are listened to."""
+    """List the workers that are alive. Takes three seconds, in which workers report."""
     found = brokers.run(brokers.workers, broker, master_name=master_name, key_prefix=key_prefix)
     if output_format is Format.JSON:
         output.print_json([_view(worker) for worker in found])

@@ -35,6 +35,7 @@ SCREENS = ROOT / "artifacts" / "screens"
 WIDTHS = (360, 1024, 1920)
 THEMES = ("light", "dark")
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,9 @@ CONTENT_SECURITY_POLICY = (
 )
 """Of every response: nothing from other servers, no inline script or style, in no frame."""
 
+REFERRER_POLICY = "same-origin"
+"""Other sites get no address. With `no-referrer`, browsers send `Origin: null` with our forms."""
+
 
 def unknown_host(scope: Scope, *, is_open: bool, hosts: Collection[str]) -> str | None:
     """The foreign name by which this server was reached; None if the name is known, or if the
@@ -115,7 +118,7 @@ class PageGuard:
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers["Referrer-Policy"] = REFERRER_POLICY
             await send(message)
 
         refusal = self._refusal(scope)

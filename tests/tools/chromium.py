@@ -3,10 +3,22 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.tools import debian
+
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 QUIET = (
     *("--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -30,3 +42,32 @@ def running() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong in it."""
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        self.page.goto(path, wait_until="load")
+
+
+def watch(context: BrowserContext) -> Watched:
+    """A new page, with all that its script and its content security policy complain of."""
+    context.set_default_timeout(PATIENCE_MS)
+    found = Watched(page=context.new_page())
+
+    def note(message: ConsoleMessage) -> None:
+        # The browser itself reports pages that are not there, or wrong.
+        if message.type in ("error", "warning") and "status of 40" not in message.text:
+            found.problems.append(message.text)
+
+    def fail(error: Error) -> None:
+        found.problems.append(str(error))
+
+    found.page.on("console", note)
+    found.page.on("pageerror", fail)
+    return found

@@ -61,7 +61,7 @@ class RequestContext:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID_HEADER] = own_id
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers["Referrer-Policy"] = browser_trust.REFERRER_POLICY
                 headers.setdefault("Content-Security-Policy", browser_trust.CONTENT_SECURITY_POLICY)
             await send(message)
 

@@ -1,7 +1,9 @@
 // The pages work without this. It keeps them up to date in place, and adds the keyboard.
 
 const EVERY_MS = 2000;
-const live = document.getElementById("live");
+// Looked up each time: an update replaces it.
+const say = (text) => { document.getElementById("live").textContent = text; };
+let lastAt = "the start";
 const pause = document.getElementById("pause");
 let isPaused = false;
 
@@ -41,16 +43,16 @@ async function update() {
   if (isPaused || document.hidden) return;
   const reason = isBeingRead();
   if (reason) {
-    live.textContent = `Updates wait while ${reason}`;
+    say(`Updates wait while ${reason}`);
     return;
   }
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     merge(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    live.dataset.last = new Date().toTimeString().slice(0, 8);
+    lastAt = new Date().toTimeString().slice(0, 8);
   } catch {
-    live.textContent = `Live updates paused, last at ${live.dataset.last ?? "the start"}`;
+    say(`Live updates paused, last at ${lastAt}`);
   }
 }
 
@@ -59,7 +61,7 @@ pause.addEventListener("click", () => {
   isPaused = !isPaused;
   pause.setAttribute("aria-pressed", String(isPaused));
   pause.textContent = isPaused ? "Resume" : "Pause";
-  if (isPaused) live.textContent = "Paused";
+  if (isPaused) say("Paused");
   else update();
 });
 setInterval(update, EVERY_MS);
@@ -74,7 +76,8 @@ document.addEventListener("submit", (event) => {
   const what = event.submitter?.dataset.confirm;
   if (!what) return;
   const form = event.target;
-  if (form.action.endsWith("/settings/keys")) {
+  // `form.action` would be the button of that name.
+  if (form.getAttribute("action") === "/settings/keys") {
     if (!confirm(`${what} this key? Its holder is refused from now on.`)) event.preventDefault();
     return;
   }

@@ -6,26 +6,18 @@ Screenshots are kept in `artifacts/screens`, for people to look at.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Dialog,
-    Error,
-    Page,
-    expect,
-)
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.integration.foreign.beside import StartConsole, has
 from tests.integration.processes import ROOT, Process
 from tests.tools import chromium
+from tests.tools.chromium import Watched, watch
 from tests.waiting import eventually
 
 Send = Callable[..., str]
@@ -34,8 +26,6 @@ StartWorker = Callable[..., Process]
 SCREENS = ROOT / "artifacts" / "screens"
 WIDTHS = (360, 1024, 1920)
 THEMES = ("light", "dark")
-PATIENCE_MS = 60_000
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -44,42 +34,13 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@dataclass
-class Watched:
-    """A page, and what went wrong in it."""
-
-    page: Page
-    problems: list[str] = field(default_factory=list)
-
-    def go(self, path: str) -> None:
-        self.page.goto(path, wait_until="load")
-
-
 @pytest.fixture
 def watched(browser: Browser, started: httpx2.Client) -> Iterator[Watched]:
     context = browser.new_context(base_url=str(started.base_url))
-    context.set_default_timeout(PATIENCE_MS)
     found = watch(context)
     yield found
     context.close()
     assert found.problems == []
-
-
-def watch(context: BrowserContext) -> Watched:
-    """A new page, with all that its script and its content security policy complain of."""
-    found = Watched(page=context.new_page())
-
-    def note(message: ConsoleMessage) -> None:
-        # The browser itself reports pages that are not there, or wrong.
-        if message.type in ("error", "warning") and "status of 40" not in message.text:
-            found.problems.append(message.text)
-
-    def fail(error: Error) -> None:
-        found.problems.append(str(error))
-
-    found.page.on("console", note)
-    found.page.on("pageerror", fail)
-    return found
 
 
 @pytest.fixture
@@ -131,7 +92,6 @@ def test_every_page_fits_and_is_accessible(
             color_scheme="dark" if theme == "dark" else "light",
             viewport={"width": width, "height": 900},
         )
-        context.set_default_timeout(PATIENCE_MS)
         watched = watch(context)
         for name, path in paths(started).items():
             watched.go(path)

@@ -80,6 +80,11 @@ class Keys:
     def queue(self, name: QueueName) -> str:
         return f"{self.prefix}{name}"
 
+    def lists(self, name: QueueName) -> tuple[tuple[int, str], ...]:
+        """The priority steps of a queue with their lists, in the order in which workers look."""
+        key = self.queue(name)
+        return tuple((step, f"{key}{SEPARATOR}{step}" if step else key) for step in self.steps)
+
     def event_channels(self, routing_key: str = "") -> tuple[str, ...]:
         """The channels of events with this routing key; without a key, those of all events of an
         application with `fanout_patterns` off."""

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from app.broker import redis_keys
 from app.broker.connections.connection import Connection
 from app.broker.model import NodeName
 from app.broker.queues import bindings
@@ -74,8 +73,7 @@ async def read_queues(
 
 
 async def _read(client: Any, keys: Keys, name: str) -> WaitingQueue:  # redis-py's client
-    key = keys.queue(QueueName(name))
-    lists = {step: f"{key}{redis_keys.SEPARATOR}{step}" if step else key for step in keys.steps}
+    lists = dict(keys.lists(QueueName(name)))
     pipeline = client.pipeline(transaction=False)
     for each in lists.values():
         pipeline.llen(each)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from app.foreign import history_schema, history_writer, task_search
 from app.foreign.history_rows import ActionLine, Rates, TaskFailures, TaskPage, TaskRow
@@ -28,8 +27,6 @@ PART = 500
 """Tasks that are read at once where many are wanted."""
 RELATED = 200
 """Tasks of one chain, group or chord that are shown."""
-
-SeriesColumn = Literal["name", "queue", "worker", "exception", "place"]
 
 _PAGE = (
     "task.id, task.uuid, series.name, series.queue, series.worker, series.state, "
@@ -164,16 +161,6 @@ class HistoryReader:
             queue: Rates(arrivals=kinds["in"] / span_s, ends=kinds["out"] / span_s)
             for queue, kinds in counts.items()
         }
-
-    def values(self, column: SeriesColumn, *, limit: int = 200) -> list[str]:
-        """The values of a filter, the most frequent ones first."""
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT {column} FROM series WHERE {column} <> '' AND count > 0 "
-                f"GROUP BY {column} ORDER BY sum(count) DESC LIMIT ?",
-                (limit,),
-            )
-            return [name for (name,) in rows]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -45,7 +45,7 @@ class MessagePosition:
 
 async def lengths(connection: Connection, keys: Keys, queue: QueueName) -> dict[int, int]:
     """Messages by priority step. Raises BrokerUnreachable, as every function here."""
-    lists = list(waiting_messages.lists_of(keys, queue))
+    lists = keys.lists(queue)
     async with connection.asking() as client:
         pipeline = client.pipeline(transaction=False)
         for _, key in lists:
@@ -60,7 +60,7 @@ async def next_messages(
     """The messages that workers take next, in this order."""
     found: list[WaitingMessage] = []
     async with connection.asking() as client:
-        for step, key in waiting_messages.lists_of(keys, queue):
+        for step, key in keys.lists(queue):
             if len(found) >= limit:
                 break
             raw = await _last(client, key, limit - len(found))
@@ -75,7 +75,7 @@ async def find(
     pattern = waiting_messages.id_pattern(task_id)
     for queue in queues:
         ahead = 0
-        for step, key in waiting_messages.lists_of(keys, queue):
+        for step, key in keys.lists(queue):
             async with connection.asking() as client:
                 length = await client.llen(key)
                 for start in range(0, min(length, SEARCHED), MESSAGES_AT_ONCE):
@@ -94,7 +94,7 @@ async def find(
 
 async def purge(connection: Connection, keys: Keys, queue: QueueName) -> int:
     """Delete every message that no worker has fetched."""
-    names = [key for _, key in waiting_messages.lists_of(keys, queue)]
+    names = [key for _, key in keys.lists(queue)]
     async with connection.asking() as client:
         pipeline = client.pipeline(transaction=True)
         for name in names:
@@ -121,9 +121,9 @@ async def move(
     """
     if source == target:
         raise InvalidInput("a queue cannot be moved to itself: name another one")
-    targets = dict(waiting_messages.lists_of(keys, target))
+    targets = dict(keys.lists(target))
     moved = 0
-    for step, key in waiting_messages.lists_of(keys, source):
+    for step, key in keys.lists(source):
         async with connection.asking() as client:
             left = await client.llen(key)
         while left > 0 and (limit is None or moved < limit):

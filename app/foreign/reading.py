@@ -91,14 +91,12 @@ async def running_tasks(pidbox: Pidbox) -> list[Mapping[str, Reply]]:
     for one in replies:
         for node, answer in one.values():
             for task in answer if isinstance(answer, list) else ():
-                began_at_s = task.get("time_start")
-                is_known = isinstance(began_at_s, int | float)
                 found.append(
                     {
                         "task": str(task.get("name") or task.get("type") or ""),
                         "id": str(task.get("id") or ""),
                         "worker": str(node),
-                        "runs_for_seconds": max(0.0, now_s - began_at_s) if is_known else None,
+                        "runs_for_seconds": reply.runs_for_s(task, now_s=now_s),
                     }
                 )
     return sorted(found, key=lambda task: -(task["runs_for_seconds"] or 0))

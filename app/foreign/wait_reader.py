@@ -7,6 +7,7 @@ from typing import Any
 from app.broker.connections.connection import Connection
 from app.broker.model import NodeName
 from app.broker.redis_keys import Keys
+from app.broker.workers import reply
 from app.broker.workers.pidbox import Pidbox, Request
 from app.foreign import queue_actions, waiting_messages
 from app.foreign.observed import Seen
@@ -62,12 +63,11 @@ class WaitReader:
             found = answer.get(task_id) if isinstance(answer, Mapping) else None
             if isinstance(found, list | tuple) and len(found) == 2:
                 state, request = found
-                facts = request if isinstance(request, Mapping) else {}
                 is_running = state == "active"
                 return HeldTask(
                     worker=str(node),
                     is_running=is_running,
-                    runs_for_s=_runs_for_s(facts) if is_running else None,
+                    runs_for_s=reply.runs_for_s(request, now_s=time.time()) if is_running else None,
                     eta="" if is_running else await self._eta(node, task_id),
                 )
         return None
@@ -106,11 +106,6 @@ class WaitReader:
                 if looked >= FETCHED:
                     break
         return None
-
-
-def _runs_for_s(facts: Mapping[str, Reply]) -> float | None:
-    began_at_s = facts.get("time_start")
-    return max(0.0, time.time() - began_at_s) if isinstance(began_at_s, int | float) else None
 
 
 def _rate_limit(registered: Reply, name: str) -> str:

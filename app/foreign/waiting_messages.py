@@ -3,14 +3,12 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from app.broker import redis_keys
 from app.broker.messages import bodies, envelope
-from app.broker.redis_keys import Keys
 from app.errors import InvalidInput
 from app.queues import QueueName
 
@@ -42,14 +40,6 @@ class NewTask:
     queue: QueueName
     args: Sequence[Json] = ()
     kwargs: Mapping[str, Json] = field(default_factory=dict)
-    root: str = ""
-
-
-def lists_of(keys: Keys, queue: QueueName) -> Iterator[tuple[int, str]]:
-    """The steps of a queue with the keys of their lists, in the order in which workers look."""
-    name = keys.queue(queue)
-    for step in keys.steps:
-        yield step, name if step == 0 else f"{name}{redis_keys.SEPARATOR}{step}"
 
 
 def parse(raw: bytes, *, priority: int) -> WaitingMessage:
@@ -94,7 +84,7 @@ def build(task: NewTask, *, task_id: str, origin: str) -> str:
         "lang": "py",
         "task": task.name,
         "id": task_id,
-        "root_id": task.root or task_id,
+        "root_id": task_id,
         "parent_id": None,
         "group": None,
         "shadow": None,
@@ -132,7 +122,7 @@ def readdressed(raw: bytes, queue: QueueName) -> bytes:
     """The message with another queue as its address: a worker that dies gives it back there.
 
     Raises:
-        InvalidInput: it is no message of kombu.
+        InvalidInput: it is not a message of kombu.
     """
     try:
         message = json.loads(raw)

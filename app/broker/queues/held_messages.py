@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import redis
 from redis.exceptions import RedisError
 
-from app.broker import redis_keys
 from app.broker.connections import connection
 from app.broker.queues.fair_queues import FairQueues
 from app.broker.redis_keys import Keys
@@ -40,9 +39,7 @@ def task_ids(
 
 
 def _waiting(client: "redis.Redis", layout: Keys, queue: QueueName) -> Iterator[str]:
-    name = layout.queue(queue)
-    for step in layout.steps:
-        key = name if step == 0 else f"{name}{redis_keys.SEPARATOR}{step}"
+    for _, key in layout.lists(queue):
         start = 0
         # Workers pop at the far end and clients push at the near one: nothing is skipped.
         while messages := client.lrange(key, start, start + MESSAGES_AT_ONCE - 1):

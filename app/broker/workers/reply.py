@@ -117,6 +117,12 @@ def processes(stats: Reply) -> int | None:
         return None
 
 
+def runs_for_s(task: Reply, *, now_s: float) -> float | None:
+    """How long a task of the reply to `active` has run; `None` if the worker does not say it."""
+    began_at_s = task.get("time_start") if isinstance(task, Mapping) else None
+    return max(0.0, now_s - began_at_s) if isinstance(began_at_s, int | float) else None
+
+
 def held(reading: QueueReading) -> int:
     """Ready and fetched messages. One is assumed while the number of fetched ones is unknown."""
     return reading.ready + (reading.unacked if reading.unacked is not None else 1)

@@ -1,6 +1,7 @@
 """The broker of a command: that of any Celery application, or of this platform."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -117,12 +118,10 @@ async def workers(remote: Remote) -> tuple["SeenWorker", ...]:
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on a terminal; elsewhere an answer must be given beforehand. Ends the command where it is
     no."""
-    import sys
-
     if yes:
         return
     if not sys.stdin.isatty():
-        output.error(f"{question} Add --yes: nobody can be asked here")
+        output.error(f"{question} Add --yes: this is not a terminal")
         raise typer.Exit(INVALID_USAGE)
     if not typer.confirm(question):
         output.error("nothing was done")

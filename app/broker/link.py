@@ -83,7 +83,7 @@ class Link:
     ) -> None:
         """With `has_revocations`, revoked task ids are kept for workers that start later. Workers
         that do not answer within `answer_limit_s` are left out of answers."""
-        layout = Keys(
+        self.keys = Keys(
             db=address.db,
             prefix=key_prefix,
             exchanges=exchanges,
@@ -93,12 +93,12 @@ class Link:
         self.connection = Connection(address)
         negotiation = ContentNegotiation()
         self._heartbeats = Heartbeats(
-            self.connection, layout, clock=clock, negotiation=negotiation, on_task=on_task
+            self.connection, self.keys, clock=clock, negotiation=negotiation, on_task=on_task
         )
-        self._survey = Survey(self.connection, layout)
+        self._survey = Survey(self.connection, self.keys)
         self.queues = BrokerQueues(
             self.connection,
-            layout,
+            self.keys,
             self._heartbeats,
             clock=clock,
             negotiation=negotiation,
@@ -106,14 +106,14 @@ class Link:
         )
         self.workers = RemoteControl(
             self.connection,
-            layout,
+            self.keys,
             clock=clock,
             negotiation=negotiation,
             answer_limit_s=answer_limit_s,
         )
         self.revocations = Revocations(
             self.connection,
-            layout,
+            self.keys,
             heartbeats=self._heartbeats,
             workers=self.workers,
             clock=clock,

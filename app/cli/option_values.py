@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -87,3 +87,13 @@ def _checked(value: str, kind: Any, rule: str) -> str:  # Any: an annotated str
         return str(TypeAdapter[str](kind).validate_python(value))
     except ValidationError:
         raise typer.BadParameter(f"{value!r} is not valid: {rule}") from None
+
+
+EventExchangeOption = Annotated[
+    str,
+    typer.Option(callback=check_exchange, help="`event_exchange` of the application."),
+]
+ControlExchangeOption = Annotated[
+    str,
+    typer.Option(callback=check_exchange, help="`control_exchange` of the application."),
+]

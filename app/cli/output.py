@@ -61,6 +61,11 @@ def print_line(text: str) -> None:
     typer.echo(shown(text))
 
 
+def clipped(text: str, length: int) -> str:
+    """The text in at most so many characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def error(message: str) -> None:
     typer.echo(f"celeriac: {shown(message)}", err=True)
 

@@ -12,6 +12,7 @@ import typer
 from app.cli import client, output, roles, running
 from app.cli.foreign import brokers
 from app.cli.foreign.brokers import (
+    BrokerChoice,
     BrokerOption,
     KeyPrefixOption,
     LimitOption,
@@ -20,6 +21,7 @@ from app.cli.foreign.brokers import (
     YesOption,
 )
 from app.cli.output import Format, FormatOption
+from app.console import words
 
 if TYPE_CHECKING:
     from app.foreign.observed import Seen, SeenQueue
@@ -60,7 +62,7 @@ def list_queues(
 ) -> None:
     """List the queues with their messages: ready (over all priorities), unacked and scheduled."""
     if broker is not None:
-        _list_of_broker(broker, master_name, key_prefix, output_format)
+        _list_of_broker(BrokerChoice(broker, master_name, key_prefix), output_format)
         return
     with _reader(context, data_dir) as read:
         found = read()
@@ -105,12 +107,12 @@ def show_queue(
         from app.foreign import queue_actions
         from app.queues import QueueName
 
-        connection, name = remote.link.connection, QueueName(queue)
-        by_step = await queue_actions.lengths(connection, remote.keys, name)
-        found = await queue_actions.next_messages(connection, remote.keys, name, limit=limit)
+        name = QueueName(queue)
+        by_step = await queue_actions.lengths(remote.link, name)
+        found = await queue_actions.next_messages(remote.link, name, limit=limit)
         return by_step, found
 
-    by_step, found = brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix)
+    by_step, found = brokers.run(read, BrokerChoice(broker, master_name, key_prefix))
     if output_format is Format.JSON:
         messages = [asdict(message) for message in found]
         output.print_json({"name": queue, "ready_by_priority": by_step, "next": messages})
@@ -142,7 +144,7 @@ def pause(
         named = [NodeName(name) for name in worker or ()]
         return await remote.workers.stop_consuming(named or consuming, queue)
 
-    found = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
+    found = brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
     if found.done:
         nodes = " ".join(f"--worker {node}" for node in found.done)
         output.print_line(f"To undo it: celeriac queues resume {queue} {nodes}")
@@ -170,7 +172,7 @@ def resume(
 
         return await remote.workers.consume([NodeName(name) for name in worker], queue)
 
-    found = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
+    found = brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
     brokers.report(found, f"consumes queue {queue}")
 
 
@@ -189,13 +191,13 @@ def purge(
         from app.foreign import queue_actions
         from app.queues import QueueName
 
-        return await queue_actions.purge(remote.link.connection, remote.keys, QueueName(queue))
+        return await queue_actions.purge(remote.link, QueueName(queue))
 
-    count = _ready(queue, broker, master_name, key_prefix)
-    question = f"Delete {_messages(count)} of queue {queue}? They cannot be got back."
+    count = _ready(queue, BrokerChoice(broker, master_name, key_prefix))
+    question = f"Delete {words.plural(count, 'message')} of queue {queue}? They cannot be got back."
     brokers.confirm(question, yes=yes)
-    deleted = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
-    output.print_line(f"{_messages(deleted)} of queue {queue} deleted")
+    deleted = brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
+    output.print_line(f"{words.plural(deleted, 'message')} of queue {queue} deleted")
 
 
 @application.command("move")
@@ -218,15 +220,15 @@ def move(
         from app.queues import QueueName
 
         source, to = QueueName(queue), QueueName(target)
-        return await queue_actions.move(
-            remote.link.connection, remote.keys, source, to, limit=limit
-        )
+        return await queue_actions.move(remote.link, source, to, limit=limit)
 
-    count = _ready(queue, broker, master_name, key_prefix)
+    count = _ready(queue, BrokerChoice(broker, master_name, key_prefix))
     wanted = count if limit is None else min(count, limit)
-    brokers.confirm(f"Move {_messages(wanted)} of queue {queue} to {target}?", yes=yes)
-    moved = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
-    output.print_line(f"{_messages(moved)} moved from queue {queue} to {target}")
+    brokers.confirm(
+        f"Move {words.plural(wanted, 'message')} of queue {queue} to {target}?", yes=yes
+    )
+    moved = brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
+    output.print_line(f"{words.plural(moved, 'message')} moved from queue {queue} to {target}")
 
 
 @application.command("values")
@@ -285,13 +287,13 @@ def _count(value: int | None) -> str:
     return "?" if value is None else str(value)
 
 
-def _list_of_broker(broker: str, master_name: str, key_prefix: str, output_format: Format) -> None:
+def _list_of_broker(target: BrokerChoice, output_format: Format) -> None:
     async def read(remote: Remote) -> "Seen":
         from app.foreign import reading
 
-        return await reading.read_application(remote.link, remote.keys, remote.pidbox)
+        return await reading.read_application(remote.link, remote.pidbox)
 
-    seen = brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix)
+    seen = brokers.run(read, target)
     if output_format is Format.JSON:
         output.print_json([_broker_view(queue) for queue in seen.queues])
         return
@@ -322,23 +324,18 @@ def _broker_view(queue: "SeenQueue") -> dict[str, Json]:
     }
 
 
-def _ready(queue: str, broker: str | None, master_name: str, key_prefix: str) -> int:
+def _ready(queue: str, target: BrokerChoice) -> int:
     async def read(remote: Remote) -> int:
         from app.foreign import queue_actions
         from app.queues import QueueName
 
-        found = await queue_actions.lengths(remote.link.connection, remote.keys, QueueName(queue))
+        found = await queue_actions.lengths(remote.link, QueueName(queue))
         return sum(found.values())
 
-    return brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix)
-
-
-def _messages(count: int) -> str:
-    return f"{count:,} {'message' if count == 1 else 'messages'}"
+    return brokers.run(read, target)
 
 
 def _message_row(message: "WaitingMessage") -> tuple[object, ...]:
     arguments = message.args + (f" {message.kwargs}" if message.kwargs not in ("", "{}") else "")
-    if len(arguments) > ARGUMENTS_LENGTH:
-        arguments = arguments[: ARGUMENTS_LENGTH - 1] + "…"
+    arguments = output.clipped(arguments, ARGUMENTS_LENGTH)
     return message.name or "unreadable", message.task_id, message.priority, arguments

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from app.cli import option_values
+from app.cli.foreign.brokers import KeyPrefixOption
+from app.cli.option_values import ControlExchangeOption, EventExchangeOption
 from app.cli.roles import LogFormatOption, LogLevelOption
 from app.errors import CeleriacError, InvalidInput
 from app.telemetry import logs
@@ -153,24 +155,9 @@ KnownQueuesOption = Annotated[
         help="Queue to report from the start; others are discovered. Repeatable.",
     ),
 ]
-KeyPrefixOption = Annotated[
-    str, typer.Option(help="`global_keyprefix` of the application's transport options.")
-]
 MasterNameOption = Annotated[
     str,
     typer.Option(help="Master name of a sentinel:// broker. Default: CELERIAC_SENTINEL_MASTER."),
-]
-EventExchangeOption = Annotated[
-    str,
-    typer.Option(
-        callback=option_values.check_exchange, help="`event_exchange` of the application."
-    ),
-]
-ControlExchangeOption = Annotated[
-    str,
-    typer.Option(
-        callback=option_values.check_exchange, help="`control_exchange` of the application."
-    ),
 ]
 FanoutPrefixOption = Annotated[
     str,

@@ -108,7 +108,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 async def _purge(observer: Observer, queue: str, _: Mapping[str, str]) -> str:
-    count = await queue_actions.purge(observer.link.connection, observer.keys, QueueName(queue))
+    count = await queue_actions.purge(observer.link, QueueName(queue))
     return f"{words.plural(count, 'message')} of queue {queue} deleted"
 
 
@@ -116,9 +116,7 @@ async def _move(observer: Observer, queue: str, form: Mapping[str, str]) -> str:
     target = form.get("target", "").strip()
     if target not in {one.name for one in observer.seen.queues}:
         raise InvalidInput(f"there is no queue {target!r} to move messages to")
-    count = await queue_actions.move(
-        observer.link.connection, observer.keys, QueueName(queue), QueueName(target)
-    )
+    count = await queue_actions.move(observer.link, QueueName(queue), QueueName(target))
     return f"{words.plural(count, 'message')} moved from queue {queue} to {target}"
 
 
@@ -188,7 +186,7 @@ async def _retry(observer: Observer, uuid: str, form: Mapping[str, str]) -> str:
         args=_parsed(form.get("args", ""), list, "the arguments are no JSON list"),
         kwargs=_parsed(form.get("kwargs", ""), dict, "the keyword arguments are no JSON object"),
     )
-    (new_id,) = await queue_actions.publish(observer.link.connection, observer.keys, [new])
+    (new_id,) = await queue_actions.publish(observer.link, [new])
     return f"Published again to queue {queue} as {new_id}"
 
 
@@ -209,7 +207,7 @@ async def _retry_all(observer: Observer, _: str, form: Mapping[str, str]) -> str
                 new.append(task)
     for start in range(0, len(new), BULK_AT_ONCE):
         some = new[start : start + BULK_AT_ONCE]
-        await queue_actions.publish(observer.link.connection, observer.keys, some)
+        await queue_actions.publish(observer.link, some)
     left = len(rows) - len(new)
     rest = f"; {left:,} left out, whose arguments or queue are not known whole" if left else ""
     return f"{words.plural(len(new), 'task')} published again{rest}"

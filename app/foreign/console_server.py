@@ -104,14 +104,12 @@ async def queue_page(request: Request) -> Response:
         return _missing(request, f"There is no queue {name!r}.", link="/queues", words="All queues")
     recent = await _tasks(request, TaskSearch(series={"queue": name}))
     observer = _observer(request)
-    connection, key = observer.link.connection, QueueName(name)
+    link, key = observer.link, QueueName(name)
     messages: list[WaitingMessage] = []
     by_step: Mapping[int, int] = {}
     with suppress(BrokerUnreachable):  # the page says so above
-        messages = await queue_actions.next_messages(
-            connection, observer.keys, key, limit=NEXT_MESSAGES
-        )
-        by_step = await queue_actions.lengths(connection, observer.keys, key)
+        messages = await queue_actions.next_messages(link, key, limit=NEXT_MESSAGES)
+        by_step = await queue_actions.lengths(link, key)
     return _page(
         request,
         "application_queue.html",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from app.broker.connections.address import Address, Sentinels
+from app.broker.connections.address import Address
 from app.broker.link import Link
 from app.broker.model import BrokerReading, Heartbeat, NodeConsumers, NodeName
 from app.broker.queues import bindings
-from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges, Keys
+from app.broker.redis_keys import CELERY_EXCHANGES, Exchanges
 from app.broker.workers.content_negotiation import ContentNegotiation
 from app.broker.workers.pidbox import Pidbox, Request
 from app.broker.workers.task_events import TaskEvent
@@ -69,18 +69,14 @@ class Observer:
         self._recorder = Recorder(history, retention=retention, clock=clock)
         self.reader = HistoryReader(history, clock=clock)
         self.charts = History()
-        self.keys = Keys(
-            db=address.db,
-            prefix=key_prefix,
-            exchanges=exchanges,
-            is_sentinel=isinstance(address.place, Sentinels),
-        )
         self.link = Link(
             address, key_prefix=key_prefix, exchanges=exchanges, clock=clock, on_task=self._take
         )
-        self.pidbox = Pidbox(self.link.connection, self.keys, ContentNegotiation(), clock=clock)
+        self.pidbox = Pidbox(
+            self.link.connection, self.link.keys, ContentNegotiation(), clock=clock
+        )
         self.workers = WorkerActions(self.pidbox)
-        self.waits = WaitReader(self.link.connection, self.keys, self.pidbox)
+        self.waits = WaitReader(self.link, self.pidbox)
         self.paused: dict[str, frozenset[NodeName]] = {}
         """Queues that were paused through the console, with the workers that consumed them."""
         self._queues = KnownQueues()
@@ -196,7 +192,7 @@ class Observer:
         self._queues.forget(now_s=now_s)
         if self._is_due("declared", DECLARED_S):
             async with self.link.connection.asking() as client:
-                names = await bindings.declared_queues(client, self.keys)
+                names = await bindings.declared_queues(client, self.link.keys)
             for name in names:
                 self._queues.note(name, is_certain=False, now_s=now_s)
 

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from app.broker.connections.connection import Connection
-from app.broker.redis_keys import Keys
+from app.broker.link import Link
 from app.errors import InvalidInput
 from app.foreign import waiting_messages
 from app.foreign.waiting_messages import NewTask, WaitingMessage
@@ -43,10 +42,10 @@ class MessagePosition:
     ahead_of_higher_priority: int
 
 
-async def lengths(connection: Connection, keys: Keys, queue: QueueName) -> dict[int, int]:
+async def lengths(link: Link, queue: QueueName) -> dict[int, int]:
     """Messages by priority step. Raises BrokerUnreachable, as every function here."""
-    lists = keys.lists(queue)
-    async with connection.asking() as client:
+    lists = link.keys.lists(queue)
+    async with link.connection.asking() as client:
         pipeline = client.pipeline(transaction=False)
         for _, key in lists:
             pipeline.llen(key)
@@ -54,13 +53,11 @@ async def lengths(connection: Connection, keys: Keys, queue: QueueName) -> dict[
     return {step: count for (step, _), count in zip(lists, answers, strict=True) if count}
 
 
-async def next_messages(
-    connection: Connection, keys: Keys, queue: QueueName, *, limit: int
-) -> list[WaitingMessage]:
+async def next_messages(link: Link, queue: QueueName, *, limit: int) -> list[WaitingMessage]:
     """The messages that workers take next, in this order."""
     found: list[WaitingMessage] = []
-    async with connection.asking() as client:
-        for step, key in keys.lists(queue):
+    async with link.connection.asking() as client:
+        for step, key in link.keys.lists(queue):
             if len(found) >= limit:
                 break
             raw = await _last(client, key, limit - len(found))
@@ -68,15 +65,13 @@ async def next_messages(
     return found
 
 
-async def find(
-    connection: Connection, keys: Keys, queues: Sequence[QueueName], task_id: str
-) -> MessagePosition | None:
+async def find(link: Link, queues: Sequence[QueueName], task_id: str) -> MessagePosition | None:
     """Where the message of a task waits, among the first `SEARCHED` ones of each list."""
     pattern = waiting_messages.id_pattern(task_id)
     for queue in queues:
         ahead = 0
-        for step, key in keys.lists(queue):
-            async with connection.asking() as client:
+        for step, key in link.keys.lists(queue):
+            async with link.connection.asking() as client:
                 length = await client.llen(key)
                 for start in range(0, min(length, SEARCHED), MESSAGES_AT_ONCE):
                     raw = await _last(client, key, MESSAGES_AT_ONCE, before=start)
@@ -92,10 +87,10 @@ async def find(
     return None
 
 
-async def purge(connection: Connection, keys: Keys, queue: QueueName) -> int:
+async def purge(link: Link, queue: QueueName) -> int:
     """Delete every message that no worker has fetched."""
-    names = [key for _, key in keys.lists(queue)]
-    async with connection.asking() as client:
+    names = [key for _, key in link.keys.lists(queue)]
+    async with link.connection.asking() as client:
         pipeline = client.pipeline(transaction=True)
         for name in names:
             pipeline.llen(name)
@@ -105,8 +100,7 @@ async def purge(connection: Connection, keys: Keys, queue: QueueName) -> int:
 
 
 async def move(
-    connection: Connection,
-    keys: Keys,
+    link: Link,
     source: QueueName,
     target: QueueName,
     *,
@@ -121,14 +115,14 @@ async def move(
     """
     if source == target:
         raise InvalidInput("a queue cannot be moved to itself: name another one")
-    targets = dict(keys.lists(target))
+    targets = dict(link.keys.lists(target))
     moved = 0
-    for step, key in keys.lists(source):
-        async with connection.asking() as client:
+    for step, key in link.keys.lists(source):
+        async with link.connection.asking() as client:
             left = await client.llen(key)
         while left > 0 and (limit is None or moved < limit):
             count = min(left, MESSAGES_AT_ONCE, left if limit is None else limit - moved)
-            async with connection.asking() as client:
+            async with link.connection.asking() as client:
                 pairs: list[bytes] = []
                 for one in await _last(client, key, count):
                     pairs += [one, waiting_messages.readdressed(one, target)]
@@ -140,14 +134,14 @@ async def move(
     return moved
 
 
-async def publish(connection: Connection, keys: Keys, tasks: Sequence[NewTask]) -> list[str]:
+async def publish(link: Link, tasks: Sequence[NewTask]) -> list[str]:
     """Publish tasks at the default priority; returns their ids."""
     ids = [str(uuid4()) for _ in tasks]
-    async with connection.asking() as client:
+    async with link.connection.asking() as client:
         pipeline = client.pipeline(transaction=False)
         for task, task_id in zip(tasks, ids, strict=True):
             message = waiting_messages.build(task, task_id=task_id, origin=ORIGIN)
-            pipeline.lpush(keys.queue(task.queue), message)
+            pipeline.lpush(link.keys.queue(task.queue), message)
         await pipeline.execute()
     return ids
 

@@ -9,7 +9,6 @@ from typing import Any
 from app.broker.link import Link
 from app.broker.model import NodeName, QueueReading
 from app.broker.queues import bindings
-from app.broker.redis_keys import Keys
 from app.broker.workers import reply
 from app.broker.workers.pidbox import Pidbox, Request
 from app.errors import BrokerRefused
@@ -22,7 +21,7 @@ LISTENED_S = 2.5
 Reply = Any  # what a worker's command returns: plain values without a schema
 
 
-async def read_application(link: Link, keys: Keys, pidbox: Pidbox) -> Seen:
+async def read_application(link: Link, pidbox: Pidbox) -> Seen:
     """Queues and workers, after `LISTENED_S` seconds. The link is opened.
 
     Raises:
@@ -32,7 +31,7 @@ async def read_application(link: Link, keys: Keys, pidbox: Pidbox) -> Seen:
     workers = await read_workers(link, pidbox)
     consumed = {name for worker in workers for name in worker.queues or ()}
     async with link.connection.asking() as client:
-        names = sorted(consumed | await bindings.declared_queues(client, keys))
+        names = sorted(consumed | await bindings.declared_queues(client, link.keys))
     reading = await link.queues.read([QueueName(name) for name in names])
     return Seen(
         at=datetime.now(UTC),

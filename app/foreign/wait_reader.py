@@ -4,9 +4,8 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from app.broker.connections.connection import Connection
+from app.broker.link import Link
 from app.broker.model import NodeName
-from app.broker.redis_keys import Keys
 from app.broker.workers import reply
 from app.broker.workers.pidbox import Pidbox, Request
 from app.foreign import queue_actions, waiting_messages
@@ -25,9 +24,8 @@ Reply = Any  # what a worker's command returns: plain values without a schema
 class WaitReader:
     """Reads the facts of one application's tasks."""
 
-    def __init__(self, connection: Connection, keys: Keys, pidbox: Pidbox) -> None:
-        self._connection = connection
-        self._keys = keys
+    def __init__(self, link: Link, pidbox: Pidbox) -> None:
+        self._link = link
         self._pidbox = pidbox
 
     async def facts(
@@ -35,7 +33,7 @@ class WaitReader:
     ) -> WaitFacts:
         """Everything that is known of this task now. Raises BrokerUnreachable."""
         queues = [QueueName(queue.name) for queue in seen.queues]
-        position = await queue_actions.find(self._connection, self._keys, queues, task_id)
+        position = await queue_actions.find(self._link, queues, task_id)
         held: HeldTask | None = None
         fetched: str | None = None
         rate_limits: Mapping[str, str] = {}
@@ -98,8 +96,8 @@ class WaitReader:
         fetched; empty if the message does not tell it."""
         pattern = waiting_messages.id_pattern(task_id)
         looked = 0
-        async with self._connection.asking() as client:
-            async for _, held in client.hscan_iter(self._keys.unacked, count=FETCHED_AT_ONCE):
+        async with self._link.connection.asking() as client:
+            async for _, held in client.hscan_iter(self._link.keys.unacked, count=FETCHED_AT_ONCE):
                 if pattern.search(held):
                     return waiting_messages.name_of_held(held)
                 looked += 1

@@ -15,7 +15,6 @@ from app.errors import BrokerUnreachable, InvalidInput
 if TYPE_CHECKING:
     from app.broker.connections.address import Address
     from app.broker.link import Link
-    from app.broker.redis_keys import Keys
     from app.broker.workers.pidbox import Pidbox
     from app.foreign.observed import SeenWorker
     from app.foreign.worker_actions import Acknowledged, WorkerActions
@@ -42,13 +41,25 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Messages at most.")]
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerChoice:
+    """The application that a command names by its options."""
+
+    broker: str | None
+    """None: this platform."""
+    master_name: str
+    key_prefix: str
+
+    def address(self) -> "Address":
+        """Raises InvalidInput."""
+        return address_of(self.broker, master_name=self.master_name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
     """One application, as commands reach it."""
 
-    address: "Address"
     link: "Link"
-    keys: "Keys"
     pidbox: "Pidbox"
     workers: "WorkerActions"
 
@@ -64,14 +75,11 @@ def address_of(broker: str | None, *, master_name: str) -> "Address":
     return address.address_of(BrokerSettings(), master_name=master_name)
 
 
-def run(
-    act: Callable[[Remote], Awaitable[T]], broker: str | None, *, master_name: str, key_prefix: str
-) -> T:
+def run(act: Callable[[Remote], Awaitable[T]], target: BrokerChoice) -> T:
     """Do something with the application, and return what it returns. Ends the command with a line
     and an exit code where that cannot be done."""
     try:
-        address = address_of(broker, master_name=master_name)
-        return asyncio.run(_with_remote(act, address, key_prefix=key_prefix))
+        return asyncio.run(_with_remote(act, target.address(), key_prefix=target.key_prefix))
     except InvalidInput as error:
         output.error(str(error))
         raise typer.Exit(INVALID_USAGE) from None
@@ -83,26 +91,15 @@ def run(
 async def _with_remote(
     act: Callable[[Remote], Awaitable[T]], address: "Address", *, key_prefix: str
 ) -> T:
-    from app.broker.connections.address import Sentinels
     from app.broker.link import Link
-    from app.broker.redis_keys import Keys
     from app.broker.workers.content_negotiation import ContentNegotiation
     from app.broker.workers.pidbox import Pidbox
     from app.foreign.worker_actions import WorkerActions
 
     link = Link(address, key_prefix=key_prefix, clock=time.time)
-    keys = Keys(db=address.db, prefix=key_prefix, is_sentinel=isinstance(address.place, Sentinels))
-    pidbox = Pidbox(link.connection, keys, ContentNegotiation(), clock=time.time)
+    pidbox = Pidbox(link.connection, link.keys, ContentNegotiation(), clock=time.time)
     try:
-        return await act(
-            Remote(
-                address=address,
-                link=link,
-                keys=keys,
-                pidbox=pidbox,
-                workers=WorkerActions(pidbox),
-            )
-        )
+        return await act(Remote(link=link, pidbox=pidbox, workers=WorkerActions(pidbox)))
     finally:
         await link.close()
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli import option_values
+from app.cli.foreign import brokers
+from app.cli.foreign.brokers import KeyPrefixOption, MasterOption
+from app.cli.option_values import ControlExchangeOption, EventExchangeOption
 from app.cli.roles import LogFormatOption, LogLevelOption
 from app.errors import InvalidInput
 from app.telemetry import logs
@@ -25,10 +27,6 @@ BrokerOption = Annotated[
         envvar=["CELERIAC_CONSOLE_BROKER_URL", "CELERY_BROKER_URL"],
         help="URL of the application's broker. Default: redis://localhost:6379/0.",
     ),
-]
-MasterOption = Annotated[str, typer.Option(help="Master name of a sentinel:// broker.")]
-KeyPrefixOption = Annotated[
-    str, typer.Option(help="`global_keyprefix` of the application's transport options.")
 ]
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
@@ -50,18 +48,6 @@ EventsOption = Annotated[
     typer.Option(
         "--enable-events/--no-enable-events",
         help="Ask workers to send events about their tasks, as their option -E does.",
-    ),
-]
-EventExchangeOption = Annotated[
-    str,
-    typer.Option(
-        callback=option_values.check_exchange, help="`event_exchange` of the application."
-    ),
-]
-ControlExchangeOption = Annotated[
-    str,
-    typer.Option(
-        callback=option_values.check_exchange, help="`control_exchange` of the application."
     ),
 ]
 
@@ -93,8 +79,6 @@ def console(
     logs.configure(log_level, log_format=log_format)
     import uvicorn
 
-    from app.broker.connections import address as addresses
-    from app.broker.connections.address import SentinelEntry
     from app.broker.redis_keys import Exchanges
     from app.console import browser_trust
     from app.foreign import console_server, history_schema
@@ -106,9 +90,7 @@ def console(
             f"{host} is reached from other machines, and the console has no accounts: "
             "leave out --host, or add --insecure if a proxy in front of it asks who comes"
         )
-    address = addresses.parse_address(
-        broker or "redis://localhost:6379/0", sentinel=SentinelEntry(master_name=master_name)
-    )
+    address = brokers.address_of(broker or "redis://localhost:6379/0", master_name=master_name)
     observer = Observer(
         address,
         history=history or history_schema.default_path(address, key_prefix=key_prefix),

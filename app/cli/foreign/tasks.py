@@ -14,8 +14,16 @@ import typer
 
 from app.cli import output
 from app.cli.foreign import brokers
-from app.cli.foreign.brokers import BrokerOption, KeyPrefixOption, MasterOption, Remote, YesOption
+from app.cli.foreign.brokers import (
+    BrokerChoice,
+    BrokerOption,
+    KeyPrefixOption,
+    MasterOption,
+    Remote,
+    YesOption,
+)
 from app.cli.output import Format, FormatOption
+from app.console import words
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -56,7 +64,7 @@ def list_running(
         remote.link.open()
         return await reading.running_tasks(remote.pidbox)
 
-    found = brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix)
+    found = brokers.run(read, BrokerChoice(broker, master_name, key_prefix))
     if output_format is Format.JSON:
         output.print_json(found)
         return
@@ -82,7 +90,7 @@ def list_tasks(
     """List tasks from the history of the console, newest first."""
     from app.foreign import task_search
 
-    with _reading(history, broker, master_name, key_prefix) as reader:
+    with _reading(history, BrokerChoice(broker, master_name, key_prefix)) as reader:
         search = task_search.parse(" ".join(query or ()))
         found = reader.page(search, before=None, limit=limit)
     if output_format is Format.JSON:
@@ -102,7 +110,7 @@ def show_task(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show what the history of the console knows of a task."""
-    with _reading(history, broker, master_name, key_prefix) as reader:
+    with _reading(history, BrokerChoice(broker, master_name, key_prefix)) as reader:
         task = reader.task(task_id)
     if task is None:
         output.error(f"the history knows no task {task_id!r}")
@@ -135,7 +143,7 @@ def list_failures(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List failed tasks by name, exception and place, from the history of the console."""
-    with _reading(history, broker, master_name, key_prefix) as reader:
+    with _reading(history, BrokerChoice(broker, master_name, key_prefix)) as reader:
         found = reader.failures()
     if output_format is Format.JSON:
         output.print_json([asdict(group) for group in found])
@@ -157,11 +165,11 @@ def show_why(
         from app.foreign import reading, waiting_reason
         from app.foreign.wait_reader import WaitReader
 
-        seen = await reading.read_application(remote.link, remote.keys, remote.pidbox)
-        reader = WaitReader(remote.link.connection, remote.keys, remote.pidbox)
+        seen = await reading.read_application(remote.link, remote.pidbox)
+        reader = WaitReader(remote.link, remote.pidbox)
         return waiting_reason.why(await reader.facts(task_id, seen=seen, task=None))
 
-    output.print_line(brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix))
+    output.print_line(brokers.run(read, BrokerChoice(broker, master_name, key_prefix)))
 
 
 @application.command("revoke")
@@ -187,21 +195,20 @@ def revoke(
     if terminate:
         count = "this task" if len(task_id) == 1 else f"these {len(task_id)} tasks"
         brokers.confirm(f"End {count} where they run?", yes=yes)
-    found = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
+    found = brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
     brokers.report(found, "drops " + ("it" if len(task_id) == 1 else "them"))
 
 
 @contextmanager
-def _reading(
-    history: Path | None, broker: str | None, master_name: str, key_prefix: str
-) -> Iterator["HistoryReader"]:
+def _reading(history: Path | None, target: BrokerChoice) -> Iterator["HistoryReader"]:
     """The history of an application. Ends the command with a line where there is none."""
     from app.foreign import history_schema
     from app.foreign.history_reader import HistoryReader
 
     try:
-        address = brokers.address_of(broker, master_name=master_name)
-        path = history or history_schema.default_path(address, key_prefix=key_prefix)
+        path = history or history_schema.default_path(
+            target.address(), key_prefix=target.key_prefix
+        )
         yield HistoryReader(path, clock=time.time)
     except sqlite3.DatabaseError as error:
         output.error(f"{history or 'the file'} is no history: {error}")
@@ -212,8 +219,6 @@ def _reading(
 
 
 def _task_row(task: "TaskRow") -> tuple[object, ...]:
-    from app.console import words
-
     ran_s = task.runtime_s
     if ran_s is None and task.started_at is not None and task.ended_at is not None:
         ran_s = max(0.0, task.ended_at - task.started_at)
@@ -221,7 +226,7 @@ def _task_row(task: "TaskRow") -> tuple[object, ...]:
     return (
         *(task.state, task.name or "unknown", task.uuid, task.queue, _ago(task.seen_at)),
         None if ran_s is None else words.duration(ran_s),
-        _short(text),
+        output.clipped(text, TEXT_LENGTH),
     )
 
 
@@ -233,8 +238,6 @@ def _failure_row(group: "TaskFailures") -> tuple[object, ...]:
 
 
 def _ago(at_s: float) -> str:
-    from app.console import words
-
     return words.ago(datetime.fromtimestamp(at_s, UTC), datetime.now(UTC))
 
 
@@ -242,13 +245,7 @@ def _clock(at_s: float) -> str:
     return datetime.fromtimestamp(at_s).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_LENGTH else text[: TEXT_LENGTH - 1] + "…"
-
-
 def _row(task: Mapping[str, Json]) -> tuple[object, ...]:
-    from app.console import words
-
     seconds = task["runs_for_seconds"]
     return (
         task["task"],

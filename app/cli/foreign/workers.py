@@ -7,8 +7,16 @@ import typer
 
 from app.cli import output
 from app.cli.foreign import brokers
-from app.cli.foreign.brokers import BrokerOption, KeyPrefixOption, MasterOption, Remote, YesOption
+from app.cli.foreign.brokers import (
+    BrokerChoice,
+    BrokerOption,
+    KeyPrefixOption,
+    MasterOption,
+    Remote,
+    YesOption,
+)
 from app.cli.output import Format, FormatOption
+from app.console import words
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ def list_workers(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the workers that are alive. Takes three seconds, in which workers report."""
-    found = brokers.run(brokers.workers, broker, master_name=master_name, key_prefix=key_prefix)
+    found = brokers.run(brokers.workers, BrokerChoice(broker, master_name, key_prefix))
     if output_format is Format.JSON:
         output.print_json([_view(worker) for worker in found])
         return
@@ -77,7 +85,7 @@ def show_worker(
         tasks = replies.get(NodeName(node), {}).get(active.ticket)
         return worker, tasks if isinstance(tasks, list) else []
 
-    worker, tasks = brokers.run(read, broker, master_name=master_name, key_prefix=key_prefix)
+    worker, tasks = brokers.run(read, BrokerChoice(broker, master_name, key_prefix))
     if output_format is Format.JSON:
         running = [{"id": one.get("id"), "task": one.get("name")} for one in tasks]
         output.print_json(_view(worker) | {"running": running})
@@ -97,7 +105,7 @@ def grow(
     key_prefix: KeyPrefixOption = "",
 ) -> None:
     """Add slots to a worker."""
-    _resize(node, slots, broker=broker, master_name=master_name, key_prefix=key_prefix)
+    _resize(node, slots, BrokerChoice(broker, master_name, key_prefix))
 
 
 @application.command("shrink")
@@ -110,7 +118,7 @@ def shrink(
     key_prefix: KeyPrefixOption = "",
 ) -> None:
     """Remove slots from a worker."""
-    _resize(node, -slots, broker=broker, master_name=master_name, key_prefix=key_prefix)
+    _resize(node, -slots, BrokerChoice(broker, master_name, key_prefix))
 
 
 @application.command("add-consumer")
@@ -127,9 +135,7 @@ def add_consumer(
         worker,
         lambda remote, nodes: remote.workers.consume(nodes, queue),
         f"consumes queue {queue}",
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
+        BrokerChoice(broker, master_name, key_prefix),
     )
 
 
@@ -147,9 +153,7 @@ def cancel_consumer(
         worker,
         lambda remote, nodes: remote.workers.stop_consuming(nodes, queue),
         f"does not consume queue {queue}",
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
+        BrokerChoice(broker, master_name, key_prefix),
     )
 
 
@@ -168,9 +172,7 @@ def rate_limit(
         worker,
         lambda remote, nodes: remote.workers.limit_rate(nodes, task, rate),
         f"starts {task} at {rate}",
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
+        BrokerChoice(broker, master_name, key_prefix),
     )
 
 
@@ -190,9 +192,7 @@ def time_limit(
         worker,
         lambda remote, nodes: remote.workers.limit_time(nodes, task, soft_s=soft, hard_s=hard),
         f"limits {task}",
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
+        BrokerChoice(broker, master_name, key_prefix),
     )
 
 
@@ -211,9 +211,7 @@ def restart(
         [node],
         lambda remote, nodes: remote.workers.restart_pool(nodes[0]),
         "restarts its processes",
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
+        BrokerChoice(broker, master_name, key_prefix),
     )
 
 
@@ -235,33 +233,23 @@ def shut_down(
         await remote.workers.shut_down(NodeName(node))
 
     brokers.confirm(f"End worker {node}? Nothing starts it again from here.", yes=yes)
-    brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
+    brokers.run(act, BrokerChoice(broker, master_name, key_prefix))
     output.print_line(f"{node}: ends once its running tasks have ended")
 
 
 Nodes = list["NodeName"]
 
 
-def _resize(node: str, by: int, *, broker: str | None, master_name: str, key_prefix: str) -> None:
-    change = f"{abs(by)} {'slot' if abs(by) == 1 else 'slots'} {'more' if by > 0 else 'fewer'}"
-    _tell(
-        [node],
-        lambda remote, nodes: remote.workers.resize(nodes[0], by=by),
-        change,
-        broker=broker,
-        master_name=master_name,
-        key_prefix=key_prefix,
-    )
+def _resize(node: str, by: int, target: BrokerChoice) -> None:
+    change = f"{words.plural(abs(by), 'slot')} {'more' if by > 0 else 'fewer'}"
+    _tell([node], lambda remote, nodes: remote.workers.resize(nodes[0], by=by), change, target)
 
 
 def _tell(
     named: list[str] | None,
     command: Callable[[Remote, Nodes], Awaitable["Acknowledged"]],
     what: str,
-    *,
-    broker: str | None,
-    master_name: str,
-    key_prefix: str,
+    target: BrokerChoice,
 ) -> None:
     async def act(remote: Remote) -> "Acknowledged":
         from app.broker.model import NodeName
@@ -271,8 +259,7 @@ def _tell(
             _check(name, alive)
         return await command(remote, [NodeName(name) for name in sorted(named or alive)])
 
-    found = brokers.run(act, broker, master_name=master_name, key_prefix=key_prefix)
-    brokers.report(found, what)
+    brokers.report(brokers.run(act, target), what)
 
 
 async def _find(remote: Remote, node: str) -> "SeenWorker":
@@ -289,8 +276,6 @@ def _check(node: str, alive: set[str]) -> None:
 
 
 def _row(worker: "SeenWorker") -> tuple[object, ...]:
-    from app.console import words
-
     queues = "no answer" if worker.queues is None else ", ".join(worker.queues) or "none"
     return (
         worker.node,
